@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash
+# Builds out of tree: the sources are mirrored into the cache and built there,
+# so the checkout stays clean and may be read-only. What has not changed is
+# neither copied nor compiled again.
+#
+# The results:
+#   module_file              nopin.ko for $kver
+#   provider_dir             the folder with the provider's .so and .driver
+#   tests_dir                the built tests (build_tests only)
+
+build_root() { echo "$cache/build/$(path_key "$tree")"; }
+
+# mirror_sync DEST PATH…: makes DEST hold the checkout's PATHs. Copies get new
+# times, for make to see. Objects of a build inside the checkout stay out.
+mirror_sync() {
+	local dest=$1
+	shift
+	mkdir -p "$dest"
+	[ -e "$dest/.sources" ] || : >"$dest/.sources"
+	mirror_list "$@" >"$run/sources"
+	cmp -s "$run/sources" "$dest/.sources" && return
+	rm -f "$dest.built"
+	(
+		cd "$dest" || exit
+		comm -23 .sources "$run/sources" | cut -f1 | tr '\n' '\0' | xargs -0r rm -f
+	)
+	(
+		cd "$tree" || exit
+		comm -13 "$dest/.sources" "$run/sources" | cut -f1 | tr '\n' '\0' |
+			xargs -0r cp -f --parents -t "$dest"
+	) || die "could not copy the sources to $dest"
+	mv "$run/sources" "$dest/.sources"
+}
+
+mirror_list() (
+	cd "$tree" || exit
+	find "$@" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' \
+		! -name '*.mod' ! -name '*.mod.c' ! -name '.*' \
+		! -name modules.order ! -name Module.symvers ! -name '*.pyc' \
+		-printf '%p\t%s\t%T@\n' | LC_ALL=C sort
+)
+
+# The compiler that this kernel's headers insist on.
+build_compiler() {
+	local gcc
+	gcc=$(sed -n 's/.*\(gcc-[0-9]\+\).*/\1/p' "$kbuild/.kernelvariables" 2>/dev/null |
+		head -n1)
+	[ -z "$gcc" ] || command -v "$gcc" >/dev/null || packages_install "$gcc"
+}
+
+build_module() {
+	[ -e "$tree/kernel/Kbuild" ] || die "this checkout has no kernel/Kbuild yet;" \
+		"--device rxe or --device none do without the module"
+	(build_module_locked) || exit
+	module_file=$(build_root)/module-$kver/kernel/nopin.ko
+}
+
+build_module_locked() {
+	local dest
+	mkdir -p "$(build_root)"
+	dest=$(build_root)/module-$kver
+	lock "build-$(path_key "$tree")-$kver"
+	mirror_sync "$dest" kernel include
+	[ "$dest.built" -nt "$kdir/unpacked" ] && return
+	build_compiler
+	say "building the module for $kver"
+	step "$run/module.log" make -C "$kbuild" M="$dest/kernel" \
+		-j"$(nproc)" modules || die "the module does not build"
+	[ -e "$dest/kernel/nopin.ko" ] || die "the build gave no nopin.ko"
+	touch "$dest.built"
+}
+
+build_provider() {
+	[ -e "$tree/providers/nopin/CMakeLists.txt" ] ||
+		die "this checkout has no providers/nopin yet;" \
+			"--device rxe or --device none do without the provider"
+	(build_user_locked provider providers/nopin providers include) || exit
+	provider_dir=$(build_root)/provider-build
+}
+
+build_tests() {
+	(build_user_locked tests . providers include kernel tests CMakeLists.txt) || exit
+	tests_dir=$(build_root)/tests-build
+}
+
+# build_user_locked NAME TOP PATH…
+build_user_locked() {
+	local name=$1 top=$2 dest
+	shift 2
+	mkdir -p "$(build_root)"
+	dest=$(build_root)/$name
+	lock "build-$(path_key "$tree")-$name"
+	mirror_sync "$dest" "$@"
+	[ -e "$dest.built" ] && return
+	say "building the $name"
+	step "$run/$name.log" cmake -S "$dest/$top" -B "$dest-build" \
+		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DNOPIN_MODULE=OFF ||
+		die "cmake fails for the $name"
+	step "$run/$name.log" cmake --build "$dest-build" -j"$(nproc)" ||
+		die "the $name does not build"
+	touch "$dest.built"
+}

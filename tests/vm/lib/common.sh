@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash
+# Messages, exit statuses and locks of nopin-vm. Everything it says itself goes
+# to standard error: standard output belongs to the guest's command.
+
+readonly EXIT_KERNEL=120	# the guest's kernel complained, died or hung
+readonly EXIT_TIMEOUT=124	# --timeout ran out
+readonly EXIT_SETUP=125		# the VM could not be set up
+
+say() { printf 'nopin-vm: %s\n' "$*" >&2; }
+
+die() {
+	say "$*"
+	exit "$EXIT_SETUP"
+}
+
+# Runs a slow step quietly; its words are shown only if it fails.
+# step LOG COMMAND…
+step() {
+	local log=$1
+	shift
+	"$@" >"$log" 2>&1 </dev/null && return
+	sed 's/^/  | /' "$log" >&2
+	return 1
+}
+
+# Holds NAME's lock until this shell (or subshell) ends. Several nopin-vm may
+# run at once on one cache.
+lock() {
+	local fd
+	exec {fd}>"$cache/$1.lock"
+	flock -n "$fd" && return
+	say "waiting for another nopin-vm ($1)"
+	flock "$fd"
+}

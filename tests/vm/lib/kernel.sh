@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash
+# Kernels: found, unpacked into the cache (never installed on the host), and
+# made bootable: an image, modules with modules.dep, headers, an initramfs.
+#
+# kernel_prepare sets:
+#   kver    the kernel's release
+#   kdir    its folder in the cache: image, root/lib/modules/$kver, initramfs
+#   kbuild  the folder that modules are built against
+
+# Needed before the guest's root is there, or at every start: loaded from the
+# initramfs. What the kernel has built in is skipped.
+guest_modules=(
+	virtio_pci virtio_console 9pnet_virtio 9p overlay virtio_net
+	veth bridge udp_tunnel ip6_udp_tunnel ib_uverbs rdma_ucm
+)
+
+kernel_prepare() {
+	case $1 in
+	6.1 | 6.12) kernel_from_debian "$1" ;;
+	*) kernel_from_path "$1" ;;
+	esac
+	kernel_initramfs
+}
+
+# The newest package linux-image-<release> of a series, through the packages
+# that depend on the current one.
+kernel_debian_release() {
+	local meta release
+	for meta in "linux-image-$1-amd64" linux-image-amd64; do
+		release=$(apt-cache depends "$meta" 2>/dev/null |
+			sed -n 's/^ *Depends: linux-image-\([0-9]\)/\1/p' | head -n1)
+		case $release in
+		"$1".*) echo "$release" && return ;;
+		esac
+	done
+	return 1
+}
+
+kernel_from_debian() {
+	local known=$cache/kernels/$1.release lists=/var/lib/apt/lists
+	kver=
+	if [ -s "$known" ] && ! [ "$lists" -nt "$known" ]; then
+		kver=$(<"$known")
+	fi
+	if [ -z "$kver" ]; then
+		kver=$(kernel_debian_release "$1") || {
+			apt_update
+			kver=$(kernel_debian_release "$1")
+		} || die "no Debian package of kernel $1 is to be had here;" \
+			"give a kernel with --kernel PATH"
+	fi
+	kdir=$cache/kernels/$kver
+	kbuild=$kdir/root/usr/src/linux-headers-$kver
+	[ -e "$kdir/unpacked" ] || (kernel_unpack_debian) || exit
+	echo "$kver" >"$known"
+}
+
+kernel_unpack_debian() {
+	lock "kernel-$kver"
+	[ ! -e "$kdir/unpacked" ] || return 0
+	say "fetching and unpacking kernel $kver (about 120 MB)"
+	rm -rf "$kdir"
+	mkdir -p "$kdir/debs" "$kdir/root"
+	kernel_download || { apt_update && kernel_download; } ||
+		die "apt-get could not download kernel $kver"
+	local deb
+	for deb in "$kdir"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$kdir/root" || die "could not unpack $deb"
+	done
+	rm -r "$kdir/debs"
+	# The one absolute path in Debian's headers.
+	sed -i "s,/usr/src/,$kdir/root/usr/src/," "$kbuild/Makefile"
+	cp "$kdir/root/boot/vmlinuz-$kver" "$kdir/vmlinuz"
+	rm -rf "$kdir/root/boot" "$kdir/root/usr/share"
+	kernel_modules_ready
+	touch "$kdir/unpacked"
+}
+
+kernel_download() (
+	cd "$kdir/debs" || exit
+	step "$run/apt.log" apt-get -qq download "linux-image-$kver" \
+		"linux-headers-$kver" || exit
+	# The headers name the two packages they are completed by.
+	local more
+	mapfile -t more < <(dpkg-deb -f linux-headers-*.deb Depends | tr ',' '\n' |
+		sed -n 's/^ *\(linux-\(headers\|kbuild\)-[^ ]*\).*/\1/p')
+	step "$run/apt.log" apt-get -qq download "${more[@]}"
+)
+
+# PATH is a built kernel tree, a folder with an unpacked kernel package
+# (boot/vmlinuz-*, lib/modules/*) or such a folder's vmlinuz.
+kernel_from_path() {
+	local path
+	path=$(realpath -e -- "$1" 2>/dev/null) || die "no kernel at $1"
+	if [ -f "$path" ]; then
+		path=$(dirname "$(dirname "$path")")
+	fi
+	if [ -f "$path/arch/x86/boot/bzImage" ]; then
+		kernel_from_tree "$path"
+	else
+		kernel_from_root "$path"
+	fi
+}
+
+kernel_from_tree() {
+	kver=$(<"$1/include/config/kernel.release") ||
+		die "$1 is a kernel tree that has not been built"
+	kdir=$cache/kernels/$kver-$(path_key "$1")
+	kbuild=$1
+	[ "$kdir/unpacked" -nt "$1/arch/x86/boot/bzImage" ] && return
+	say "taking the modules of $1"
+	mkdir -p "$kdir/root"
+	step "$run/kernel.log" make -C "$1" -s INSTALL_MOD_PATH="$kdir/root" \
+		INSTALL_MOD_STRIP=1 modules_install ||
+		die "make modules_install failed in $1"
+	cp "$1/arch/x86/boot/bzImage" "$kdir/vmlinuz"
+	kernel_modules_ready
+	touch "$kdir/unpacked"
+}
+
+kernel_from_root() {
+	local images=("$1"/boot/vmlinuz-*)
+	[ "${#images[@]}" = 1 ] && [ -f "${images[0]}" ] ||
+		die "$1 holds neither a built kernel tree nor one boot/vmlinuz-*"
+	kver=${images[0]##*/vmlinuz-}
+	[ -d "$1/lib/modules/$kver" ] || die "no lib/modules/$kver in $1"
+	kdir=$cache/kernels/$kver-$(path_key "$1")
+	kbuild=$1/lib/modules/$kver/build
+	[ -e "$kbuild" ] || kbuild=$1/usr/src/linux-headers-$kver
+	[ "$kdir/unpacked" -nt "${images[0]}" ] && return
+	say "taking kernel $kver from $1"
+	mkdir -p "$kdir/root/lib/modules"
+	cp "${images[0]}" "$kdir/vmlinuz"
+	cp -r "$1/lib/modules/$kver" "$kdir/root/lib/modules/"
+	kernel_modules_ready
+	touch "$kdir/unpacked"
+}
+
+path_key() { printf '%s' "$1" | cksum | cut -d' ' -f1; }
+
+# Modules that come compressed would be decompressed by the emulated CPU at
+# every load.
+kernel_modules_ready() {
+	find "$kdir/root/lib/modules/$kver" -name '*.ko.xz' -print0 |
+		xargs -0r -n 100 -P 2 xz -d || die "could not unpack the modules"
+	depmod -b "$kdir/root" "$kver" || die "depmod failed"
+	kernel_image
+}
+
+# An xz image takes seconds to decompress itself under emulation; QEMU boots the
+# plain one as well (PVH). Where that does not work out, vmlinuz is used.
+kernel_image() {
+	local pos rest
+	cp "$kdir/vmlinuz" "$kdir/image"
+	grep -qs '^CONFIG_PVH=y' "$kbuild/.config" || return 0
+	while IFS=: read -r pos rest; do
+		: "$rest"
+		tail -c "+$((pos + 1))" "$kdir/vmlinuz" | xz -dc >"$kdir/vmlinux" 2>/dev/null
+		if [ "$(head -c 4 "$kdir/vmlinux" | tail -c 3)" = ELF ]; then
+			mv "$kdir/vmlinux" "$kdir/image"
+			break
+		fi
+	done < <(LC_ALL=C grep -abo -P '\xfd7zXZ\x00' "$kdir/vmlinuz")
+	rm -f "$kdir/vmlinux"
+}
+
+# The files of the modules to load, in order, each once.
+kernel_module_files() {
+	local module
+	for module in "${guest_modules[@]}"; do
+		modprobe -d "$kdir/root" -S "$kver" --show-depends "$module" ||
+			die "kernel $kver has no module $module"
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'
+}
+
+kernel_initramfs() {
+	local script=$tree/tests/vm/guest/initramfs
+	local list=$tree/tests/vm/lib/kernel.sh
+	if [ "$kdir/initramfs" -nt "$script" ] && [ "$kdir/initramfs" -nt "$list" ]; then
+		return
+	fi
+	local root=$run/initramfs file
+	mkdir -p "$root"/{bin,modules,proc,sys,dev,ro,rw,new}
+	cp "$(command -v busybox || echo /bin/busybox)" "$root/bin/busybox"
+	cp "$script" "$root/init"
+	chmod 755 "$root/init"
+	while read -r file; do
+		cp "$file" "$root/modules/"
+		echo "${file##*/}" >>"$root/modules/order"
+	done < <(kernel_module_files)
+	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$run/initramfs.cpio"
+	mv "$run/initramfs.cpio" "$kdir/initramfs"
+	rm -r "$root"
+}

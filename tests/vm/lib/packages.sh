@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash
+# The Debian packages that nopin-vm needs on the host. The guest sees the host's
+# root, so what runs in the guest is installed here too.
+
+packages_base=(
+	qemu-system-x86 busybox-static cpio kmod xz-utils util-linux
+	iproute2 rdma-core ibverbs-providers ibverbs-utils rdmacm-utils perftest
+	gcc gcc-12 make cmake pkg-config libc6-dev libibverbs-dev librdmacm-dev
+	libelf1 libssl3 zlib1g
+)
+# shellcheck disable=SC2034 # read by nopin-vm
+packages_test=(
+	python3-pyverbs python3-scapy tshark tcpdump libcmocka-dev
+	libasan8 libubsan1 ethtool procps
+)
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo -- "$@"
+	else
+		die "needs root or sudo to run: $*"
+	fi
+}
+
+apt_quiet() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+		-o DPkg::Lock::Timeout=900 "$@"
+}
+
+# Refreshes the package lists once per run.
+apt_update() {
+	[ -z "${apt_updated-}" ] || return 0
+	apt_updated=yes
+	say "updating the package lists"
+	step "$run/apt.log" apt_quiet update ||
+		say "apt-get update failed; going on with the lists there are"
+}
+
+packages_missing() {
+	local have
+	have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+		sed -n 's/^installed //p')
+	printf '%s\n' "$@" | grep -vxF "$have" || true
+}
+
+# packages_install PACKAGE…
+packages_install() {
+	command -v apt-get >/dev/null ||
+		die "needs a Debian system (no apt-get here)"
+	local missing
+	mapfile -t missing < <(packages_missing "$@")
+	[ "${#missing[@]}" -gt 0 ] || return 0
+	if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+		die "these packages are missing and neither root nor sudo is" \
+			"there to install them: ${missing[*]}"
+	fi
+	say "installing ${missing[*]}"
+	apt_install "${missing[@]}" && return
+	apt_update
+	apt_install "${missing[@]}" || die "apt-get could not install the packages"
+}
+
+apt_install() {
+	step "$run/apt.log" apt_quiet --no-install-recommends install "$@"
+}
