@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The ICRC covers the packet from the IP header on, without the fields that a
+ * router may change: those are taken as ones. Eight bytes of ones stand in front,
+ * where InfiniBand has its local route header (IBTA annex A17.3.3).
+ *
+ * It is the CRC of Ethernet: polynomial 0x04c11db7, bits reflected, seeded with
+ * ones, inverted at the end, sent least significant byte first.
+ */
+
+#include <asm/byteorder.h>
+#include <linux/crc32.h>
+#include <linux/string.h>
+
+#include "wire/headers.h"
+#include "wire/icrc.h"
+
+#define NOPIN_ICRC_SEED	0xdebb20e3	/* ones, after eight bytes of ones */
+
+#define IPV4_LEN	20
+#define IPV4_TOS	1	/* offsets of the fields that do not count */
+#define IPV4_TTL	8
+#define IPV4_CHECK	10	/* two bytes */
+
+#define IPV6_LEN	40
+#define IPV6_HOP_LIMIT	7	/* class and label: the 28 bits after the version */
+
+#define UDP_LEN		8
+#define UDP_CHECK	6	/* two bytes */
+
+#define BTH_RESV8A	4	/* FECN, BECN and reserved bits */
+
+/* Continue @crc, of the IP header, through the UDP header and the BTH. */
+static u32 nopin_icrc_transport(u32 crc, const void *udp, const void *bth)
+{
+	u8 masked[UDP_LEN + sizeof(struct nopin_bth)];
+
+	memcpy(masked, udp, UDP_LEN);
+	memset(masked + UDP_CHECK, 0xff, 2);
+	memcpy(masked + UDP_LEN, bth, sizeof(struct nopin_bth));
+	masked[UDP_LEN + BTH_RESV8A] = 0xff;
+	return crc32_le(crc, masked, sizeof(masked));
+}
+
+/**
+ * nopin_icrc_begin_ipv4 - the running CRC after the BTH of an IPv4 packet
+ * @ip: the IPv4 header, 20 bytes without options; id and total length set
+ * @udp: the UDP header
+ * @bth: the BTH
+ *
+ * Return: the running CRC, to be continued at the byte after the BTH.
+ * Context: any.
+ */
+u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, const void *bth)
+{
+	u8 masked[IPV4_LEN];
+
+	memcpy(masked, ip, sizeof(masked));
+	masked[IPV4_TOS] = 0xff;
+	masked[IPV4_TTL] = 0xff;
+	memset(masked + IPV4_CHECK, 0xff, 2);
+	return nopin_icrc_transport(crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked)),
+				    udp, bth);
+}
+
+/**
+ * nopin_icrc_begin_ipv6 - the running CRC after the BTH of an IPv6 packet
+ * @ip: the IPv6 header, 40 bytes; payload length set
+ * @udp: the UDP header
+ * @bth: the BTH
+ *
+ * Return: the running CRC, to be continued at the byte after the BTH.
+ * Context: any.
+ */
+u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, const void *bth)
+{
+	u8 masked[IPV6_LEN];
+
+	memcpy(masked, ip, sizeof(masked));
+	masked[0] |= 0x0f;
+	memset(masked + 1, 0xff, 3);
+	masked[IPV6_HOP_LIMIT] = 0xff;
+	return nopin_icrc_transport(crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked)),
+				    udp, bth);
+}
+
+/**
+ * nopin_icrc_update - continue a running CRC
+ * @crc: the running CRC
+ * @data: the next bytes of extended headers, payload or padding
+ * @len: how many
+ *
+ * Return: the running CRC after them.
+ * Context: any.
+ */
+u32 nopin_icrc_update(u32 crc, const void *data, size_t len)
+{
+	return crc32_le(crc, data, len);
+}
+
+/**
+ * nopin_icrc_end - the ICRC that a running CRC comes to
+ * @crc: the running CRC after the padding
+ *
+ * Return: the ICRC as it stands on the wire.
+ * Context: any.
+ */
+__le32 nopin_icrc_end(u32 crc)
+{
+	return cpu_to_le32(~crc);
+}

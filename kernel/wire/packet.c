@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Parsing believes nothing: what it accepts has the lengths its opcode promises
+ * and only values that the specification gives a meaning. What a QP must answer
+ * with a NAK (rights, order, lengths of messages) is not decided here.
+ */
+
+#include <asm/byteorder.h>
+#include <linux/errno.h>
+#include <linux/string.h>
+
+#include "wire/headers.h"
+#include "wire/packet.h"
+
+#define NOPIN_MAX_PAYLOAD	4096	/* the largest path MTU */
+#define NOPIN_PKEY_BASE		0x7fff	/* P_Key without the membership bit */
+
+/* Bytes after the headers: is this a payload that @op may have? */
+static bool nopin_payload_valid(const struct nopin_opcode_info *op,
+				size_t padded, u8 pad)
+{
+	if (padded % 4 || padded < pad)
+		return false;
+	if (padded - pad > NOPIN_MAX_PAYLOAD)
+		return false;
+	if (!(op->flags & NOPIN_OP_PAYLOAD))
+		return !padded;
+	/* A message of one packet may be empty, a part of a longer one not. */
+	if ((op->flags & NOPIN_OP_FIRST) && (op->flags & NOPIN_OP_LAST))
+		return true;
+	/* All but the last carry the path MTU, which needs no padding. */
+	return padded && (!pad || (op->flags & NOPIN_OP_LAST));
+}
+
+/* Only an Acknowledge packet may say no; responses carry an ACK. */
+static bool nopin_syndrome_valid(u8 opcode, u8 syndrome)
+{
+	switch (syndrome & ~NOPIN_AETH_VALUE) {
+	case NOPIN_AETH_ACK:
+		return true;
+	case NOPIN_AETH_RNR:
+		return opcode == NOPIN_RC_ACK;
+	case NOPIN_AETH_NAK:
+		return opcode == NOPIN_RC_ACK &&
+		       syndrome <= NOPIN_NAK_REMOTE_OPERATION;
+	default:
+		return false;
+	}
+}
+
+/* The caller has checked that the opcode is known. */
+static int nopin_bth_parse(struct nopin_pkt *pkt, const struct nopin_bth *bth)
+{
+	u32 psn = be32_to_cpu(bth->psn);
+
+	pkt->solicited = bth->flags & NOPIN_BTH_SE;
+	pkt->pad = (bth->flags & NOPIN_BTH_PAD) >> NOPIN_BTH_PAD_SHIFT;
+	pkt->pkey = be16_to_cpu(bth->pkey);
+	pkt->qpn = be32_to_cpu(bth->qpn) & NOPIN_BTH_24BIT;
+	pkt->ack_req = psn & NOPIN_BTH_ACK_REQ;
+	pkt->psn = psn & NOPIN_BTH_24BIT;
+
+	if (bth->flags & NOPIN_BTH_TVER)
+		return -EINVAL;
+	/* We are a full member of the default partition, and of no other. */
+	if ((pkt->pkey & NOPIN_PKEY_BASE) != NOPIN_PKEY_BASE)
+		return -EINVAL;
+	return 0;
+}
+
+/* The extended headers at @data, in wire order. */
+static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 flags)
+{
+	if (flags & NOPIN_OP_RETH) {
+		const struct nopin_reth *reth = data;
+
+		pkt->remote_addr = be64_to_cpu(reth->va);
+		pkt->rkey = be32_to_cpu(reth->rkey);
+		pkt->dma_len = be32_to_cpu(reth->dma_len);
+		data += sizeof(*reth);
+	}
+	if (flags & NOPIN_OP_ATOMIC_ETH) {
+		const struct nopin_atomic_eth *atomic = data;
+
+		pkt->remote_addr = be64_to_cpu(atomic->va);
+		pkt->rkey = be32_to_cpu(atomic->rkey);
+		pkt->swap_add = be64_to_cpu(atomic->swap_add);
+		pkt->compare = be64_to_cpu(atomic->compare);
+		data += sizeof(*atomic);
+	}
+	if (flags & NOPIN_OP_AETH) {
+		const struct nopin_aeth *aeth = data;
+		u32 word = be32_to_cpu(aeth->syndrome_msn);
+
+		pkt->syndrome = word >> NOPIN_AETH_SYNDROME_SHIFT;
+		pkt->msn = word & NOPIN_BTH_24BIT;
+		data += sizeof(*aeth);
+	}
+	if (flags & NOPIN_OP_ATOMIC_ACK) {
+		const struct nopin_atomic_ack_eth *ack = data;
+
+		pkt->original = be64_to_cpu(ack->original);
+		data += sizeof(*ack);
+	}
+	if (flags & NOPIN_OP_DETH) {
+		const struct nopin_deth *deth = data;
+
+		pkt->qkey = be32_to_cpu(deth->qkey);
+		pkt->src_qp = be32_to_cpu(deth->src_qp) & NOPIN_BTH_24BIT;
+		data += sizeof(*deth);
+	}
+	if (flags & NOPIN_OP_IMM) {
+		const struct nopin_imm_dt *imm = data;
+
+		pkt->imm_data = imm->data;
+	}
+}
+
+/**
+ * nopin_pkt_parse - take the headers of a packet apart and check them
+ * @pkt: receives the headers; undefined on error
+ * @data: the BTH, at any alignment
+ * @avail: bytes that may be read at @data: all of the packet, or at least
+ *	NOPIN_MAX_HDR_LEN of it
+ * @len: bytes of UDP payload: headers, payload, padding and ICRC
+ *
+ * The packet is well-formed for its opcode and for our partition. The ICRC is
+ * not checked here.
+ *
+ * Return: 0, or -EINVAL for a packet to drop without an answer.
+ * Context: any.
+ */
+int nopin_pkt_parse(struct nopin_pkt *pkt, const void *data, size_t avail,
+		    size_t len)
+{
+	const struct nopin_bth *bth = data;
+	const struct nopin_opcode_info *op;
+	size_t padded;
+
+	if (avail < sizeof(*bth))
+		return -EINVAL;
+	memset(pkt, 0, sizeof(*pkt));
+	pkt->opcode = bth->opcode;
+	op = nopin_pkt_op(pkt);
+	if (!op->name || avail < op->hdr_len || len < op->hdr_len + NOPIN_ICRC_LEN)
+		return -EINVAL;
+	if (nopin_bth_parse(pkt, bth))
+		return -EINVAL;
+
+	padded = len - op->hdr_len - NOPIN_ICRC_LEN;
+	if (!nopin_payload_valid(op, padded, pkt->pad))
+		return -EINVAL;
+	pkt->hdr_len = op->hdr_len;
+	pkt->payload_len = padded - pkt->pad;
+
+	nopin_ext_parse(pkt, bth + 1, op->flags);
+	if ((op->flags & NOPIN_OP_AETH) &&
+	    !nopin_syndrome_valid(pkt->opcode, pkt->syndrome))
+		return -EINVAL;
+	return 0;
+}
+
+static void nopin_bth_build(const struct nopin_pkt *pkt, struct nopin_bth *bth)
+{
+	u32 psn = pkt->psn & NOPIN_BTH_24BIT;
+
+	/* Without path migration the state is always "migrated". */
+	bth->flags = NOPIN_BTH_MIGREQ | pkt->pad << NOPIN_BTH_PAD_SHIFT;
+	if (pkt->solicited)
+		bth->flags |= NOPIN_BTH_SE;
+	if (pkt->ack_req)
+		psn |= NOPIN_BTH_ACK_REQ;
+
+	bth->opcode = pkt->opcode;
+	bth->pkey = cpu_to_be16(pkt->pkey);
+	bth->qpn = cpu_to_be32(pkt->qpn & NOPIN_BTH_24BIT);
+	bth->psn = cpu_to_be32(psn);
+}
+
+static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 flags)
+{
+	if (flags & NOPIN_OP_RETH) {
+		struct nopin_reth *reth = data;
+
+		reth->va = cpu_to_be64(pkt->remote_addr);
+		reth->rkey = cpu_to_be32(pkt->rkey);
+		reth->dma_len = cpu_to_be32(pkt->dma_len);
+		data += sizeof(*reth);
+	}
+	if (flags & NOPIN_OP_ATOMIC_ETH) {
+		struct nopin_atomic_eth *atomic = data;
+
+		atomic->va = cpu_to_be64(pkt->remote_addr);
+		atomic->rkey = cpu_to_be32(pkt->rkey);
+		atomic->swap_add = cpu_to_be64(pkt->swap_add);
+		atomic->compare = cpu_to_be64(pkt->compare);
+		data += sizeof(*atomic);
+	}
+	if (flags & NOPIN_OP_AETH) {
+		struct nopin_aeth *aeth = data;
+		u32 word = (u32)pkt->syndrome << NOPIN_AETH_SYNDROME_SHIFT;
+
+		aeth->syndrome_msn = cpu_to_be32(word | (pkt->msn & NOPIN_BTH_24BIT));
+		data += sizeof(*aeth);
+	}
+	if (flags & NOPIN_OP_ATOMIC_ACK) {
+		struct nopin_atomic_ack_eth *ack = data;
+
+		ack->original = cpu_to_be64(pkt->original);
+		data += sizeof(*ack);
+	}
+	if (flags & NOPIN_OP_DETH) {
+		struct nopin_deth *deth = data;
+
+		deth->qkey = cpu_to_be32(pkt->qkey);
+		deth->src_qp = cpu_to_be32(pkt->src_qp & NOPIN_BTH_24BIT);
+		data += sizeof(*deth);
+	}
+	if (flags & NOPIN_OP_IMM) {
+		struct nopin_imm_dt *imm = data;
+
+		imm->data = pkt->imm_data;
+	}
+}
+
+/**
+ * nopin_pkt_build - write the headers of a packet
+ * @pkt: the headers, and the length of the payload; @pad and @hdr_len are
+ *	computed and set. @opcode is one that nopin_opcodes knows.
+ * @data: room for the headers, at any alignment
+ *
+ * A @pkey of 0 stands for NOPIN_DEFAULT_PKEY.
+ *
+ * Return: bytes written, that is @pkt->hdr_len.
+ * Context: any.
+ */
+size_t nopin_pkt_build(struct nopin_pkt *pkt, void *data)
+{
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
+	struct nopin_bth *bth = data;
+
+	if (!pkt->pkey)
+		pkt->pkey = NOPIN_DEFAULT_PKEY;
+	pkt->pad = -pkt->payload_len & 3;
+	pkt->hdr_len = op->hdr_len;
+	nopin_bth_build(pkt, bth);
+	nopin_ext_build(pkt, bth + 1, op->flags);
+	return pkt->hdr_len;
+}
