@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* UDP sockets, routes, sending, and the one receive hook. */
+#ifndef NOPIN_NET_H
+#define NOPIN_NET_H
+
+#include <linux/in6.h>
+#include <linux/skbuff.h>
+#include <linux/types.h>
+#include <net/dst_cache.h>
+
+struct net;
+struct net_device;
+struct nopin_pkt;
+struct nopin_stats;
+
+/**
+ * typedef nopin_net_rx_fn - take one packet whose format and ICRC are right
+ * @net: the namespace it arrived in
+ * @skb: data at the BTH, len without padding and ICRC; the callee owns it
+ * @pkt: its headers; valid during the call only
+ *
+ * The headers up to the payload are linear, the payload may not be. The IP
+ * header is at skb_network_header().
+ *
+ * Context: softirq.
+ */
+typedef void (*nopin_net_rx_fn)(struct net *net, struct sk_buff *skb,
+				const struct nopin_pkt *pkt);
+
+/**
+ * struct nopin_route - how packets reach one peer
+ * @net: namespace of the device
+ * @saddr: ours, IPv4 as a mapped address
+ * @daddr: the peer's, of the same family
+ * @oif: interface index to leave through, unless @daddr is this host's
+ * @sport: UDP source port, network byte order
+ * @tclass: TOS or traffic class
+ * @hop_limit: TTL or hop limit; 0: the system's default
+ * @flow_label: IPv6 flow label, host byte order, 20 bits
+ * @cache: the route as last looked up; per CPU, used with BH off
+ */
+struct nopin_route {
+	struct net *net;
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	int oif;
+	__be16 sport;
+	u8 tclass;
+	u8 hop_limit;
+	u32 flow_label;
+	struct dst_cache cache;
+};
+
+int nopin_route_init(struct nopin_route *route);
+void nopin_route_reset(struct nopin_route *route);
+void nopin_route_destroy(struct nopin_route *route);
+
+/* Does @skb come from @route's peer, and was it sent to us? */
+bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb);
+void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
+			 struct in6_addr *daddr);
+
+struct sk_buff *nopin_net_alloc(size_t payload_len);
+void *nopin_net_payload(struct sk_buff *skb);
+int nopin_net_send(struct nopin_route *route, struct sk_buff *skb,
+		   struct nopin_pkt *pkt);
+
+int nopin_net_open(struct net *net);
+void nopin_net_close(struct net *net);
+
+int nopin_net_init(nopin_net_rx_fn rx);
+void nopin_net_exit(void);
+
+/**
+ * struct nopin_net_drops - drops that no device can be charged with
+ * @malformed: not a packet that a RoCEv2 peer would send
+ * @icrc: wrong ICRC
+ */
+struct nopin_net_drops {
+	u64 malformed;
+	u64 icrc;
+};
+
+void nopin_net_drops(struct net *net, struct nopin_net_drops *drops);
+
+#endif /* NOPIN_NET_H */

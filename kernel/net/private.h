@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Private to kernel/net: the inside of namespaces and routes. */
+#ifndef NOPIN_NET_PRIVATE_H
+#define NOPIN_NET_PRIVATE_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <net/ipv6.h>
+
+#include "net/net.h"
+
+struct dst_entry;
+struct sock;
+struct socket;
+
+/**
+ * struct nopin_net - what one network namespace has
+ * @users: devices that have it open; under nopin_net_lock
+ * @sock4: IPv4 socket while there are users; under nopin_net_lock
+ * @sock6: likewise IPv6, or NULL without IPv6
+ * @malformed: packets dropped for their format
+ * @icrc: packets dropped for their ICRC
+ */
+struct nopin_net {
+	unsigned int users;
+	struct socket *sock4;
+	struct socket *sock6;
+	atomic64_t malformed;
+	atomic64_t icrc;
+};
+
+int nopin_net_receive(struct sock *sk, struct sk_buff *skb);
+void nopin_net_receive_init(nopin_net_rx_fn rx);
+
+static inline bool nopin_route_is_ipv4(const struct nopin_route *route)
+{
+	return ipv6_addr_v4mapped(&route->daddr);
+}
+
+static inline __be32 nopin_route_saddr4(const struct nopin_route *route)
+{
+	return route->saddr.s6_addr32[3];
+}
+
+static inline __be32 nopin_route_daddr4(const struct nopin_route *route)
+{
+	return route->daddr.s6_addr32[3];
+}
+
+struct dst_entry *nopin_route_get(struct nopin_route *route);
+
+#endif /* NOPIN_NET_PRIVATE_H */

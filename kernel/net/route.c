@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Where packets to a peer leave. */
+
+#include <net/addrconf.h>
+#include <net/inet_dscp.h>
+#include <net/ip6_route.h>
+#include <net/ipv6_stubs.h>
+#include <net/route.h>
+
+#include "net/private.h"
+#include "wire/packet.h"
+
+/**
+ * nopin_route_init - prepare a route that will be used for many packets
+ * @route: the caller fills in the other fields, then calls nopin_route_reset()
+ *
+ * A route for a packet or two needs no more than zeroes in @route->cache.
+ *
+ * Return: 0 or -ENOMEM.
+ * Context: process, may sleep.
+ */
+int nopin_route_init(struct nopin_route *route)
+{
+	return dst_cache_init(&route->cache, GFP_KERNEL);
+}
+
+/**
+ * nopin_route_reset - look the route up again at the next packet
+ * @route: a route whose fields have changed
+ *
+ * Context: any.
+ */
+void nopin_route_reset(struct nopin_route *route)
+{
+	dst_cache_reset(&route->cache);
+}
+
+/**
+ * nopin_route_destroy - undo nopin_route_init()
+ * @route: a route that nobody sends on any more
+ *
+ * Context: any.
+ */
+void nopin_route_destroy(struct nopin_route *route)
+{
+	dst_cache_destroy(&route->cache);
+	route->cache.cache = NULL;
+}
+
+/**
+ * nopin_route_matches - does a packet come from a route's peer, to us?
+ * @route: the route to the peer
+ * @skb: the packet as handed up
+ *
+ * Return: true when it does.
+ * Context: any.
+ */
+bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb)
+{
+	struct in6_addr saddr, daddr;
+
+	nopin_net_addresses(skb, &saddr, &daddr);
+	return ipv6_addr_equal(&saddr, &route->daddr) &&
+	       ipv6_addr_equal(&daddr, &route->saddr);
+}
+
+/*
+ * The peer may be a device of this host that is not route->oif. It is reached
+ * over lo: a packet that left through the wire would come back with a source
+ * address of our own, and be dropped for it.
+ */
+static struct dst_entry *nopin_route_find_ipv4(struct nopin_route *route)
+{
+	struct flowi4 fl = {
+		.flowi4_oif = route->oif,
+		.flowi4_tos = route->tclass & INET_DSCP_MASK,
+		.flowi4_proto = IPPROTO_UDP,
+		.saddr = nopin_route_saddr4(route),
+		.daddr = nopin_route_daddr4(route),
+		.fl4_sport = route->sport,
+		.fl4_dport = htons(NOPIN_UDP_PORT),
+	};
+	struct rtable *rt;
+
+	if (inet_addr_type(route->net, fl.daddr) == RTN_LOCAL)
+		fl.flowi4_oif = 0;
+	rt = ip_route_output_flow(route->net, &fl, NULL);
+	if (IS_ERR(rt))
+		return ERR_CAST(rt);
+	dst_cache_set_ip4(&route->cache, &rt->dst, fl.saddr);
+	return &rt->dst;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static struct dst_entry *nopin_route_find_ipv6(struct nopin_route *route)
+{
+	struct flowi6 fl = {
+		.flowi6_oif = route->oif,
+		.flowi6_proto = IPPROTO_UDP,
+		.flowlabel = ip6_make_flowinfo(route->tclass, htonl(route->flow_label)),
+		.saddr = route->saddr,
+		.daddr = route->daddr,
+		.fl6_sport = route->sport,
+		.fl6_dport = htons(NOPIN_UDP_PORT),
+	};
+	struct dst_entry *dst;
+
+	dst = ipv6_stub->ipv6_dst_lookup_flow(route->net, NULL, &fl, NULL);
+	if (!IS_ERR(dst))
+		dst_cache_set_ip6(&route->cache, dst, &fl.saddr);
+	return dst;
+}
+#else
+static struct dst_entry *nopin_route_find_ipv6(struct nopin_route *route)
+{
+	return ERR_PTR(-EAFNOSUPPORT);
+}
+#endif
+
+/**
+ * nopin_route_get - the destination that packets of a route are given
+ * @route: a route with its fields filled in
+ *
+ * Return: a destination with a reference taken, or ERR_PTR().
+ * Context: BH off.
+ */
+struct dst_entry *nopin_route_get(struct nopin_route *route)
+{
+	struct dst_entry *dst = dst_cache_get(&route->cache);
+
+	if (likely(dst))
+		return dst;
+	if (nopin_route_is_ipv4(route))
+		return nopin_route_find_ipv4(route);
+	return nopin_route_find_ipv6(route);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The UDP sockets of RoCEv2: one for IPv4 and one for IPv6 in each namespace
+ * that has a nopin device, and none elsewhere.
+ */
+
+#include <linux/mutex.h>
+#include <linux/wait_bit.h>
+#include <net/gro.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <net/udp_tunnel.h>
+
+#include "net/private.h"
+#include "wire/packet.h"
+
+static unsigned int nopin_net_id __read_mostly;
+
+/* Opening and closing of sockets, in all namespaces: rare, and may sleep. */
+static DEFINE_MUTEX(nopin_net_lock);
+
+/*
+ * GRO would lose what the ICRC covers: the packets of a list are cut apart again
+ * with IPv4 ids counted up from the first, whatever ids they came with.
+ */
+static struct sk_buff *nopin_gro_receive(struct sock *sk, struct list_head *head,
+					 struct sk_buff *skb)
+{
+	NAPI_GRO_CB(skb)->flush = 1;
+	return NULL;
+}
+
+static struct socket *nopin_socket_open(struct net *net, u8 family)
+{
+	/* Peers send without a UDP checksum: the ICRC does more. */
+	struct udp_port_cfg port = {
+		.family = family,
+		.local_udp_port = htons(NOPIN_UDP_PORT),
+		.ipv6_v6only = family == AF_INET6,
+	};
+	struct udp_tunnel_sock_cfg tunnel = {
+		.sk_user_data = net_generic(net, nopin_net_id),
+		.encap_type = 1,
+		.encap_rcv = nopin_net_receive,
+		.gro_receive = nopin_gro_receive,
+	};
+	struct socket *sock;
+	int err;
+
+	err = udp_sock_create(net, &port, &sock);
+	if (err < 0)
+		return ERR_PTR(err);
+	setup_udp_tunnel_sock(net, sock, &tunnel);
+	return sock;
+}
+
+/* NULL where the kernel has no IPv6 or it is off. */
+static struct socket *nopin_socket_open_ipv6(struct net *net)
+{
+	struct socket *sock = nopin_socket_open(net, AF_INET6);
+
+	if (sock == ERR_PTR(-EAFNOSUPPORT) || sock == ERR_PTR(-EPFNOSUPPORT))
+		return NULL;
+	return sock;
+}
+
+static int nopin_sockets_open(struct net *net, struct nopin_net *state)
+{
+	struct socket *sock4, *sock6;
+
+	lockdep_assert_held(&nopin_net_lock);
+	sock4 = nopin_socket_open(net, AF_INET);
+	if (IS_ERR(sock4))
+		return PTR_ERR(sock4);
+	sock6 = nopin_socket_open_ipv6(net);
+	if (IS_ERR(sock6)) {
+		udp_tunnel_sock_release(sock4);
+		return PTR_ERR(sock6);
+	}
+	state->sock4 = sock4;
+	state->sock6 = sock6;
+	return 0;
+}
+
+/* No packet is handed up any more when this returns. */
+static void nopin_sockets_close(struct nopin_net *state)
+{
+	lockdep_assert_held(&nopin_net_lock);
+	udp_tunnel_sock_release(state->sock4);
+	if (state->sock6)
+		udp_tunnel_sock_release(state->sock6);
+	state->sock4 = NULL;
+	state->sock6 = NULL;
+}
+
+/**
+ * nopin_net_open - receive RoCEv2 packets in a namespace
+ * @net: the namespace; its end waits for nopin_net_close()
+ *
+ * To be called once for each device that is added to @net.
+ *
+ * Return: 0, or -errno: -EADDRINUSE when another program has the port.
+ * Context: process, may sleep.
+ */
+int nopin_net_open(struct net *net)
+{
+	struct nopin_net *state = net_generic(net, nopin_net_id);
+	int err = 0;
+
+	mutex_lock(&nopin_net_lock);
+	if (!state->users)
+		err = nopin_sockets_open(net, state);
+	if (!err)
+		state->users++;
+	mutex_unlock(&nopin_net_lock);
+	return err;
+}
+
+/**
+ * nopin_net_close - undo one nopin_net_open()
+ * @net: the namespace
+ *
+ * With the last one packets stop: none is being handed up on return.
+ *
+ * Context: process, may sleep; RTNL may be held.
+ */
+void nopin_net_close(struct net *net)
+{
+	struct nopin_net *state = net_generic(net, nopin_net_id);
+
+	mutex_lock(&nopin_net_lock);
+	if (!WARN_ON(!state->users) && !--state->users) {
+		nopin_sockets_close(state);
+		wake_up_var(&state->users);
+	}
+	mutex_unlock(&nopin_net_lock);
+}
+
+/**
+ * nopin_net_drops - what was dropped before a device could be found
+ * @net: a namespace
+ * @drops: receives the counts since the namespace began
+ *
+ * Context: any.
+ */
+void nopin_net_drops(struct net *net, struct nopin_net_drops *drops)
+{
+	struct nopin_net *state = net_generic(net, nopin_net_id);
+
+	drops->malformed = atomic64_read(&state->malformed);
+	drops->icrc = atomic64_read(&state->icrc);
+}
+
+static bool nopin_net_unused(struct nopin_net *state)
+{
+	bool unused;
+
+	mutex_lock(&nopin_net_lock);
+	unused = !state->users;
+	mutex_unlock(&nopin_net_lock);
+	return unused;
+}
+
+/*
+ * The net devices of the namespace are gone already, but the nopin devices on
+ * them are unregistered from a work item. Without the wait it would close what
+ * has been freed. The lock makes sure that nopin_net_close() is done with @state.
+ */
+static void nopin_net_ns_exit(struct net *net)
+{
+	struct nopin_net *state = net_generic(net, nopin_net_id);
+
+	wait_var_event(&state->users, nopin_net_unused(state));
+}
+
+/* A subsystem, not a device: those exit before the net devices are gone. */
+static struct pernet_operations nopin_net_ops = {
+	.exit = nopin_net_ns_exit,
+	.id = &nopin_net_id,
+	.size = sizeof(struct nopin_net),
+};
+
+/**
+ * nopin_net_init - set up the room; no socket is opened yet
+ * @rx: takes every packet of every namespace whose format and ICRC are right
+ *
+ * Return: 0 or -errno.
+ * Context: process, may sleep.
+ */
+int nopin_net_init(nopin_net_rx_fn rx)
+{
+	nopin_net_receive_init(rx);
+	return register_pernet_subsys(&nopin_net_ops);
+}
+
+/**
+ * nopin_net_exit - undo nopin_net_init(); every namespace has been closed
+ *
+ * Context: process, may sleep.
+ */
+void nopin_net_exit(void)
+{
+	unregister_pernet_subsys(&nopin_net_ops);
+	/* A softirq that found a socket before it closed may still be in our hook. */
+	synchronize_net();
+}
