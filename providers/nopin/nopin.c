@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The nopin provider: which devices it serves, and their contexts.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compat.h"
+#include "nopin.h"
+
+struct nopin_get_context_call {
+	struct ibv_get_context core;
+	struct nopin_alloc_ucontext_req drv;
+};
+
+struct nopin_get_context_answer {
+	struct ib_uverbs_get_context_resp core;
+	struct nopin_alloc_ucontext_resp drv;
+};
+
+static_assert(offsetof(struct nopin_get_context_call, drv) ==
+		      sizeof(struct ibv_get_context),
+	      "the driver's part follows the core's");
+static_assert(offsetof(struct nopin_get_context_answer, drv) ==
+		      sizeof(struct ib_uverbs_get_context_resp),
+	      "the driver's part follows the core's");
+
+static int nopin_query_device_ex(struct ibv_context *context,
+				 const struct ibv_query_device_ex_input *input,
+				 struct ibv_device_attr_ex *attr,
+				 size_t attr_size)
+{
+	struct ib_uverbs_ex_query_device_resp resp;
+	size_t resp_size = sizeof(resp);
+	uint64_t fw_ver;
+	int ret;
+
+	ret = ibv_cmd_query_device_any(context, input, attr, attr_size, &resp,
+				       &resp_size);
+	if (ret)
+		return ret;
+
+	fw_ver = resp.base.fw_ver;
+	snprintf(attr->orig_attr.fw_ver, sizeof(attr->orig_attr.fw_ver),
+		 "%u.%u.%u", (unsigned int)(fw_ver >> 32) & 0xffff,
+		 (unsigned int)(fw_ver >> 16) & 0xffff,
+		 (unsigned int)fw_ver & 0xffff);
+	return 0;
+}
+
+static int nopin_query_port(struct ibv_context *context, uint8_t port,
+			    struct ibv_port_attr *attr)
+{
+	struct ibv_query_port cmd;
+
+	return ibv_cmd_query_port(context, port, attr, &cmd, sizeof(cmd));
+}
+
+static void nopin_free_context(struct ibv_context *context)
+{
+	struct nopin_context *ctx = to_nopin_context(context);
+
+	verbs_uninit_context(&ctx->vctx);
+	free(ctx);
+}
+
+static const struct verbs_context_ops nopin_context_ops = {
+	.advise_mr = ibv_cmd_advise_mr,
+	.alloc_pd = nopin_alloc_pd,
+	.create_cq = nopin_create_cq,
+	.create_cq_ex = nopin_create_cq_ex,
+	.create_qp = nopin_create_qp,
+	.create_qp_ex = nopin_create_qp_ex,
+	.dealloc_pd = nopin_dealloc_pd,
+	.dereg_mr = nopin_dereg_mr,
+	.destroy_cq = nopin_destroy_cq,
+	.destroy_qp = nopin_destroy_qp,
+	.free_context = nopin_free_context,
+	.modify_qp = nopin_modify_qp,
+	.poll_cq = nopin_poll_cq,
+	.post_recv = nopin_post_recv,
+	.post_send = nopin_post_send,
+	.query_device_ex = nopin_query_device_ex,
+	.query_port = nopin_query_port,
+	.query_qp = nopin_query_qp,
+	.reg_mr = nopin_reg_mr,
+	.req_notify_cq = ibv_cmd_req_notify_cq,
+	.rereg_mr = nopin_rereg_mr,
+	.resize_cq = nopin_resize_cq,
+};
+
+/* A bit that this provider does not know changes what the rest means. */
+static int context_open(struct nopin_context *ctx)
+{
+	struct nopin_get_context_answer resp = {};
+	struct nopin_get_context_call cmd = {};
+	int ret;
+
+	ret = nopin_cmd_get_context(&ctx->vctx, &cmd.core, sizeof(cmd),
+				    &resp.core, sizeof(resp));
+	if (ret)
+		return ret;
+	return resp.drv.comp_mask ? EPROTO : 0;
+}
+
+/* Owns @cmd_fd: libibverbs has it closed when this fails. */
+static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
+						 int cmd_fd,
+						 void *private_data nopin_unused)
+{
+	struct nopin_context *ctx;
+	int ret;
+
+	ctx = verbs_init_and_alloc_context(device, cmd_fd, ctx, vctx,
+					   RDMA_DRIVER_NOPIN);
+	if (!ctx)
+		return NULL;
+
+	ret = context_open(ctx);
+	if (ret)
+		goto err_uninit;
+
+	verbs_set_ops(&ctx->vctx, &nopin_context_ops);
+	return &ctx->vctx;
+
+err_uninit:
+	verbs_uninit_context(&ctx->vctx);
+	free(ctx);
+	errno = ret;
+	return NULL;
+}
+
+static struct verbs_device *
+nopin_alloc_device(struct verbs_sysfs_dev *sysfs_dev nopin_unused)
+{
+	return calloc(1, sizeof(struct verbs_device));
+}
+
+static void nopin_uninit_device(struct verbs_device *device)
+{
+	free(device);
+}
+
+/* By driver and not by name: `rdma link add` lets the user choose the name. */
+static const struct verbs_match_ent nopin_match_table[] = {
+	VERBS_DRIVER_ID(RDMA_DRIVER_NOPIN),
+	{},
+};
+
+static const struct verbs_device_ops nopin_device_ops = {
+	.name = "nopin",
+	.match_min_abi_version = NOPIN_ABI_VERSION,
+	.match_max_abi_version = NOPIN_ABI_VERSION,
+	.match_table = nopin_match_table,
+	.alloc_device = nopin_alloc_device,
+	.uninit_device = nopin_uninit_device,
+	.alloc_context = nopin_alloc_context,
+};
+
+PROVIDER_DRIVER(nopin, nopin_device_ops);

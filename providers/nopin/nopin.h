@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * The provider's objects, and the verbs that each file contributes.
+ *
+ * Lock order: the lock of an SQ or RQ, then nothing; the lock of a CQ, then
+ * nothing. No lock is held across a doorbell.
+ */
+#ifndef NOPIN_H
+#define NOPIN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <infiniband/driver.h>
+#include <rdma/nopin-abi.h>
+
+#include "ring.h"
+
+#define nopin_unused __attribute__((unused))
+
+/**
+ * struct nopin_context - an open device
+ * @vctx: libibverbs' part; the provider has nothing to add yet
+ */
+struct nopin_context {
+	struct verbs_context vctx;
+};
+
+/**
+ * struct nopin_cq - a completion queue
+ * @vcq: libibverbs' part
+ * @lock: protects everything below; held from ibv_start_poll() to
+ *	  ibv_end_poll()
+ * @shared: more than one thread may use the CQ, so @lock is needed
+ * @queue: ring of struct nopin_cqe
+ * @consumer: completions ever polled
+ * @cqe: the completion that an extended poll is at
+ */
+struct nopin_cq {
+	struct verbs_cq vcq;
+	pthread_spinlock_t lock;
+	bool shared;
+	struct nopin_queue queue;
+	uint32_t consumer;
+	const struct nopin_cqe *cqe;
+};
+
+/**
+ * struct nopin_wq - a send or receive queue
+ * @lock: protects @producer, @consumer and the entries not yet produced
+ * @queue: the ring
+ * @producer: work requests ever posted
+ * @consumer: what the kernel had taken when it was last asked
+ * @max_sge: scatter/gather elements that an entry takes
+ */
+struct nopin_wq {
+	pthread_spinlock_t lock;
+	struct nopin_queue queue;
+	uint32_t producer;
+	uint32_t consumer;
+	uint32_t max_sge;
+};
+
+/**
+ * struct nopin_qp - a queue pair
+ * @vqp: libibverbs' part
+ * @sq: send queue
+ * @rq: receive queue
+ * @max_inline: bytes of inline data that a send entry takes
+ * @send_flags: NOPIN_SEND_SIGNALED when every send is signaled, or 0
+ * @next: producer that ibv_wr_complete() will publish; under sq.lock, which is
+ *	  held from ibv_wr_start() to ibv_wr_complete() or ibv_wr_abort()
+ * @wqe: the entry that the ibv_wr_set_*() calls work on; under sq.lock
+ * @wr_err: first error since ibv_wr_start(); under sq.lock
+ */
+struct nopin_qp {
+	struct verbs_qp vqp;
+	struct nopin_wq sq;
+	struct nopin_wq rq;
+	uint32_t max_inline;
+	uint32_t send_flags;
+	uint32_t next;
+	struct nopin_send_wqe *wqe;
+	int wr_err;
+};
+
+static inline struct nopin_context *to_nopin_context(struct ibv_context *context)
+{
+	return container_of(context, struct nopin_context, vctx.context);
+}
+
+static inline struct nopin_cq *to_nopin_cq(struct ibv_cq *cq)
+{
+	return container_of(cq, struct nopin_cq, vcq.cq);
+}
+
+static inline struct nopin_cq *to_nopin_cq_ex(struct ibv_cq_ex *cq)
+{
+	return container_of(cq, struct nopin_cq, vcq.cq_ex);
+}
+
+static inline struct nopin_qp *to_nopin_qp(struct ibv_qp *qp)
+{
+	return container_of(qp, struct nopin_qp, vqp.qp);
+}
+
+static inline struct nopin_qp *to_nopin_qp_ex(struct ibv_qp_ex *qp)
+{
+	return container_of(qp, struct nopin_qp, vqp.qp_ex);
+}
+
+static inline void nopin_cq_lock(struct nopin_cq *cq)
+{
+	if (cq->shared)
+		pthread_spin_lock(&cq->lock);
+}
+
+static inline void nopin_cq_unlock(struct nopin_cq *cq)
+{
+	if (cq->shared)
+		pthread_spin_unlock(&cq->lock);
+}
+
+/* mr.c */
+struct ibv_pd *nopin_alloc_pd(struct ibv_context *context);
+int nopin_dealloc_pd(struct ibv_pd *pd);
+struct ibv_mr *nopin_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
+			    uint64_t hca_va, int access);
+int nopin_rereg_mr(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
+		   void *addr, size_t length, int access);
+int nopin_dereg_mr(struct verbs_mr *vmr);
+
+/* cq.c */
+struct ibv_cq *nopin_create_cq(struct ibv_context *context, int cqe,
+			       struct ibv_comp_channel *channel,
+			       int comp_vector);
+struct ibv_cq_ex *nopin_create_cq_ex(struct ibv_context *context,
+				     struct ibv_cq_init_attr_ex *attr);
+int nopin_resize_cq(struct ibv_cq *ibcq, int cqe);
+int nopin_destroy_cq(struct ibv_cq *ibcq);
+int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc);
+void nopin_cq_forget_qp(struct nopin_cq *cq, uint32_t qp_num);
+
+/* cq_ex.c */
+bool nopin_cq_ex_supported(const struct ibv_cq_init_attr_ex *attr);
+void nopin_cq_ex_init(struct ibv_cq_ex *cq, uint64_t wc_flags);
+
+/* qp.c */
+struct ibv_qp *nopin_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr);
+struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
+				  struct ibv_qp_init_attr_ex *attr);
+int nopin_query_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask,
+		   struct ibv_qp_init_attr *init_attr);
+int nopin_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask);
+int nopin_destroy_qp(struct ibv_qp *ibqp);
+
+/* post.c */
+int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
+		    struct ibv_send_wr **bad_wr);
+int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
+		    struct ibv_recv_wr **bad_wr);
+bool nopin_qp_may_send(const struct ibv_qp *ibqp);
+bool nopin_wq_has_room(struct nopin_wq *wq, uint32_t index);
+
+/* post_ex.c */
+bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr);
+void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops);
+
+/* doorbell.c */
+int nopin_doorbell_send(struct ibv_qp *ibqp);
+int nopin_doorbell_recv(struct ibv_qp *ibqp);
+
+#endif /* NOPIN_H */

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The ibv_wr_*() way of posting sends.
+ *
+ * ibv_wr_start() takes the lock of the SQ; each operation claims the next entry
+ * and writes its head; the setters fill in data; ibv_wr_complete() publishes
+ * all entries at once, or none if anything was refused on the way.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "send.h"
+
+#define NOPIN_SEND_OPS                                                         \
+	((uint64_t)IBV_QP_EX_WITH_RDMA_WRITE |                                 \
+	 IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |            \
+	 IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_RDMA_READ |             \
+	 IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |                                   \
+	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD)
+
+static void wr_start(struct ibv_qp_ex *ibqp)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+
+	pthread_spin_lock(&qp->sq.lock);
+	qp->next = qp->sq.producer;
+	qp->wqe = NULL;
+	qp->wr_err = nopin_qp_may_send(&qp->vqp.qp) ? 0 : EINVAL;
+}
+
+/* Nothing is posted from here on; setters find no entry to work on. */
+static void wr_fail(struct nopin_qp *qp, int err)
+{
+	if (!qp->wr_err)
+		qp->wr_err = err;
+	qp->wqe = NULL;
+}
+
+static struct nopin_send_wqe *wr_claim(struct nopin_qp *qp,
+				       enum ibv_wr_opcode opcode)
+{
+	/* Inline data is what the setters say, whatever the flag does. */
+	uint32_t flags = qp->vqp.qp_ex.wr_flags & ~NOPIN_SEND_INLINE;
+	struct nopin_send_wqe *wqe;
+
+	if (flags & ~NOPIN_SEND_FLAGS)
+		wr_fail(qp, EINVAL);
+	else if (!nopin_wq_has_room(&qp->sq, qp->next))
+		wr_fail(qp, ENOMEM);
+	if (qp->wr_err)
+		return NULL;
+
+	wqe = nopin_queue_entry(&qp->sq.queue, qp->next++);
+	*wqe = (struct nopin_send_wqe){
+		.wr_id = qp->vqp.qp_ex.wr_id,
+		.opcode = opcode,
+		.flags = flags | qp->send_flags,
+	};
+	qp->wqe = wqe;
+	return wqe;
+}
+
+static void wr_send(struct ibv_qp_ex *ibqp)
+{
+	wr_claim(to_nopin_qp_ex(ibqp), IBV_WR_SEND);
+}
+
+static void wr_send_imm(struct ibv_qp_ex *ibqp, __be32 imm_data)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim(to_nopin_qp_ex(ibqp), IBV_WR_SEND_WITH_IMM);
+	if (wqe)
+		wqe->imm_data = imm_data;
+}
+
+static struct nopin_send_wqe *wr_claim_rdma(struct ibv_qp_ex *ibqp,
+					    enum ibv_wr_opcode opcode,
+					    uint32_t rkey, uint64_t remote_addr)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim(to_nopin_qp_ex(ibqp), opcode);
+	if (wqe) {
+		wqe->rkey = rkey;
+		wqe->remote_addr = remote_addr;
+	}
+	return wqe;
+}
+
+static void wr_rdma_write(struct ibv_qp_ex *ibqp, uint32_t rkey,
+			  uint64_t remote_addr)
+{
+	wr_claim_rdma(ibqp, IBV_WR_RDMA_WRITE, rkey, remote_addr);
+}
+
+static void wr_rdma_write_imm(struct ibv_qp_ex *ibqp, uint32_t rkey,
+			      uint64_t remote_addr, __be32 imm_data)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim_rdma(ibqp, IBV_WR_RDMA_WRITE_WITH_IMM, rkey,
+			    remote_addr);
+	if (wqe)
+		wqe->imm_data = imm_data;
+}
+
+static void wr_rdma_read(struct ibv_qp_ex *ibqp, uint32_t rkey,
+			 uint64_t remote_addr)
+{
+	wr_claim_rdma(ibqp, IBV_WR_RDMA_READ, rkey, remote_addr);
+}
+
+static void wr_atomic_cmp_swp(struct ibv_qp_ex *ibqp, uint32_t rkey,
+			      uint64_t remote_addr, uint64_t compare,
+			      uint64_t swap)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim_rdma(ibqp, IBV_WR_ATOMIC_CMP_AND_SWP, rkey, remote_addr);
+	if (wqe) {
+		wqe->compare_add = compare;
+		wqe->swap = swap;
+	}
+}
+
+static void wr_atomic_fetch_add(struct ibv_qp_ex *ibqp, uint32_t rkey,
+				uint64_t remote_addr, uint64_t add)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim_rdma(ibqp, IBV_WR_ATOMIC_FETCH_AND_ADD, rkey,
+			    remote_addr);
+	if (wqe)
+		wqe->compare_add = add;
+}
+
+static void wr_set_sge_list(struct ibv_qp_ex *ibqp, size_t num_sge,
+			    const struct ibv_sge *sg_list)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+
+	if (!qp->wqe)
+		return;
+	if (num_sge > qp->sq.max_sge) {
+		wr_fail(qp, EINVAL);
+		return;
+	}
+	qp->wqe->num_sge = (uint32_t)num_sge;
+	if (num_sge)
+		memcpy(nopin_send_sge(qp->wqe), sg_list,
+		       num_sge * sizeof(*sg_list));
+}
+
+static void wr_set_sge(struct ibv_qp_ex *ibqp, uint32_t lkey, uint64_t addr,
+		       uint32_t length)
+{
+	struct ibv_sge sge = { .addr = addr, .length = length, .lkey = lkey };
+
+	wr_set_sge_list(ibqp, 1, &sge);
+}
+
+static void wr_set_inline_data_list(struct ibv_qp_ex *ibqp, size_t num_buf,
+				    const struct ibv_data_buf *buf_list)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+	size_t length = 0, i;
+
+	if (!qp->wqe)
+		return;
+	if (!(nopin_send_op(qp->wqe->opcode) & NOPIN_OP_INLINE)) {
+		wr_fail(qp, EINVAL);
+		return;
+	}
+	for (i = 0; i < num_buf; i++) {
+		if (buf_list[i].length > qp->max_inline - length) {
+			wr_fail(qp, EINVAL);
+			return;
+		}
+		if (!buf_list[i].length)
+			continue;
+		memcpy(nopin_send_data(qp->wqe) + length, buf_list[i].addr,
+		       buf_list[i].length);
+		length += buf_list[i].length;
+	}
+	qp->wqe->flags |= NOPIN_SEND_INLINE;
+	qp->wqe->inline_len = (uint32_t)length;
+}
+
+static void wr_set_inline_data(struct ibv_qp_ex *ibqp, void *addr, size_t length)
+{
+	struct ibv_data_buf buf = { .addr = addr, .length = length };
+
+	wr_set_inline_data_list(ibqp, 1, &buf);
+}
+
+static int wr_complete(struct ibv_qp_ex *ibqp)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+	bool ring = false;
+	int ret;
+
+	ret = qp->wr_err;
+	if (!ret && qp->next != qp->sq.producer) {
+		ring = true;
+		qp->sq.producer = qp->next;
+		nopin_queue_produce(&qp->sq.queue, qp->next);
+	}
+	qp->wqe = NULL;
+	pthread_spin_unlock(&qp->sq.lock);
+
+	return ring ? nopin_doorbell_send(&qp->vqp.qp) : ret;
+}
+
+static void wr_abort(struct ibv_qp_ex *ibqp)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+
+	qp->wqe = NULL;
+	pthread_spin_unlock(&qp->sq.lock);
+}
+
+bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr)
+{
+	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS))
+		return true;
+	return attr->qp_type == IBV_QPT_RC &&
+	       !(attr->send_ops_flags & ~NOPIN_SEND_OPS);
+}
+
+void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
+{
+	qp->wr_start = wr_start;
+	qp->wr_complete = wr_complete;
+	qp->wr_abort = wr_abort;
+	qp->wr_set_sge = wr_set_sge;
+	qp->wr_set_sge_list = wr_set_sge_list;
+	qp->wr_set_inline_data = wr_set_inline_data;
+	qp->wr_set_inline_data_list = wr_set_inline_data_list;
+
+	if (send_ops & IBV_QP_EX_WITH_SEND)
+		qp->wr_send = wr_send;
+	if (send_ops & IBV_QP_EX_WITH_SEND_WITH_IMM)
+		qp->wr_send_imm = wr_send_imm;
+	if (send_ops & IBV_QP_EX_WITH_RDMA_WRITE)
+		qp->wr_rdma_write = wr_rdma_write;
+	if (send_ops & IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM)
+		qp->wr_rdma_write_imm = wr_rdma_write_imm;
+	if (send_ops & IBV_QP_EX_WITH_RDMA_READ)
+		qp->wr_rdma_read = wr_rdma_read;
+	if (send_ops & IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP)
+		qp->wr_atomic_cmp_swp = wr_atomic_cmp_swp;
+	if (send_ops & IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD)
+		qp->wr_atomic_fetch_add = wr_atomic_fetch_add;
+}

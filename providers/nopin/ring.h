@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * One mapped ring: where it is, and how its two indexes are read and written.
+ *
+ * The kernel keeps its own copy of the index it owns, and so does the program;
+ * the words in the ring only carry them across. Each store-release here pairs
+ * with a load-acquire of the same word in the kernel's queue room, and each
+ * load-acquire with a store-release there.
+ */
+#ifndef NOPIN_RING_H
+#define NOPIN_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rdma/nopin-abi.h>
+
+/**
+ * struct nopin_queue - a ring of the kernel, mapped
+ * @ring: its head; NULL when the queue has no entries
+ * @entry: entry 0
+ * @entries: a power of two, or 0
+ * @stride: bytes from one entry to the next
+ * @size: bytes mapped
+ */
+struct nopin_queue {
+	struct nopin_ring *ring;
+	uint8_t *entry;
+	uint32_t entries;
+	uint32_t stride;
+	size_t size;
+};
+
+int nopin_queue_map(struct nopin_queue *queue, int cmd_fd,
+		    const struct nopin_ring_info *info, size_t min_stride);
+void nopin_queue_unmap(struct nopin_queue *queue);
+
+static inline void *nopin_queue_entry(const struct nopin_queue *queue,
+				      uint32_t index)
+{
+	size_t slot = index & (queue->entries - 1);
+
+	return queue->entry + slot * queue->stride;
+}
+
+/* CQ: after this, the entries up to the returned index may be read. */
+static inline uint32_t nopin_queue_producer(const struct nopin_queue *queue)
+{
+	return __atomic_load_n(&queue->ring->producer, __ATOMIC_ACQUIRE);
+}
+
+/* SQ, RQ: after this, the entries up to the returned index may be refilled. */
+static inline uint32_t nopin_queue_consumer(const struct nopin_queue *queue)
+{
+	return __atomic_load_n(&queue->ring->consumer, __ATOMIC_ACQUIRE);
+}
+
+/* SQ, RQ: hands the entries written before this call to the kernel. */
+static inline void nopin_queue_produce(struct nopin_queue *queue,
+				       uint32_t producer)
+{
+	__atomic_store_n(&queue->ring->producer, producer, __ATOMIC_RELEASE);
+}
+
+/* CQ: gives the entries read before this call back to the kernel. */
+static inline void nopin_queue_consume(struct nopin_queue *queue,
+				       uint32_t consumer)
+{
+	__atomic_store_n(&queue->ring->consumer, consumer, __ATOMIC_RELEASE);
+}
+
+/*
+ * RQ: whether what was just produced needs a doorbell.
+ *
+ *	program				kernel, QP enters the error state
+ *	store producer			store flags
+ *	full barrier			full barrier
+ *	load flags			load producer
+ *
+ * At least one of the two loads sees the other side's store, so a receive that
+ * races with the flush is either flushed by it or rung for here.
+ */
+static inline bool nopin_queue_need_doorbell(const struct nopin_queue *queue)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&queue->ring->flags, __ATOMIC_RELAXED) &
+	       NOPIN_RING_NEED_DOORBELL;
+}
+
+#endif /* NOPIN_RING_H */

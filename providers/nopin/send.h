@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * What both ways of posting a send share: the table of opcodes and the claim of
+ * an entry.
+ */
+#ifndef NOPIN_SEND_H
+#define NOPIN_SEND_H
+
+#include "nopin.h"
+
+/* What a work request of an opcode brings along. */
+enum {
+	NOPIN_OP_VALID = 1 << 0,
+	NOPIN_OP_INLINE = 1 << 1, /* may carry its data inline */
+	NOPIN_OP_IMM = 1 << 2,
+	NOPIN_OP_RDMA = 1 << 3, /* wr.rdma */
+	NOPIN_OP_ATOMIC = 1 << 4, /* wr.atomic */
+};
+
+unsigned int nopin_send_op(unsigned int opcode);
+
+static inline struct nopin_sge *nopin_send_sge(struct nopin_send_wqe *wqe)
+{
+	return (struct nopin_sge *)(wqe + 1);
+}
+
+static inline uint8_t *nopin_send_data(struct nopin_send_wqe *wqe)
+{
+	return (uint8_t *)(wqe + 1);
+}
+
+#endif /* NOPIN_SEND_H */

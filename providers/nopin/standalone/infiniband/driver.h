@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * The part of libibverbs' private provider interface that nopin uses.
+ *
+ * libibverbs exports this interface to its providers under the symbol version
+ * IBVERBS_PRIVATE_34, which rdma-core kept from release 34 to 56; this layout
+ * holds from release 36 on. Distributions do not install the header that
+ * declares it, so a provider that is built outside the rdma-core tree brings
+ * its own declarations. Inside the tree <infiniband/driver.h> is rdma-core's
+ * and this file is not used.
+ *
+ * Layout matters for everything that both sides touch: struct verbs_device,
+ * verbs_device_ops, verbs_match_ent, verbs_context_ops, verbs_mr, verbs_qp and
+ * verbs_cq. Operations that nopin does not provide keep their slot and lose
+ * their type.
+ */
+#ifndef NOPIN_STANDALONE_DRIVER_H
+#define NOPIN_STANDALONE_DRIVER_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <infiniband/verbs.h>
+#include <rdma/ib_user_verbs.h>
+
+#define IBVERBS_PABI_VERSION 34
+
+#ifndef container_of
+#define container_of(ptr, type, member)					\
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#endif
+
+/* Requests: the kernel's structures behind the header of the write() ABI. */
+
+#define NOPIN_DECLARE_CMD(_name, _core)					\
+	struct _name {							\
+		struct ib_uverbs_cmd_hdr hdr;				\
+		struct _core core_payload;				\
+	}
+
+#define NOPIN_DECLARE_CMD_EX(_name, _core)				\
+	struct _name {							\
+		struct ib_uverbs_cmd_hdr hdr;				\
+		struct ib_uverbs_ex_cmd_hdr ex_hdr;			\
+		struct _core core_payload;				\
+	}
+
+NOPIN_DECLARE_CMD(ibv_get_context, ib_uverbs_get_context);
+NOPIN_DECLARE_CMD(ibv_query_port, ib_uverbs_query_port);
+NOPIN_DECLARE_CMD(ibv_alloc_pd, ib_uverbs_alloc_pd);
+NOPIN_DECLARE_CMD(ibv_reg_mr, ib_uverbs_reg_mr);
+NOPIN_DECLARE_CMD(ibv_rereg_mr, ib_uverbs_rereg_mr);
+NOPIN_DECLARE_CMD(ibv_resize_cq, ib_uverbs_resize_cq);
+NOPIN_DECLARE_CMD(ibv_query_qp, ib_uverbs_query_qp);
+NOPIN_DECLARE_CMD(ibv_modify_qp, ib_uverbs_modify_qp);
+NOPIN_DECLARE_CMD_EX(ibv_create_cq_ex, ib_uverbs_ex_create_cq);
+NOPIN_DECLARE_CMD_EX(ibv_create_qp_ex, ib_uverbs_ex_create_qp);
+
+/* Objects. */
+
+struct verbs_sysfs_dev;
+struct verbs_xrcd;
+
+enum ibv_mr_type {
+	IBV_MR_TYPE_MR,
+	IBV_MR_TYPE_NULL_MR,
+	IBV_MR_TYPE_IMPORTED_MR,
+	IBV_MR_TYPE_DMABUF_MR,
+};
+
+struct verbs_mr {
+	struct ibv_mr ibv_mr;
+	enum ibv_mr_type mr_type;
+	int access;
+};
+
+enum verbs_qp_mask {
+	VERBS_QP_XRCD = 1 << 0,
+	VERBS_QP_EX = 1 << 1,
+};
+
+struct verbs_qp {
+	union {
+		struct ibv_qp qp;
+		struct ibv_qp_ex qp_ex;
+	};
+	uint32_t comp_mask;
+	struct verbs_xrcd *xrcd;
+};
+
+struct verbs_cq {
+	union {
+		struct ibv_cq cq;
+		struct ibv_cq_ex cq_ex;
+	};
+};
+
+/* Which devices a provider serves. */
+
+enum {
+	VERBS_MATCH_SENTINEL = 0,
+	VERBS_MATCH_PCI = 1,
+	VERBS_MATCH_MODALIAS = 2,
+	VERBS_MATCH_DRIVER_ID = 3,
+};
+
+struct verbs_match_ent {
+	void *driver_data;
+	union {
+		const char *modalias;
+		uint64_t driver_id;
+	} u;
+	uint16_t vendor;
+	uint16_t device;
+	uint8_t kind;
+};
+
+#define VERBS_DRIVER_ID(_id)						\
+	{								\
+		.u.driver_id = (_id), .kind = VERBS_MATCH_DRIVER_ID,	\
+	}
+
+struct verbs_device;
+
+struct verbs_device_ops {
+	const char *name;
+	uint32_t match_min_abi_version;
+	uint32_t match_max_abi_version;
+	const struct verbs_match_ent *match_table;
+	const struct verbs_device_ops **static_providers;
+	bool (*match_device)(struct verbs_sysfs_dev *sysfs_dev);
+	struct verbs_context *(*alloc_context)(struct ibv_device *device,
+					       int cmd_fd, void *private_data);
+	struct verbs_context *(*import_context)(struct ibv_device *device,
+						int cmd_fd);
+	struct verbs_device *(*alloc_device)(struct verbs_sysfs_dev *sysfs_dev);
+	void (*uninit_device)(struct verbs_device *device);
+};
+
+struct verbs_device {
+	struct ibv_device device;
+	const struct verbs_device_ops *ops;
+	atomic_int refcount;
+	struct {
+		void *next;
+		void *prev;
+	} entry;
+	struct verbs_sysfs_dev *sysfs;
+	uint64_t core_support;
+};
+
+/* The operations of a context. */
+
+typedef void (*verbs_op_slot)(void);
+
+struct verbs_context_ops {
+	int (*advise_mr)(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
+			 uint32_t flags, struct ibv_sge *sg_list,
+			 uint32_t num_sges);
+	verbs_op_slot alloc_dm;
+	verbs_op_slot alloc_mw;
+	verbs_op_slot alloc_null_mr;
+	verbs_op_slot alloc_parent_domain;
+	struct ibv_pd *(*alloc_pd)(struct ibv_context *context);
+	verbs_op_slot alloc_td;
+	verbs_op_slot async_event;
+	verbs_op_slot attach_counters_point_flow;
+	verbs_op_slot attach_mcast;
+	verbs_op_slot bind_mw;
+	verbs_op_slot close_xrcd;
+	verbs_op_slot cq_event;
+	verbs_op_slot create_ah;
+	verbs_op_slot create_counters;
+	struct ibv_cq *(*create_cq)(struct ibv_context *context, int cqe,
+				    struct ibv_comp_channel *channel,
+				    int comp_vector);
+	struct ibv_cq_ex *(*create_cq_ex)(struct ibv_context *context,
+					  struct ibv_cq_init_attr_ex *attr);
+	verbs_op_slot create_flow;
+	verbs_op_slot create_flow_action_esp;
+	struct ibv_qp *(*create_qp)(struct ibv_pd *pd,
+				    struct ibv_qp_init_attr *attr);
+	struct ibv_qp *(*create_qp_ex)(struct ibv_context *context,
+				       struct ibv_qp_init_attr_ex *attr);
+	verbs_op_slot create_rwq_ind_table;
+	verbs_op_slot create_srq;
+	verbs_op_slot create_srq_ex;
+	verbs_op_slot create_wq;
+	verbs_op_slot dealloc_mw;
+	int (*dealloc_pd)(struct ibv_pd *pd);
+	verbs_op_slot dealloc_td;
+	int (*dereg_mr)(struct verbs_mr *vmr);
+	verbs_op_slot destroy_ah;
+	verbs_op_slot destroy_counters;
+	int (*destroy_cq)(struct ibv_cq *cq);
+	verbs_op_slot destroy_flow;
+	verbs_op_slot destroy_flow_action;
+	int (*destroy_qp)(struct ibv_qp *qp);
+	verbs_op_slot destroy_rwq_ind_table;
+	verbs_op_slot destroy_srq;
+	verbs_op_slot destroy_wq;
+	verbs_op_slot detach_mcast;
+	void (*free_context)(struct ibv_context *context);
+	verbs_op_slot free_dm;
+	verbs_op_slot get_srq_num;
+	verbs_op_slot import_dm;
+	verbs_op_slot import_mr;
+	verbs_op_slot import_pd;
+	verbs_op_slot modify_cq;
+	verbs_op_slot modify_flow_action_esp;
+	int (*modify_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
+			 int attr_mask);
+	verbs_op_slot modify_qp_rate_limit;
+	verbs_op_slot modify_srq;
+	verbs_op_slot modify_wq;
+	verbs_op_slot open_qp;
+	verbs_op_slot open_xrcd;
+	int (*poll_cq)(struct ibv_cq *cq, int num_entries, struct ibv_wc *wc);
+	int (*post_recv)(struct ibv_qp *qp, struct ibv_recv_wr *wr,
+			 struct ibv_recv_wr **bad_wr);
+	int (*post_send)(struct ibv_qp *qp, struct ibv_send_wr *wr,
+			 struct ibv_send_wr **bad_wr);
+	verbs_op_slot post_srq_ops;
+	verbs_op_slot post_srq_recv;
+	int (*query_device_ex)(struct ibv_context *context,
+			       const struct ibv_query_device_ex_input *input,
+			       struct ibv_device_attr_ex *attr,
+			       size_t attr_size);
+	verbs_op_slot query_ece;
+	int (*query_port)(struct ibv_context *context, uint8_t port_num,
+			  struct ibv_port_attr *port_attr);
+	int (*query_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
+			int attr_mask, struct ibv_qp_init_attr *init_attr);
+	verbs_op_slot query_qp_data_in_order;
+	verbs_op_slot query_rt_values;
+	verbs_op_slot query_srq;
+	verbs_op_slot read_counters;
+	verbs_op_slot reg_dm_mr;
+	verbs_op_slot reg_dmabuf_mr;
+	struct ibv_mr *(*reg_mr)(struct ibv_pd *pd, void *addr, size_t length,
+				 uint64_t hca_va, int access);
+	int (*req_notify_cq)(struct ibv_cq *cq, int solicited_only);
+	int (*rereg_mr)(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
+			void *addr, size_t length, int access);
+	int (*resize_cq)(struct ibv_cq *cq, int cqe);
+	verbs_op_slot set_ece;
+	verbs_op_slot unimport_dm;
+	verbs_op_slot unimport_mr;
+	verbs_op_slot unimport_pd;
+};
+
+/* Functions of the library; they return 0 or a positive errno. */
+
+void verbs_register_driver_34(const struct verbs_device_ops *ops);
+
+#define PROVIDER_DRIVER(_name, _ops)					\
+	static __attribute__((constructor)) void _name##_register(void)	\
+	{								\
+		verbs_register_driver_34(&(_ops));			\
+	}
+
+void *_verbs_init_and_alloc_context(struct ibv_device *device, int cmd_fd,
+				    size_t alloc_size,
+				    struct verbs_context *context_offset,
+				    uint32_t driver_id);
+
+#define verbs_init_and_alloc_context(_device, _cmd_fd, _ptr, _member, _id) \
+	((__typeof__(_ptr))_verbs_init_and_alloc_context(		\
+		_device, _cmd_fd, sizeof(*(_ptr)),			\
+		(void *)offsetof(__typeof__(*(_ptr)), _member), _id))
+
+void verbs_uninit_context(struct verbs_context *context);
+void verbs_set_ops(struct verbs_context *context,
+		   const struct verbs_context_ops *ops);
+
+int ibv_cmd_get_context(struct verbs_context *context,
+			struct ibv_get_context *cmd, size_t cmd_size,
+			struct ib_uverbs_get_context_resp *resp,
+			size_t resp_size);
+int ibv_cmd_query_device_any(struct ibv_context *context,
+			     const struct ibv_query_device_ex_input *input,
+			     struct ibv_device_attr_ex *attr, size_t attr_size,
+			     struct ib_uverbs_ex_query_device_resp *resp,
+			     size_t *resp_size);
+int ibv_cmd_query_port(struct ibv_context *context, uint8_t port_num,
+		       struct ibv_port_attr *port_attr,
+		       struct ibv_query_port *cmd, size_t cmd_size);
+
+int ibv_cmd_alloc_pd(struct ibv_context *context, struct ibv_pd *pd,
+		     struct ibv_alloc_pd *cmd, size_t cmd_size,
+		     struct ib_uverbs_alloc_pd_resp *resp, size_t resp_size);
+int ibv_cmd_dealloc_pd(struct ibv_pd *pd);
+
+int ibv_cmd_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
+		   uint64_t hca_va, int access, struct verbs_mr *vmr,
+		   struct ibv_reg_mr *cmd, size_t cmd_size,
+		   struct ib_uverbs_reg_mr_resp *resp, size_t resp_size);
+int ibv_cmd_rereg_mr(struct verbs_mr *vmr, uint32_t flags, void *addr,
+		     size_t length, uint64_t hca_va, int access,
+		     struct ibv_pd *pd, struct ibv_rereg_mr *cmd,
+		     size_t cmd_size, struct ib_uverbs_rereg_mr_resp *resp,
+		     size_t resp_size);
+int ibv_cmd_dereg_mr(struct verbs_mr *vmr);
+int ibv_cmd_advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
+		      uint32_t flags, struct ibv_sge *sg_list,
+		      uint32_t num_sge);
+
+int ibv_cmd_create_cq_ex(struct ibv_context *context,
+			 const struct ibv_cq_init_attr_ex *attr,
+			 struct verbs_cq *cq, struct ibv_create_cq_ex *cmd,
+			 size_t cmd_size,
+			 struct ib_uverbs_ex_create_cq_resp *resp,
+			 size_t resp_size, uint32_t cmd_flags);
+int ibv_cmd_req_notify_cq(struct ibv_cq *cq, int solicited_only);
+int ibv_cmd_resize_cq(struct ibv_cq *cq, int cqe, struct ibv_resize_cq *cmd,
+		      size_t cmd_size, struct ib_uverbs_resize_cq_resp *resp,
+		      size_t resp_size);
+int ibv_cmd_destroy_cq(struct ibv_cq *cq);
+
+int ibv_cmd_create_qp_ex2(struct ibv_context *context, struct verbs_qp *qp,
+			  struct ibv_qp_init_attr_ex *attr,
+			  struct ibv_create_qp_ex *cmd, size_t cmd_size,
+			  struct ib_uverbs_ex_create_qp_resp *resp,
+			  size_t resp_size);
+int ibv_cmd_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr,
+		     int attr_mask, struct ibv_qp_init_attr *init_attr,
+		     struct ibv_query_qp *cmd, size_t cmd_size);
+int ibv_cmd_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr,
+		      int attr_mask, struct ibv_modify_qp *cmd,
+		      size_t cmd_size);
+int ibv_cmd_destroy_qp(struct ibv_qp *qp);
+int ibv_cmd_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr,
+		      struct ibv_send_wr **bad_wr);
+int ibv_cmd_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr,
+		      struct ibv_recv_wr **bad_wr);
+
+#endif /* NOPIN_STANDALONE_DRIVER_H */
