@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Mirrors and their spans: who creates them, what empties them, when they go.
+ *
+ * Three parties change the set of spans. A fault inserts the span it needs; an
+ * invalidation or the shrinker empties spans and marks them; the mirror's work
+ * erases the marked ones. Removing an interval notifier waits for invalidations
+ * in progress, so it can be done neither by them nor in reclaim, which they may
+ * depend on: only the work does it.
+ */
+#include <linux/hashtable.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "span.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* How long an empty span whose address range still exists waits for new use. */
+#define NOPIN_REAP_DELAY	HZ
+
+static DEFINE_SPINLOCK(nopin_mirrors_lock); /* protects the table */
+static DEFINE_HASHTABLE(nopin_mirrors, 8);
+
+static struct workqueue_struct *nopin_mirror_wq;
+static struct kmem_cache *nopin_span_cache;
+
+/**
+ * nopin_mirror_kick - let the work come by, no later than asked before
+ * @mirror: the mirror
+ * @delay: in jiffies; 0 overrides a delay that is running
+ *
+ * Context: any.
+ */
+void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay)
+{
+	if (delay)
+		queue_delayed_work(nopin_mirror_wq, &mirror->work, delay);
+	else
+		mod_delayed_work(nopin_mirror_wq, &mirror->work, 0);
+}
+
+/**
+ * nopin_span_mark - let the work look whether a span can go
+ * @mirror: the mirror
+ * @va: start of the span, which need not exist any more
+ *
+ * Never call this under the span's lock: softirqs wait for that one, and may
+ * interrupt whoever holds the xarray's.
+ *
+ * Context: process.
+ */
+void nopin_span_mark(struct nopin_mirror *mirror, u64 va)
+{
+	xa_set_mark(&mirror->spans, va >> NOPIN_SPAN_SHIFT, NOPIN_SPAN_REAP);
+}
+
+/* The part of @range in the span, as pages of it. */
+static void nopin_span_clip(const struct nopin_span *span,
+			    const struct mmu_notifier_range *range,
+			    unsigned int *first, unsigned int *end)
+{
+	u64 start = nopin_span_start(span);
+
+	*first = 0;
+	*end = NOPIN_SPAN_PAGES;
+	if (range->start > start)
+		*first = nopin_span_page(range->start);
+	if (range->end < start + NOPIN_SPAN_SIZE)
+		*end = nopin_span_page(range->end - 1) + 1;
+}
+
+static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
+{
+	return range->event == MMU_NOTIFY_UNMAP ||
+	       range->event == MMU_NOTIFY_RELEASE;
+}
+
+/*
+ * The mm takes pages away. Copies hold the lock for reading and installations
+ * for writing, so when it has been taken and released here no copy is in flight
+ * through an entry of the range, and none can be put back:
+ *
+ *  fault                              invalidation
+ *  seq = read_begin
+ *  hmm_range_fault: pfn A             (pfn A is to be freed)
+ *                                     lock, set_seq, clear, unlock
+ *  lock
+ *   read_retry: seq has changed       the mm frees A
+ *  unlock, start again
+ *
+ * This runs in every kind of context that changes page tables, the OOM reaper
+ * among them: it never sleeps, so a range that must not block is no case apart.
+ */
+static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
+				  const struct mmu_notifier_range *range,
+				  unsigned long seq)
+{
+	struct nopin_span *span =
+		container_of(notifier, struct nopin_span, notifier);
+	struct nopin_mirror *mirror = span->mirror;
+	unsigned int first, end, dropped;
+	bool empty;
+
+	nopin_span_clip(span, range, &first, &end);
+	nopin_span_write_lock(span);
+	mmu_interval_set_seq(notifier, seq);
+	dropped = nopin_span_clear(span, first, end);
+	empty = !span->present;
+	nopin_span_write_unlock(span);
+
+	trace_nopin_mirror_invalidate(mirror->mm, range->start, range->end,
+				      range->event, dropped);
+	atomic64_add(dropped, &mirror->page_invalidations);
+	if (empty) {
+		nopin_span_mark(mirror, nopin_span_start(span));
+		nopin_mirror_kick(mirror, nopin_range_is_gone(range) ?
+					  0 : NOPIN_REAP_DELAY);
+	}
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops nopin_span_ops = {
+	.invalidate = nopin_span_invalidate,
+};
+
+static void nopin_span_count(struct nopin_mirror *mirror, long n)
+{
+	nopin_shrink_count_spans(n);
+	atomic_long_add(n, &mirror->nr_spans);
+	atomic_long_add(n * (long)sizeof(struct nopin_span), &mirror->table_bytes);
+}
+
+static void nopin_span_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(nopin_span_cache,
+			container_of(rcu, struct nopin_span, rcu));
+}
+
+static void nopin_span_destroy(struct nopin_span *span)
+{
+	mmu_interval_notifier_remove(&span->notifier);
+	nopin_span_count(span->mirror, -1);
+	call_rcu(&span->rcu, nopin_span_free_rcu);
+}
+
+static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
+{
+	struct nopin_span *span;
+	int ret;
+
+	span = kmem_cache_zalloc(nopin_span_cache, GFP_KERNEL);
+	if (!span)
+		return ERR_PTR(-ENOMEM);
+	rwlock_init(&span->lock);
+	span->mirror = mirror;
+	span->users = 1;
+	ret = mmu_interval_notifier_insert(&span->notifier, mirror->mm,
+					   va & ~(NOPIN_SPAN_SIZE - 1),
+					   NOPIN_SPAN_SIZE, &nopin_span_ops);
+	if (ret) {
+		kmem_cache_free(nopin_span_cache, span);
+		return ERR_PTR(ret);
+	}
+	nopin_span_count(mirror, 1);
+	return span;
+}
+
+/* -EBUSY: somebody else was faster. */
+static struct nopin_span *nopin_span_create(struct nopin_mirror *mirror, u64 va)
+{
+	struct nopin_span *span = nopin_span_alloc(mirror, va);
+	int ret;
+
+	if (IS_ERR(span))
+		return span;
+	ret = xa_insert(&mirror->spans, va >> NOPIN_SPAN_SHIFT, span, GFP_KERNEL);
+	if (ret) {
+		nopin_span_destroy(span);
+		return ERR_PTR(ret);
+	}
+	return span;
+}
+
+static bool nopin_span_use(struct nopin_span *span)
+{
+	bool alive;
+
+	nopin_span_write_lock(span);
+	alive = !span->dead;
+	span->users += alive;
+	nopin_span_write_unlock(span);
+	return alive;
+}
+
+static struct nopin_span *nopin_span_find(struct nopin_mirror *mirror, u64 va)
+{
+	struct nopin_span *span;
+
+	rcu_read_lock();
+	span = xa_load(&mirror->spans, va >> NOPIN_SPAN_SHIFT);
+	if (span && !nopin_span_use(span))
+		span = NULL;
+	rcu_read_unlock();
+	return span;
+}
+
+/**
+ * nopin_span_get - find or create a span and keep it
+ * @mirror: the mirror; its mm has users
+ * @va: an address in the span
+ *
+ * Return: the span, to be given back with nopin_span_put(), or ERR_PTR().
+ * Context: process, sleeps; mmap_lock not held.
+ */
+struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va)
+{
+	struct nopin_span *span;
+
+	for (;;) {
+		span = nopin_span_find(mirror, va);
+		if (span)
+			return span;
+		/* A dead one is still there for the moment of its removal. */
+		span = nopin_span_create(mirror, va);
+		if (span != ERR_PTR(-EBUSY))
+			return span;
+		cond_resched();
+	}
+}
+
+/**
+ * nopin_span_put - a fault is done with a span
+ * @span: the span
+ *
+ * Context: process.
+ */
+void nopin_span_put(struct nopin_span *span)
+{
+	struct nopin_mirror *mirror = span->mirror;
+	u64 va = nopin_span_start(span);
+	bool idle;
+
+	nopin_span_write_lock(span);
+	span->users--;
+	idle = !span->users && !span->present;
+	nopin_span_write_unlock(span);
+	/* From here on the span may go at any time. */
+	if (idle) {
+		nopin_span_mark(mirror, va);
+		nopin_mirror_kick(mirror, NOPIN_REAP_DELAY);
+	}
+}
+
+/*
+ * A span that is to go is dead and empty before its notifier is removed:
+ *
+ *  copy (RCU, softirq)                reap
+ *  span = xa_load
+ *                                     lock, dead = true, clear, unlock
+ *                                     erase, remove the notifier
+ *                                     (nobody tells the span anything now)
+ *  lock
+ *   no entry: -EAGAIN
+ *  unlock
+ */
+static bool nopin_span_kill(struct nopin_span *span, bool force)
+{
+	bool kill;
+
+	nopin_span_write_lock(span);
+	kill = force || (!span->users && !span->present);
+	if (kill) {
+		nopin_span_clear_all(span);
+		span->dead = true;
+	}
+	nopin_span_write_unlock(span);
+	return kill;
+}
+
+static void nopin_mirror_reap(struct nopin_mirror *mirror)
+{
+	struct nopin_span *span;
+	unsigned long index;
+
+	xa_for_each_marked(&mirror->spans, index, span, NOPIN_SPAN_REAP) {
+		xa_clear_mark(&mirror->spans, index, NOPIN_SPAN_REAP);
+		if (nopin_span_kill(span, false)) {
+			xa_erase(&mirror->spans, index);
+			nopin_span_destroy(span);
+		}
+		cond_resched();
+	}
+}
+
+static void nopin_mirror_free(struct nopin_mirror *mirror)
+{
+	struct nopin_span *span;
+	unsigned long index;
+
+	spin_lock(&nopin_mirrors_lock);
+	hash_del(&mirror->node);
+	spin_unlock(&nopin_mirrors_lock);
+	nopin_shrink_del(mirror);
+
+	xa_for_each(&mirror->spans, index, span) {
+		nopin_span_kill(span, true);
+		xa_erase(&mirror->spans, index);
+		nopin_span_destroy(span);
+		cond_resched();
+	}
+	/* Without notifiers nobody queues the work again; this is it running. */
+	cancel_delayed_work(&mirror->work);
+	xa_destroy(&mirror->spans);
+	mmdrop(mirror->mm);
+	kfree(mirror);
+}
+
+/*
+ * The work is the only one that frees spans, the last of them included, and it
+ * never runs twice at a time: a span that it looks at stays.
+ */
+static void nopin_mirror_work(struct work_struct *work)
+{
+	struct nopin_mirror *mirror =
+		container_of(to_delayed_work(work), struct nopin_mirror, work);
+
+	/* Pairs with smp_store_release() in nopin_mirror_release(). */
+	if (smp_load_acquire(&mirror->dying))
+		nopin_mirror_free(mirror);
+	else
+		nopin_mirror_reap(mirror);
+}
+
+static void nopin_mirror_release(struct kref *ref)
+{
+	struct nopin_mirror *mirror = container_of(ref, struct nopin_mirror, ref);
+
+	/* Pairs with smp_load_acquire() in nopin_mirror_work(). */
+	smp_store_release(&mirror->dying, true);
+	nopin_mirror_kick(mirror, 0);
+}
+
+static struct nopin_mirror *nopin_mirror_alloc(struct mm_struct *mm)
+{
+	struct nopin_mirror *mirror;
+
+	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
+	if (!mirror)
+		return NULL;
+	kref_init(&mirror->ref);
+	mmgrab(mm);
+	mirror->mm = mm;
+	xa_init_flags(&mirror->spans, XA_FLAGS_ACCOUNT);
+	INIT_DELAYED_WORK(&mirror->work, nopin_mirror_work);
+	return mirror;
+}
+
+/* The mirror that others use already; one whose last user is gone is none. */
+static struct nopin_mirror *nopin_mirror_find(struct mm_struct *mm)
+{
+	struct nopin_mirror *mirror;
+
+	lockdep_assert_held(&nopin_mirrors_lock);
+	hash_for_each_possible(nopin_mirrors, mirror, node, (unsigned long)mm)
+		if (mirror->mm == mm && kref_get_unless_zero(&mirror->ref))
+			return mirror;
+	return NULL;
+}
+
+/**
+ * nopin_mirror_get_current - the mirror of the calling process
+ *
+ * Every user in the process shares one. A child that it forks has a mirror of
+ * its own, should it ask for one.
+ *
+ * Return: the mirror with a reference, or ERR_PTR().
+ * Context: process, sleeps.
+ */
+struct nopin_mirror *nopin_mirror_get_current(void)
+{
+	struct mm_struct *mm = current->mm;
+	struct nopin_mirror *mirror, *fresh;
+
+	if (!mm)
+		return ERR_PTR(-EINVAL);
+
+	spin_lock(&nopin_mirrors_lock);
+	mirror = nopin_mirror_find(mm);
+	spin_unlock(&nopin_mirrors_lock);
+	if (mirror)
+		return mirror;
+
+	fresh = nopin_mirror_alloc(mm);
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
+
+	spin_lock(&nopin_mirrors_lock);
+	mirror = nopin_mirror_find(mm);
+	if (!mirror)
+		hash_add(nopin_mirrors, &fresh->node, (unsigned long)mm);
+	spin_unlock(&nopin_mirrors_lock);
+	if (mirror) {
+		mmdrop(mm);
+		kfree(fresh);
+		return mirror;
+	}
+	nopin_shrink_add(fresh);
+	return fresh;
+}
+
+/**
+ * nopin_mirror_hold - take another reference
+ * @mirror: the mirror, which the caller has a reference to
+ *
+ * Context: any.
+ */
+void nopin_mirror_hold(struct nopin_mirror *mirror)
+{
+	kref_get(&mirror->ref);
+}
+
+/**
+ * nopin_mirror_put - give a reference back
+ * @mirror: the mirror
+ *
+ * What the last one leaves behind is taken down by a work: it has to sleep.
+ *
+ * Context: any.
+ */
+void nopin_mirror_put(struct nopin_mirror *mirror)
+{
+	kref_put(&mirror->ref, nopin_mirror_release);
+}
+
+/**
+ * nopin_mirror_is_current - is this the calling process's own memory?
+ * @mirror: the mirror
+ *
+ * Return: true when the caller's address space is the mirrored one.
+ * Context: process.
+ */
+bool nopin_mirror_is_current(const struct nopin_mirror *mirror)
+{
+	return current->mm == mirror->mm;
+}
+
+/**
+ * nopin_mirror_usage - what a mirror did and what it costs
+ * @mirror: the mirror
+ * @usage: filled in; counters run on, the rest is as of now
+ *
+ * Context: any.
+ */
+void nopin_mirror_usage(struct nopin_mirror *mirror,
+			struct nopin_mirror_usage *usage)
+{
+	usage->page_faults = atomic64_read(&mirror->page_faults);
+	usage->page_invalidations = atomic64_read(&mirror->page_invalidations);
+	usage->spans = atomic_long_read(&mirror->nr_spans);
+	usage->table_bytes = atomic_long_read(&mirror->table_bytes);
+}
+
+/**
+ * nopin_mirror_init - set the room up
+ *
+ * Return: 0 or a negative errno.
+ * Context: module load.
+ */
+int nopin_mirror_init(void)
+{
+	nopin_span_cache = KMEM_CACHE(nopin_span, SLAB_ACCOUNT);
+	if (!nopin_span_cache)
+		return -ENOMEM;
+	nopin_mirror_wq = alloc_workqueue("nopin_mirror",
+					  WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!nopin_mirror_wq)
+		goto err_cache;
+	if (nopin_shrink_init())
+		goto err_wq;
+	return 0;
+
+err_wq:
+	destroy_workqueue(nopin_mirror_wq);
+err_cache:
+	kmem_cache_destroy(nopin_span_cache);
+	return -ENOMEM;
+}
+
+/**
+ * nopin_mirror_exit - take the room down
+ *
+ * Every reference has been given back; what their last ones queued is finished
+ * here.
+ *
+ * Context: module unload, sleeps.
+ */
+void nopin_mirror_exit(void)
+{
+	nopin_shrink_exit();
+	/* A queue being destroyed warns of what invalidations still queue. */
+	flush_workqueue(nopin_mirror_wq);
+	destroy_workqueue(nopin_mirror_wq);
+	rcu_barrier(); /* nopin_span_free_rcu() */
+	kmem_cache_destroy(nopin_span_cache);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * The mirror: a cache of one process's page tables that the NIC reads and
+ * writes memory through. Nothing in it is pinned; any entry can vanish at any
+ * moment and is faulted in again by the next access.
+ */
+#ifndef NOPIN_MIRROR_H
+#define NOPIN_MIRROR_H
+
+#include <linux/types.h>
+
+struct mm_struct;
+struct nopin_mirror;
+
+/* What an access does to the memory, seen from the memory. */
+enum nopin_access {
+	NOPIN_READ,
+	NOPIN_WRITE,
+};
+
+/**
+ * typedef nopin_chunk_fn - handle one piece of mapped memory
+ * @kaddr: kernel address of the piece; valid during the call only
+ * @off: distance in bytes from the start of the access
+ * @len: bytes at @kaddr, never crossing a page
+ * @ctx: the caller's
+ *
+ * Context: softirq-safe, under the span's lock: must not sleep.
+ */
+typedef void (*nopin_chunk_fn)(void *kaddr, size_t off, size_t len, void *ctx);
+
+enum nopin_atomic_op {
+	NOPIN_ATOMIC_CMP_SWAP,
+	NOPIN_ATOMIC_FETCH_ADD,
+};
+
+/**
+ * struct nopin_atomic - one 64-bit atomic operation, host byte order
+ * @op: which
+ * @compare: for CMP_SWAP, what the memory must hold
+ * @swap_add: for CMP_SWAP the new value, for FETCH_ADD the addend
+ * @old: result: what the memory held before
+ */
+struct nopin_atomic {
+	enum nopin_atomic_op op;
+	u64 compare;
+	u64 swap_add;
+	u64 old;
+};
+
+void nopin_atomic_apply(struct nopin_atomic *atomic, void *kaddr);
+
+struct nopin_mirror *nopin_mirror_get_current(void);
+void nopin_mirror_hold(struct nopin_mirror *mirror);
+void nopin_mirror_put(struct nopin_mirror *mirror);
+bool nopin_mirror_is_current(const struct nopin_mirror *mirror);
+
+int nopin_mirror_access(struct nopin_mirror *mirror, u64 va, size_t len,
+			enum nopin_access access, nopin_chunk_fn fn, void *ctx);
+int nopin_mirror_atomic(struct nopin_mirror *mirror, u64 va,
+			struct nopin_atomic *atomic);
+bool nopin_mirror_present(struct nopin_mirror *mirror, u64 va, size_t len,
+			  enum nopin_access access);
+
+/* How hard nopin_mirror_fault() tries. */
+#define NOPIN_FAULT_WRITE	0x1	/* the pages will be written */
+#define NOPIN_FAULT_SNAPSHOT	0x2	/* take only what is present (NO_FAULT) */
+
+int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
+		       size_t want, unsigned int flags, u64 *pages);
+
+struct nopin_mirror_usage {
+	u64 page_faults;
+	u64 page_invalidations;
+	u64 spans;		/* now present */
+	u64 table_bytes;	/* memory of the spans now present */
+};
+
+void nopin_mirror_usage(struct nopin_mirror *mirror,
+			struct nopin_mirror_usage *usage);
+
+int nopin_mirror_init(void);
+void nopin_mirror_exit(void);
+
+#endif /* NOPIN_MIRROR_H */

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The shrinker: under memory pressure the mirrors forget what was not used of
+ * late. Nothing is lost but the time of the next fault.
+ */
+#include <linux/list.h>
+#include <linux/slab.h>
+
+#include "../compat.h"
+#include "span.h"
+
+static DEFINE_SPINLOCK(nopin_shrink_lock); /* protects the list */
+static LIST_HEAD(nopin_shrink_list);
+static atomic_long_t nopin_shrink_spans;
+static struct shrinker *nopin_shrinker;
+
+/**
+ * nopin_shrink_count_spans - keep count of the spans of all mirrors
+ * @n: how many came (or went, < 0)
+ */
+void nopin_shrink_count_spans(long n)
+{
+	atomic_long_add(n, &nopin_shrink_spans);
+}
+
+/**
+ * nopin_shrink_add - let a mirror be shrunk
+ * @mirror: the mirror
+ */
+void nopin_shrink_add(struct nopin_mirror *mirror)
+{
+	spin_lock(&nopin_shrink_lock);
+	list_add_tail(&mirror->shrink, &nopin_shrink_list);
+	spin_unlock(&nopin_shrink_lock);
+}
+
+/**
+ * nopin_shrink_del - a mirror goes
+ * @mirror: the mirror, which the shrinker can't take references to any more
+ */
+void nopin_shrink_del(struct nopin_mirror *mirror)
+{
+	spin_lock(&nopin_shrink_lock);
+	list_del(&mirror->shrink);
+	spin_unlock(&nopin_shrink_lock);
+}
+
+static unsigned long nopin_shrink_count(struct shrinker *shrinker,
+					struct shrink_control *sc)
+{
+	return atomic_long_read(&nopin_shrink_spans) ?: SHRINK_EMPTY;
+}
+
+static bool nopin_span_try_empty(struct nopin_span *span)
+{
+	bool empty;
+
+	if (!write_trylock(&span->lock))
+		return false;
+	empty = !span->users && !span->dead;
+	if (empty)
+		nopin_span_clear_all(span);
+	write_unlock(&span->lock);
+	return empty;
+}
+
+/*
+ * Empty a span that nobody used since the last visit. The entries' memory is
+ * free at once, the span itself when the work has come by. Reclaim may have
+ * interrupted anything, so nothing is waited for.
+ */
+static bool nopin_span_shrink(struct nopin_span *span)
+{
+	bool shrink;
+
+	if (READ_ONCE(span->used)) {
+		WRITE_ONCE(span->used, false);
+		return false;
+	}
+	local_bh_disable();
+	shrink = nopin_span_try_empty(span);
+	local_bh_enable();
+	return shrink;
+}
+
+/* Go round the mirror once or until @nr spans were seen. */
+static unsigned long nopin_mirror_shrink(struct nopin_mirror *mirror,
+					 unsigned long *nr)
+{
+	unsigned long index = READ_ONCE(mirror->shrink_hand);
+	unsigned long freed = 0;
+	struct nopin_span *span;
+
+	rcu_read_lock();
+	xa_for_each_start(&mirror->spans, index, span, index) {
+		if (!*nr)
+			break;
+		--*nr;
+		if (nopin_span_shrink(span)) {
+			nopin_span_mark(mirror, nopin_span_start(span));
+			freed++;
+		}
+	}
+	rcu_read_unlock();
+	WRITE_ONCE(mirror->shrink_hand, span ? index : 0);
+	if (freed)
+		nopin_mirror_kick(mirror, 0);
+	return freed;
+}
+
+/* The mirror whose turn it is, with a reference. */
+static struct nopin_mirror *nopin_shrink_next(void)
+{
+	struct nopin_mirror *mirror;
+
+	spin_lock(&nopin_shrink_lock);
+	list_for_each_entry(mirror, &nopin_shrink_list, shrink)
+		if (kref_get_unless_zero(&mirror->ref)) {
+			list_move_tail(&mirror->shrink, &nopin_shrink_list);
+			spin_unlock(&nopin_shrink_lock);
+			return mirror;
+		}
+	spin_unlock(&nopin_shrink_lock);
+	return NULL;
+}
+
+static unsigned long nopin_shrink_scan(struct shrinker *shrinker,
+				       struct shrink_control *sc)
+{
+	unsigned long nr = sc->nr_to_scan;
+	struct nopin_mirror *first = NULL;
+	struct nopin_mirror *mirror;
+	unsigned long freed = 0;
+
+	while (nr) {
+		mirror = nopin_shrink_next();
+		if (!mirror)
+			break;
+		freed += nopin_mirror_shrink(mirror, &nr);
+		nopin_mirror_put(mirror);
+		/* Only compared: the list is a ring, this was its whole round. */
+		if (mirror == first)
+			break;
+		first = first ?: mirror;
+	}
+	sc->nr_scanned = sc->nr_to_scan - nr;
+	return sc->nr_scanned ? freed : SHRINK_STOP;
+}
+
+/**
+ * nopin_shrink_init - register the shrinker
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int nopin_shrink_init(void)
+{
+	nopin_shrinker = nopin_shrinker_create("nopin-mirror", nopin_shrink_count,
+					       nopin_shrink_scan);
+	return nopin_shrinker ? 0 : -ENOMEM;
+}
+
+/**
+ * nopin_shrink_exit - unregister the shrinker
+ */
+void nopin_shrink_exit(void)
+{
+	nopin_shrinker_destroy(nopin_shrinker);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The table of one span: packed lines of entries, or one entry for all of it.
+ */
+#include <linux/slab.h>
+
+#include "span.h"
+
+/*
+ * Readers come from softirqs and may nest, so they must not queue behind a
+ * waiting writer, and with enough of them on one span there might never be a
+ * moment without any: an invalidation could wait for as long as the traffic
+ * lasts. So a writer that has waited for a while asks new readers to stay out;
+ * to them the page is then "not present", which it may well be in a moment.
+ *
+ *  CPU 0 (writer)              CPU 1 (reader)         CPU 2 (reader)
+ *  trylock fails, often        read_lock
+ *  starved = 1                  copy                  starved: -EAGAIN
+ *                              read_unlock
+ *  trylock succeeds
+ *  starved = 0
+ */
+#define NOPIN_WRITE_PATIENCE	4096
+
+/**
+ * nopin_span_write_lock - keep every copy out of a span
+ * @span: the span
+ *
+ * On return no copy through this span is in flight.
+ *
+ * Context: process; softirqs are off until nopin_span_write_unlock().
+ */
+void nopin_span_write_lock(struct nopin_span *span) __acquires(&span->lock)
+{
+	unsigned int tries = 0;
+
+	local_bh_disable();
+	while (!write_trylock(&span->lock)) {
+		if (++tries == NOPIN_WRITE_PATIENCE)
+			atomic_inc(&span->starved);
+		cpu_relax();
+	}
+	if (tries >= NOPIN_WRITE_PATIENCE)
+		atomic_dec(&span->starved);
+}
+
+/**
+ * nopin_span_write_unlock - let copies in again
+ * @span: the span
+ */
+void nopin_span_write_unlock(struct nopin_span *span) __releases(&span->lock)
+{
+	write_unlock(&span->lock);
+	local_bh_enable();
+}
+
+/* What part of line @l the pages [first, end) of its span make up. */
+static u64 nopin_line_mask(unsigned int l, unsigned int first, unsigned int end)
+{
+	unsigned int base = l * NOPIN_LINE_PAGES;
+	unsigned int from = max(first, base) - base;
+	unsigned int to = min(end, base + NOPIN_LINE_PAGES) - base;
+
+	return GENMASK_ULL(to - 1, from);
+}
+
+/**
+ * nopin_span_allows - have all these pages an entry for such an access?
+ * @span: the span, its lock held
+ * @first: first page
+ * @end: page after the last
+ * @write: whether they must be writable
+ *
+ * Return: true when a copy would find all of them.
+ */
+bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
+		       unsigned int end, bool write)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&span->lock);
+	for (i = first; i < end; i++)
+		if (!nopin_entry_allows(nopin_span_entry(span, i), write))
+			return false;
+	return true;
+}
+
+static void nopin_span_account(struct nopin_span *span, long entries)
+{
+	atomic_long_add(entries * (long)sizeof(unsigned long),
+			&span->mirror->table_bytes);
+}
+
+static void nopin_line_free(struct nopin_span *span, unsigned int l)
+{
+	kfree(span->line[l].entry);
+	nopin_span_account(span, -(long)span->room[l]);
+	span->line[l].entry = NULL;
+	span->room[l] = 0;
+}
+
+/* Drop the entries of @mask and close the gaps. Returns how many there were. */
+static unsigned int nopin_line_clear(struct nopin_span *span, unsigned int l,
+				     u64 mask)
+{
+	struct nopin_line *line = &span->line[l];
+	u64 keep = line->bits & ~mask;
+	unsigned int dropped = hweight64(line->bits & mask);
+	unsigned int from = 0, to = 0;
+	u64 left;
+
+	if (!dropped)
+		return 0;
+	for (left = line->bits; keep && left; left &= left - 1, from++)
+		if (keep & left & -left)
+			line->entry[to++] = line->entry[from];
+	line->bits = keep;
+	if (!keep)
+		nopin_line_free(span, l);
+	return dropped;
+}
+
+/**
+ * nopin_span_clear - drop the entries of some pages
+ * @span: the span, locked for writing
+ * @first: first page
+ * @end: page after the last, > @first
+ *
+ * A huge entry goes as a whole: one mapping is mapped or not.
+ *
+ * Return: the number of pages that had an entry.
+ * Context: any; neither allocates nor sleeps.
+ */
+unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
+			      unsigned int end)
+{
+	unsigned int l, dropped = 0;
+
+	lockdep_assert_held_write(&span->lock);
+	if (span->huge) {
+		dropped = NOPIN_SPAN_PAGES;
+		span->huge = 0;
+	} else {
+		for (l = first / NOPIN_LINE_PAGES; l * NOPIN_LINE_PAGES < end; l++)
+			dropped += nopin_line_clear(span, l,
+						    nopin_line_mask(l, first, end));
+	}
+	span->present -= dropped;
+	return dropped;
+}
+
+/**
+ * nopin_span_clear_all - drop every entry
+ * @span: the span, locked for writing
+ *
+ * Return: the number of pages that had an entry.
+ */
+unsigned int nopin_span_clear_all(struct nopin_span *span)
+{
+	return nopin_span_clear(span, 0, NOPIN_SPAN_PAGES);
+}
+
+/* Sizes that slab caches have, in entries: little is lost to rounding. */
+static unsigned int nopin_room_round(unsigned int entries)
+{
+	static const u8 sizes[] = { 4, 8, 12, 16, 24, 32 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (entries <= sizes[i])
+			return sizes[i];
+	return NOPIN_LINE_PAGES;
+}
+
+static unsigned int nopin_line_wants(const struct nopin_span *span,
+				     unsigned int l, u64 bits)
+{
+	return hweight64(span->line[l].bits | bits);
+}
+
+/**
+ * nopin_span_has_room - would these entries fit?
+ * @span: the span, its lock held
+ * @bits: the pages, one word a line
+ * @room: spare memory that nopin_span_merge() may take
+ *
+ * Return: true when nopin_span_merge() will succeed.
+ */
+bool nopin_span_has_room(const struct nopin_span *span, const u64 *bits,
+			 const struct nopin_room *room)
+{
+	unsigned int l;
+
+	lockdep_assert_held(&span->lock);
+	for (l = 0; l < NOPIN_SPAN_LINES; l++)
+		if (nopin_line_wants(span, l, bits[l]) >
+		    max(span->room[l], room->room[l]))
+			return false;
+	return true;
+}
+
+static int nopin_room_grow(struct nopin_room *room, unsigned int l,
+			   unsigned int entries)
+{
+	unsigned int size = nopin_room_round(entries);
+	unsigned long *entry;
+
+	entry = kmalloc_array(size, sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return -ENOMEM;
+	kfree(room->entry[l]);
+	room->entry[l] = entry;
+	room->room[l] = size;
+	return 0;
+}
+
+/**
+ * nopin_span_reserve - get the memory for some entries beforehand
+ * @span: the span, not locked
+ * @bits: the pages that may get an entry, one word a line
+ * @room: where the memory goes; may hold some already
+ *
+ * What is enough now may not be when the lock is held again: the caller looks
+ * with nopin_span_has_room() and comes back.
+ *
+ * Return: 0 or -ENOMEM.
+ * Context: process, sleeps.
+ */
+int nopin_span_reserve(struct nopin_span *span, const u64 *bits,
+		       struct nopin_room *room)
+{
+	unsigned int wants[NOPIN_SPAN_LINES];
+	unsigned int l;
+
+	read_lock_bh(&span->lock);
+	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
+		wants[l] = nopin_line_wants(span, l, bits[l]);
+		if (wants[l] <= span->room[l])
+			wants[l] = 0;
+	}
+	read_unlock_bh(&span->lock);
+
+	for (l = 0; l < NOPIN_SPAN_LINES; l++)
+		if (wants[l] > room->room[l] && nopin_room_grow(room, l, wants[l]))
+			return -ENOMEM;
+	return 0;
+}
+
+/**
+ * nopin_room_free - give back what was not taken
+ * @room: the spare memory
+ */
+void nopin_room_free(struct nopin_room *room)
+{
+	unsigned int l;
+
+	for (l = 0; l < NOPIN_SPAN_LINES; l++)
+		kfree(room->entry[l]);
+}
+
+/*
+ * Merge from the last entry down, so that it can be done in place: the place
+ * of an entry never lies below the one it had.
+ */
+static void nopin_line_merge(struct nopin_line *line, unsigned long *to,
+			     u64 bits, const unsigned long *entries)
+{
+	u64 left = line->bits | bits;
+	unsigned int old = hweight64(line->bits);
+	unsigned int place = hweight64(left);
+
+	while (left) {
+		unsigned int i = fls64(left) - 1;
+		unsigned long entry = 0;
+
+		if (line->bits & BIT_ULL(i))
+			entry = line->entry[--old];
+		/* A valid entry with more rights stays. */
+		if (bits & BIT_ULL(i) && !nopin_entry_allows(entry, true))
+			entry = entries[i];
+		to[--place] = entry;
+		left &= ~BIT_ULL(i);
+	}
+	line->bits |= bits;
+}
+
+/* Use the line's spare memory instead of its own. */
+static void nopin_line_adopt(struct nopin_span *span, unsigned int l,
+			     struct nopin_room *room)
+{
+	kfree(span->line[l].entry);
+	nopin_span_account(span, (long)room->room[l] - span->room[l]);
+	span->line[l].entry = room->entry[l];
+	span->room[l] = room->room[l];
+	room->entry[l] = NULL;
+	room->room[l] = 0;
+}
+
+/**
+ * nopin_span_merge - install entries
+ * @span: the span, locked for writing; nopin_span_has_room() said yes
+ * @bits: the pages, one word a line
+ * @entries: their entries, by page of the span
+ * @room: spare memory; what is used is taken out of it
+ */
+void nopin_span_merge(struct nopin_span *span, const u64 *bits,
+		      const unsigned long *entries, struct nopin_room *room)
+{
+	unsigned int l;
+
+	lockdep_assert_held_write(&span->lock);
+	if (span->huge)
+		nopin_span_clear_all(span);
+	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
+		struct nopin_line *line = &span->line[l];
+		unsigned int wants = nopin_line_wants(span, l, bits[l]);
+		bool adopt = wants > span->room[l];
+
+		if (!bits[l])
+			continue;
+		span->present += wants - hweight64(line->bits);
+		nopin_line_merge(line, adopt ? room->entry[l] : line->entry, bits[l],
+				 entries + l * NOPIN_LINE_PAGES);
+		if (adopt)
+			nopin_line_adopt(span, l, room);
+	}
+}
+
+/**
+ * nopin_span_set_huge - let one entry stand for the whole span
+ * @span: the span, locked for writing
+ * @entry: the entry of its first page
+ */
+void nopin_span_set_huge(struct nopin_span *span, unsigned long entry)
+{
+	lockdep_assert_held_write(&span->lock);
+	if (nopin_entry_allows(span->huge, true))
+		return;
+	nopin_span_clear_all(span);
+	span->huge = entry;
+	span->present = NOPIN_SPAN_PAGES;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Private to the mirror room: one span is what the mirror knows about 2 MiB of
+ * address space.
+ */
+#ifndef NOPIN_SPAN_H
+#define NOPIN_SPAN_H
+
+#include <linux/bitops.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "mirror.h"
+
+#define NOPIN_SPAN_SHIFT	21
+#define NOPIN_SPAN_SIZE		BIT_ULL(NOPIN_SPAN_SHIFT)
+#define NOPIN_SPAN_ORDER	(NOPIN_SPAN_SHIFT - PAGE_SHIFT)
+#define NOPIN_SPAN_PAGES	((unsigned int)BIT(NOPIN_SPAN_ORDER))
+#define NOPIN_LINE_PAGES	64U
+#define NOPIN_SPAN_LINES	DIV_ROUND_UP(NOPIN_SPAN_PAGES, NOPIN_LINE_PAGES)
+
+/* Spans that the reap work is to look at. */
+#define NOPIN_SPAN_REAP		XA_MARK_0
+
+/*
+ * An entry is a page frame number and what the CPU's entry allowed; 0 is no
+ * entry. Being a plain number it holds no reference to the page.
+ */
+#define NOPIN_ENTRY_VALID	BIT(0)
+#define NOPIN_ENTRY_WRITE	BIT(1)
+#define NOPIN_ENTRY_PFN_SHIFT	2
+
+/**
+ * struct nopin_line - the entries of 64 pages, packed
+ * @bits: which of the pages have an entry
+ * @entry: the entries of the set bits, in their order; room for what
+ *	nopin_span.room says
+ *
+ * A page costs 8 bytes when it is touched and 1 bit when it is not; finding an
+ * entry is one population count.
+ */
+struct nopin_line {
+	u64 bits;
+	unsigned long *entry;
+};
+
+/**
+ * struct nopin_span - what is known about 2 MiB of an address space
+ * @lock: protects @huge, @line, @room, @present, @users, @dead, @window.
+ *	Held for reading during copies, so that whoever holds it for writing
+ *	knows that no copy is in flight. Softirqs read, so writers disable them.
+ * @starved: writers that waited too long; readers stay out while it is not 0
+ * @huge: entry of the first page when one mapping covers the whole span
+ * @line: the entries otherwise
+ * @room: entries that fit into the memory of each line
+ * @present: pages that have an entry
+ * @users: faults in progress; the span outlives them
+ * @window: log2 of the pages that the next fault looks at
+ * @dead: left the mirror, takes no more entries
+ * @used: read since the shrinker last looked; a hint, no lock
+ * @mirror: the owner, valid until the notifier is removed
+ * @notifier: the mm's way to tell us; its sequence is protected by @lock
+ * @rcu: lookups are lock-free
+ */
+struct nopin_span {
+	rwlock_t lock;
+	atomic_t starved;
+	unsigned long huge;
+	struct nopin_line line[NOPIN_SPAN_LINES];
+	u8 room[NOPIN_SPAN_LINES];
+	u16 present;
+	u16 users;
+	u8 window;
+	bool dead;
+	bool used;
+
+	struct nopin_mirror *mirror;
+	struct mmu_interval_notifier notifier;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct nopin_mirror - the mirror of one address space
+ * @ref: users; the last put may happen in any context
+ * @mm: the address space; its struct is held, its users are not
+ * @spans: by address >> NOPIN_SPAN_SHIFT. Inserted by faults, erased by @work
+ *	only; read under RCU.
+ * @work: reaps marked spans and, after the last put, everything
+ * @dying: the last put has happened
+ * @node: in the table of mirrors, under its lock
+ * @shrink: in the shrinker's list, under its lock
+ * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
+ * @page_faults: pages that faults made present
+ * @page_invalidations: pages that the mm took away
+ * @nr_spans: spans now in existence
+ * @table_bytes: their memory
+ */
+struct nopin_mirror {
+	struct kref ref;
+	struct mm_struct *mm;
+	struct xarray spans;
+	struct delayed_work work;
+	bool dying;
+
+	struct hlist_node node;
+	struct list_head shrink;
+	unsigned long shrink_hand;
+
+	atomic64_t page_faults;
+	atomic64_t page_invalidations;
+	atomic_long_t nr_spans;
+	atomic_long_t table_bytes;
+};
+
+/**
+ * struct nopin_room - spare memory for the lines of a span
+ * @entry: one array a line, or NULL
+ * @room: entries that fit into it
+ */
+struct nopin_room {
+	unsigned long *entry[NOPIN_SPAN_LINES];
+	u8 room[NOPIN_SPAN_LINES];
+};
+
+static inline unsigned int nopin_span_page(u64 va)
+{
+	return (va & (NOPIN_SPAN_SIZE - 1)) >> PAGE_SHIFT;
+}
+
+static inline u64 nopin_span_start(const struct nopin_span *span)
+{
+	return span->notifier.interval_tree.start;
+}
+
+static inline struct page *nopin_entry_page(unsigned long entry)
+{
+	return pfn_to_page(entry >> NOPIN_ENTRY_PFN_SHIFT);
+}
+
+static inline bool nopin_entry_allows(unsigned long entry, bool write)
+{
+	return entry & (write ? NOPIN_ENTRY_WRITE : NOPIN_ENTRY_VALID);
+}
+
+/* The entry of page @i of the span or 0; span->lock held, either way. */
+static inline unsigned long nopin_span_entry(const struct nopin_span *span,
+					     unsigned int i)
+{
+	const struct nopin_line *line = &span->line[i / NOPIN_LINE_PAGES];
+	u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
+
+	if (span->huge)
+		return span->huge + ((unsigned long)i << NOPIN_ENTRY_PFN_SHIFT);
+	if (!(line->bits & bit))
+		return 0;
+	return line->entry[hweight64(line->bits & (bit - 1))];
+}
+
+/* span.c: the table of one span */
+void nopin_span_write_lock(struct nopin_span *span) __acquires(&span->lock);
+void nopin_span_write_unlock(struct nopin_span *span) __releases(&span->lock);
+bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
+		       unsigned int end, bool write);
+unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
+			      unsigned int end);
+unsigned int nopin_span_clear_all(struct nopin_span *span);
+int nopin_span_reserve(struct nopin_span *span, const u64 *bits,
+		       struct nopin_room *room);
+bool nopin_span_has_room(const struct nopin_span *span, const u64 *bits,
+			 const struct nopin_room *room);
+void nopin_span_merge(struct nopin_span *span, const u64 *bits,
+		      const unsigned long *entries, struct nopin_room *room);
+void nopin_span_set_huge(struct nopin_span *span, unsigned long entry);
+void nopin_room_free(struct nopin_room *room);
+
+/* mirror.c: which spans there are */
+struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va);
+void nopin_span_put(struct nopin_span *span);
+void nopin_span_mark(struct nopin_mirror *mirror, u64 va);
+void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay);
+
+/* shrink.c: under memory pressure */
+void nopin_shrink_count_spans(long n);
+void nopin_shrink_add(struct nopin_mirror *mirror);
+void nopin_shrink_del(struct nopin_mirror *mirror);
+int nopin_shrink_init(void);
+void nopin_shrink_exit(void);
+
+#endif /* NOPIN_SPAN_H */
