@@ -135,19 +135,20 @@ int nopin_pkt_parse(struct nopin_pkt *pkt, const void *data, size_t avail,
 {
 	const struct nopin_bth *bth = data;
 	const struct nopin_opcode_info *op;
-	size_t padded;
+	size_t bare, padded;
 
 	if (avail < sizeof(*bth))
 		return -EINVAL;
 	memset(pkt, 0, sizeof(*pkt));
 	pkt->opcode = bth->opcode;
 	op = nopin_pkt_op(pkt);
-	if (!op->name || avail < op->hdr_len || len < op->hdr_len + NOPIN_ICRC_LEN)
+	bare = op->hdr_len + NOPIN_ICRC_LEN;
+	if (!op->name || avail < op->hdr_len || len < bare)
 		return -EINVAL;
 	if (nopin_bth_parse(pkt, bth))
 		return -EINVAL;
 
-	padded = len - op->hdr_len - NOPIN_ICRC_LEN;
+	padded = len - bare;
 	if (!nopin_payload_valid(op, padded, pkt->pad))
 		return -EINVAL;
 	pkt->hdr_len = op->hdr_len;
