@@ -130,21 +130,31 @@ vm_port() {
 
 # Runs the command in the guest; returns its status or one of EXIT_*.
 vm_run() {
-	local status out err cat_out cat_err watch
+	local status in out err cat_in='' cat_out cat_err watch
 	vm_guest_files
 	mkfifo "$run/monitor.in" "$run/monitor.out"
 	: >"$run/control"
 	# QEMU gets pipes of its own: it must not truncate, nor make
-	# non-blocking, what the caller goes on using.
+	# non-blocking, what others go on using.
+	if [ -n "$interactive" ]; then
+		exec {in}<&0
+	else
+		exec {in}< <(exec cat)
+		cat_in=$!
+	fi
 	exec {out}> >(exec cat)
 	cat_out=$!
 	exec {err}> >(exec cat >&2)
 	cat_err=$!
 	vm_arguments
 	ulimit -Sn "$(ulimit -Hn)"
-	qemu-system-x86_64 "${arguments[@]}" <&0 2>"$run/qemu.err" &
+	if [ -n "$interactive" ]; then
+		qemu-system-x86_64 "${arguments[@]}" <&"$in" 2>"$run/qemu.err" &
+	else
+		qemu-system-x86_64 "${arguments[@]}" <&"$in" >"$run/qemu.err" 2>&1 &
+	fi
 	qemu=$!
-	exec {out}>&- {err}>&-
+	exec {in}<&- {out}>&- {err}>&-
 	vm_watch &
 	watch=$!
 	wait "$qemu"
@@ -152,6 +162,7 @@ vm_run() {
 	qemu=
 	kill "$watch" 2>/dev/null
 	wait "$watch" 2>/dev/null
+	[ -z "$cat_in" ] || kill "$cat_in" 2>/dev/null
 	wait "$cat_out" "$cat_err"
 	vm_status "$status"
 }
