@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * The interface between the nopin kernel module and its user-space provider.
+ *
+ * Rules of this file:
+ *  - Fields that cross the boundary have a fixed size and natural alignment;
+ *    a struct is the same for 32-bit and 64-bit callers.
+ *  - Reserved fields and unknown bits are zero. The kernel rejects a command
+ *    that sets them with EINVAL, and one that is longer than it knows with
+ *    EOPNOTSUPP unless the rest is zero, so each may gain a meaning later.
+ *  - Responses only ever grow at the end.
+ *  - Rings are memory that both sides map. The kernel trusts nothing in them:
+ *    it keeps its own index, bounds-checks the other's, and copies an entry
+ *    once before it looks at it.
+ */
+#ifndef NOPIN_ABI_USER_H
+#define NOPIN_ABI_USER_H
+
+#include <linux/types.h>
+
+/* ib_device_ops.uverbs_abi_ver; the provider accepts exactly this one. */
+#define NOPIN_ABI_VERSION	1
+
+/*
+ * ib_device_ops.driver_id: "nopi". Far outside the range that the kernel hands
+ * out (enum rdma_driver_id), which has no number for drivers outside its tree.
+ */
+#define RDMA_DRIVER_NOPIN	0x6e6f7069
+
+/* Bytes; the kernel reports the limits that apply through query_device. */
+#define NOPIN_CACHE_LINE	64
+#define NOPIN_MAX_SGE		32
+#define NOPIN_MAX_INLINE	960
+
+/**
+ * struct nopin_ring - head of every ring, followed by its entries
+ * @producer: entries ever put in, modulo 2^32; written by the side that fills
+ * @flags: NOPIN_RING_*; written by the kernel
+ * @consumer: entries ever taken out, modulo 2^32; written by the side that drains
+ *
+ * A ring holds a power of two of entries of one stride; entry i is at
+ * sizeof(struct nopin_ring) + (i % entries) * stride. It is empty when producer
+ * equals consumer and full when they are @entries apart.
+ *
+ *   ring   filled by   drained by   consumer advances when
+ *   SQ     user        kernel       the work request has completed
+ *   RQ     user        kernel       the receive has been taken by a message
+ *   CQ     kernel      user         the completion has been polled
+ *
+ * The filling side stores @producer with release after the entry and the
+ * draining side loads it with acquire; likewise @consumer the other way round.
+ */
+struct nopin_ring {
+	__u32 producer;
+	__u32 flags;
+	__u32 rsvd0[14];
+	__u32 consumer;
+	__u32 rsvd1[15];
+};
+
+/*
+ * RQ only: after storing the producer the program must ring the doorbell.
+ * Set while the QP is in the error state, where nothing else would make the
+ * kernel flush a receive posted late. The program stores the producer, passes a
+ * full barrier and loads flags; the kernel stores flags, passes a full barrier
+ * and loads the producer: one of the two sees the other.
+ */
+#define NOPIN_RING_NEED_DOORBELL	(1U << 0)
+
+/**
+ * struct nopin_sge - one scatter/gather element
+ * @addr: virtual address (IOVA) of the first byte
+ * @length: bytes; 0 means none (not 2 GiB)
+ * @lkey: key of the region
+ */
+struct nopin_sge {
+	__aligned_u64 addr;
+	__u32 length;
+	__u32 lkey;
+};
+
+/* nopin_send_wqe.flags; the values of enum ibv_send_flags. */
+#define NOPIN_SEND_FENCE	(1U << 0)
+#define NOPIN_SEND_SIGNALED	(1U << 1)
+#define NOPIN_SEND_SOLICITED	(1U << 2)
+#define NOPIN_SEND_INLINE	(1U << 3)
+#define NOPIN_SEND_FLAGS	0xfU
+
+/**
+ * struct nopin_send_wqe - head of a send queue entry, 64 bytes
+ * @wr_id: the program's, returned in the completion
+ * @opcode: enum ib_uverbs_wr_opcode (the values of enum ibv_wr_opcode)
+ * @flags: NOPIN_SEND_*
+ * @imm_data: immediate data of the *_WITH_IMM opcodes, network byte order
+ * @num_sge: elements that follow; 0 when NOPIN_SEND_INLINE is set
+ * @inline_len: bytes of data that follow when NOPIN_SEND_INLINE is set
+ * @rkey: of the remote region (RDMA and atomic opcodes)
+ * @remote_addr: in the remote region (RDMA and atomic opcodes)
+ * @compare_add: CMP_SWAP: the value to compare; FETCH_ADD: the addend
+ * @swap: CMP_SWAP: the value to store
+ * @rsvd: zero
+ *
+ * struct nopin_sge elements or inline data follow.
+ */
+struct nopin_send_wqe {
+	__aligned_u64 wr_id;
+	__u32 opcode;
+	__u32 flags;
+	__be32 imm_data;
+	__u32 num_sge;
+	__u32 inline_len;
+	__u32 rkey;
+	__aligned_u64 remote_addr;
+	__aligned_u64 compare_add;
+	__aligned_u64 swap;
+	__aligned_u64 rsvd;
+};
+
+/**
+ * struct nopin_recv_wqe - head of a receive queue entry, 16 bytes
+ * @wr_id: the program's, returned in the completion
+ * @num_sge: struct nopin_sge elements that follow
+ * @rsvd: zero
+ */
+struct nopin_recv_wqe {
+	__aligned_u64 wr_id;
+	__u32 num_sge;
+	__u32 rsvd;
+};
+
+/* nopin_cqe.wc_flags; the values of enum ibv_wc_flags. */
+#define NOPIN_WC_GRH		(1U << 0)
+#define NOPIN_WC_WITH_IMM	(1U << 1)
+
+/**
+ * struct nopin_cqe - one completion, 64 bytes
+ * @wr_id: of the work request
+ * @status: enum ibv_wc_status
+ * @opcode: enum ibv_wc_opcode; valid whatever the status
+ * @qp_num: of the QP that the work request was posted to
+ * @byte_len: bytes received (receive), read (READ) or 8 (atomics)
+ * @imm_data: immediate data, network byte order, with NOPIN_WC_WITH_IMM
+ * @wc_flags: NOPIN_WC_*
+ * @vendor_err: 0, or a negative errno that tells more about @status, as u32
+ * @src_qp: sender's QPN (datagram QPs)
+ * @timestamp: ktime_get_real_ns() when the completion was made
+ * @rsvd: zero
+ */
+struct nopin_cqe {
+	__aligned_u64 wr_id;
+	__u32 status;
+	__u32 opcode;
+	__u32 qp_num;
+	__u32 byte_len;
+	__be32 imm_data;
+	__u32 wc_flags;
+	__u32 vendor_err;
+	__u32 src_qp;
+	__aligned_u64 timestamp;
+	__aligned_u64 rsvd[2];
+};
+
+/**
+ * struct nopin_ring_info - where a ring is and what it looks like
+ * @offset: to pass to mmap() on the command file descriptor
+ * @size: bytes to map, a multiple of the page size
+ * @entries: a power of two
+ * @stride: bytes from one entry to the next
+ */
+struct nopin_ring_info {
+	__aligned_u64 offset;
+	__aligned_u64 size;
+	__u32 entries;
+	__u32 stride;
+};
+
+/**
+ * struct nopin_alloc_ucontext_req - alloc_ucontext, driver part of the request
+ * @comp_mask: zero
+ * @rsvd: zero
+ */
+struct nopin_alloc_ucontext_req {
+	__u32 comp_mask;
+	__u32 rsvd;
+};
+
+/**
+ * struct nopin_alloc_ucontext_resp - alloc_ucontext, driver part of the response
+ * @comp_mask: zero
+ * @max_inline: largest max_inline_data of a QP, in bytes
+ */
+struct nopin_alloc_ucontext_resp {
+	__u32 comp_mask;
+	__u32 max_inline;
+};
+
+/**
+ * struct nopin_create_cq_resp - create_cq and resize_cq, driver part
+ * @cq: the ring of struct nopin_cqe
+ *
+ * After resize_cq, @cq names a new ring that holds the unpolled completions of
+ * the old one; the program must not poll between the call and the switch.
+ */
+struct nopin_create_cq_resp {
+	struct nopin_ring_info cq;
+};
+
+/**
+ * struct nopin_create_qp_req - create_qp, driver part of the request
+ * @comp_mask: zero
+ * @rsvd: zero
+ */
+struct nopin_create_qp_req {
+	__u32 comp_mask;
+	__u32 rsvd;
+};
+
+/**
+ * struct nopin_create_qp_resp - create_qp, driver part of the response
+ * @sq: the ring of struct nopin_send_wqe, each followed by SGEs or inline data
+ * @rq: the ring of struct nopin_recv_wqe, each followed by SGEs
+ *
+ * The doorbell is the POST_SEND command (POST_RECV where
+ * NOPIN_RING_NEED_DOORBELL asks for it) with wr_count and sge_count zero.
+ */
+struct nopin_create_qp_resp {
+	struct nopin_ring_info sq;
+	struct nopin_ring_info rq;
+};
+
+#endif /* NOPIN_ABI_USER_H */
