@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#include <linux/netdevice.h>
+#include <net/ip.h>
+#include <rdma/ib_cache.h>
+
+#include "net/net.h"
+#include "qp/address.h"
+
+/**
+ * nopin_address_check - can packets be sent to this address?
+ * @attr: resolved by the core: RoCE, with a GRH and a source GID
+ *
+ * Context: any.
+ * Return: 0, or -EINVAL when it is not a RoCEv2 address or mixes IPv4 and IPv6.
+ */
+int nopin_address_check(const struct rdma_ah_attr *attr)
+{
+	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
+	const struct in6_addr *saddr, *daddr;
+
+	if (attr->type != RDMA_AH_ATTR_TYPE_ROCE || !grh->sgid_attr)
+		return -EINVAL;
+	if (grh->sgid_attr->gid_type != IB_GID_TYPE_ROCE_UDP_ENCAP)
+		return -EINVAL;
+
+	saddr = (const void *)grh->sgid_attr->gid.raw;
+	daddr = (const void *)grh->dgid.raw;
+	if (ipv6_addr_v4mapped(saddr) != ipv6_addr_v4mapped(daddr))
+		return -EINVAL;
+	if (ipv6_addr_any(daddr) || ipv6_addr_is_multicast(daddr))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * nopin_address_route - point a route at an address
+ * @route: initialised; no packet is sent through it during the call
+ * @attr: passed nopin_address_check()
+ * @local_qpn: ours
+ * @remote_qpn: the peer's; both spread flows over UDP source ports
+ *
+ * Context: any; BH off where another context could send.
+ * Return: 0, or -ENODEV when the network device of the source GID is gone.
+ */
+int nopin_address_route(struct nopin_route *route, const struct rdma_ah_attr *attr,
+			u32 local_qpn, u32 remote_qpn)
+{
+	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
+	struct net_device *ndev;
+
+	rcu_read_lock();
+	ndev = rdma_read_gid_attr_ndev_rcu(grh->sgid_attr);
+	if (IS_ERR(ndev)) {
+		rcu_read_unlock();
+		return -ENODEV;
+	}
+	route->net = dev_net(ndev);
+	route->oif = ndev->ifindex;
+	rcu_read_unlock();
+
+	memcpy(&route->saddr, grh->sgid_attr->gid.raw, sizeof(route->saddr));
+	memcpy(&route->daddr, grh->dgid.raw, sizeof(route->daddr));
+	route->sport = htons(rdma_get_udp_sport(grh->flow_label, local_qpn, remote_qpn));
+	route->tclass = grh->traffic_class;
+	route->hop_limit = grh->hop_limit ?: IPDEFTTL;
+	route->flow_label = grh->flow_label & 0xfffff;
+	nopin_route_reset(route);
+	return 0;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * The queue pair: its state, and what its two halves keep between packets.
+ *
+ * Lock order, outermost first:
+ *
+ *   qp->modify_lock	process context; one modify or destroy at a time
+ *   qp->sq.lock	requester half; BH off
+ *   qp->rq.lock	responder half; BH off
+ *   span lock		kernel/mirror, BH off (readers only, from here)
+ *   cq->lock		kernel/queue
+ *
+ * A packet never takes both halves' locks; changing the state takes sq.lock,
+ * then rq.lock.
+ */
+#ifndef NOPIN_QP_H
+#define NOPIN_QP_H
+
+#include <linux/interrupt.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+#include <rdma/ib_verbs.h>
+
+#include "mem/region.h"
+#include "net/net.h"
+#include "qp/wqe.h"
+#include "queue/queue.h"
+
+struct nopin_dev;
+
+/**
+ * struct nopin_park - a half of a QP that waits for a page
+ * @work: resolves @miss in process context, then lets the half go on
+ * @miss: what it waits for
+ * @waiting: @miss is being resolved; the half neither sends nor receives
+ * @defer: the doorbell holds the lock and will resolve @miss itself if it can
+ * @error: what resolving gave; taken by the retried access
+ *
+ * Protected by the half's lock, but @miss belongs to the resolver while
+ * @waiting.
+ */
+struct nopin_park {
+	struct work_struct work;
+	struct nopin_miss miss;
+	bool waiting;
+	bool defer;
+	int error;
+};
+
+/**
+ * struct nopin_reads - READ segments and atomics in flight, oldest first
+ * @end_psn: last PSN of each, a ring
+ * @size: max_rd_atomic
+ * @head: index of the oldest
+ * @count: how many
+ */
+struct nopin_reads {
+	u32 *end_psn;
+	u32 size;
+	u32 head;
+	u32 count;
+};
+
+/**
+ * struct nopin_sq - the requester half (IBTA 9.7.2, 9.7.5)
+ * @lock: protects the whole struct
+ * @queue: the shared ring; @queue.index is the oldest incomplete request
+ * @wqes: snapshots of the requests in flight, as many as the ring has entries
+ * @wqe_stride: bytes from one snapshot to the next
+ * @taken: requests ever snapshotted; taken - queue.index are in flight
+ * @next: request that the next packet belongs to, queue.index..taken
+ * @una_psn: oldest PSN not acknowledged; equal to @next_psn when idle
+ * @next_psn: of the next packet
+ * @unsent_psn: first PSN never sent; beyond @next_psn while resending
+ * @reads: bounds READs and atomics by max_rd_atomic
+ * @since_ack_req: packets since the last that asked for an ACK
+ * @retries: timeouts and sequence NAKs left before giving up
+ * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
+ * @rnr_wait: the RNR timer runs; nothing is sent
+ * @resent: @una_psn was resent for a gap in the responses; once is enough
+ * @failed: a request cannot be carried out; nothing is sent from there on
+ * @draining: SQD was asked for; no new request is begun
+ * @progress: jiffies when @una_psn last moved or the timer was started
+ * @timer: ACK timeout, or the RNR wait
+ * @task: goes on sending in a later softirq
+ * @park: waits for local memory
+ * @parked: responses that came meanwhile
+ */
+struct nopin_sq {
+	spinlock_t lock;
+	struct nopin_queue queue;
+	void *wqes;
+	u32 wqe_stride;
+	u32 taken;
+	u32 next;
+	u32 una_psn;
+	u32 next_psn;
+	u32 unsent_psn;
+	struct nopin_reads reads;
+	u32 since_ack_req;
+	u8 retries;
+	u8 rnr_retries;
+	bool rnr_wait;
+	bool resent;
+	bool failed;
+	bool draining;
+	unsigned long progress;
+	struct timer_list timer;
+	struct tasklet_struct task;
+	struct nopin_park park;
+	struct sk_buff_head parked;
+};
+
+/* Result of a past atomic, kept to answer its duplicate (IBTA 9.4.5). */
+struct nopin_atomic_result {
+	u32 psn;
+	bool valid;
+	u64 original;
+};
+
+/**
+ * struct nopin_read_job - a READ whose responses are being sent
+ * @psn: of the next response
+ * @rkey: region
+ * @remote_addr: first byte of the message
+ * @length: bytes of the message
+ * @sent: bytes already sent
+ * @active: there is one
+ */
+struct nopin_read_job {
+	u32 psn;
+	u32 rkey;
+	u64 remote_addr;
+	u32 length;
+	u32 sent;
+	bool active;
+};
+
+/**
+ * struct nopin_rq - the responder half (IBTA 9.7.4)
+ * @lock: protects the whole struct
+ * @queue: the shared ring
+ * @recv: the receive that the current SEND fills, when @recv_taken
+ * @recv_taken: @recv is valid
+ * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
+ * @failed: the QP is on its way to the error state; nothing is executed
+ * @event: why it @failed
+ * @established: the first packet was seen (IB_EVENT_COMM_EST)
+ * @in_message: NOPIN_OP_SEND or NOPIN_OP_WRITE between FIRST and LAST, else 0
+ * @expected_psn: of the next new request
+ * @msn: messages completed, modulo 2^24
+ * @received: bytes of the current message so far
+ * @write: RETH of the current WRITE
+ * @atomics: ring of past results
+ * @atomics_size: max_dest_rd_atomic
+ * @atomic_next: index of the oldest result
+ * @read: the READ being answered
+ * @task: goes on with @read and @parked in a later softirq
+ * @park: waits for memory
+ * @parked: requests that came during @park or @read, at most NOPIN_PARKED_MAX
+ */
+struct nopin_rq {
+	spinlock_t lock;
+	struct nopin_queue queue;
+	struct nopin_rwqe *recv;
+	bool recv_taken;
+	bool nak_sent;
+	bool failed;
+	enum ib_event_type event;
+	bool established;
+	u16 in_message;
+	u32 expected_psn;
+	u32 msn;
+	u32 received;
+	struct {
+		u64 remote_addr;
+		u32 rkey;
+		u32 length;
+	} write;
+	struct nopin_atomic_result *atomics;
+	u32 atomics_size;
+	u32 atomic_next;
+	struct nopin_read_job read;
+	struct tasklet_struct task;
+	struct nopin_park park;
+	struct sk_buff_head parked;
+};
+
+/* Keeps a lookup safe while the QP's own memory is freed by the core. */
+struct nopin_qp_handle {
+	refcount_t ref;
+	struct nopin_qp *qp;
+	struct rcu_head rcu;
+};
+
+/* What the transport does for a QP: the way up from this room. */
+struct nopin_qp_ops {
+	int (*gsi_create)(struct nopin_qp *qp);
+	void (*gsi_destroy)(struct nopin_qp *qp);
+	void (*sq_timer)(struct timer_list *timer);
+	void (*sq_task)(struct tasklet_struct *task);
+	void (*rq_task)(struct tasklet_struct *task);
+	void (*sq_fault)(struct work_struct *work);
+	void (*rq_fault)(struct work_struct *work);
+};
+
+struct nopin_gsi;
+
+/**
+ * struct nopin_qp - a queue pair
+ * @ibqp: first
+ * @handle: what the QPN table points to; its references are lookups
+ * @unused: completed when the last reference of @handle goes
+ * @dev: its device
+ * @modify_lock: one modify or destroy at a time
+ * @state: written under both halves' locks, read under either
+ * @attr: what query_qp returns; written under @modify_lock
+ * @cap: what was granted
+ * @sq_sig_all: every send completes with a CQE
+ * @user: has rings; else the GSI QP
+ * @mtu: path MTU in bytes; stable from RTR
+ * @route: to the peer; stable from RTR
+ * @gsi: queues of the GSI QP, else NULL
+ * @sq: requester half
+ * @rq: responder half
+ */
+struct nopin_qp {
+	struct ib_qp ibqp;
+	struct nopin_qp_handle *handle;
+	struct completion unused;
+	struct nopin_dev *dev;
+	struct mutex modify_lock;
+	enum ib_qp_state state;
+	struct ib_qp_attr attr;
+	struct ib_qp_cap cap;
+	bool sq_sig_all;
+	bool user;
+	u32 mtu;
+	struct nopin_route route;
+	struct nopin_gsi *gsi;
+
+	struct nopin_sq sq ____cacheline_aligned_in_smp;
+	struct nopin_rq rq ____cacheline_aligned_in_smp;
+};
+
+/* Requests that may wait at a responder before it asks the peer to wait. */
+#define NOPIN_PARKED_MAX	512
+
+#define NOPIN_RNR_FOREVER	7
+
+static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
+{
+	return container_of(ibqp, struct nopin_qp, ibqp);
+}
+
+static inline struct nopin_swqe *nopin_sq_wqe(const struct nopin_sq *sq, u32 index)
+{
+	return sq->wqes + (size_t)(index & (sq->queue.entries - 1)) * sq->wqe_stride;
+}
+
+/* qp.c */
+struct nopin_qp *nopin_qp_lookup(u32 qpn);
+struct nopin_qp *nopin_qp_lookup_gsi(struct nopin_dev *dev);
+void nopin_qp_put(struct nopin_qp *qp);
+int nopin_qp_create(struct nopin_qp *qp, struct ib_qp_init_attr *init,
+		    struct ib_ucontext *uctx, struct nopin_create_qp_resp *resp);
+void nopin_qp_destroy(struct nopin_qp *qp);
+void nopin_qp_table_init(const struct nopin_qp_ops *ops);
+void nopin_qp_table_exit(void);
+
+/* state.c */
+int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask);
+void nopin_qp_query(struct nopin_qp *qp, struct ib_qp_attr *attr,
+		    struct ib_qp_init_attr *init);
+void nopin_qp_fail(struct nopin_qp *qp, enum ib_event_type event);
+void nopin_qp_fail_requester(struct nopin_qp *qp);
+void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event);
+
+/* retire.c */
+void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status);
+void nopin_sq_flush(struct nopin_qp *qp);
+void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicited);
+void nopin_rq_flush(struct nopin_qp *qp);
+
+#endif /* NOPIN_QP_H */

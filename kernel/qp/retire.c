@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The end of work requests: completions and flushes. */
+#include "mem/sge.h"
+#include "qp/qp.h"
+#include "queue/cq.h"
+
+static const u32 nopin_wc_opcodes[] = {
+	[IB_UVERBS_WR_RDMA_WRITE]		= IB_UVERBS_WC_RDMA_WRITE,
+	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM]	= IB_UVERBS_WC_RDMA_WRITE,
+	[IB_UVERBS_WR_SEND]			= IB_UVERBS_WC_SEND,
+	[IB_UVERBS_WR_SEND_WITH_IMM]		= IB_UVERBS_WC_SEND,
+	[IB_UVERBS_WR_RDMA_READ]		= IB_UVERBS_WC_RDMA_READ,
+	[IB_UVERBS_WR_ATOMIC_CMP_AND_SWP]	= IB_UVERBS_WC_COMP_SWAP,
+	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD]	= IB_UVERBS_WC_FETCH_ADD,
+};
+
+/* A request that was never understood completes as a SEND, with its error. */
+static u32 nopin_swqe_wc_opcode(const struct nopin_swqe *wqe)
+{
+	if (wqe->opcode >= ARRAY_SIZE(nopin_wc_opcodes))
+		return IB_UVERBS_WC_SEND;
+	return nopin_wc_opcodes[wqe->opcode];
+}
+
+/**
+ * nopin_sq_complete - end the oldest request in flight
+ * @qp: the QP
+ * @status: how; anything but success makes a completion, signaled or not
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
+{
+	struct nopin_sq *sq = &qp->sq;
+	const struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->queue.index);
+	struct nopin_cqe cqe = {
+		.wr_id = wqe->wr_id,
+		.status = status,
+		.opcode = nopin_swqe_wc_opcode(wqe),
+		.qp_num = qp->ibqp.qp_num,
+		.byte_len = wqe->length,
+	};
+
+	lockdep_assert_held(&sq->lock);
+	if (status != IB_WC_SUCCESS || qp->sq_sig_all ||
+	    wqe->flags & NOPIN_SEND_SIGNALED)
+		nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp,
+			      status != IB_WC_SUCCESS);
+	nopin_queue_consume(&sq->queue, 1);
+}
+
+/**
+ * nopin_sq_flush - end every request with IB_WC_WR_FLUSH_ERR
+ * @qp: the QP, in the error state
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_flush(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	while (sq->queue.index != sq->taken)
+		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
+
+	while (nopin_queue_pending(&sq->queue) > 0) {
+		struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken++);
+
+		nopin_swqe_take(wqe, nopin_queue_entry(&sq->queue, 0), &qp->cap);
+		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
+	}
+	sq->next = sq->taken;
+}
+
+/**
+ * nopin_rq_complete - end the receive that the responder has taken
+ * @qp: the QP
+ * @cqe: status, opcode, byte_len and immediate data; the rest is filled in
+ * @solicited: the sender asked for an event
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicited)
+{
+	lockdep_assert_held(&qp->rq.lock);
+	cqe->wr_id = qp->rq.recv->wr_id;
+	cqe->qp_num = qp->ibqp.qp_num;
+	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), cqe, &qp->ibqp,
+		      solicited || cqe->status != IB_WC_SUCCESS);
+	qp->rq.recv_taken = false;
+}
+
+static void nopin_rq_flush_taken(struct nopin_qp *qp)
+{
+	struct nopin_cqe cqe = {
+		.status = IB_WC_WR_FLUSH_ERR,
+		.opcode = IB_WC_RECV,
+	};
+
+	nopin_rq_complete(qp, &cqe, false);
+}
+
+/**
+ * nopin_rq_flush - end every receive with IB_WC_WR_FLUSH_ERR
+ * @qp: the QP, in the error state
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_flush(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	if (rq->recv_taken)
+		nopin_rq_flush_taken(qp);
+	while (nopin_queue_pending(&rq->queue) > 0) {
+		nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap);
+		nopin_queue_consume(&rq->queue, 1);
+		nopin_rq_flush_taken(qp);
+	}
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Work requests as the kernel sees them: copied once, then checked. */
+#ifndef NOPIN_WQE_H
+#define NOPIN_WQE_H
+
+#include <linux/types.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/nopin-abi.h>
+
+/**
+ * struct nopin_swqe - snapshot of one send request
+ * @wr_id: the program's
+ * @opcode: enum ib_uverbs_wr_opcode, known
+ * @flags: NOPIN_SEND_*, known
+ * @imm_data: network byte order
+ * @num_sge: elements in @sge; 0 with inline data
+ * @inline_len: bytes in @data
+ * @rkey: remote key
+ * @remote_addr: remote address
+ * @compare_add: atomics
+ * @swap: atomics
+ * @length: bytes of the message
+ * @first_psn: of its first packet, valid once numbered
+ * @last_psn: of its last packet; of the last response for a READ
+ * @status: what it will complete with; not IB_WC_SUCCESS: never sent further
+ * @numbered: first_psn and last_psn are valid
+ * @sge: elements
+ * @data: inline data
+ *
+ * Allocated with room for max_send_sge elements or max_inline_data bytes.
+ */
+struct nopin_swqe {
+	u64 wr_id;
+	u32 opcode;
+	u32 flags;
+	__be32 imm_data;
+	u32 num_sge;
+	u32 inline_len;
+	u32 rkey;
+	u64 remote_addr;
+	u64 compare_add;
+	u64 swap;
+	u32 length;
+	u32 first_psn;
+	u32 last_psn;
+	enum ib_wc_status status;
+	bool numbered;
+	union {
+		DECLARE_FLEX_ARRAY(struct nopin_sge, sge);
+		DECLARE_FLEX_ARRAY(u8, data);
+	};
+};
+
+/**
+ * struct nopin_rwqe - snapshot of one receive request
+ * @wr_id: the program's
+ * @length: bytes that it has room for
+ * @num_sge: elements in @sge
+ * @sge: elements, allocated with room for max_recv_sge
+ */
+struct nopin_rwqe {
+	u64 wr_id;
+	u64 length;
+	u32 num_sge;
+	struct nopin_sge sge[];
+};
+
+int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
+		    const struct ib_qp_cap *cap);
+int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
+		    const struct ib_qp_cap *cap);
+
+#endif /* NOPIN_WQE_H */
