@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The completer: takes ACKs, NAKs and responses, and ends send requests
+ * (IBTA 9.7.5). Everything is in PSN order: una_psn is both the oldest
+ * unacknowledged PSN and, for a READ, the next response that is wanted.
+ */
+#include "mem/sge.h"
+#include "transport/internal.h"
+
+static struct nopin_swqe *nopin_sq_oldest(struct nopin_sq *sq)
+{
+	return nopin_sq_wqe(sq, sq->queue.index);
+}
+
+/* Something was acknowledged: the peer is alive, so all patience is restored. */
+static void nopin_completer_progress(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_reads *reads = &sq->reads;
+
+	sq->progress = jiffies;
+	sq->retries = qp->attr.retry_cnt;
+	sq->rnr_retries = qp->attr.rnr_retry;
+	sq->resent = false;
+
+	while (reads->count &&
+	       nopin_psn_diff(sq->una_psn, reads->end_psn[reads->head]) > 0) {
+		reads->head = (reads->head + 1) % reads->size;
+		reads->count--;
+	}
+	/* An ACK of what was about to be sent again. */
+	if (nopin_psn_diff(sq->una_psn, sq->next_psn) > 0) {
+		sq->next_psn = sq->una_psn;
+		sq->next = sq->queue.index;
+	}
+}
+
+static void nopin_completer_advance(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (nopin_psn_diff(psn, nopin_sq_oldest(sq)->last_psn) > 0)
+		nopin_sq_complete(qp, IB_WC_SUCCESS);
+	sq->una_psn = psn;
+	nopin_completer_progress(qp);
+}
+
+/*
+ * Acknowledge every PSN before @psn. False: among them is a READ or atomic
+ * whose answer has not come, so it was lost and has to be asked for again.
+ */
+static bool nopin_completer_acknowledge(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	while (nopin_psn_diff(psn, sq->una_psn) > 0) {
+		struct nopin_swqe *wqe = nopin_sq_oldest(sq);
+		u32 end = nopin_psn_add(wqe->last_psn, 1);
+
+		if (nopin_wr_is_read(wqe->opcode) || nopin_wr_is_atomic(wqe->opcode))
+			return false;
+		nopin_completer_advance(qp, nopin_psn_diff(psn, end) < 0 ? psn : end);
+	}
+	return true;
+}
+
+/* A gap in the answers: go back once, not for each answer behind the gap. */
+static void nopin_completer_resend(struct nopin_qp *qp)
+{
+	if (qp->sq.resent)
+		return;
+	nopin_requester_rewind(qp);
+	qp->sq.resent = true;
+}
+
+static void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
+	if (sq->rnr_wait)
+		return;
+	if (!sq->rnr_retries) {
+		nopin_requester_fail(qp, IB_WC_RNR_RETRY_EXC_ERR);
+		return;
+	}
+	if (sq->rnr_retries != NOPIN_RNR_FOREVER)
+		sq->rnr_retries--;
+	nopin_requester_rewind(qp);
+	nopin_sq_timer_rnr(qp, code);
+}
+
+static void nopin_completer_sequence_nak(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_RECEIVED);
+	if (!sq->retries) {
+		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
+		return;
+	}
+	sq->retries--;
+	nopin_requester_rewind(qp);
+}
+
+static void nopin_completer_nak(struct nopin_qp *qp, u8 syndrome)
+{
+	switch (syndrome) {
+	case NOPIN_NAK_PSN_SEQUENCE:
+		nopin_completer_sequence_nak(qp);
+		break;
+	case NOPIN_NAK_INVALID_REQUEST:
+		nopin_requester_fail(qp, IB_WC_REM_INV_REQ_ERR);
+		break;
+	case NOPIN_NAK_REMOTE_ACCESS:
+		nopin_requester_fail(qp, IB_WC_REM_ACCESS_ERR);
+		break;
+	case NOPIN_NAK_REMOTE_OPERATION:
+		nopin_requester_fail(qp, IB_WC_REM_OP_ERR);
+		break;
+	default:
+		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
+		break;
+	}
+}
+
+static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	u8 type = pkt->syndrome & NOPIN_AETH_TYPE;
+	u32 acked = type == NOPIN_AETH_ACK ? nopin_psn_add(pkt->psn, 1) : pkt->psn;
+
+	if (!nopin_completer_acknowledge(qp, acked)) {
+		nopin_completer_resend(qp);
+		return 0;
+	}
+	if (type == NOPIN_AETH_RNR)
+		nopin_completer_rnr(qp, pkt->syndrome);
+	else if (type == NOPIN_AETH_NAK)
+		nopin_completer_nak(qp, pkt->syndrome);
+	return 0;
+}
+
+/*
+ * Bring the requester to the request that a response is for. False: not the
+ * response that is wanted next.
+ */
+static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	if (!nopin_completer_acknowledge(qp, pkt->psn)) {
+		nopin_completer_resend(qp);
+		return false;
+	}
+	return pkt->psn == qp->sq.una_psn;
+}
+
+static int nopin_completer_place(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				 u32 offset, u32 len, nopin_chunk_fn fn, void *ctx)
+{
+	struct nopin_miss miss = {};
+	int err;
+
+	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
+				NOPIN_WRITE, fn, ctx, &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
+	if (err && err != -EAGAIN)
+		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
+	return err;
+}
+
+static int nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
+				const struct nopin_pkt *pkt)
+{
+	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	struct nopin_swqe *wqe;
+	u32 offset;
+	int err;
+
+	if (!nopin_completer_expects(qp, pkt))
+		return 0;
+	wqe = nopin_sq_oldest(&qp->sq);
+	offset = ((pkt->psn - wqe->first_psn) & NOPIN_PSN_MASK) * qp->mtu;
+	if (!nopin_wr_is_read(wqe->opcode) ||
+	    pkt->payload_len != min(qp->mtu, wqe->length - offset)) {
+		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
+		return 0;
+	}
+	err = nopin_completer_place(qp, wqe, offset, pkt->payload_len,
+				    nopin_copy_from_skb, &source);
+	if (!err)
+		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
+	return err;
+}
+
+static void nopin_copy_original(void *kaddr, size_t off, size_t len, void *original)
+{
+	memcpy(kaddr, original + off, len);
+}
+
+static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	u64 original = pkt->original;
+	struct nopin_swqe *wqe;
+	int err;
+
+	if (!nopin_completer_expects(qp, pkt))
+		return 0;
+	wqe = nopin_sq_oldest(&qp->sq);
+	if (!nopin_wr_is_atomic(wqe->opcode)) {
+		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
+		return 0;
+	}
+	err = nopin_completer_place(qp, wqe, 0, sizeof(original),
+				    nopin_copy_original, &original);
+	if (!err)
+		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
+	return err;
+}
+
+static bool nopin_completer_accepts(const struct nopin_qp *qp,
+				    const struct nopin_pkt *pkt)
+{
+	const struct nopin_sq *sq = &qp->sq;
+
+	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
+	       nopin_psn_diff(pkt->psn, sq->una_psn) >= 0 &&
+	       nopin_psn_diff(pkt->psn, sq->unsent_psn) < 0;
+}
+
+/* -EAGAIN: parked, keep the packet. */
+static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
+				  const struct nopin_pkt *pkt)
+{
+	int err;
+
+	if (!nopin_completer_accepts(qp, pkt))
+		return 0;
+	if (pkt->opcode == NOPIN_RC_ACK)
+		err = nopin_completer_ack(qp, pkt);
+	else if (pkt->opcode == NOPIN_RC_ATOMIC_ACK)
+		err = nopin_completer_atomic(qp, pkt);
+	else
+		err = nopin_completer_read(qp, skb, pkt);
+	nopin_requester_settle(qp);
+	return err == -EAGAIN ? err : 0;
+}
+
+static void nopin_completer_check_drained(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (!sq->draining || sq->queue.index != sq->taken)
+		return;
+	sq->draining = false;
+	if (qp->attr.en_sqd_async_notify)
+		nopin_qp_event(qp, IB_EVENT_SQ_DRAINED);
+}
+
+/**
+ * nopin_completer_rx - take one packet for the requester
+ * @qp: the QP
+ * @skb: data at the BTH; consumed
+ * @pkt: its headers
+ *
+ * Context: softirq.
+ */
+void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
+			const struct nopin_pkt *pkt)
+{
+	struct nopin_sq *sq = &qp->sq;
+	bool keep;
+
+	spin_lock_bh(&sq->lock);
+	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
+	if (!keep)
+		keep = nopin_completer_handle(qp, skb, pkt) == -EAGAIN;
+	if (keep && skb_queue_len(&sq->parked) < NOPIN_PARKED_MAX &&
+	    (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+		nopin_park_skb(&sq->parked, skb);
+		skb = NULL;
+	}
+	nopin_requester_continue(qp);
+	nopin_completer_check_drained(qp);
+	spin_unlock_bh(&sq->lock);
+	kfree_skb(skb);
+}
+
+/**
+ * nopin_completer_resume - go on after a fault: parked packets, then requests
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_completer_resume(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_pkt pkt;
+	struct sk_buff *skb;
+
+	while (!sq->park.waiting && (skb = __skb_dequeue(&sq->parked))) {
+		nopin_park_parse(skb, &pkt);
+		if (nopin_completer_handle(qp, skb, &pkt) == -EAGAIN) {
+			__skb_queue_head(&sq->parked, skb);
+			return;
+		}
+		consume_skb(skb);
+	}
+	nopin_requester_continue(qp);
+	nopin_completer_check_drained(qp);
+}

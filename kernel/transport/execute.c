@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Carrying out one new request packet. Nothing is changed before everything
+ * that the packet claims has been checked, so that one which has to wait for a
+ * page, or for a receive, can be carried out again from the start.
+ */
+#include "mem/sge.h"
+#include "transport/internal.h"
+
+/* Is the packet where a message may have it? (IBTA 9.7.4.1.5) */
+static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
+{
+	u16 kind = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
+
+	if (flags & NOPIN_OP_FIRST || !kind)
+		return !rq->in_message;
+	return rq->in_message == kind;
+}
+
+/* Every packet but the last is exactly one MTU. */
+static bool nopin_execute_length_ok(const struct nopin_qp *qp,
+				    const struct nopin_pkt *pkt, u16 flags)
+{
+	if (flags & NOPIN_OP_LAST)
+		return pkt->payload_len <= qp->mtu;
+	return pkt->payload_len == qp->mtu;
+}
+
+/* Have a receive in rq->recv. False: the program has posted none. */
+static bool nopin_execute_take_recv(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	int pending;
+
+	if (rq->recv_taken)
+		return true;
+	pending = nopin_queue_pending(&rq->queue);
+	if (pending < 0)
+		ibdev_warn_ratelimited(qp->ibqp.device,
+				       "QP %u: receive ring overrun\n",
+				       qp->ibqp.qp_num);
+	if (pending <= 0)
+		return false;
+	if (nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap))
+		ibdev_warn_ratelimited(qp->ibqp.device,
+				       "QP %u: malformed receive request\n",
+				       qp->ibqp.qp_num);
+	nopin_queue_consume(&rq->queue, 1);
+	rq->recv_taken = true;
+	return true;
+}
+
+static void nopin_execute_fail_recv(struct nopin_qp *qp, enum ib_wc_status status)
+{
+	struct nopin_cqe cqe = {
+		.status = status,
+		.opcode = IB_WC_RECV,
+	};
+
+	nopin_rq_complete(qp, &cqe, false);
+}
+
+/* The receive that a message has used is complete. */
+static void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+					u16 flags)
+{
+	struct nopin_cqe cqe = {
+		.status = IB_WC_SUCCESS,
+		.opcode = flags & NOPIN_OP_WRITE ? IB_WC_RECV_RDMA_WITH_IMM :
+						   IB_WC_RECV,
+		.byte_len = qp->rq.received,
+	};
+
+	if (flags & NOPIN_OP_IMM) {
+		cqe.imm_data = pkt->imm_data;
+		cqe.wc_flags = NOPIN_WC_WITH_IMM;
+	}
+	nopin_rq_complete(qp, &cqe, pkt->solicited);
+}
+
+/* A SEND or WRITE packet has been carried out. */
+static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
+						const struct nopin_pkt *pkt, u16 flags)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	rq->received += pkt->payload_len;
+	rq->expected_psn = nopin_psn_add(pkt->psn, 1);
+	rq->in_message = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
+	if (flags & NOPIN_OP_LAST) {
+		rq->in_message = 0;
+		rq->msn = nopin_psn_add(rq->msn, 1);
+		if (flags & (NOPIN_OP_SEND | NOPIN_OP_IMM))
+			nopin_execute_complete_recv(qp, pkt, flags);
+	}
+	if (pkt->ack_req)
+		nopin_reply(qp, pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+	return NOPIN_DONE;
+}
+
+static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp, struct sk_buff *skb,
+					     const struct nopin_pkt *pkt, u16 flags)
+{
+	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	struct nopin_rq *rq = &qp->rq;
+	struct nopin_miss miss = {};
+	int err;
+
+	if (!nopin_execute_take_recv(qp))
+		return NOPIN_RNR;
+	if (flags & NOPIN_OP_FIRST)
+		rq->received = 0;
+	if ((u64)rq->received + pkt->payload_len > rq->recv->length) {
+		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
+		return NOPIN_INVALID_REQUEST;
+	}
+	err = nopin_sges_access(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
+				rq->received, pkt->payload_len, NOPIN_WRITE,
+				nopin_copy_from_skb, &source, &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&rq->park, &miss, rq->recv->length - rq->received);
+	if (err == -EAGAIN)
+		return NOPIN_PARKED;
+	if (err) {
+		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
+		return NOPIN_OPERATION_ERROR;
+	}
+	return nopin_execute_advance(qp, pkt, flags);
+}
+
+/* The first packet of a WRITE: may the whole message go where it says? */
+static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
+						    const struct nopin_pkt *pkt)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
+	    pkt->dma_len > NOPIN_MAX_MSG)
+		return NOPIN_INVALID_REQUEST;
+	if (pkt->dma_len &&
+	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
+			       IB_ACCESS_REMOTE_WRITE))
+		return NOPIN_ACCESS_ERROR;
+	rq->write.remote_addr = pkt->remote_addr;
+	rq->write.rkey = pkt->rkey;
+	rq->write.length = pkt->dma_len;
+	rq->received = 0;
+	return NOPIN_DONE;
+}
+
+static bool nopin_execute_write_fits(const struct nopin_rq *rq,
+				     const struct nopin_pkt *pkt, u16 flags)
+{
+	u64 end = (u64)rq->received + pkt->payload_len;
+
+	return flags & NOPIN_OP_LAST ? end == rq->write.length : end < rq->write.length;
+}
+
+static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp, struct sk_buff *skb,
+					      const struct nopin_pkt *pkt, u16 flags)
+{
+	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	enum nopin_verdict verdict = NOPIN_DONE;
+	struct nopin_rq *rq = &qp->rq;
+	struct nopin_miss miss = {};
+	int err = 0;
+
+	if (flags & NOPIN_OP_FIRST)
+		verdict = nopin_execute_begin_write(qp, pkt);
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	if (!nopin_execute_write_fits(rq, pkt, flags))
+		return NOPIN_INVALID_REQUEST;
+	if (flags & NOPIN_OP_IMM && !nopin_execute_take_recv(qp))
+		return NOPIN_RNR;
+	if (pkt->payload_len)
+		err = nopin_region_access(qp->ibqp.pd, rq->write.rkey,
+					  rq->write.remote_addr + rq->received,
+					  pkt->payload_len, IB_ACCESS_REMOTE_WRITE,
+					  NOPIN_WRITE, nopin_copy_from_skb, &source,
+					  &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&rq->park, &miss, rq->write.length - rq->received);
+	if (err)
+		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
+	return nopin_execute_advance(qp, pkt, flags);
+}
+
+static void nopin_execute_remember(struct nopin_rq *rq, u32 psn, u64 original)
+{
+	struct nopin_atomic_result *result = &rq->atomics[rq->atomic_next];
+
+	result->psn = psn;
+	result->original = original;
+	result->valid = true;
+	rq->atomic_next = (rq->atomic_next + 1) % rq->atomics_size;
+}
+
+static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
+					       const struct nopin_pkt *pkt)
+{
+	struct nopin_atomic atomic = {
+		.op = pkt->opcode == NOPIN_RC_CMP_SWAP ? NOPIN_ATOMIC_CMP_SWAP :
+							 NOPIN_ATOMIC_FETCH_ADD,
+		.compare = pkt->compare,
+		.swap_add = pkt->swap_add,
+	};
+	struct nopin_rq *rq = &qp->rq;
+	struct nopin_miss miss = {};
+	int err;
+
+	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
+	    !rq->atomics_size || pkt->remote_addr % sizeof(u64))
+		return NOPIN_INVALID_REQUEST;
+	err = nopin_region_atomic(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, &atomic,
+				  &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&rq->park, &miss, sizeof(u64));
+	if (err)
+		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
+
+	nopin_execute_remember(rq, pkt->psn, atomic.old);
+	rq->expected_psn = nopin_psn_add(pkt->psn, 1);
+	rq->msn = nopin_psn_add(rq->msn, 1);
+	nopin_reply_atomic(qp, pkt->psn, atomic.old);
+	return NOPIN_DONE;
+}
+
+/* A new READ takes the PSNs of its responses. */
+static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
+					     const struct nopin_pkt *pkt)
+{
+	enum nopin_verdict verdict = nopin_read_begin(qp, pkt);
+	struct nopin_rq *rq = &qp->rq;
+
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	rq->expected_psn = nopin_psn_add(pkt->psn, nopin_packets(qp, pkt->dma_len));
+	rq->msn = nopin_psn_add(rq->msn, 1);
+	return NOPIN_DONE;
+}
+
+/**
+ * nopin_execute - carry out the request packet that is due
+ * @qp: the QP
+ * @skb: data at the BTH; stays the caller's
+ * @pkt: its headers; its PSN is the expected one
+ *
+ * Context: rq.lock held, BH off.
+ * Return: NOPIN_DONE, or what keeps it from being done.
+ */
+enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
+	u16 flags = nopin_pkt_op(pkt)->flags;
+
+	if (!nopin_execute_in_order(&qp->rq, flags))
+		return NOPIN_INVALID_REQUEST;
+	if (flags & NOPIN_OP_READ)
+		return nopin_execute_read(qp, pkt);
+	if (flags & NOPIN_OP_ATOMIC)
+		return nopin_execute_atomic(qp, pkt);
+	if (!nopin_execute_length_ok(qp, pkt, flags))
+		return NOPIN_INVALID_REQUEST;
+	if (flags & NOPIN_OP_WRITE)
+		return nopin_execute_write(qp, skb, pkt, flags);
+	return nopin_execute_send(qp, skb, pkt, flags);
+}

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * QP 1, the general service interface: the unreliable datagrams of the kernel's
+ * MAD layer, which librdmacm's connections are made with (IBTA 13.5, A17).
+ *
+ * ib_mad posts with interrupts off, where nothing can be sent, so requests go
+ * through a worker. Buffers are kernel memory under the local DMA key.
+ */
+#include <linux/if_vlan.h>
+#include <linux/inetdevice.h>
+#include <linux/slab.h>
+#include <net/addrconf.h>
+#include <net/ip.h>
+#include <rdma/ib_mad.h>
+
+#include "qp/address.h"
+#include "queue/cq.h"
+#include "transport/internal.h"
+#include "transport/transport.h"
+
+/* Receive buffers begin with this much room for a GRH or IP header. */
+#define NOPIN_GRH_LEN	40
+
+/**
+ * struct nopin_gsi - queues of a GSI QP
+ * @lock: protects the lists and counts; taken with interrupts off
+ * @sends: struct nopin_gsi_send, oldest first
+ * @recvs: struct nopin_gsi_recv, oldest first
+ * @num_sends: on @sends
+ * @num_recvs: on @recvs
+ * @work: sends @sends
+ * @qp: the QP
+ */
+struct nopin_gsi {
+	spinlock_t lock;
+	struct list_head sends;
+	struct list_head recvs;
+	u32 num_sends;
+	u32 num_recvs;
+	struct work_struct work;
+	struct nopin_qp *qp;
+};
+
+/* A datagram to send: a copy of all that the work request named. */
+struct nopin_gsi_send {
+	struct list_head list;
+	u64 wr_id;
+	bool signaled;
+	bool solicited;
+	u32 remote_qpn;
+	u32 remote_qkey;
+	struct rdma_ah_attr address;
+	u32 length;
+	u8 data[IB_MGMT_MAD_SIZE];
+};
+
+struct nopin_gsi_recv {
+	struct list_head list;
+	u64 wr_id;
+	void *buffer;
+	u32 length;
+};
+
+static void nopin_gsi_complete_send(struct nopin_qp *qp,
+				    const struct nopin_gsi_send *send,
+				    enum ib_wc_status status)
+{
+	struct nopin_cqe cqe = {
+		.wr_id = send->wr_id,
+		.status = status,
+		.opcode = IB_UVERBS_WC_SEND,
+		.qp_num = NOPIN_GSI_QPN,
+		.byte_len = send->length,
+	};
+
+	if (send->signaled || status != IB_WC_SUCCESS)
+		nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp, false);
+}
+
+/* A datagram that cannot be sent is as good as lost: the MAD layer retries. */
+static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send *send)
+{
+	struct nopin_pkt pkt = {
+		.opcode = NOPIN_UD_SEND_ONLY,
+		.pkey = NOPIN_DEFAULT_PKEY,
+		.qpn = send->remote_qpn,
+		.qkey = send->remote_qkey,
+		.src_qp = NOPIN_GSI_QPN,
+		.psn = qp->sq.next_psn,
+		.solicited = send->solicited,
+		.payload_len = send->length,
+	};
+	struct sk_buff *skb;
+
+	if (nopin_address_route(&qp->route, &send->address, NOPIN_GSI_QPN,
+				send->remote_qpn))
+		return;
+	skb = nopin_net_alloc(send->length);
+	if (!skb)
+		return;
+	memcpy(nopin_net_payload(skb), send->data, send->length);
+	qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
+	local_bh_disable();
+	if (nopin_net_send(&qp->route, skb, &pkt))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
+	else
+		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
+	local_bh_enable();
+}
+
+static struct nopin_gsi_send *nopin_gsi_pop_send(struct nopin_gsi *gsi)
+{
+	struct nopin_gsi_send *send;
+
+	spin_lock_irq(&gsi->lock);
+	send = list_first_entry_or_null(&gsi->sends, struct nopin_gsi_send, list);
+	if (send) {
+		list_del(&send->list);
+		gsi->num_sends--;
+	}
+	spin_unlock_irq(&gsi->lock);
+	return send;
+}
+
+static void nopin_gsi_free_send(struct nopin_gsi_send *send)
+{
+	rdma_destroy_ah_attr(&send->address);
+	kfree(send);
+}
+
+static void nopin_gsi_work(struct work_struct *work)
+{
+	struct nopin_gsi *gsi = container_of(work, struct nopin_gsi, work);
+	struct nopin_qp *qp = gsi->qp;
+	struct nopin_gsi_send *send;
+
+	while ((send = nopin_gsi_pop_send(gsi))) {
+		if (READ_ONCE(qp->state) == IB_QPS_RTS) {
+			nopin_gsi_transmit(qp, send);
+			nopin_gsi_complete_send(qp, send, IB_WC_SUCCESS);
+		} else {
+			nopin_gsi_complete_send(qp, send, IB_WC_WR_FLUSH_ERR);
+		}
+		nopin_gsi_free_send(send);
+	}
+}
+
+static int nopin_gsi_copy_payload(struct nopin_gsi_send *send,
+				  const struct ib_send_wr *wr)
+{
+	int i;
+
+	for (i = 0; i < wr->num_sge; i++) {
+		const struct ib_sge *sge = &wr->sg_list[i];
+
+		if (sge->length > sizeof(send->data) - send->length)
+			return -EINVAL;
+		memcpy(send->data + send->length, (void *)(uintptr_t)sge->addr,
+		       sge->length);
+		send->length += sge->length;
+	}
+	return 0;
+}
+
+static int nopin_gsi_queue_send(struct nopin_qp *qp, const struct ib_send_wr *wr)
+{
+	struct nopin_gsi *gsi = qp->gsi;
+	struct nopin_gsi_send *send;
+	unsigned long flags;
+	int err;
+
+	if (wr->opcode != IB_WR_SEND)
+		return -EINVAL;
+	send = kzalloc(sizeof(*send), GFP_ATOMIC);
+	if (!send)
+		return -ENOMEM;
+	err = nopin_gsi_copy_payload(send, wr);
+	if (err) {
+		kfree(send);
+		return err;
+	}
+	send->wr_id = wr->wr_id;
+	send->signaled = wr->send_flags & IB_SEND_SIGNALED || qp->sq_sig_all;
+	send->solicited = wr->send_flags & IB_SEND_SOLICITED;
+	send->remote_qpn = ud_wr(wr)->remote_qpn & NOPIN_PSN_MASK;
+	send->remote_qkey = ud_wr(wr)->remote_qkey;
+	rdma_copy_ah_attr(&send->address, &to_nopin_ah(ud_wr(wr)->ah)->attr);
+
+	spin_lock_irqsave(&gsi->lock, flags);
+	err = gsi->num_sends < qp->cap.max_send_wr ? 0 : -ENOMEM;
+	if (!err) {
+		list_add_tail(&send->list, &gsi->sends);
+		gsi->num_sends++;
+	}
+	spin_unlock_irqrestore(&gsi->lock, flags);
+	if (err)
+		nopin_gsi_free_send(send);
+	return err;
+}
+
+/**
+ * nopin_gsi_post_send - ib_device_ops.post_send of a GSI QP
+ * @ibqp: the QP
+ * @wr: list of SENDs
+ * @bad_wr: gets the first that was not queued
+ *
+ * Context: any.
+ * Return: 0, -EINVAL, or -ENOMEM when the queue is full.
+ */
+int nopin_gsi_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+			const struct ib_send_wr **bad_wr)
+{
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	int err = 0;
+
+	for (; wr && !err; wr = wr->next) {
+		*bad_wr = wr;
+		err = nopin_gsi_queue_send(qp, wr);
+	}
+	queue_work(system_unbound_wq, &qp->gsi->work);
+	return err;
+}
+
+static int nopin_gsi_queue_recv(struct nopin_qp *qp, const struct ib_recv_wr *wr)
+{
+	struct nopin_gsi *gsi = qp->gsi;
+	struct nopin_gsi_recv *recv;
+	unsigned long flags;
+	int err;
+
+	if (wr->num_sge != 1 || wr->sg_list[0].length < NOPIN_GRH_LEN)
+		return -EINVAL;
+	recv = kmalloc(sizeof(*recv), GFP_ATOMIC);
+	if (!recv)
+		return -ENOMEM;
+	recv->wr_id = wr->wr_id;
+	recv->buffer = (void *)(uintptr_t)wr->sg_list[0].addr;
+	recv->length = wr->sg_list[0].length;
+
+	spin_lock_irqsave(&gsi->lock, flags);
+	err = gsi->num_recvs < qp->cap.max_recv_wr ? 0 : -ENOMEM;
+	if (!err) {
+		list_add_tail(&recv->list, &gsi->recvs);
+		gsi->num_recvs++;
+	}
+	spin_unlock_irqrestore(&gsi->lock, flags);
+	if (err)
+		kfree(recv);
+	return err;
+}
+
+/**
+ * nopin_gsi_post_recv - ib_device_ops.post_recv of a GSI QP
+ * @ibqp: the QP
+ * @wr: list of receives, one element each
+ * @bad_wr: gets the first that was not queued
+ *
+ * Context: any.
+ * Return: 0, -EINVAL, or -ENOMEM when the queue is full.
+ */
+int nopin_gsi_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+			const struct ib_recv_wr **bad_wr)
+{
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	int err = 0;
+
+	for (; wr && !err; wr = wr->next) {
+		*bad_wr = wr;
+		err = nopin_gsi_queue_recv(qp, wr);
+	}
+	return err;
+}
+
+static struct nopin_gsi_recv *nopin_gsi_pop_recv(struct nopin_gsi *gsi)
+{
+	struct nopin_gsi_recv *recv;
+	unsigned long flags;
+
+	spin_lock_irqsave(&gsi->lock, flags);
+	recv = list_first_entry_or_null(&gsi->recvs, struct nopin_gsi_recv, list);
+	if (recv) {
+		list_del(&recv->list);
+		gsi->num_recvs--;
+	}
+	spin_unlock_irqrestore(&gsi->lock, flags);
+	return recv;
+}
+
+/*
+ * The IP header stands where the GRH would: an IPv6 header fills its 40 bytes,
+ * an IPv4 header the last 20 (IBTA A17.4.5.3).
+ */
+static void nopin_gsi_copy_header(const struct sk_buff *skb, void *buffer)
+{
+	memset(buffer, 0, NOPIN_GRH_LEN);
+	if (ip_hdr(skb)->version == 4)
+		memcpy(buffer + NOPIN_GRH_LEN - sizeof(struct iphdr), ip_hdr(skb),
+		       sizeof(struct iphdr));
+	else
+		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
+}
+
+static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
+			      const struct nopin_pkt *pkt)
+{
+	struct nopin_gsi_recv *recv = nopin_gsi_pop_recv(qp->gsi);
+	struct nopin_cqe cqe = {
+		.status = IB_WC_SUCCESS,
+		.opcode = IB_WC_RECV,
+		.qp_num = NOPIN_GSI_QPN,
+		.byte_len = NOPIN_GRH_LEN + pkt->payload_len,
+		.src_qp = pkt->src_qp,
+		.wc_flags = NOPIN_WC_GRH,
+	};
+
+	if (!recv)
+		return;
+	cqe.wr_id = recv->wr_id;
+	if (recv->length < cqe.byte_len) {
+		cqe.status = IB_WC_LOC_LEN_ERR;
+	} else {
+		nopin_gsi_copy_header(skb, recv->buffer);
+		skb_copy_bits(skb, pkt->hdr_len, recv->buffer + NOPIN_GRH_LEN,
+			      pkt->payload_len);
+	}
+	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), &cqe, &qp->ibqp, pkt->solicited);
+	kfree(recv);
+}
+
+/* The interface that has the packet's destination address. */
+static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb)
+{
+	struct in6_addr saddr, daddr;
+
+	nopin_net_addresses(skb, &saddr, &daddr);
+	if (ipv6_addr_v4mapped(&daddr))
+		return __ip_dev_find(net, daddr.s6_addr32[3], false);
+	return ipv6_dev_find(net, &daddr, skb->dev);
+}
+
+static struct nopin_qp *nopin_gsi_lookup(struct net *net, const struct sk_buff *skb)
+{
+	struct net_device *ndev;
+	struct ib_device *ibdev = NULL;
+	struct nopin_qp *qp = NULL;
+
+	rcu_read_lock();
+	ndev = nopin_gsi_netdev(net, skb);
+	if (ndev && is_vlan_dev(ndev))
+		ndev = vlan_dev_real_dev(ndev);
+	if (ndev)
+		ibdev = ib_device_get_by_netdev(ndev, (enum rdma_driver_id)RDMA_DRIVER_NOPIN);
+	rcu_read_unlock();
+	if (ibdev) {
+		qp = nopin_qp_lookup_gsi(to_nopin_dev(ibdev));
+		ib_device_put(ibdev);
+	}
+	return qp;
+}
+
+/**
+ * nopin_gsi_rx - take one packet for QP 1 of some device
+ * @net: the namespace it arrived in
+ * @skb: data at the BTH; consumed
+ * @pkt: its headers
+ *
+ * Context: softirq.
+ */
+void nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt)
+{
+	struct nopin_qp *qp = nopin_gsi_lookup(net, skb);
+
+	if (qp) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RECEIVED_PACKETS);
+		if (pkt->opcode == NOPIN_UD_SEND_ONLY && pkt->qkey == IB_QP1_QKEY &&
+		    READ_ONCE(qp->state) >= IB_QPS_RTR &&
+		    READ_ONCE(qp->state) <= IB_QPS_RTS)
+			nopin_gsi_receive(qp, skb, pkt);
+		else
+			nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
+		nopin_qp_put(qp);
+	}
+	kfree_skb(skb);
+}
+
+/**
+ * nopin_gsi_create - make the queues of a GSI QP
+ * @qp: the QP
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int nopin_gsi_create(struct nopin_qp *qp)
+{
+	struct nopin_gsi *gsi = kzalloc(sizeof(*gsi), GFP_KERNEL);
+
+	if (!gsi)
+		return -ENOMEM;
+	spin_lock_init(&gsi->lock);
+	INIT_LIST_HEAD(&gsi->sends);
+	INIT_LIST_HEAD(&gsi->recvs);
+	INIT_WORK(&gsi->work, nopin_gsi_work);
+	gsi->qp = qp;
+	qp->gsi = gsi;
+	return 0;
+}
+
+/**
+ * nopin_gsi_destroy - free the queues of a GSI QP
+ * @qp: the QP, in the RESET state and found by nobody
+ *
+ * Context: process.
+ */
+void nopin_gsi_destroy(struct nopin_qp *qp)
+{
+	struct nopin_gsi_send *send;
+	struct nopin_gsi_recv *recv;
+
+	cancel_work_sync(&qp->gsi->work);
+	while ((send = nopin_gsi_pop_send(qp->gsi)))
+		nopin_gsi_free_send(send);
+	while ((recv = nopin_gsi_pop_recv(qp->gsi)))
+		kfree(recv);
+	kfree(qp->gsi);
+}

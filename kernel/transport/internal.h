@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* What the files of this room share. */
+#ifndef NOPIN_TRANSPORT_INTERNAL_H
+#define NOPIN_TRANSPORT_INTERNAL_H
+
+#include <linux/skbuff.h>
+
+#include "device.h"
+#include "qp/qp.h"
+#include "wire/packet.h"
+#include "wire/psn.h"
+
+/* PSNs in flight: keeps a few QPs within netdev_max_backlog of one CPU. */
+#define NOPIN_WINDOW		128
+
+/* Packets sent with BH off before the receiving side gets its turn. */
+#define NOPIN_BURST		64
+
+/* Packets between two requests for an ACK inside a run. */
+#define NOPIN_ACK_EVERY		16
+
+/* Packets of READ responses asked for at a time: a READ flows like a WRITE. */
+#define NOPIN_READ_SEGMENT	64
+
+static inline bool nopin_wr_is_atomic(u32 opcode)
+{
+	return opcode == IB_UVERBS_WR_ATOMIC_CMP_AND_SWP ||
+	       opcode == IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD;
+}
+
+static inline bool nopin_wr_is_read(u32 opcode)
+{
+	return opcode == IB_UVERBS_WR_RDMA_READ;
+}
+
+/* How many packets carry @length bytes; an empty message is one packet. */
+static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
+{
+	return length ? DIV_ROUND_UP(length, qp->mtu) : 1;
+}
+
+/* copy.c: nopin_chunk_fn to and from packets */
+void nopin_copy_to_buffer(void *kaddr, size_t off, size_t len, void *buffer);
+
+struct nopin_skb_source {
+	const struct sk_buff *skb;
+	int offset;
+};
+
+void nopin_copy_from_skb(void *kaddr, size_t off, size_t len, void *source);
+
+/* park.c */
+int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining);
+void nopin_park_submit(struct nopin_park *park);
+void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
+void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
+void nopin_sq_fault(struct work_struct *work);
+void nopin_rq_fault(struct work_struct *work);
+void nopin_sq_resolve(struct nopin_qp *qp);
+int nopin_park_init(void);
+void nopin_park_exit(void);
+
+/* requester.c */
+bool nopin_requester_run(struct nopin_qp *qp);
+void nopin_requester_continue(struct nopin_qp *qp);
+void nopin_requester_rewind(struct nopin_qp *qp);
+void nopin_requester_fail(struct nopin_qp *qp, enum ib_wc_status status);
+void nopin_requester_settle(struct nopin_qp *qp);
+void nopin_sq_task(struct tasklet_struct *task);
+
+/* timer.c */
+void nopin_sq_timer(struct timer_list *timer);
+void nopin_sq_timer_start(struct nopin_qp *qp);
+void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code);
+
+/* completer.c */
+void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
+			const struct nopin_pkt *pkt);
+void nopin_completer_resume(struct nopin_qp *qp);
+
+/* responder.c */
+enum nopin_verdict {
+	NOPIN_DONE,
+	NOPIN_PARKED,
+	NOPIN_RNR,
+	NOPIN_INVALID_REQUEST,
+	NOPIN_ACCESS_ERROR,
+	NOPIN_OPERATION_ERROR,
+};
+
+void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
+			const struct nopin_pkt *pkt);
+void nopin_responder_resume(struct nopin_qp *qp);
+void nopin_rq_task(struct tasklet_struct *task);
+
+/* execute.c */
+enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt);
+
+/* read.c */
+enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);
+enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
+
+/* reply.c */
+void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
+void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
+
+/* gsi.c */
+int nopin_gsi_create(struct nopin_qp *qp);
+void nopin_gsi_destroy(struct nopin_qp *qp);
+void nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt);
+
+#endif /* NOPIN_TRANSPORT_INTERNAL_H */

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Answering READs: a job that streams responses in bursts, between which the
+ * receiving side gets its turn. One job at a time; what arrives meanwhile waits.
+ */
+#include "transport/internal.h"
+
+/**
+ * nopin_read_begin - check a READ request and make it the current job
+ * @qp: the QP, without a job
+ * @pkt: the request, new or a duplicate
+ *
+ * Context: rq.lock held, BH off.
+ * Return: NOPIN_DONE, or why it is refused.
+ */
+enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	struct nopin_read_job *job = &qp->rq.read;
+
+	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
+	    !qp->rq.atomics_size || pkt->dma_len > NOPIN_MAX_MSG)
+		return NOPIN_INVALID_REQUEST;
+	if (pkt->dma_len &&
+	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
+			       IB_ACCESS_REMOTE_READ))
+		return NOPIN_ACCESS_ERROR;
+	job->psn = pkt->psn;
+	job->rkey = pkt->rkey;
+	job->remote_addr = pkt->remote_addr;
+	job->length = pkt->dma_len;
+	job->sent = 0;
+	job->active = true;
+	return NOPIN_DONE;
+}
+
+static u8 nopin_read_opcode(bool first, bool last)
+{
+	if (first)
+		return last ? NOPIN_RC_READ_RESPONSE_ONLY : NOPIN_RC_READ_RESPONSE_FIRST;
+	return last ? NOPIN_RC_READ_RESPONSE_LAST : NOPIN_RC_READ_RESPONSE_MIDDLE;
+}
+
+static int nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
+{
+	struct nopin_read_job *job = &qp->rq.read;
+	struct nopin_miss miss = {};
+	int err;
+
+	if (!len)
+		return 0;
+	err = nopin_region_access(qp->ibqp.pd, job->rkey, job->remote_addr + job->sent,
+				  len, IB_ACCESS_REMOTE_READ, NOPIN_READ,
+				  nopin_copy_to_buffer, payload, &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&qp->rq.park, &miss, job->length - job->sent);
+	return err;
+}
+
+static void nopin_read_transmit(struct nopin_qp *qp, struct sk_buff *skb, u32 len)
+{
+	struct nopin_read_job *job = &qp->rq.read;
+	bool last = job->sent + len == job->length;
+	struct nopin_pkt pkt = {
+		.opcode = nopin_read_opcode(!job->sent, last),
+		.pkey = NOPIN_DEFAULT_PKEY,
+		.qpn = qp->attr.dest_qp_num,
+		.psn = job->psn,
+		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
+		.msn = qp->rq.msn,
+		.payload_len = len,
+	};
+
+	if (nopin_net_send(&qp->route, skb, &pkt)) /* as if lost on the way */
+		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
+	else
+		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
+	job->psn = nopin_psn_add(job->psn, 1);
+	job->sent += len;
+	job->active = !last;
+}
+
+/* One response. What cannot be sent now ends the job: the peer asks again. */
+static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
+{
+	struct nopin_read_job *job = &qp->rq.read;
+	u32 len = min(qp->mtu, job->length - job->sent);
+	struct sk_buff *skb = nopin_net_alloc(len);
+	int err;
+
+	if (!skb) {
+		job->active = false;
+		return NOPIN_DONE;
+	}
+	err = nopin_read_gather(qp, len, nopin_net_payload(skb));
+	if (err) {
+		kfree_skb(skb);
+		if (err == -EAGAIN)
+			return NOPIN_PARKED;
+		job->active = false;
+		return NOPIN_ACCESS_ERROR;
+	}
+	nopin_read_transmit(qp, skb, len);
+	return NOPIN_DONE;
+}
+
+/**
+ * nopin_read_burst - send responses of the current job
+ * @qp: the QP, with a job
+ *
+ * Context: rq.lock held, BH off.
+ * Return: NOPIN_DONE: the burst or the job is over; else what stopped it.
+ */
+enum nopin_verdict nopin_read_burst(struct nopin_qp *qp)
+{
+	enum nopin_verdict verdict = NOPIN_DONE;
+	unsigned int sent;
+
+	for (sent = 0; sent < NOPIN_BURST && qp->rq.read.active; sent++) {
+		verdict = nopin_read_step(qp);
+		if (verdict != NOPIN_DONE)
+			break;
+	}
+	return verdict;
+}

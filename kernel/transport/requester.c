@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The requester: turns send requests into packets (IBTA 9.7.2). It runs in the
+ * doorbell call, and in softirq when an ACK, a timer or a fault lets it go on.
+ *
+ * PSNs are given to a request when its first packet is sent and never change,
+ * so going back is only moving next_psn: una_psn always belongs to the oldest
+ * request in flight, because requests complete in order.
+ */
+#include "mem/sge.h"
+#include "transport/internal.h"
+#include "transport/transport.h"
+
+/* BTH opcode by position in the message; bit 0: first, bit 1: last. */
+static const u8 nopin_request_opcodes[][4] = {
+	[IB_UVERBS_WR_SEND] = {
+		NOPIN_RC_SEND_MIDDLE, NOPIN_RC_SEND_FIRST,
+		NOPIN_RC_SEND_LAST, NOPIN_RC_SEND_ONLY },
+	[IB_UVERBS_WR_SEND_WITH_IMM] = {
+		NOPIN_RC_SEND_MIDDLE, NOPIN_RC_SEND_FIRST,
+		NOPIN_RC_SEND_LAST_IMM, NOPIN_RC_SEND_ONLY_IMM },
+	[IB_UVERBS_WR_RDMA_WRITE] = {
+		NOPIN_RC_WRITE_MIDDLE, NOPIN_RC_WRITE_FIRST,
+		NOPIN_RC_WRITE_LAST, NOPIN_RC_WRITE_ONLY },
+	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM] = {
+		NOPIN_RC_WRITE_MIDDLE, NOPIN_RC_WRITE_FIRST,
+		NOPIN_RC_WRITE_LAST_IMM, NOPIN_RC_WRITE_ONLY_IMM },
+};
+
+/* Doorbell calls stop after so many bursts and leave the rest to softirq. */
+#define NOPIN_DOORBELL_BURSTS	64
+
+static u32 nopin_sq_inflight(const struct nopin_sq *sq)
+{
+	return (sq->next_psn - sq->una_psn) & NOPIN_PSN_MASK;
+}
+
+static void nopin_reads_push(struct nopin_reads *reads, u32 end_psn)
+{
+	reads->end_psn[(reads->head + reads->count) % reads->size] = end_psn;
+	reads->count++;
+}
+
+/**
+ * nopin_requester_rewind - send again from the oldest unacknowledged PSN
+ * @qp: the QP
+ *
+ * Context: sq.lock held.
+ */
+void nopin_requester_rewind(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	sq->next_psn = sq->una_psn;
+	sq->next = sq->queue.index;
+	sq->reads.count = 0;
+	sq->since_ack_req = 0;
+}
+
+/**
+ * nopin_requester_fail - end the oldest request with an error, flush the rest
+ * @qp: the QP
+ * @status: of the oldest request in flight
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_requester_fail(struct nopin_qp *qp, enum ib_wc_status status)
+{
+	if (qp->sq.queue.index != qp->sq.taken)
+		nopin_sq_complete(qp, status);
+	nopin_qp_fail_requester(qp);
+}
+
+/**
+ * nopin_requester_settle - act on a failed request once it is the oldest
+ * @qp: the QP
+ *
+ * Requests before the failed one complete first, as they would have without it.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_requester_settle(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_swqe *oldest;
+
+	if (!sq->failed || sq->queue.index == sq->taken)
+		return;
+	oldest = nopin_sq_wqe(sq, sq->queue.index);
+	if (oldest->status != IB_WC_SUCCESS)
+		nopin_requester_fail(qp, oldest->status);
+}
+
+static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
+				   enum ib_wc_status status)
+{
+	wqe->status = status;
+	qp->sq.failed = true;
+	nopin_requester_settle(qp);
+	return false;
+}
+
+static bool nopin_sq_has_more(const struct nopin_sq *sq)
+{
+	u32 inflight = sq->taken - sq->queue.index;
+
+	return nopin_queue_pending(&sq->queue) > (int)inflight;
+}
+
+static struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken);
+	u32 inflight = sq->taken - sq->queue.index;
+	int err;
+
+	err = nopin_swqe_take(wqe, nopin_queue_entry(&sq->queue, inflight), &qp->cap);
+	if (err)
+		wqe->status = IB_WC_LOC_QP_OP_ERR;
+	sq->taken++;
+	return wqe;
+}
+
+/* The request that the next packet belongs to, or NULL. */
+static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (sq->next != sq->taken)
+		return nopin_sq_wqe(sq, sq->next);
+	if (sq->draining)
+		return NULL;
+	if (nopin_sq_has_more(sq))
+		return nopin_requester_take(qp);
+	if (nopin_queue_pending(&sq->queue) < 0) {
+		ibdev_warn_ratelimited(qp->ibqp.device, "QP %u: send ring overrun\n",
+				       qp->ibqp.qp_num);
+		nopin_qp_fail_requester(qp);
+	}
+	return NULL;
+}
+
+/* Memory that the answer goes to is checked before the question is sent. */
+static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
+					       const struct nopin_swqe *wqe)
+{
+	if (!nopin_wr_is_read(wqe->opcode) && !nopin_wr_is_atomic(wqe->opcode))
+		return IB_WC_SUCCESS;
+	if (!qp->sq.reads.size)
+		return IB_WC_LOC_QP_OP_ERR;
+	if (nopin_sges_check(qp->ibqp.pd, wqe->sge, wqe->num_sge, IB_ACCESS_LOCAL_WRITE))
+		return IB_WC_LOC_PROT_ERR;
+	return IB_WC_SUCCESS;
+}
+
+/* Give a request its PSNs. False: it cannot begin now, or ever. */
+static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	enum ib_wc_status status = nopin_requester_check(qp, wqe);
+	struct nopin_sq *sq = &qp->sq;
+	u32 packets;
+
+	if (status != IB_WC_SUCCESS)
+		return nopin_requester_reject(qp, wqe, status);
+	if (wqe->flags & NOPIN_SEND_FENCE && sq->reads.count)
+		return false;
+
+	packets = nopin_wr_is_atomic(wqe->opcode) ? 1 : nopin_packets(qp, wqe->length);
+	wqe->first_psn = sq->next_psn;
+	wqe->last_psn = nopin_psn_add(sq->next_psn, packets - 1);
+	wqe->numbered = true;
+	return true;
+}
+
+/* Move past what was just sent, up to and including @last. */
+static void nopin_requester_advance(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				    u32 last)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) < 0)
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RETRANSMITS);
+	sq->next_psn = nopin_psn_add(last, 1);
+	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) > 0)
+		sq->unsent_psn = sq->next_psn;
+	if (last == wqe->last_psn)
+		sq->next++;
+	nopin_sq_timer_start(qp);
+}
+
+static void nopin_requester_transmit(struct nopin_qp *qp, struct sk_buff *skb,
+				     struct nopin_pkt *pkt)
+{
+	pkt->pkey = NOPIN_DEFAULT_PKEY;
+	pkt->qpn = qp->attr.dest_qp_num;
+	pkt->psn = qp->sq.next_psn;
+	if (nopin_net_send(&qp->route, skb, pkt)) /* as if lost on the way */
+		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
+	else
+		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
+}
+
+/*
+ * Ask for an ACK when nothing follows at once, before the window closes, and
+ * now and then in between; a READ or atomic that follows acknowledges too.
+ */
+static bool nopin_requester_wants_ack(struct nopin_sq *sq, bool last)
+{
+	bool want = ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
+		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
+
+	if (last && sq->next + 1 == sq->taken &&
+	    (sq->draining || !nopin_sq_has_more(sq)))
+		want = true;
+	if (want)
+		sq->since_ack_req = 0;
+	return want;
+}
+
+static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				  u32 offset, u32 len, void *payload)
+{
+	struct nopin_miss miss = {};
+	int err;
+
+	if (wqe->flags & NOPIN_SEND_INLINE) {
+		memcpy(payload, wqe->data + offset, len);
+		return 0;
+	}
+	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
+				NOPIN_READ, nopin_copy_to_buffer, payload, &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
+	return err;
+}
+
+/* One packet of a SEND or WRITE. False: stop sending. */
+static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 index = (sq->next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
+	bool last = sq->next_psn == wqe->last_psn;
+	u32 place = (index ? 0 : 1) | (last ? 2 : 0);
+	u32 offset = index * qp->mtu;
+	u32 len = min(qp->mtu, wqe->length - offset);
+	struct nopin_pkt pkt = {
+		.opcode = nopin_request_opcodes[wqe->opcode][place],
+		.payload_len = len,
+		.remote_addr = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.dma_len = wqe->length,
+		.imm_data = wqe->imm_data,
+		.solicited = last && wqe->flags & NOPIN_SEND_SOLICITED,
+	};
+	struct sk_buff *skb;
+	int err;
+
+	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+		return false;
+	skb = nopin_net_alloc(len);
+	if (!skb) {
+		nopin_sq_timer_start(qp);
+		return false;
+	}
+	err = nopin_requester_gather(qp, wqe, offset, len, nopin_net_payload(skb));
+	if (err) {
+		kfree_skb(skb);
+		return err == -EAGAIN ? false :
+		       nopin_requester_reject(qp, wqe, IB_WC_LOC_PROT_ERR);
+	}
+	pkt.ack_req = nopin_requester_wants_ack(sq, last);
+	nopin_requester_transmit(qp, skb, &pkt);
+	nopin_requester_advance(qp, wqe, sq->next_psn);
+	return true;
+}
+
+/*
+ * One segment of a READ. Segments end at fixed distances from the first PSN,
+ * so that one asked for again never reaches across two that the peer has seen.
+ */
+static bool nopin_requester_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 index = (sq->next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
+	u32 packets = nopin_packets(qp, wqe->length) - index;
+	u32 offset = index * qp->mtu;
+	struct nopin_pkt pkt = {
+		.opcode = NOPIN_RC_READ_REQUEST,
+		.remote_addr = wqe->remote_addr + offset,
+		.rkey = wqe->rkey,
+		.ack_req = true,
+	};
+	struct sk_buff *skb;
+	u32 last;
+
+	packets = min(packets, NOPIN_READ_SEGMENT - index % NOPIN_READ_SEGMENT);
+	if (sq->reads.count == sq->reads.size ||
+	    nopin_sq_inflight(sq) + packets > NOPIN_WINDOW)
+		return false;
+	skb = nopin_net_alloc(0);
+	if (!skb) {
+		nopin_sq_timer_start(qp);
+		return false;
+	}
+	last = nopin_psn_add(sq->next_psn, packets - 1);
+	pkt.dma_len = min(packets * qp->mtu, wqe->length - offset);
+	nopin_requester_transmit(qp, skb, &pkt);
+	nopin_reads_push(&sq->reads, last);
+	nopin_requester_advance(qp, wqe, last);
+	return true;
+}
+
+static bool nopin_requester_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	bool swap = wqe->opcode == IB_UVERBS_WR_ATOMIC_CMP_AND_SWP;
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_pkt pkt = {
+		.opcode = swap ? NOPIN_RC_CMP_SWAP : NOPIN_RC_FETCH_ADD,
+		.remote_addr = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.swap_add = swap ? wqe->swap : wqe->compare_add,
+		.compare = swap ? wqe->compare_add : 0,
+		.ack_req = true,
+	};
+	struct sk_buff *skb;
+
+	if (sq->reads.count == sq->reads.size || nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+		return false;
+	skb = nopin_net_alloc(0);
+	if (!skb) {
+		nopin_sq_timer_start(qp);
+		return false;
+	}
+	nopin_requester_transmit(qp, skb, &pkt);
+	nopin_reads_push(&sq->reads, sq->next_psn);
+	nopin_requester_advance(qp, wqe, sq->next_psn);
+	return true;
+}
+
+static bool nopin_requester_step(struct nopin_qp *qp)
+{
+	struct nopin_swqe *wqe = nopin_requester_next(qp);
+
+	if (!wqe)
+		return false;
+	if (wqe->status != IB_WC_SUCCESS)
+		return nopin_requester_reject(qp, wqe, wqe->status);
+	if (!wqe->numbered && !nopin_requester_begin(qp, wqe))
+		return false;
+	if (nopin_wr_is_read(wqe->opcode))
+		return nopin_requester_send_read(qp, wqe);
+	if (nopin_wr_is_atomic(wqe->opcode))
+		return nopin_requester_send_atomic(qp, wqe);
+	return nopin_requester_send_data(qp, wqe);
+}
+
+static bool nopin_requester_may_send(const struct nopin_qp *qp)
+{
+	const struct nopin_sq *sq = &qp->sq;
+
+	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
+	       !sq->rnr_wait && !sq->park.waiting;
+}
+
+/**
+ * nopin_requester_run - send what may be sent, up to one burst
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ * Return: true when the burst was used up and more may be left.
+ */
+bool nopin_requester_run(struct nopin_qp *qp)
+{
+	unsigned int sent;
+
+	lockdep_assert_held(&qp->sq.lock);
+	if (!nopin_requester_may_send(qp))
+		return false;
+	for (sent = 0; sent < NOPIN_BURST; sent++)
+		if (!nopin_requester_step(qp))
+			return false;
+	return true;
+}
+
+/**
+ * nopin_requester_continue - send a burst now and the rest in later softirqs
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_requester_continue(struct nopin_qp *qp)
+{
+	if (nopin_requester_run(qp))
+		tasklet_schedule(&qp->sq.task);
+}
+
+/**
+ * nopin_sq_task - tasklet: go on sending
+ * @task: sq.task
+ *
+ * Context: softirq.
+ */
+void nopin_sq_task(struct tasklet_struct *task)
+{
+	struct nopin_qp *qp = from_tasklet(qp, task, sq.task);
+
+	spin_lock_bh(&qp->sq.lock);
+	nopin_requester_continue(qp);
+	spin_unlock_bh(&qp->sq.lock);
+}
+
+/*
+ * One burst, then a miss of the caller's own memory resolved on the spot. Over
+ * lo and veth the receiving side runs when BH is enabled again at the unlock.
+ */
+static bool nopin_doorbell_burst(struct nopin_qp *qp)
+{
+	struct nopin_park *park = &qp->sq.park;
+	bool more, own = false;
+
+	spin_lock_bh(&qp->sq.lock);
+	park->defer = !park->waiting;
+	more = nopin_requester_run(qp);
+	if (park->defer && park->waiting) {
+		own = nopin_miss_is_current(&park->miss);
+		if (!own)
+			nopin_park_submit(park);
+	}
+	park->defer = false;
+	spin_unlock_bh(&qp->sq.lock);
+
+	if (own)
+		nopin_sq_resolve(qp);
+	return more || own;
+}
+
+static void nopin_doorbell_flush(struct nopin_qp *qp)
+{
+	spin_lock_bh(&qp->sq.lock);
+	if (qp->state == IB_QPS_ERR)
+		nopin_sq_flush(qp);
+	spin_unlock_bh(&qp->sq.lock);
+}
+
+/**
+ * nopin_transport_doorbell - send requests were posted
+ * @qp: a program's QP
+ *
+ * Context: process, in the program that posted.
+ */
+void nopin_transport_doorbell(struct nopin_qp *qp)
+{
+	unsigned int n;
+
+	if (READ_ONCE(qp->state) == IB_QPS_ERR) {
+		nopin_doorbell_flush(qp);
+		return;
+	}
+	for (n = 0; n < NOPIN_DOORBELL_BURSTS; n++)
+		if (!nopin_doorbell_burst(qp))
+			return;
+	tasklet_schedule(&qp->sq.task);
+}
+
+/**
+ * nopin_transport_recv_doorbell - receives were posted in the error state
+ * @qp: a program's QP
+ *
+ * Context: process.
+ */
+void nopin_transport_recv_doorbell(struct nopin_qp *qp)
+{
+	spin_lock_bh(&qp->rq.lock);
+	if (qp->state == IB_QPS_ERR)
+		nopin_rq_flush(qp);
+	spin_unlock_bh(&qp->rq.lock);
+}

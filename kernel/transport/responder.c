@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The responder: takes request packets in PSN order (IBTA 9.7.4), answers
+ * duplicates, and keeps what arrives while it waits for a page or streams the
+ * responses of a READ.
+ */
+#include "transport/internal.h"
+
+static void nopin_responder_fatal(struct nopin_qp *qp, u32 psn, u8 nak,
+				  enum ib_event_type event)
+{
+	nopin_reply(qp, psn, nak);
+	qp->rq.nak_sent = true;
+	qp->rq.failed = true;
+	qp->rq.event = event;
+}
+
+static void nopin_responder_rnr(struct nopin_qp *qp)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_SENT);
+	nopin_reply(qp, qp->rq.expected_psn,
+		    NOPIN_AETH_RNR | (qp->attr.min_rnr_timer & NOPIN_AETH_VALUE));
+	qp->rq.nak_sent = true;
+}
+
+/* Tell the peer the verdict on its request packet @psn. */
+static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
+				     enum nopin_verdict verdict)
+{
+	switch (verdict) {
+	case NOPIN_DONE:
+	case NOPIN_PARKED:
+		break;
+	case NOPIN_RNR:
+		nopin_responder_rnr(qp);
+		break;
+	case NOPIN_INVALID_REQUEST:
+		nopin_responder_fatal(qp, psn, NOPIN_NAK_INVALID_REQUEST,
+				      IB_EVENT_QP_REQ_ERR);
+		break;
+	case NOPIN_ACCESS_ERROR:
+		nopin_responder_fatal(qp, psn, NOPIN_NAK_REMOTE_ACCESS,
+				      IB_EVENT_QP_ACCESS_ERR);
+		break;
+	case NOPIN_OPERATION_ERROR:
+		nopin_responder_fatal(qp, psn, NOPIN_NAK_REMOTE_OPERATION,
+				      IB_EVENT_QP_FATAL);
+		break;
+	}
+}
+
+static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u32 i;
+
+	for (i = 0; i < rq->atomics_size; i++)
+		if (rq->atomics[i].valid && rq->atomics[i].psn == psn)
+			nopin_reply_atomic(qp, psn, rq->atomics[i].original);
+}
+
+/* A request seen before: the answer was lost, or is still on its way. */
+static enum nopin_verdict nopin_responder_duplicate(struct nopin_qp *qp,
+						    const struct nopin_pkt *pkt)
+{
+	u16 flags = nopin_pkt_op(pkt)->flags;
+
+	nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
+	if (flags & NOPIN_OP_READ)
+		return nopin_read_begin(qp, pkt);
+	if (flags & NOPIN_OP_ATOMIC)
+		nopin_responder_replay_atomic(qp, pkt->psn);
+	else if (pkt->ack_req)
+		nopin_reply(qp, nopin_psn_add(qp->rq.expected_psn, NOPIN_PSN_MASK),
+			    NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+	return NOPIN_DONE;
+}
+
+static void nopin_responder_gap(struct nopin_qp *qp)
+{
+	if (qp->rq.nak_sent)
+		return;
+	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_SENT);
+	nopin_reply(qp, qp->rq.expected_psn, NOPIN_NAK_PSN_SEQUENCE);
+	qp->rq.nak_sent = true;
+}
+
+static bool nopin_responder_accepts(struct nopin_qp *qp)
+{
+	switch (qp->state) {
+	case IB_QPS_RTR:
+		if (!qp->rq.established)
+			nopin_qp_event(qp, IB_EVENT_COMM_EST);
+		qp->rq.established = true;
+		return !qp->rq.failed;
+	case IB_QPS_RTS:
+	case IB_QPS_SQD:
+		return !qp->rq.failed;
+	default:
+		return false;
+	}
+}
+
+static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
+						 struct sk_buff *skb,
+						 const struct nopin_pkt *pkt)
+{
+	enum nopin_verdict verdict = NOPIN_DONE;
+	s32 ahead;
+
+	if (!nopin_responder_accepts(qp))
+		return NOPIN_DONE;
+	ahead = nopin_psn_diff(pkt->psn, qp->rq.expected_psn);
+	if (ahead > 0) {
+		nopin_responder_gap(qp);
+	} else if (ahead < 0) {
+		verdict = nopin_responder_duplicate(qp, pkt);
+	} else {
+		qp->rq.nak_sent = false;
+		verdict = nopin_execute(qp, skb, pkt);
+	}
+	nopin_responder_conclude(qp, pkt->psn, verdict);
+	return verdict;
+}
+
+/*
+ * Keep a packet for later. When too many wait for one page, the peer is asked
+ * to wait and to send them again: only then is anything sent twice.
+ */
+static struct sk_buff *nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	if (qp->state != IB_QPS_RTR && qp->state != IB_QPS_RTS &&
+	    qp->state != IB_QPS_SQD)
+		return skb;
+	if (skb_queue_len(&rq->parked) < NOPIN_PARKED_MAX) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+		nopin_park_skb(&rq->parked, skb);
+		return NULL;
+	}
+	if (rq->park.waiting && !rq->read.active && !rq->nak_sent) {
+		nopin_responder_rnr(qp);
+		__skb_queue_purge(&rq->parked);
+	}
+	return skb;
+}
+
+static bool nopin_responder_busy(const struct nopin_rq *rq)
+{
+	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked);
+}
+
+/* One parked packet. False: it has to wait again. */
+static bool nopin_responder_unpark(struct nopin_qp *qp, struct sk_buff *skb)
+{
+	struct nopin_pkt pkt;
+
+	nopin_park_parse(skb, &pkt);
+	if (nopin_responder_handle(qp, skb, &pkt) == NOPIN_PARKED) {
+		__skb_queue_head(&qp->rq.parked, skb);
+		return false;
+	}
+	consume_skb(skb);
+	return true;
+}
+
+/*
+ * Responses first, then the requests behind them. True: more is left for a
+ * later softirq.
+ */
+static bool nopin_responder_run(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	enum nopin_verdict verdict;
+	struct sk_buff *skb;
+
+	while (!rq->park.waiting && !rq->failed) {
+		if (rq->read.active) {
+			verdict = nopin_read_burst(qp);
+			nopin_responder_conclude(qp, rq->read.psn, verdict);
+			if (rq->read.active)
+				return !rq->park.waiting && !rq->failed;
+			continue;
+		}
+		skb = __skb_dequeue(&rq->parked);
+		if (!skb || !nopin_responder_unpark(qp, skb))
+			break;
+	}
+	return false;
+}
+
+/* Run, unlock, and do what needs the lock dropped. */
+static void nopin_responder_finish(struct nopin_qp *qp)
+	__releases(&qp->rq.lock)
+{
+	struct nopin_rq *rq = &qp->rq;
+	bool failed;
+
+	if (nopin_responder_run(qp))
+		tasklet_schedule(&rq->task);
+	rq->park.error = 0; /* the access that it was for has been retried */
+	failed = rq->failed && qp->state != IB_QPS_ERR;
+	spin_unlock_bh(&rq->lock);
+	if (failed)
+		nopin_qp_fail(qp, rq->event);
+}
+
+/**
+ * nopin_responder_rx - take one packet for the responder
+ * @qp: the QP
+ * @skb: data at the BTH; consumed
+ * @pkt: its headers
+ *
+ * Context: softirq.
+ */
+void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
+			const struct nopin_pkt *pkt)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	spin_lock_bh(&rq->lock);
+	if (nopin_responder_busy(rq) ||
+	    nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
+		skb = nopin_responder_keep(qp, skb);
+	nopin_responder_finish(qp);
+	kfree_skb(skb);
+}
+
+/**
+ * nopin_responder_resume - go on after a fault
+ * @qp: the QP
+ *
+ * Context: process or softirq, no lock of the QP held.
+ */
+void nopin_responder_resume(struct nopin_qp *qp)
+{
+	spin_lock_bh(&qp->rq.lock);
+	nopin_responder_finish(qp);
+}
+
+/**
+ * nopin_rq_task - tasklet: go on sending responses
+ * @task: rq.task
+ *
+ * Context: softirq.
+ */
+void nopin_rq_task(struct tasklet_struct *task)
+{
+	struct nopin_qp *qp = from_tasklet(qp, task, rq.task);
+
+	nopin_responder_resume(qp);
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The requester's two timers, in one timer_list:
+ *
+ *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without progress:
+ *                 send again from the oldest unacknowledged PSN
+ *   RNR wait      (IBTA 9.7.5.2.8) the peer had no receive: send again after
+ *                 the time that its NAK names
+ */
+#include <linux/jiffies.h>
+
+#include "transport/internal.h"
+
+/* AETH RNR timer codes in units of 10 us (IBTA table 46). */
+static const u32 nopin_rnr_10us[32] = {
+	65536, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192,
+	256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288,
+	16384, 24576, 32768, 49152,
+};
+
+static unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
+{
+	return nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1;
+}
+
+/**
+ * nopin_sq_timer_start - something is in flight: expect an ACK in time
+ * @qp: the QP
+ *
+ * A running timer is left alone: it looks at sq.progress when it fires, which
+ * costs less than moving it with every ACK.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_timer_start(struct nopin_qp *qp)
+{
+	if (!qp->attr.timeout || timer_pending(&qp->sq.timer))
+		return;
+	qp->sq.progress = jiffies;
+	mod_timer(&qp->sq.timer, jiffies + nopin_ack_timeout(qp));
+}
+
+/**
+ * nopin_sq_timer_rnr - send nothing for as long as the peer asks
+ * @qp: the QP
+ * @code: RNR timer code of the NAK, 5 bits
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code)
+{
+	unsigned long us = 10UL * nopin_rnr_10us[code & NOPIN_AETH_VALUE];
+
+	qp->sq.rnr_wait = true;
+	mod_timer(&qp->sq.timer, jiffies + usecs_to_jiffies(us));
+}
+
+static void nopin_sq_timeout(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	nopin_stat_inc(&qp->dev->stats, NOPIN_TIMEOUTS);
+	if (!sq->retries) {
+		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
+		return;
+	}
+	sq->retries--;
+	nopin_requester_rewind(qp);
+	nopin_requester_continue(qp);
+}
+
+static void nopin_sq_expire(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	unsigned long due = sq->progress + nopin_ack_timeout(qp);
+
+	if (sq->rnr_wait) {
+		sq->rnr_wait = false;
+		nopin_requester_continue(qp);
+		return;
+	}
+	if (sq->una_psn == sq->unsent_psn || !qp->attr.timeout)
+		return;
+	if (sq->park.waiting) /* the answer may be among the parked packets */
+		due = jiffies + nopin_ack_timeout(qp);
+	if (time_before(jiffies, due))
+		mod_timer(&sq->timer, due);
+	else
+		nopin_sq_timeout(qp);
+}
+
+/**
+ * nopin_sq_timer - the timer fired
+ * @timer: sq.timer
+ *
+ * Context: softirq.
+ */
+void nopin_sq_timer(struct timer_list *timer)
+{
+	struct nopin_qp *qp = from_timer(qp, timer, sq.timer);
+
+	spin_lock_bh(&qp->sq.lock);
+	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
+		nopin_sq_expire(qp);
+	spin_unlock_bh(&qp->sq.lock);
+}
