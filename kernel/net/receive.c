@@ -69,15 +69,17 @@ static bool nopin_datagram_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
 static u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
 {
 	struct skb_seq_state seq;
-	unsigned int done = 0;
-	unsigned int len;
+	u32 done = 0;
 	const u8 *data;
+	u32 len;
 
 	if (likely(to <= skb_headlen(skb)))
 		return nopin_icrc_update(crc, skb->data + from, to - from);
 
 	skb_prepare_seq_read(skb, from, to, &seq);
 	while ((len = skb_seq_read(done, &data, &seq))) {
+		/* A block goes on past @to where the fragment does. */
+		len = min(len, to - from - done);
 		crc = nopin_icrc_update(crc, data, len);
 		done += len;
 	}
