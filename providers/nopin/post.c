@@ -12,18 +12,17 @@
 
 #include "send.h"
 
-static_assert(sizeof(struct nopin_sge) == sizeof(struct ibv_sge) &&
-		      offsetof(struct nopin_sge, addr) ==
-			      offsetof(struct ibv_sge, addr) &&
-		      offsetof(struct nopin_sge, length) ==
-			      offsetof(struct ibv_sge, length) &&
-		      offsetof(struct nopin_sge, lkey) ==
-			      offsetof(struct ibv_sge, lkey),
+#define SAME_PLACE(_member)                                                    \
+	(offsetof(struct nopin_sge, _member) ==                                \
+	 offsetof(struct ibv_sge, _member))
+
+static_assert(SAME_PLACE(addr) && SAME_PLACE(length) && SAME_PLACE(lkey) &&
+	      sizeof(struct nopin_sge) == sizeof(struct ibv_sge),
 	      "elements are copied as they are");
-static_assert(NOPIN_SEND_FENCE == IBV_SEND_FENCE &&
-		      NOPIN_SEND_SIGNALED == IBV_SEND_SIGNALED &&
-		      NOPIN_SEND_SOLICITED == IBV_SEND_SOLICITED &&
-		      NOPIN_SEND_INLINE == IBV_SEND_INLINE,
+static_assert((int)IBV_SEND_FENCE == NOPIN_SEND_FENCE &&
+	      (int)IBV_SEND_SIGNALED == NOPIN_SEND_SIGNALED &&
+	      (int)IBV_SEND_SOLICITED == NOPIN_SEND_SOLICITED &&
+	      (int)IBV_SEND_INLINE == NOPIN_SEND_INLINE,
 	      "flags are passed as they are");
 
 static const uint8_t send_ops[] = {

@@ -2,12 +2,19 @@
 /*
  * Mapping the kernel's rings.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 
 #include "ring.h"
+
+static_assert(sizeof(struct nopin_ring) == 2 * NOPIN_CACHE_LINE,
+	      "a line for each side");
+static_assert(sizeof(struct nopin_send_wqe) == 64, "as the ABI says");
+static_assert(sizeof(struct nopin_recv_wqe) == 16, "as the ABI says");
+static_assert(sizeof(struct nopin_cqe) == 64, "as the ABI says");
 
 /* A ring that does not add up would have the program write past the mapping. */
 static bool ring_info_ok(const struct nopin_ring_info *info, size_t min_stride)

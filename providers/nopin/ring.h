@@ -3,9 +3,8 @@
  * One mapped ring: where it is, and how its two indexes are read and written.
  *
  * The kernel keeps its own copy of the index it owns, and so does the program;
- * the words in the ring only carry them across. Each store-release here pairs
- * with a load-acquire of the same word in the kernel's queue room, and each
- * load-acquire with a store-release there.
+ * the words in the ring only carry them across. The functions named as partners
+ * are those of kernel/queue/queue.c.
  */
 #ifndef NOPIN_RING_H
 #define NOPIN_RING_H
@@ -44,26 +43,39 @@ static inline void *nopin_queue_entry(const struct nopin_queue *queue,
 	return queue->entry + slot * queue->stride;
 }
 
-/* CQ: after this, the entries up to the returned index may be read. */
+/*
+ * CQ: after this, the entries up to the returned index may be read. Pairs with
+ * the store-release in the kernel's nopin_queue_produce().
+ */
 static inline uint32_t nopin_queue_producer(const struct nopin_queue *queue)
 {
 	return __atomic_load_n(&queue->ring->producer, __ATOMIC_ACQUIRE);
 }
 
-/* SQ, RQ: after this, the entries up to the returned index may be refilled. */
+/*
+ * SQ, RQ: after this, the entries before the returned index may be refilled.
+ * Pairs with the store-release in nopin_queue_consume() and, after a reset, in
+ * nopin_queue_discard().
+ */
 static inline uint32_t nopin_queue_consumer(const struct nopin_queue *queue)
 {
 	return __atomic_load_n(&queue->ring->consumer, __ATOMIC_ACQUIRE);
 }
 
-/* SQ, RQ: hands the entries written before this call to the kernel. */
+/*
+ * SQ, RQ: hands the entries written before this call to the kernel. Pairs with
+ * the load-acquire in nopin_queue_pending().
+ */
 static inline void nopin_queue_produce(struct nopin_queue *queue,
 				       uint32_t producer)
 {
 	__atomic_store_n(&queue->ring->producer, producer, __ATOMIC_RELEASE);
 }
 
-/* CQ: gives the entries read before this call back to the kernel. */
+/*
+ * CQ: gives the entries read before this call back to the kernel. Pairs with
+ * the load-acquire in nopin_queue_unread().
+ */
 static inline void nopin_queue_consume(struct nopin_queue *queue,
 				       uint32_t consumer)
 {
@@ -78,8 +90,9 @@ static inline void nopin_queue_consume(struct nopin_queue *queue,
  *	full barrier			full barrier
  *	load flags			load producer
  *
- * At least one of the two loads sees the other side's store, so a receive that
- * races with the flush is either flushed by it or rung for here.
+ * The kernel's side is nopin_queue_set_flags() and the nopin_queue_pending()
+ * after it. At least one of the two loads sees the other side's store, so a
+ * receive that races with the flush is either flushed by it or rung for here.
  */
 static inline bool nopin_queue_need_doorbell(const struct nopin_queue *queue)
 {

@@ -84,3 +84,7 @@ file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/nopin.driver"
 install(TARGETS nopin-provider LIBRARY DESTINATION "${NOPIN_PROVIDER_DIR}")
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/nopin.driver"
   DESTINATION "${NOPIN_DRIVER_DIR}")
+
+if (NOT DEFINED BUILD_TESTING OR BUILD_TESTING)
+  include(tests/tests.cmake)
+endif()
