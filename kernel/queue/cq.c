@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Completion queues: posting, arming, moving to another ring, polling. */
+#include <linux/build_bug.h>
+#include <linux/ktime.h>
+
+#include "queue/cq.h"
+
+/**
+ * nopin_cq_create - make a CQ ready for use
+ * @cq: what the core does not set is zero
+ * @uctx: of the program that will poll it, NULL: a kernel consumer
+ * @entries: completions that it must hold; ibcq.cqe tells what it does hold
+ * @info: of the ring, for the program
+ *
+ * Return: 0 or a negative errno.
+ * Context: process.
+ */
+int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
+		    struct nopin_ring_info *info)
+{
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct nopin_cqe) != NOPIN_CACHE_LINE);
+
+	mutex_init(&cq->resize_lock);
+	spin_lock_init(&cq->lock);
+	err = nopin_queue_create(&cq->queue, uctx, entries,
+				 sizeof(struct nopin_cqe), info);
+	if (err)
+		return err;
+	cq->ibcq.cqe = cq->queue.entries;
+	return 0;
+}
+
+/**
+ * nopin_cq_destroy - give the ring of a CQ up
+ * @cq: the CQ; no QP uses it any more
+ *
+ * Context: process.
+ */
+void nopin_cq_destroy(struct nopin_cq *cq)
+{
+	nopin_queue_destroy(&cq->queue);
+}
+
+/* Read the program's ring, but only to write it back to the same program. */
+static void nopin_cq_copy(struct nopin_queue *to, const struct nopin_queue *from,
+			  u32 first, u32 end)
+{
+	struct nopin_queue view = *from;
+
+	for (view.index = first; view.index != end; view.index++) {
+		memcpy(nopin_queue_slot(to), nopin_queue_entry(&view, 0),
+		       sizeof(struct nopin_cqe));
+		nopin_queue_produce(to);
+	}
+}
+
+/* The index of the oldest completion that was not polled yet. */
+static u32 nopin_cq_oldest(const struct nopin_cq *cq)
+{
+	return cq->queue.index - nopin_queue_unread(&cq->queue);
+}
+
+/**
+ * nopin_cq_replace - go on in another ring
+ * @cq: the CQ, resize_lock held
+ * @queue: the new ring, empty; becomes the old one, for the caller to destroy
+ *
+ * Most of the unpolled completions are copied without the lock: what has been
+ * posted does not change any more, and posting must not wait for a long copy.
+ *
+ * Return: 0, or -EINVAL when the unpolled completions do not fit into @queue,
+ *	which then still is the new one.
+ * Context: process.
+ */
+int nopin_cq_replace(struct nopin_cq *cq, struct nopin_queue *queue)
+{
+	u32 first, end;
+	int err = -EINVAL;
+
+	lockdep_assert_held(&cq->resize_lock);
+	spin_lock_irq(&cq->lock);
+	first = nopin_cq_oldest(cq);
+	end = cq->queue.index;
+	spin_unlock_irq(&cq->lock);
+
+	if (end - first > queue->entries)
+		return err;
+	nopin_cq_copy(queue, &cq->queue, first, end);
+
+	spin_lock_irq(&cq->lock);
+	if (cq->queue.index - first <= queue->entries) {
+		nopin_cq_copy(queue, &cq->queue, end, cq->queue.index);
+		swap(cq->queue, *queue);
+		cq->ibcq.cqe = cq->queue.entries;
+		err = 0;
+	}
+	spin_unlock_irq(&cq->lock);
+	return err;
+}
+
+/* Does this completion end the wait that the consumer armed the CQ for? */
+static bool nopin_cq_fires(const struct nopin_cq *cq, const struct nopin_cqe *cqe,
+			   bool solicited)
+{
+	if (cq->armed == IB_CQ_SOLICITED)
+		return solicited || cqe->status != IB_WC_SUCCESS;
+	return cq->armed == IB_CQ_NEXT_COMP;
+}
+
+/* Returns true when it was the first to find no room. */
+static bool nopin_cq_put(struct nopin_cq *cq, const struct nopin_cqe *cqe)
+{
+	bool first = !cq->overrun;
+
+	lockdep_assert_held(&cq->lock);
+	if (cq->overrun || nopin_queue_unread(&cq->queue) == cq->queue.entries) {
+		cq->overrun = true;
+		return first;
+	}
+	memcpy(nopin_queue_slot(&cq->queue), cqe, sizeof(*cqe));
+	nopin_queue_produce(&cq->queue);
+	return false;
+}
+
+static void nopin_cq_report_overrun(struct nopin_cq *cq)
+{
+	struct ib_event event = {
+		.device = cq->ibcq.device,
+		.event = IB_EVENT_CQ_ERR,
+		.element.cq = &cq->ibcq,
+	};
+
+	if (cq->ibcq.event_handler)
+		cq->ibcq.event_handler(&event, cq->ibcq.cq_context);
+}
+
+/**
+ * nopin_cq_post - add a completion
+ * @cq: the CQ
+ * @cqe: the completion; timestamp and rsvd are filled in here
+ * @qp: the QP that it is for
+ * @solicited: the sender asked for an event (IBTA 9.2.3)
+ *
+ * A full CQ loses the completion and every later one, and says so once.
+ *
+ * Context: any; no other lock than those of the QP held.
+ */
+void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
+		   struct ib_qp *qp, bool solicited)
+{
+	unsigned long flags;
+	bool overrun, fires;
+
+	cqe->timestamp = ktime_get_real_ns();
+	/* The kernel's own rings are mapped by nobody: a pointer is safe there. */
+	cqe->rsvd[0] = cq->ibcq.uobject ? 0 : (uintptr_t)qp;
+
+	spin_lock_irqsave(&cq->lock, flags);
+	overrun = nopin_cq_put(cq, cqe);
+	fires = nopin_cq_fires(cq, cqe, solicited);
+	if (fires)
+		cq->armed = 0;
+	spin_unlock_irqrestore(&cq->lock, flags);
+
+	if (unlikely(overrun))
+		nopin_cq_report_overrun(cq);
+	if (fires && cq->ibcq.comp_handler)
+		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+}
+
+/**
+ * nopin_cq_arm - ask for an event
+ * @cq: the CQ
+ * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP, and IB_CQ_REPORT_MISSED_EVENTS
+ *
+ * A CQ armed for any completion stays so until there is one (IBTA 11.4.2.2).
+ *
+ * Return: 1 when asked whether completions are waiting already and some are.
+ * Context: any.
+ */
+int nopin_cq_arm(struct nopin_cq *cq, enum ib_cq_notify_flags flags)
+{
+	unsigned long irq;
+	int missed;
+
+	spin_lock_irqsave(&cq->lock, irq);
+	if (cq->armed != IB_CQ_NEXT_COMP)
+		cq->armed = flags & IB_CQ_SOLICITED_MASK;
+	missed = flags & IB_CQ_REPORT_MISSED_EVENTS &&
+		 nopin_queue_unread(&cq->queue);
+	spin_unlock_irqrestore(&cq->lock, irq);
+	return missed;
+}
+
+static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
+{
+	memset(wc, 0, sizeof(*wc));
+	wc->wr_id = cqe->wr_id;
+	wc->status = cqe->status;
+	wc->opcode = cqe->opcode;
+	wc->byte_len = cqe->byte_len;
+	wc->qp = (struct ib_qp *)(uintptr_t)cqe->rsvd[0];
+	wc->ex.imm_data = cqe->imm_data;
+	wc->src_qp = cqe->src_qp;
+	wc->wc_flags = cqe->wc_flags & ~NOPIN_WC_KERNEL_VLAN;
+	wc->port_num = 1;
+	if (cqe->wc_flags & NOPIN_WC_KERNEL_VLAN) {
+		wc->wc_flags |= IB_WC_WITH_VLAN;
+		wc->vlan_id = cqe->vendor_err;
+	} else {
+		wc->vendor_err = cqe->vendor_err;
+	}
+}
+
+/**
+ * nopin_cq_poll - take completions out for a kernel consumer
+ * @cq: the CQ
+ * @num: at most this many
+ * @wc: where they go
+ *
+ * Return: how many were taken, or -EOPNOTSUPP for a program's CQ, which the
+ *	program polls by itself.
+ * Context: any.
+ */
+int nopin_cq_poll(struct nopin_cq *cq, int num, struct ib_wc *wc)
+{
+	struct nopin_queue view;
+	unsigned long flags;
+	int i;
+
+	if (cq->ibcq.uobject)
+		return -EOPNOTSUPP;
+
+	spin_lock_irqsave(&cq->lock, flags);
+	num = min_t(u32, max(num, 0), nopin_queue_unread(&cq->queue));
+	view = cq->queue;
+	view.index = nopin_cq_oldest(cq);
+	for (i = 0; i < num; i++)
+		nopin_cqe_to_wc(nopin_queue_entry(&view, i), wc + i);
+	nopin_queue_consume(&view, num);
+	spin_unlock_irqrestore(&cq->lock, flags);
+	return num;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Completion queues: posting, arming, polling by kernel consumers. */
+#ifndef NOPIN_CQ_H
+#define NOPIN_CQ_H
+
+#include <linux/bits.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <rdma/ib_verbs.h>
+
+#include "queue/queue.h"
+
+/*
+ * nopin_cqe.wc_flags in kernel consumers' CQs only: the packet came in with the
+ * VLAN id that vendor_err holds.
+ */
+#define NOPIN_WC_KERNEL_VLAN	BIT(31)
+
+/**
+ * struct nopin_cq - a completion queue
+ * @ibcq: first
+ * @resize_lock: one resize at a time
+ * @lock: protects all that follows; innermost but for the core's own locks
+ * @queue: ring of struct nopin_cqe
+ * @armed: enum ib_cq_notify_flags the next event waits for, 0: none
+ * @overrun: a completion was lost; the CQ is dead (IBTA 11.6.3.1)
+ */
+struct nopin_cq {
+	struct ib_cq ibcq;
+	struct mutex resize_lock; /* one resize at a time */
+	spinlock_t lock; /* the rest */
+	struct nopin_queue queue;
+	u8 armed;
+	bool overrun;
+};
+
+static inline struct nopin_cq *to_nopin_cq(struct ib_cq *ibcq)
+{
+	return container_of(ibcq, struct nopin_cq, ibcq);
+}
+
+int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
+		    struct nopin_ring_info *info);
+void nopin_cq_destroy(struct nopin_cq *cq);
+int nopin_cq_replace(struct nopin_cq *cq, struct nopin_queue *queue);
+void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
+		   struct ib_qp *qp, bool solicited);
+int nopin_cq_arm(struct nopin_cq *cq, enum ib_cq_notify_flags flags);
+int nopin_cq_poll(struct nopin_cq *cq, int num, struct ib_wc *wc);
+
+#endif /* NOPIN_CQ_H */
