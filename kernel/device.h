@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* One nopin device: what every room above the mirror knows of it. */
+#ifndef NOPIN_DEVICE_H
+#define NOPIN_DEVICE_H
+
+#include <linux/netdevice.h>
+#include <linux/xarray.h>
+#include <rdma/ib_verbs.h>
+
+#include "stats.h"
+
+struct nopin_qp_handle;
+
+/*
+ * Limits, reported by query_device and enforced where objects are made.
+ * Each is a bound on what one call can make the kernel allocate.
+ */
+#define NOPIN_MAX_QP		131072
+#define NOPIN_MAX_QP_WR		32768
+#define NOPIN_MAX_CQ		131072
+#define NOPIN_MAX_CQE		4194304
+#define NOPIN_MAX_MR		1048576
+#define NOPIN_MAX_PD		131072
+#define NOPIN_MAX_UCONTEXT	65536
+#define NOPIN_MAX_RD_ATOM	128	/* per QP, each direction */
+#define NOPIN_MAX_MSG		0x80000000U	/* bytes */
+#define NOPIN_GID_TABLE_LEN	1024
+
+/**
+ * struct nopin_dev - a device
+ * @ibdev: first
+ * @stats: what it counted
+ * @regions: key index -> struct nopin_region
+ * @region_next: cyclic allocation in @regions, under its xa_lock
+ * @gsi: QPN 1, or NULL
+ * @ndev: its lower half; held until the device is freed
+ * @ndev_tracker: of that hold
+ * @net: where @ndev was when the device was made: whose socket and routes it
+ *	uses. Valid until the device is freed, which the namespace's end waits for.
+ * @active: the port's state as last reported; under RTNL
+ * @ucontexts: how many there are
+ * @pds: how many there are
+ * @cqs: how many there are
+ * @qps: how many there are
+ */
+struct nopin_dev {
+	struct ib_device ibdev;
+	struct nopin_stats stats;
+	struct xarray regions;
+	u32 region_next;
+	struct nopin_qp_handle __rcu *gsi;
+	struct net_device *ndev;
+	netdevice_tracker ndev_tracker;
+	struct net *net;
+	bool active;
+	atomic_t ucontexts;
+	atomic_t pds;
+	atomic_t cqs;
+	atomic_t qps;
+};
+
+static inline struct nopin_dev *to_nopin_dev(struct ib_device *ibdev)
+{
+	return container_of(ibdev, struct nopin_dev, ibdev);
+}
+
+#endif /* NOPIN_DEVICE_H */

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Access by key: who may, where it is, and what to do when it is not there.
+ *
+ * The functions that take a key give one of these:
+ *
+ *   -EINVAL	no region has this key, or it is in another PD
+ *   -EACCES	the region does not give these rights
+ *   -ERANGE	the range is not within the region
+ *   -EAGAIN	a page is not present; the miss says which
+ *   -EFAULT	the process has no such memory
+ *
+ * No byte is touched before the first three have been ruled out.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+
+#include "device.h"
+#include "mem/region.h"
+
+/**
+ * nopin_region_translate - where in the process's memory a range is
+ * @region: the region
+ * @iova: first byte, as work requests and peers call it
+ * @len: bytes
+ * @va: user address of the first byte
+ *
+ * Return: 0 or -ERANGE.
+ * Context: any.
+ */
+int nopin_region_translate(const struct nopin_region *region, u64 iova, u64 len,
+			   u64 *va)
+{
+	/* An iova before the region wraps to an offset past its end. */
+	u64 offset = iova - region->iova;
+
+	if (offset > region->length || len > region->length - offset)
+		return -ERANGE;
+	*va = region->va + offset;
+	return 0;
+}
+
+static int nopin_region_admit(const struct nopin_region *region,
+			      const struct ib_pd *pd, u64 iova, u64 len,
+			      int rights, u64 *va)
+{
+	/* rereg writes both; nopin_region_change() waits for us afterwards. */
+	if (READ_ONCE(region->ibmr.pd) != pd)
+		return -EINVAL;
+	if (rights & ~READ_ONCE(region->access))
+		return -EACCES;
+	return nopin_region_translate(region, iova, len, va);
+}
+
+/* Find, check and use; to be released. Inside one RCU read-side section. */
+static struct nopin_region *nopin_region_enter(struct ib_pd *pd, u32 key, u64 iova,
+					       u64 len, int rights, u64 *va)
+{
+	struct nopin_region *region;
+	int err;
+
+	region = nopin_region_lookup(to_nopin_dev(pd->device), key);
+	if (!region)
+		return ERR_PTR(-EINVAL);
+	err = nopin_region_admit(region, pd, iova, len, rights, va);
+	if (err) {
+		nopin_region_release(region);
+		return ERR_PTR(err);
+	}
+	return region;
+}
+
+static void nopin_region_miss(struct nopin_region *region, u64 va, size_t len,
+			      enum nopin_access access, struct nopin_miss *miss)
+{
+	nopin_region_get(region);
+	miss->region = region;
+	miss->va = va;
+	miss->need = len;
+	miss->want = len;
+	miss->access = access;
+}
+
+static void nopin_pinned_access(const struct nopin_region *region, u64 va,
+				size_t len, nopin_chunk_fn fn, void *ctx)
+{
+	struct page **page = region->pages +
+			     (va >> PAGE_SHIFT) - (region->va >> PAGE_SHIFT);
+	size_t start = offset_in_page(va);
+	size_t off, n;
+
+	for (off = 0; off < len; off += n, start = 0) {
+		void *kaddr = kmap_local_page(*page++);
+
+		n = min_t(size_t, len - off, PAGE_SIZE - start);
+		fn(kaddr + start, off, n, ctx);
+		kunmap_local(kaddr);
+	}
+}
+
+/**
+ * nopin_region_access - let the caller read or write registered memory
+ * @pd: protection domain of the work request or of the responding QP
+ * @key: lkey or rkey
+ * @iova: first byte
+ * @len: bytes; 0 only checks
+ * @rights: IB_ACCESS_* that the region must give
+ * @access: what @fn does
+ * @fn: called for each piece, in order
+ * @ctx: passed to @fn
+ * @miss: filled in, with a reference, on -EAGAIN only
+ *
+ * Return: 0 or an error as at the top of this file. On -EAGAIN and -EFAULT
+ *	pieces before the page may have been handled.
+ * Context: softirq or process, no sleep.
+ */
+int nopin_region_access(struct ib_pd *pd, u32 key, u64 iova, size_t len,
+			int rights, enum nopin_access access,
+			nopin_chunk_fn fn, void *ctx, struct nopin_miss *miss)
+{
+	struct nopin_region *region;
+	int ret = 0;
+	u64 va;
+
+	rcu_read_lock();
+	region = nopin_region_enter(pd, key, iova, len, rights, &va);
+	if (IS_ERR(region)) {
+		ret = PTR_ERR(region);
+		goto out;
+	}
+	if (region->mirror)
+		ret = nopin_mirror_access(region->mirror, va, len, access, fn, ctx);
+	else
+		nopin_pinned_access(region, va, len, fn, ctx);
+	if (ret == -EAGAIN)
+		nopin_region_miss(region, va, len, access, miss);
+	nopin_region_release(region);
+out:
+	rcu_read_unlock();
+	return ret;
+}
+
+static void nopin_pinned_atomic(void *kaddr, size_t off, size_t len, void *ctx)
+{
+	nopin_atomic_apply(ctx, kaddr);
+}
+
+static int nopin_region_do_atomic(struct nopin_region *region, u64 va,
+				  struct nopin_atomic *atomic)
+{
+	if (region->mirror)
+		return nopin_mirror_atomic(region->mirror, va, atomic);
+	if (va % sizeof(u64))
+		return -EINVAL;
+	nopin_pinned_access(region, va, sizeof(u64), nopin_pinned_atomic, atomic);
+	return 0;
+}
+
+/**
+ * nopin_region_atomic - do a peer's 64-bit atomic operation
+ * @pd: protection domain of the responding QP
+ * @key: rkey
+ * @iova: where
+ * @atomic: the operation; its @old is filled in on success
+ * @miss: filled in, with a reference, on -EAGAIN only
+ *
+ * Return: 0 or an error as at the top of this file, -EINVAL for memory that is
+ *	not aligned to 8 bytes as well. Unless 0, nothing was done.
+ * Context: softirq or process, no sleep.
+ */
+int nopin_region_atomic(struct ib_pd *pd, u32 key, u64 iova,
+			struct nopin_atomic *atomic, struct nopin_miss *miss)
+{
+	struct nopin_region *region;
+	int ret;
+	u64 va;
+
+	rcu_read_lock();
+	region = nopin_region_enter(pd, key, iova, sizeof(u64),
+				    IB_ACCESS_REMOTE_ATOMIC, &va);
+	if (IS_ERR(region)) {
+		ret = PTR_ERR(region);
+		goto out;
+	}
+	ret = nopin_region_do_atomic(region, va, atomic);
+	if (ret == -EAGAIN)
+		nopin_region_miss(region, va, sizeof(u64), NOPIN_WRITE, miss);
+	nopin_region_release(region);
+out:
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * nopin_region_check - would an access be let in?
+ * @pd: protection domain
+ * @key: lkey or rkey
+ * @iova: first byte
+ * @len: bytes
+ * @rights: IB_ACCESS_* that the region must give
+ *
+ * Return: 0, -EINVAL, -EACCES or -ERANGE as at the top of this file.
+ * Context: any.
+ */
+int nopin_region_check(struct ib_pd *pd, u32 key, u64 iova, u64 len, int rights)
+{
+	struct nopin_region *region;
+	u64 va;
+
+	region = nopin_region_enter(pd, key, iova, len, rights, &va);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	nopin_region_release(region);
+	return 0;
+}
+
+/**
+ * nopin_miss_is_current - can the calling process resolve the miss as its own?
+ * @miss: the miss
+ *
+ * Return: true when the page is missing in the caller's own memory.
+ * Context: process.
+ */
+bool nopin_miss_is_current(const struct nopin_miss *miss)
+{
+	return nopin_region_is_current(miss->region);
+}
+
+/**
+ * nopin_miss_widen - get the rest of the message in the same sleep
+ * @miss: the miss
+ * @remaining: bytes from the first needed one that will be accessed soon
+ *
+ * Bounded by NOPIN_MISS_MAX and by the end of the region.
+ *
+ * Context: any.
+ */
+void nopin_miss_widen(struct nopin_miss *miss, u64 remaining)
+{
+	struct nopin_region *region = miss->region;
+	u64 inside = region->length - (miss->va - region->va);
+	u64 want = min3(remaining, inside, (u64)NOPIN_MISS_MAX);
+
+	miss->want = max_t(u64, miss->want, want);
+}
+
+/**
+ * nopin_miss_resolve - make the pages of a miss present
+ * @miss: the miss; empty afterwards, whatever happened
+ *
+ * They may be gone again before the access is repeated, which then misses again.
+ *
+ * Return: 0; -EFAULT when the process has no such memory or may not write it;
+ *	or what else nopin_mirror_fault() says.
+ * Context: process, sleeps.
+ */
+int nopin_miss_resolve(struct nopin_miss *miss)
+{
+	struct nopin_region *region = miss->region;
+	unsigned int flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0;
+	u64 pages = 0;
+	int ret;
+
+	ret = nopin_mirror_fault(region->mirror, miss->va, miss->need, miss->want,
+				 flags, &pages);
+	atomic64_add(pages, &region->page_faults);
+	nopin_stat_add(&region->dev->stats, NOPIN_PAGE_FAULTS, pages);
+	nopin_miss_drop(miss);
+	return ret;
+}
+
+/**
+ * nopin_miss_drop - nobody needs the pages any more
+ * @miss: the miss, or an empty one; empty afterwards
+ *
+ * Context: any.
+ */
+void nopin_miss_drop(struct nopin_miss *miss)
+{
+	struct nopin_region *region = miss->region;
+
+	miss->region = NULL;
+	if (region)
+		nopin_region_put(region);
+}
