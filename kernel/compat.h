@@ -59,4 +59,13 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 }
 #endif
 
+/* 6.11: create_cq gets the whole command instead of the driver's part. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define nopin_create_cq_attrs		uverbs_attr_bundle
+#define nopin_create_cq_udata(attrs)	(&(attrs)->driver_udata)
+#else
+#define nopin_create_cq_attrs		ib_udata
+#define nopin_create_cq_udata(attrs)	(attrs)
+#endif
+
 #endif /* NOPIN_COMPAT_H */

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Completion queues. */
+#include <rdma/uverbs_ioctl.h>
+
+#include "device.h"
+#include "queue/cq.h"
+#include "verbs/verbs.h"
+
+/* Every completion has a timestamp; asking for it changes nothing. */
+#define NOPIN_CQ_FLAGS	IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION
+
+static int nopin_cq_check_entries(u32 entries)
+{
+	return entries && entries <= NOPIN_MAX_CQE ? 0 : -EINVAL;
+}
+
+static int nopin_cq_check(const struct ib_cq *ibcq,
+			  const struct ib_cq_init_attr *attr,
+			  struct ib_udata *udata)
+{
+	if (attr->flags & ~NOPIN_CQ_FLAGS)
+		return -EOPNOTSUPP;
+	if (attr->comp_vector >= ibcq->device->num_comp_vectors)
+		return -EINVAL;
+	if (udata && udata->outlen < sizeof(struct nopin_create_cq_resp))
+		return -EINVAL;
+	return nopin_cq_check_entries(attr->cqe) ?: nopin_udata_empty(udata);
+}
+
+/**
+ * nopin_create_cq - ib_device_ops.create_cq
+ * @ibcq: zeroed by the core but for handlers and device
+ * @attr: what is asked for
+ * @attrs: of the command; NULL: a kernel consumer
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		    struct nopin_create_cq_attrs *attrs)
+{
+	struct ib_udata *udata = attrs ? nopin_create_cq_udata(attrs) : NULL;
+	struct nopin_dev *dev = to_nopin_dev(ibcq->device);
+	struct nopin_cq *cq = to_nopin_cq(ibcq);
+	struct nopin_create_cq_resp resp = {};
+	int err;
+
+	err = nopin_cq_check(ibcq, attr, udata);
+	if (err)
+		return err;
+	err = nopin_count_up(&dev->cqs, NOPIN_MAX_CQ);
+	if (err)
+		return err;
+	err = nopin_cq_create(cq, nopin_udata_ucontext(udata), attr->cqe, &resp.cq);
+	if (err)
+		goto err_count;
+	err = udata ? nopin_udata_write(udata, &resp, sizeof(resp)) : 0;
+	if (err)
+		goto err_cq;
+	return 0;
+
+err_cq:
+	nopin_cq_destroy(cq);
+err_count:
+	atomic_dec(&dev->cqs);
+	return err;
+}
+
+/**
+ * nopin_destroy_cq - ib_device_ops.destroy_cq
+ * @ibcq: the CQ; no QP uses it any more
+ * @udata: unused
+ *
+ * Return: 0.
+ */
+int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
+{
+	nopin_cq_destroy(to_nopin_cq(ibcq));
+	atomic_dec(&to_nopin_dev(ibcq->device)->cqs);
+	return 0;
+}
+
+/* The answer goes out first: what may fail must not follow the switch. */
+static int nopin_cq_resize(struct nopin_cq *cq, u32 entries, struct ib_udata *udata)
+{
+	struct nopin_create_cq_resp resp = {};
+	struct nopin_queue queue = {};
+	int err;
+
+	lockdep_assert_held(&cq->resize_lock);
+	err = nopin_queue_create(&queue, nopin_udata_ucontext(udata), entries,
+				 sizeof(struct nopin_cqe), &resp.cq);
+	if (err)
+		return err;
+	err = nopin_udata_write(udata, &resp, sizeof(resp)) ?:
+	      nopin_cq_replace(cq, &queue);
+	/* The old ring or, after an error, the new one. */
+	nopin_queue_destroy(&queue);
+	return err;
+}
+
+/**
+ * nopin_resize_cq - ib_device_ops.resize_cq
+ * @ibcq: a program's CQ
+ * @cqe: completions that it must hold from now on
+ * @udata: struct nopin_create_cq_resp
+ *
+ * Return: 0; -EINVAL for a size that is out of bounds or less than what is
+ *	unpolled; -ENOMEM; -EFAULT.
+ */
+int nopin_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+{
+	struct nopin_cq *cq = to_nopin_cq(ibcq);
+	int err;
+
+	if (!udata)
+		return -EOPNOTSUPP;
+	if (udata->outlen < sizeof(struct nopin_create_cq_resp))
+		return -EINVAL;
+	err = nopin_cq_check_entries(cqe) ?: nopin_udata_empty(udata);
+	if (err)
+		return err;
+
+	mutex_lock(&cq->resize_lock);
+	err = nopin_cq_resize(cq, cqe, udata);
+	mutex_unlock(&cq->resize_lock);
+	return err;
+}
+
+/**
+ * nopin_poll_cq - ib_device_ops.poll_cq
+ * @ibcq: a kernel consumer's CQ
+ * @num: at most this many
+ * @wc: where they go
+ *
+ * Return: how many there were, or a negative errno.
+ */
+int nopin_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
+{
+	return nopin_cq_poll(to_nopin_cq(ibcq), num, wc);
+}
+
+/**
+ * nopin_req_notify_cq - ib_device_ops.req_notify_cq
+ * @ibcq: the CQ
+ * @flags: what for
+ *
+ * Return: 1 when completions that were asked about are waiting, else 0.
+ */
+int nopin_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
+{
+	return nopin_cq_arm(to_nopin_cq(ibcq), flags);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The device: what it can do, and the table of its operations. */
+#include <linux/module.h>
+#include <rdma/nopin-abi.h>
+
+#include "device.h"
+#include "qp/address.h"
+#include "qp/qp.h"
+#include "queue/cq.h"
+#include "verbs/verbs.h"
+
+/* No OUI stands behind it; 0 would make programs think that the query failed. */
+#define NOPIN_VENDOR_ID		0xffffff
+#define NOPIN_VENDOR_PART_ID	1
+
+/* log2 of 4.096 us units: a peer's timer allows for a page read from disk. */
+#define NOPIN_ACK_DELAY		15
+
+/* Timestamps are in nanoseconds; hca_core_clock is in kHz. */
+#define NOPIN_CLOCK_KHZ		1000000
+
+#define NOPIN_RC_ODP							\
+	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_WRITE | \
+	 IB_ODP_SUPPORT_READ | IB_ODP_SUPPORT_ATOMIC)
+
+static void nopin_fill_limits(struct ib_device_attr *attr)
+{
+	attr->max_mr_size = U64_MAX;
+	attr->page_size_cap = PAGE_SIZE;
+	attr->max_qp = NOPIN_MAX_QP;
+	attr->max_qp_wr = NOPIN_MAX_QP_WR;
+	attr->max_send_sge = NOPIN_MAX_SGE;
+	attr->max_recv_sge = NOPIN_MAX_SGE;
+	attr->max_sge_rd = NOPIN_MAX_SGE;
+	attr->max_cq = NOPIN_MAX_CQ;
+	attr->max_cqe = NOPIN_MAX_CQE;
+	attr->max_mr = NOPIN_MAX_MR;
+	attr->max_pd = NOPIN_MAX_PD;
+	attr->max_qp_rd_atom = NOPIN_MAX_RD_ATOM;
+	attr->max_qp_init_rd_atom = NOPIN_MAX_RD_ATOM;
+	attr->max_res_rd_atom = NOPIN_MAX_RD_ATOM * NOPIN_MAX_QP;
+	attr->max_pkeys = 1;
+}
+
+static void nopin_fill_odp_caps(struct ib_device_attr *attr)
+{
+	attr->odp_caps.general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT;
+	attr->odp_caps.per_transport_caps.rc_odp_caps = NOPIN_RC_ODP;
+}
+
+/**
+ * nopin_query_device - ib_device_ops.query_device
+ * @ibdev: the device
+ * @attr: zeroed by the core
+ * @udata: empty
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
+		       struct ib_udata *udata)
+{
+	int err = nopin_udata_empty(udata);
+
+	if (err)
+		return err;
+
+	attr->sys_image_guid = ibdev->node_guid;
+	attr->vendor_id = NOPIN_VENDOR_ID;
+	attr->vendor_part_id = NOPIN_VENDOR_PART_ID;
+	attr->device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
+				 IB_DEVICE_PORT_ACTIVE_EVENT;
+	attr->kernel_cap_flags = IBK_LOCAL_DMA_LKEY | IBK_ON_DEMAND_PAGING |
+				 IBK_ALLOW_USER_UNREG;
+	attr->local_ca_ack_delay = NOPIN_ACK_DELAY;
+	/*
+	 * They are atomic against the CPUs as well, but programs test for this
+	 * value and take any other for "none".
+	 */
+	attr->atomic_cap = IB_ATOMIC_HCA;
+	attr->masked_atomic_cap = IB_ATOMIC_NONE;
+	attr->timestamp_mask = U64_MAX;
+	attr->hca_core_clock = NOPIN_CLOCK_KHZ;
+	nopin_fill_limits(attr);
+	nopin_fill_odp_caps(attr);
+	return 0;
+}
+
+/* main.c adds what belongs to the life of the device itself. */
+const struct ib_device_ops nopin_device_ops = {
+	.owner = THIS_MODULE,
+	.driver_id = (enum rdma_driver_id)RDMA_DRIVER_NOPIN,
+	.uverbs_abi_ver = NOPIN_ABI_VERSION,
+
+	.query_device = nopin_query_device,
+	.query_port = nopin_query_port,
+	.query_pkey = nopin_query_pkey,
+	.get_port_immutable = nopin_get_port_immutable,
+	.get_link_layer = nopin_get_link_layer,
+	.alloc_hw_device_stats = nopin_alloc_hw_device_stats,
+	.alloc_hw_port_stats = nopin_alloc_hw_port_stats,
+	.get_hw_stats = nopin_get_hw_stats,
+
+	.alloc_ucontext = nopin_alloc_ucontext,
+	.dealloc_ucontext = nopin_dealloc_ucontext,
+	.disassociate_ucontext = nopin_disassociate_ucontext,
+	.mmap = nopin_queue_mmap,
+	.mmap_free = nopin_queue_mmap_free,
+
+	.alloc_pd = nopin_alloc_pd,
+	.dealloc_pd = nopin_dealloc_pd,
+
+	.create_cq = nopin_create_cq,
+	.destroy_cq = nopin_destroy_cq,
+	.resize_cq = nopin_resize_cq,
+	.poll_cq = nopin_poll_cq,
+	.req_notify_cq = nopin_req_notify_cq,
+
+	.get_dma_mr = nopin_get_dma_mr,
+	.reg_user_mr = nopin_reg_user_mr,
+	.rereg_user_mr = nopin_rereg_user_mr,
+	.dereg_mr = nopin_dereg_mr,
+	.advise_mr = nopin_advise_mr,
+	.fill_res_mr_entry = nopin_fill_res_mr_entry,
+	.fill_stat_mr_entry = nopin_fill_stat_mr_entry,
+
+	.create_qp = nopin_create_qp,
+	.modify_qp = nopin_modify_qp,
+	.query_qp = nopin_query_qp,
+	.destroy_qp = nopin_destroy_qp,
+	.post_send = nopin_post_send,
+	.post_recv = nopin_post_recv,
+
+	.create_ah = nopin_create_ah,
+	.query_ah = nopin_query_ah,
+	.destroy_ah = nopin_destroy_ah,
+
+	INIT_RDMA_OBJ_SIZE(ib_ah, nopin_ah, ibah),
+	INIT_RDMA_OBJ_SIZE(ib_cq, nopin_cq, ibcq),
+	INIT_RDMA_OBJ_SIZE(ib_pd, nopin_pd, ibpd),
+	INIT_RDMA_OBJ_SIZE(ib_qp, nopin_qp, ibqp),
+	INIT_RDMA_OBJ_SIZE(ib_ucontext, nopin_ucontext, ibuctx),
+};

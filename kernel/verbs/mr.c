@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Memory regions. */
+#include <net/netlink.h>
+#include <rdma/rdma_netlink.h>
+#include <rdma/restrack.h>
+#include <rdma/uverbs_ioctl.h>
+
+#include "mem/region.h"
+#include "verbs/verbs.h"
+
+/**
+ * nopin_get_dma_mr - ib_device_ops.get_dma_mr
+ * @ibpd: protection domain
+ * @access: rights
+ *
+ * The core takes a device without this operation for one that serves no kernel
+ * consumers at all, the connection manager among them. Those that there are
+ * need no region: their GSI work requests carry kernel addresses.
+ *
+ * Return: ERR_PTR(-EOPNOTSUPP).
+ */
+struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static struct ib_mr *nopin_mr_create(struct ib_pd *ibpd, u64 va, u64 length,
+				     u64 iova, int access)
+{
+	struct nopin_region *region;
+
+	region = nopin_region_create(ibpd, va, length, iova, access);
+	return IS_ERR(region) ? ERR_CAST(region) : &region->ibmr;
+}
+
+/**
+ * nopin_reg_user_mr - ib_device_ops.reg_user_mr
+ * @ibpd: protection domain
+ * @start: user address of the first byte
+ * @length: bytes
+ * @iova: what work requests and peers call it
+ * @access: IB_ACCESS_*, consistent
+ * @udata: empty
+ *
+ * Return: the region or ERR_PTR(), see nopin_region_create().
+ */
+struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
+				u64 iova, int access, struct ib_udata *udata)
+{
+	int err = nopin_udata_empty(udata);
+
+	if (err)
+		return ERR_PTR(err);
+	return nopin_mr_create(ibpd, start, length, iova, access);
+}
+
+/*
+ * Another region in place of one, which the core destroys afterwards. Without
+ * new addresses the old ones are meant, and they are the registering process's.
+ */
+static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
+				      struct ib_pd *ibpd, int access)
+{
+	if (!nopin_region_is_current(region))
+		return ERR_PTR(-EACCES);
+	return nopin_mr_create(ibpd, region->va, region->length,
+			       region->iova, access);
+}
+
+/**
+ * nopin_rereg_user_mr - ib_device_ops.rereg_user_mr
+ * @ibmr: the region
+ * @flags: what is to change, IB_MR_REREG_*
+ * @start: new address, with IB_MR_REREG_TRANS
+ * @length: likewise
+ * @iova: likewise
+ * @access: new rights, with IB_MR_REREG_ACCESS
+ * @ibpd: the PD from now on, with IB_MR_REREG_PD
+ * @udata: empty
+ *
+ * Return: NULL when the same region goes on, the region that takes its place,
+ *	or ERR_PTR(): nothing has changed.
+ */
+struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
+				  u64 length, u64 iova, int access,
+				  struct ib_pd *ibpd, struct ib_udata *udata)
+{
+	struct nopin_region *region = to_nopin_region(ibmr);
+	int err = nopin_udata_empty(udata);
+
+	if (err)
+		return ERR_PTR(err);
+	if (!(flags & IB_MR_REREG_ACCESS))
+		access = region->access;
+	if (!(flags & IB_MR_REREG_PD))
+		ibpd = ibmr->pd;
+	if (flags & IB_MR_REREG_TRANS)
+		return nopin_mr_create(ibpd, start, length, iova, access);
+
+	if (access & ~NOPIN_REGION_ACCESS)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!nopin_region_can_change(region, access))
+		return nopin_mr_replace(region, ibpd, access);
+	nopin_region_change(region, ibpd, access);
+	return NULL;
+}
+
+/**
+ * nopin_dereg_mr - ib_device_ops.dereg_mr
+ * @ibmr: the region
+ * @udata: unused
+ *
+ * Return: 0.
+ */
+int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
+{
+	return nopin_region_destroy(to_nopin_region(ibmr));
+}
+
+/**
+ * nopin_advise_mr - ib_device_ops.advise_mr
+ * @ibpd: protection domain
+ * @advice: prefetch, of some kind
+ * @flags: IB_UVERBS_ADVISE_MR_FLAG_FLUSH
+ * @sges: ranges by lkey
+ * @num_sge: how many
+ * @attrs: of the command
+ *
+ * Return: 0 or a negative errno, see nopin_region_prefetch().
+ */
+int nopin_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
+		    u32 flags, struct ib_sge *sges, u32 num_sge,
+		    struct uverbs_attr_bundle *attrs)
+{
+	return nopin_region_prefetch(ibpd, advice, flags, sges, num_sge);
+}
+
+/**
+ * nopin_fill_res_mr_entry - ib_device_ops.fill_res_mr_entry
+ * @msg: netlink message of `rdma resource show mr -d`
+ * @ibmr: the region
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
+{
+	const struct nopin_region *region = to_nopin_region(ibmr);
+	const char *kind = "explicit";
+	struct nlattr *nest;
+
+	if (!region->mirror)
+		return 0;
+	if (region->length == U64_MAX)
+		kind = "implicit";
+	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
+	if (!nest)
+		return -EMSGSIZE;
+	if (rdma_nl_put_driver_string(msg, "odp", kind)) {
+		nla_nest_cancel(msg, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int nopin_mr_put_counter(struct sk_buff *msg, const char *name,
+				const atomic64_t *counter)
+{
+	return rdma_nl_stat_hwcounter_entry(msg, name, atomic64_read(counter));
+}
+
+static int nopin_mr_put_counters(struct sk_buff *msg,
+				 const struct nopin_region *region)
+{
+	return nopin_mr_put_counter(msg, "page_faults", &region->page_faults) ||
+	       nopin_mr_put_counter(msg, "prefetches", &region->prefetches);
+}
+
+/**
+ * nopin_fill_stat_mr_entry - ib_device_ops.fill_stat_mr_entry
+ * @msg: netlink message of `rdma statistic show mr`
+ * @ibmr: the region
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
+{
+	struct nopin_region *region = to_nopin_region(ibmr);
+	struct nlattr *nest;
+
+	if (!region->mirror)
+		return 0;
+	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nopin_mr_put_counters(msg, region)) {
+		nla_nest_cancel(msg, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(msg, nest);
+	return 0;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The one port of a device: what the core shows of its network device. */
+#include <linux/netdevice.h>
+#include <rdma/ib_addr.h>
+#include <rdma/ib_mad.h>
+
+#include "device.h"
+#include "verbs/port.h"
+#include "verbs/verbs.h"
+
+/**
+ * nopin_port_is_active - can the port carry traffic?
+ * @ndev: the network device
+ *
+ * Return: true when it is up and has carrier.
+ * Context: any.
+ */
+bool nopin_port_is_active(const struct net_device *ndev)
+{
+	return netif_running(ndev) && netif_carrier_ok(ndev);
+}
+
+static enum ib_port_phys_state nopin_port_phys_state(const struct net_device *ndev)
+{
+	if (nopin_port_is_active(ndev))
+		return IB_PORT_PHYS_STATE_LINK_UP;
+	return netif_running(ndev) ? IB_PORT_PHYS_STATE_POLLING :
+				     IB_PORT_PHYS_STATE_DISABLED;
+}
+
+/* An MTU that leaves no room for the smallest packets is the stack's problem. */
+static enum ib_mtu nopin_port_mtu(const struct net_device *ndev)
+{
+	return iboe_get_mtu(READ_ONCE(ndev->mtu)) ?: IB_MTU_256;
+}
+
+/**
+ * nopin_query_port - ib_device_ops.query_port
+ * @ibdev: the device
+ * @port: 1
+ * @attr: zeroed by the core
+ *
+ * Return: 0 or a negative errno.
+ * Context: process; RTNL not held.
+ */
+int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
+{
+	const struct net_device *ndev = to_nopin_dev(ibdev)->ndev;
+
+	attr->state = nopin_port_is_active(ndev) ? IB_PORT_ACTIVE : IB_PORT_DOWN;
+	attr->phys_state = nopin_port_phys_state(ndev);
+	attr->max_mtu = IB_MTU_4096;
+	attr->active_mtu = nopin_port_mtu(ndev);
+	attr->gid_tbl_len = NOPIN_GID_TABLE_LEN;
+	attr->pkey_tbl_len = 1;
+	attr->max_msg_sz = NOPIN_MAX_MSG;
+	attr->port_cap_flags = IB_PORT_CM_SUP;
+	attr->ip_gids = true;
+	attr->max_vl_num = 1;
+	return ib_get_eth_speed(ibdev, port, &attr->active_speed,
+				&attr->active_width);
+}
+
+/**
+ * nopin_query_pkey - ib_device_ops.query_pkey
+ * @ibdev: the device
+ * @port: 1
+ * @index: 0
+ * @pkey: filled in
+ *
+ * Return: 0 or -EINVAL.
+ */
+int nopin_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
+{
+	if (index)
+		return -EINVAL;
+	*pkey = IB_DEFAULT_PKEY_FULL;
+	return 0;
+}
+
+/**
+ * nopin_get_port_immutable - ib_device_ops.get_port_immutable
+ * @ibdev: the device
+ * @port: 1
+ * @immutable: filled in
+ *
+ * Return: 0.
+ */
+int nopin_get_port_immutable(struct ib_device *ibdev, u32 port,
+			     struct ib_port_immutable *immutable)
+{
+	immutable->core_cap_flags = RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
+	immutable->pkey_tbl_len = 1;
+	immutable->gid_tbl_len = NOPIN_GID_TABLE_LEN;
+	immutable->max_mad_size = IB_MGMT_MAD_SIZE;
+	return 0;
+}
+
+/**
+ * nopin_get_link_layer - ib_device_ops.get_link_layer
+ * @ibdev: the device
+ * @port: 1
+ *
+ * Return: Ethernet.
+ */
+enum rdma_link_layer nopin_get_link_layer(struct ib_device *ibdev, u32 port)
+{
+	return IB_LINK_LAYER_ETHERNET;
+}

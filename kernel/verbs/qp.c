@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Queue pairs: what the core passes is checked here and carried out below. */
+#include <rdma/uverbs_ioctl.h>
+
+#include "device.h"
+#include "qp/qp.h"
+#include "transport/transport.h"
+#include "verbs/verbs.h"
+
+/* Programs get RC; QP 1 is the kernel's. */
+static int nopin_qp_check_type(const struct ib_qp_init_attr *init, bool user)
+{
+	if (user)
+		return init->qp_type == IB_QPT_RC ? 0 : -EOPNOTSUPP;
+	if (init->qp_type != IB_QPT_GSI)
+		return -EOPNOTSUPP;
+	return init->port_num == 1 ? 0 : -EINVAL;
+}
+
+static int nopin_qp_check_init(const struct ib_qp_init_attr *init, bool user)
+{
+	if (init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
+		return -EOPNOTSUPP;
+	if (!init->send_cq || !init->recv_cq)
+		return -EINVAL;
+	return nopin_qp_check_type(init, user);
+}
+
+static int nopin_qp_check_udata(struct ib_udata *udata)
+{
+	struct nopin_create_qp_req req;
+	int err;
+
+	if (!udata)
+		return 0;
+	if (udata->outlen < sizeof(struct nopin_create_qp_resp))
+		return -EINVAL;
+	err = nopin_udata_read(udata, &req, sizeof(req));
+	if (err)
+		return err;
+	return req.comp_mask || req.rsvd ? -EINVAL : 0;
+}
+
+/**
+ * nopin_create_qp - ib_device_ops.create_qp
+ * @ibqp: zeroed by the core but for what it sets
+ * @init: what is asked for; its cap becomes what is granted
+ * @udata: struct nopin_create_qp_req, struct nopin_create_qp_resp; NULL: the
+ *	kernel's GSI QP
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
+		    struct ib_udata *udata)
+{
+	struct nopin_dev *dev = to_nopin_dev(ibqp->device);
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	struct nopin_create_qp_resp resp = {};
+	int err;
+
+	err = nopin_qp_check_init(init, udata) ?: nopin_qp_check_udata(udata);
+	if (err)
+		return err;
+	err = nopin_count_up(&dev->qps, NOPIN_MAX_QP);
+	if (err)
+		return err;
+	err = nopin_qp_create(qp, init, nopin_udata_ucontext(udata), &resp);
+	if (err)
+		goto err_count;
+	err = udata ? nopin_udata_write(udata, &resp, sizeof(resp)) : 0;
+	if (err)
+		goto err_qp;
+	return 0;
+
+err_qp:
+	nopin_qp_destroy(qp);
+err_count:
+	atomic_dec(&dev->qps);
+	return err;
+}
+
+/**
+ * nopin_modify_qp - ib_device_ops.modify_qp
+ * @ibqp: the QP
+ * @attr: new attributes
+ * @mask: which, IB_QP_*
+ * @udata: empty
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		    struct ib_udata *udata)
+{
+	int err;
+
+	if (mask & ~IB_QP_ATTR_STANDARD_BITS)
+		return -EOPNOTSUPP;
+	err = nopin_udata_empty(udata);
+	if (err)
+		return err;
+	return nopin_qp_modify(to_nopin_qp(ibqp), attr, mask);
+}
+
+/**
+ * nopin_query_qp - ib_device_ops.query_qp
+ * @ibqp: the QP
+ * @attr: filled in
+ * @mask: unused; all are given
+ * @init: filled in
+ *
+ * Return: 0.
+ */
+int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		   struct ib_qp_init_attr *init)
+{
+	nopin_qp_query(to_nopin_qp(ibqp), attr, init);
+	return 0;
+}
+
+/**
+ * nopin_destroy_qp - ib_device_ops.destroy_qp
+ * @ibqp: the QP
+ * @udata: unused
+ *
+ * Return: 0.
+ */
+int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
+{
+	nopin_qp_destroy(to_nopin_qp(ibqp));
+	atomic_dec(&to_nopin_dev(ibqp->device)->qps);
+	return 0;
+}
+
+/**
+ * nopin_post_send - ib_device_ops.post_send
+ * @ibqp: the QP
+ * @wr: the kernel's requests; NULL: the doorbell of a program's ring
+ * @bad_wr: the first request that was refused
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		    const struct ib_send_wr **bad_wr)
+{
+	if (ibqp->qp_type == IB_QPT_GSI)
+		return nopin_gsi_post_send(ibqp, wr, bad_wr);
+	if (wr) {
+		*bad_wr = wr;
+		return -EOPNOTSUPP;
+	}
+	nopin_transport_doorbell(to_nopin_qp(ibqp));
+	return 0;
+}
+
+/**
+ * nopin_post_recv - ib_device_ops.post_recv
+ * @ibqp: the QP
+ * @wr: the kernel's requests; NULL: the doorbell of a program's ring
+ * @bad_wr: the first request that was refused
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+		    const struct ib_recv_wr **bad_wr)
+{
+	if (ibqp->qp_type == IB_QPT_GSI)
+		return nopin_gsi_post_recv(ibqp, wr, bad_wr);
+	if (wr) {
+		*bad_wr = wr;
+		return -EOPNOTSUPP;
+	}
+	nopin_transport_recv_doorbell(to_nopin_qp(ibqp));
+	return 0;
+}

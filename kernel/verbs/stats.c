@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* hw_counters: the same for the device and for its one port. */
+#include "device.h"
+#include "net/net.h"
+#include "verbs/verbs.h"
+
+/* Indexed by enum nopin_counter. */
+static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
+	[NOPIN_SENT_PACKETS].name	= "sent_packets",
+	[NOPIN_RECEIVED_PACKETS].name	= "received_packets",
+	[NOPIN_PAGE_FAULTS].name	= "page_faults",
+	[NOPIN_PAGE_INVALIDATIONS].name	= "page_invalidations",
+	[NOPIN_PREFETCHES].name		= "prefetches",
+	[NOPIN_PARKED_PACKETS].name	= "parked_packets",
+	[NOPIN_RETRANSMITS].name	= "retransmits",
+	[NOPIN_TIMEOUTS].name		= "timeouts",
+	[NOPIN_RNR_NAKS_SENT].name	= "rnr_naks_sent",
+	[NOPIN_RNR_NAKS_RECEIVED].name	= "rnr_naks_received",
+	[NOPIN_SEQ_NAKS_SENT].name	= "seq_naks_sent",
+	[NOPIN_SEQ_NAKS_RECEIVED].name	= "seq_naks_received",
+	[NOPIN_DUPLICATES].name		= "duplicates",
+	[NOPIN_DROP_MALFORMED].name	= "drop_malformed",
+	[NOPIN_DROP_ICRC].name		= "drop_icrc",
+	[NOPIN_DROP_NO_QP].name		= "drop_no_qp",
+	[NOPIN_SEND_ERRORS].name	= "send_errors",
+};
+
+static struct rdma_hw_stats *nopin_alloc_stats(void)
+{
+	return rdma_alloc_hw_stats_struct(nopin_stat_descs, NOPIN_COUNTERS,
+					  RDMA_HW_STATS_DEFAULT_LIFESPAN);
+}
+
+/**
+ * nopin_alloc_hw_device_stats - ib_device_ops.alloc_hw_device_stats
+ * @ibdev: the device
+ *
+ * Return: room for the counters, or NULL.
+ */
+struct rdma_hw_stats *nopin_alloc_hw_device_stats(struct ib_device *ibdev)
+{
+	return nopin_alloc_stats();
+}
+
+/**
+ * nopin_alloc_hw_port_stats - ib_device_ops.alloc_hw_port_stats
+ * @ibdev: the device
+ * @port: 1
+ *
+ * Return: room for the counters, or NULL.
+ */
+struct rdma_hw_stats *nopin_alloc_hw_port_stats(struct ib_device *ibdev, u32 port)
+{
+	return nopin_alloc_stats();
+}
+
+/**
+ * nopin_get_hw_stats - ib_device_ops.get_hw_stats
+ * @ibdev: the device
+ * @stats: filled in
+ * @port: 0: the device, 1: its port
+ * @index: the counter that is asked for; all are given
+ *
+ * Packets too broken to tell whose they were count for every device of the
+ * namespace.
+ *
+ * Return: how many counters were filled in.
+ */
+int nopin_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
+		       u32 port, int index)
+{
+	struct nopin_dev *dev = to_nopin_dev(ibdev);
+	struct nopin_net_drops drops;
+	unsigned int i;
+
+	for (i = 0; i < NOPIN_COUNTERS; i++)
+		stats->value[i] = atomic64_read(&dev->stats.counter[i]);
+	nopin_net_drops(dev->net, &drops);
+	stats->value[NOPIN_DROP_MALFORMED] += drops.malformed;
+	stats->value[NOPIN_DROP_ICRC] += drops.icrc;
+	return NOPIN_COUNTERS;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* User contexts: one per open device file. */
+#include <linux/module.h>
+#include <rdma/nopin-abi.h>
+
+#include "device.h"
+#include "verbs/verbs.h"
+
+static int nopin_ucontext_answer(struct ib_udata *udata)
+{
+	struct nopin_alloc_ucontext_resp resp = {
+		.max_inline = NOPIN_MAX_INLINE,
+	};
+	struct nopin_alloc_ucontext_req req;
+	int err;
+
+	err = nopin_udata_read(udata, &req, sizeof(req));
+	if (err)
+		return err;
+	if (req.comp_mask || req.rsvd)
+		return -EINVAL;
+	return nopin_udata_write(udata, &resp, sizeof(resp));
+}
+
+/**
+ * nopin_alloc_ucontext - ib_device_ops.alloc_ucontext
+ * @ibuctx: zeroed by the core
+ * @udata: struct nopin_alloc_ucontext_req, struct nopin_alloc_ucontext_resp
+ *
+ * A context keeps the module: the core does not, because it can take contexts
+ * away from their programs when the device goes.
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
+{
+	struct nopin_dev *dev = to_nopin_dev(ibuctx->device);
+	int err;
+
+	err = nopin_count_up(&dev->ucontexts, NOPIN_MAX_UCONTEXT);
+	if (err)
+		return err;
+	err = nopin_ucontext_answer(udata);
+	if (err)
+		goto err_count;
+	if (!try_module_get(THIS_MODULE)) {
+		err = -ENODEV;
+		goto err_count;
+	}
+	return 0;
+
+err_count:
+	atomic_dec(&dev->ucontexts);
+	return err;
+}
+
+/**
+ * nopin_dealloc_ucontext - ib_device_ops.dealloc_ucontext
+ * @ibuctx: the context; nothing that was made in it is left
+ */
+void nopin_dealloc_ucontext(struct ib_ucontext *ibuctx)
+{
+	atomic_dec(&to_nopin_dev(ibuctx->device)->ucontexts);
+	/*
+	 * The module may be on its way out from here on, but it waits in
+	 * ib_unregister_driver() until the core is done with this context.
+	 */
+	module_put(THIS_MODULE);
+}
+
+/**
+ * nopin_disassociate_ucontext - ib_device_ops.disassociate_ucontext
+ * @ibuctx: a context whose program still has the device file open
+ *
+ * There is nothing to revoke: rings are plain memory whose mapped pages the
+ * program may keep. That the operation exists lets a device be deleted, or moved
+ * to another namespace, while programs use it.
+ */
+void nopin_disassociate_ucontext(struct ib_ucontext *ibuctx)
+{
+}

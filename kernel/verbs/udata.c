@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The drivers' part of commands: read once, checked, answered. */
+#include <rdma/uverbs_ioctl.h>
+
+#include "verbs/verbs.h"
+
+/**
+ * nopin_udata_read - take the driver's part of a request
+ * @udata: of the command
+ * @req: receives it; what the program did not send is zero
+ * @len: bytes of @req, all that this kernel knows
+ *
+ * Return: 0, -EFAULT, or -EOPNOTSUPP when the program asks for more than this
+ *	kernel knows.
+ * Context: process.
+ */
+int nopin_udata_read(struct ib_udata *udata, void *req, size_t len)
+{
+	size_t sent = min(len, udata->inlen);
+
+	memset(req, 0, len);
+	if (sent && ib_copy_from_udata(req, udata, sent))
+		return -EFAULT;
+	if (udata->inlen > len &&
+	    !ib_is_udata_cleared(udata, len, udata->inlen - len))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/**
+ * nopin_udata_empty - check that a command has no driver's part
+ * @udata: of the command, NULL: the kernel's own
+ *
+ * Return: 0, or -EOPNOTSUPP when there is one that is not all zero.
+ * Context: process.
+ */
+int nopin_udata_empty(struct ib_udata *udata)
+{
+	if (!udata || !udata->inlen)
+		return 0;
+	return ib_is_udata_cleared(udata, 0, udata->inlen) ? 0 : -EOPNOTSUPP;
+}
+
+/**
+ * nopin_udata_write - give the driver's part of a response
+ * @udata: of the command
+ * @resp: the response
+ * @len: bytes of @resp; the program gets what it has room for
+ *
+ * Return: 0 or -EFAULT.
+ * Context: process.
+ */
+int nopin_udata_write(struct ib_udata *udata, const void *resp, size_t len)
+{
+	return ib_copy_to_udata(udata, (void *)resp, min(len, udata->outlen));
+}
+
+/**
+ * nopin_udata_ucontext - whose command it is
+ * @udata: of a command on an object, NULL: the kernel's own
+ *
+ * Return: the context, or NULL.
+ * Context: process.
+ */
+struct ib_ucontext *nopin_udata_ucontext(struct ib_udata *udata)
+{
+	struct nopin_ucontext *uctx;
+
+	uctx = rdma_udata_to_drv_context(udata, struct nopin_ucontext, ibuctx);
+	return uctx ? &uctx->ibuctx : NULL;
+}
+
+/**
+ * nopin_count_up - one more of something that is limited
+ * @count: how many there are; atomic_dec() when one goes
+ * @max: how many there may be
+ *
+ * Return: 0 or -ENOMEM.
+ * Context: any.
+ */
+int nopin_count_up(atomic_t *count, int max)
+{
+	return atomic_add_unless(count, 1, max) ? 0 : -ENOMEM;
+}

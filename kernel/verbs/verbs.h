@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* The ib_device_ops, one object per file. */
+#ifndef NOPIN_VERBS_H
+#define NOPIN_VERBS_H
+
+#include <rdma/ib_verbs.h>
+
+#include "compat.h"
+
+struct nopin_create_cq_attrs;
+
+struct nopin_ucontext {
+	struct ib_ucontext ibuctx;
+};
+
+struct nopin_pd {
+	struct ib_pd ibpd;
+};
+
+extern const struct ib_device_ops nopin_device_ops;
+
+/* udata.c */
+int nopin_udata_read(struct ib_udata *udata, void *req, size_t len);
+int nopin_udata_empty(struct ib_udata *udata);
+int nopin_udata_write(struct ib_udata *udata, const void *resp, size_t len);
+struct ib_ucontext *nopin_udata_ucontext(struct ib_udata *udata);
+int nopin_count_up(atomic_t *count, int max);
+
+/* device.c, port.c, stats.c */
+int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
+		       struct ib_udata *udata);
+int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr);
+int nopin_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey);
+int nopin_get_port_immutable(struct ib_device *ibdev, u32 port,
+			     struct ib_port_immutable *immutable);
+enum rdma_link_layer nopin_get_link_layer(struct ib_device *ibdev, u32 port);
+struct rdma_hw_stats *nopin_alloc_hw_device_stats(struct ib_device *ibdev);
+struct rdma_hw_stats *nopin_alloc_hw_port_stats(struct ib_device *ibdev, u32 port);
+int nopin_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
+		       u32 port, int index);
+
+/* ucontext.c, pd.c */
+int nopin_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata);
+void nopin_dealloc_ucontext(struct ib_ucontext *ibuctx);
+void nopin_disassociate_ucontext(struct ib_ucontext *ibuctx);
+int nopin_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+int nopin_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+
+/* cq.c */
+int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		    struct nopin_create_cq_attrs *attrs);
+int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int nopin_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
+int nopin_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc);
+int nopin_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
+
+/* mr.c */
+struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access);
+struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
+				u64 iova, int access, struct ib_udata *udata);
+struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
+				  u64 length, u64 iova, int access,
+				  struct ib_pd *ibpd, struct ib_udata *udata);
+int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+int nopin_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
+		    u32 flags, struct ib_sge *sges, u32 num_sge,
+		    struct uverbs_attr_bundle *attrs);
+int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+
+/* qp.c */
+int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
+		    struct ib_udata *udata);
+int nopin_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		    struct ib_udata *udata);
+int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		   struct ib_qp_init_attr *init);
+int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		    const struct ib_send_wr **bad_wr);
+int nopin_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+		    const struct ib_recv_wr **bad_wr);
+
+/* ah.c */
+int nopin_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
+		    struct ib_udata *udata);
+int nopin_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
+int nopin_destroy_ah(struct ib_ah *ibah, u32 flags);
+
+#endif /* NOPIN_VERBS_H */
