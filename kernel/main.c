@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The module: `rdma link` makes devices, network device events change them, and
+ * they end with the link, with their network device or with the module.
+ */
+#include <linux/if_arp.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <net/addrconf.h>
+#include <rdma/nopin-abi.h>
+#include <rdma/rdma_netlink.h>
+
+#include "device.h"
+#include "mem/region.h"
+#include "mirror/mirror.h"
+#include "net/net.h"
+#include "transport/transport.h"
+#include "verbs/port.h"
+#include "verbs/verbs.h"
+
+#define NOPIN_DRIVER_ID	((enum rdma_driver_id)RDMA_DRIVER_NOPIN)
+
+/* Held while a network device is looked at and then given a device. */
+static DEFINE_MUTEX(nopin_link_mutex);
+
+/* Returns the device on @ndev with a reference for ib_device_put(), or NULL. */
+static struct nopin_dev *nopin_link_find(struct net_device *ndev)
+{
+	struct ib_device *ibdev;
+
+	ibdev = ib_device_get_by_netdev(ndev, NOPIN_DRIVER_ID);
+	return ibdev ? to_nopin_dev(ibdev) : NULL;
+}
+
+static void nopin_link_event(struct nopin_dev *dev, enum ib_event_type type)
+{
+	struct ib_event event = {
+		.device = &dev->ibdev,
+		.event = type,
+		.element.port_num = 1,
+	};
+
+	ib_dispatch_event(&event);
+}
+
+/* Tell programs and the core, once for each change. */
+static void nopin_link_update(struct nopin_dev *dev)
+{
+	bool active = nopin_port_is_active(dev->ndev);
+
+	ASSERT_RTNL();
+	if (active == dev->active)
+		return;
+	dev->active = active;
+	nopin_link_event(dev, active ? IB_EVENT_PORT_ACTIVE : IB_EVENT_PORT_ERR);
+}
+
+/*
+ * The last operation of a device, whether its registration failed or it is over.
+ * The namespace may only wait for this: its network device has moved on.
+ */
+static void nopin_link_free(struct ib_device *ibdev)
+{
+	struct nopin_dev *dev = to_nopin_dev(ibdev);
+
+	nopin_prefetch_flush();
+	WARN_ON(!xa_empty(&dev->regions));
+	xa_destroy(&dev->regions);
+	netdev_put(dev->ndev, &dev->ndev_tracker);
+	nopin_net_close(dev->net);
+}
+
+static const struct ib_device_ops nopin_life_ops = {
+	.dealloc_driver = nopin_link_free,
+};
+
+static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
+{
+	struct ib_device *ibdev = &dev->ibdev;
+
+	dev->ndev = ndev;
+	netdev_hold(ndev, &dev->ndev_tracker, GFP_KERNEL);
+	dev->net = dev_net(ndev);
+	xa_init_flags(&dev->regions, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+
+	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));
+	ibdev->node_type = RDMA_NODE_IB_CA;
+	ibdev->phys_port_cnt = 1;
+	ibdev->num_comp_vectors = num_possible_cpus();
+	ibdev->dev.parent = ndev->dev.parent;
+	addrconf_addr_eui48((u8 *)&ibdev->node_guid, ndev->dev_addr);
+	/* The doorbells. */
+	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
+				  BIT_ULL(IB_USER_VERBS_CMD_POST_RECV) |
+				  BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
+	ib_set_device_ops(ibdev, &nopin_device_ops);
+	ib_set_device_ops(ibdev, &nopin_life_ops);
+}
+
+static int nopin_link_open_net(struct net_device *ndev)
+{
+	int err = nopin_net_open(dev_net(ndev));
+
+	if (err == -EADDRINUSE)
+		pr_err_ratelimited("%s: UDP port 4791 is in use in this network namespace, perhaps by another RoCE driver\n",
+				   netdev_name(ndev));
+	return err;
+}
+
+static struct nopin_dev *nopin_link_alloc(struct net_device *ndev)
+{
+	struct nopin_dev *dev;
+	int err;
+
+	dev = ib_alloc_device(nopin_dev, ibdev);
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	err = nopin_link_open_net(ndev);
+	if (err) {
+		ib_dealloc_device(&dev->ibdev);
+		return ERR_PTR(err);
+	}
+	nopin_link_init(dev, ndev);
+	return dev;
+}
+
+/*
+ * The network device may have begun to go before the device could be found by
+ * it, and then nobody has told the device:
+ *
+ *  newlink                            unregister_netdevice
+ *                                     reg_state = NETREG_UNREGISTERING
+ *                                     NETDEV_UNREGISTER: no such device
+ *  ib_register_device
+ *  reg_state is not NETREG_REGISTERED
+ */
+static int nopin_link_settle(struct net_device *ndev)
+{
+	struct nopin_dev *dev = nopin_link_find(ndev);
+	int err = 0;
+
+	if (!dev)
+		return -ENODEV;
+
+	rtnl_lock();
+	if (ndev->reg_state != NETREG_REGISTERED || dev_net(ndev) != dev->net)
+		err = -ENODEV;
+	else
+		nopin_link_update(dev);
+	rtnl_unlock();
+
+	if (err)
+		ib_unregister_device_and_put(&dev->ibdev);
+	else
+		ib_device_put(&dev->ibdev);
+	return err;
+}
+
+static int nopin_link_add(const char *name, struct net_device *ndev)
+{
+	struct nopin_dev *dev;
+	int err;
+
+	dev = nopin_link_find(ndev);
+	if (dev) {
+		ib_device_put(&dev->ibdev);
+		return -EEXIST;
+	}
+
+	dev = nopin_link_alloc(ndev);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	err = ib_device_set_netdev(&dev->ibdev, ndev, 1);
+	if (err)
+		goto err_dev;
+	err = ib_register_device(&dev->ibdev, name, NULL);
+	if (err)
+		goto err_dev;
+	/* From here on others may have unregistered and freed the device. */
+	return nopin_link_settle(ndev);
+
+err_dev:
+	ib_dealloc_device(&dev->ibdev);
+	return err;
+}
+
+/* `rdma link add NAME type nopin netdev NDEV` */
+static int nopin_newlink(const char *name, struct net_device *ndev)
+{
+	int err;
+
+	/* GIDs are made of Ethernet and IP addresses. */
+	if (ndev->type != ARPHRD_ETHER && ndev->type != ARPHRD_LOOPBACK)
+		return -EOPNOTSUPP;
+
+	mutex_lock(&nopin_link_mutex);
+	err = nopin_link_add(name, ndev);
+	mutex_unlock(&nopin_link_mutex);
+	return err;
+}
+
+static struct rdma_link_ops nopin_link_ops = {
+	.type = "nopin",
+	.newlink = nopin_newlink,
+};
+
+/*
+ * A new name or MTU needs nothing: both are read when somebody asks. A move to
+ * another namespace arrives as NETDEV_UNREGISTER. RTNL is held, so the device
+ * is taken down by a work.
+ */
+static int nopin_netdev_event(struct notifier_block *nb, unsigned long event,
+			      void *info)
+{
+	struct nopin_dev *dev = nopin_link_find(netdev_notifier_info_to_dev(info));
+
+	if (!dev)
+		return NOTIFY_DONE;
+
+	switch (event) {
+	case NETDEV_UP:
+	case NETDEV_DOWN:
+	case NETDEV_CHANGE:
+		nopin_link_update(dev);
+		break;
+	case NETDEV_UNREGISTER:
+		ib_unregister_device_queued(&dev->ibdev);
+		break;
+	}
+	ib_device_put(&dev->ibdev);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block nopin_netdev_notifier = {
+	.notifier_call = nopin_netdev_event,
+};
+
+static int __init nopin_init(void)
+{
+	int err;
+
+	err = nopin_mirror_init();
+	if (err)
+		return err;
+	err = nopin_prefetch_init();
+	if (err)
+		goto err_mirror;
+	err = nopin_transport_init();
+	if (err)
+		goto err_prefetch;
+	err = nopin_net_init(nopin_transport_rx);
+	if (err)
+		goto err_transport;
+	err = register_netdevice_notifier(&nopin_netdev_notifier);
+	if (err)
+		goto err_net;
+	rdma_link_register(&nopin_link_ops);
+	return 0;
+
+err_net:
+	nopin_net_exit();
+err_transport:
+	nopin_transport_exit();
+err_prefetch:
+	nopin_prefetch_exit();
+err_mirror:
+	nopin_mirror_exit();
+	return err;
+}
+
+static void __exit nopin_exit(void)
+{
+	/* No new device, then none at all; only then is nobody left below. */
+	rdma_link_unregister(&nopin_link_ops);
+	unregister_netdevice_notifier(&nopin_netdev_notifier);
+	ib_unregister_driver(NOPIN_DRIVER_ID);
+
+	nopin_net_exit();
+	nopin_transport_exit();
+	nopin_prefetch_exit();
+	nopin_mirror_exit();
+}
+
+module_init(nopin_init);
+module_exit(nopin_exit);
+
+MODULE_DESCRIPTION("Software RoCEv2 NIC that pins no memory");
+MODULE_LICENSE("Dual BSD/GPL");
+MODULE_ALIAS_RDMA_LINK("nopin");
