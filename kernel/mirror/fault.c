@@ -15,7 +15,10 @@
 #include "span.h"
 #include "trace.h"
 
-/* A fault looks at 16 pages around it at first, then at more if they are there. */
+/*
+ * A fault looks at 16 pages around it at first, at more where looking brought
+ * new entries; it grows by a factor of four. As log2 of the pages.
+ */
 #define NOPIN_WINDOW_MIN	4
 #define NOPIN_WINDOW_STEP	2
 
@@ -32,7 +35,10 @@
  * @want_end: end of the pages that should
  * @win_first: first page looked at
  * @win_end: end of the pages looked at
- * @pfn: what HMM said about each page, later the entries
+ * @pfn: what HMM said about each page from @base on, later the entries
+ * @base: page of @pfn[0], the first of its line
+ * @line: @pfn for a window of one line
+ * @whole: @pfn for a larger one, NULL as long as there was none
  * @bits: pages that get an entry
  * @room: memory for the entries
  * @seq: the notifier's sequence that @pfn belongs to
@@ -51,6 +57,9 @@ struct nopin_fault {
 	unsigned int win_first;
 	unsigned int win_end;
 	unsigned long *pfn;
+	unsigned int base;
+	unsigned long line[NOPIN_LINE_PAGES];
+	unsigned long *whole;
 	u64 bits[NOPIN_SPAN_LINES];
 	struct nopin_room room;
 	unsigned long seq;
@@ -68,6 +77,11 @@ static bool nopin_fault_writes(const struct nopin_fault *fault)
 static unsigned long nopin_fault_va(const struct nopin_fault *fault, unsigned int i)
 {
 	return nopin_span_start(fault->span) + ((unsigned long)i << PAGE_SHIFT);
+}
+
+static unsigned long *nopin_fault_pfn(const struct nopin_fault *fault, unsigned int i)
+{
+	return fault->pfn + (i - fault->base);
 }
 
 /*
@@ -131,7 +145,7 @@ static bool nopin_folio_take_write(struct folio *folio, bool asked)
 /* The entry for what HMM said about page @i, or 0. */
 static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned int i)
 {
-	unsigned long hmm = fault->pfn[i];
+	unsigned long hmm = *nopin_fault_pfn(fault, i);
 	bool asked = i >= fault->first && i < fault->want_end;
 	struct page *page = hmm_pfn_to_page(hmm);
 	unsigned long entry;
@@ -148,7 +162,7 @@ static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned
 /* Does one mapping of the CPU cover the span? Then it does for every page. */
 static bool nopin_fault_is_huge(const struct nopin_fault *fault)
 {
-	unsigned long hmm = fault->pfn[fault->win_first];
+	unsigned long hmm = *nopin_fault_pfn(fault, fault->first);
 
 	return hmm & HMM_PFN_VALID && hmm_pfn_to_map_order(hmm) >= NOPIN_SPAN_ORDER;
 }
@@ -159,7 +173,7 @@ static void nopin_fault_collect(struct nopin_fault *fault)
 
 	memset(fault->bits, 0, sizeof(fault->bits));
 	for (i = fault->win_first; i < fault->win_end; i++)
-		if (fault->pfn[i] & HMM_PFN_VALID)
+		if (*nopin_fault_pfn(fault, i) & HMM_PFN_VALID)
 			fault->bits[i / NOPIN_LINE_PAGES] |=
 				BIT_ULL(i % NOPIN_LINE_PAGES);
 }
@@ -174,28 +188,28 @@ static void nopin_fault_install_huge(struct nopin_fault *fault)
 		nopin_span_set_huge(fault->span, entry);
 }
 
-static void nopin_fault_install_pages(struct nopin_fault *fault)
+/*
+ * Make the entries of the window. What is there already and is good enough is
+ * left alone: looking at its struct page would cost more than anything else.
+ */
+static void nopin_fault_make_entries(struct nopin_fault *fault)
 {
-	unsigned int i, found = 0;
+	unsigned int i;
 
 	for (i = fault->win_first; i < fault->win_end; i++) {
 		u64 *bits = &fault->bits[i / NOPIN_LINE_PAGES];
 		u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
+		unsigned long entry = 0;
 
 		if (!(*bits & bit))
 			continue;
-		fault->pfn[i] = nopin_fault_entry(fault, i);
-		if (fault->pfn[i])
-			found++;
-		else
+		if (!nopin_entry_allows(nopin_span_entry(fault->span, i),
+					nopin_fault_writes(fault)))
+			entry = nopin_fault_entry(fault, i);
+		*nopin_fault_pfn(fault, i) = entry;
+		if (!entry)
 			*bits &= ~bit;
 	}
-	nopin_span_merge(fault->span, fault->bits, fault->pfn, &fault->room);
-	if (found * 2 >= fault->win_end - fault->win_first)
-		fault->span->window = min_t(unsigned int, NOPIN_SPAN_ORDER,
-					    fault->span->window + NOPIN_WINDOW_STEP);
-	else
-		fault->span->window = NOPIN_WINDOW_MIN;
 }
 
 /* How many of the pages asked for are there already? */
@@ -209,19 +223,49 @@ static unsigned int nopin_fault_present(const struct nopin_fault *fault)
 	return n;
 }
 
+static void nopin_fault_install_pages(struct nopin_fault *fault)
+{
+	nopin_fault_make_entries(fault);
+	nopin_span_merge(fault->span, fault->bits, fault->pfn, fault->base,
+			 &fault->room);
+}
+
+/* @gained: pages beside those asked for that the fault brought */
+static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gained)
+{
+	unsigned int size = fault->win_end - fault->win_first;
+	struct nopin_span *span = fault->span;
+
+	if (gained * 2 >= size - (fault->want_end - fault->first))
+		span->window = min_t(unsigned int, NOPIN_SPAN_ORDER,
+				     ilog2(size) + NOPIN_WINDOW_STEP);
+	else if (!gained)
+		span->window = NOPIN_WINDOW_MIN;
+}
+
 /* With the span locked for writing and HMM's results valid. */
 static int nopin_fault_fill(struct nopin_fault *fault)
 {
-	unsigned int before = nopin_fault_present(fault);
+	struct nopin_span *span = fault->span;
+	bool huge = nopin_fault_is_huge(fault);
+	int asked, all;
 
-	if (nopin_fault_is_huge(fault))
+	/* Pages and one mapping of all of them exclude each other. */
+	if (span->huge && !huge)
+		nopin_span_clear_all(span);
+	asked = nopin_fault_present(fault);
+	all = span->present;
+	if (huge)
 		nopin_fault_install_huge(fault);
 	else
 		nopin_fault_install_pages(fault);
-	fault->pages += nopin_fault_present(fault) - before;
+	asked = nopin_fault_present(fault) - asked;
+	all = span->present - all;
+	fault->pages += asked;
+	nopin_fault_adapt_window(fault, max(all - asked, 0));
 
 	/* Valid for the CPU but not for us. */
-	if (!nopin_span_allows(fault->span, fault->first, fault->need_end,
+	if (!nopin_span_allows(span, fault->first, fault->need_end,
 			       nopin_fault_writes(fault)))
 		return -EFAULT;
 	return 0;
@@ -269,14 +313,14 @@ static int nopin_fault_hmm(struct nopin_fault *fault, unsigned int first,
 		.notifier_seq = fault->seq,
 		.start = nopin_fault_va(fault, first),
 		.end = nopin_fault_va(fault, end),
-		.hmm_pfns = fault->pfn + first,
+		.hmm_pfns = nopin_fault_pfn(fault, first),
 		.default_flags = request,
 	};
 
 	if (first == end)
 		return 0;
 	/* What HMM does not get to stays 0. */
-	memset(fault->pfn + first, 0, (end - first) * sizeof(*fault->pfn));
+	memset(range.hmm_pfns, 0, (end - first) * sizeof(*range.hmm_pfns));
 	return hmm_range_fault(&range);
 }
 
@@ -294,7 +338,7 @@ static int nopin_fault_resolve(struct nopin_fault *fault)
 	bool unlocked = false;
 	int ret;
 
-	while (i < fault->need_end && fault->pfn[i] & HMM_PFN_VALID)
+	while (i < fault->need_end && *nopin_fault_pfn(fault, i) & HMM_PFN_VALID)
 		i++;
 	if (i == fault->need_end)
 		return -EFAULT;
@@ -314,32 +358,46 @@ static int nopin_fault_resolve(struct nopin_fault *fault)
 	return -EBUSY;
 }
 
+/* Does the CPU have them as they are needed? */
+static bool nopin_fault_is_satisfied(const struct nopin_fault *fault)
+{
+	unsigned long rights = HMM_PFN_VALID;
+	unsigned int i;
+
+	if (nopin_fault_writes(fault))
+		rights |= HMM_PFN_WRITE;
+	for (i = fault->first; i < fault->want_end; i++)
+		if ((*nopin_fault_pfn(fault, i) & rights) != rights)
+			return false;
+	return true;
+}
+
 /*
- * First the pages that are needed, by force; then those that are wanted, if
- * they can be had; then, without any fault, all of the window, for entries that
- * the CPU has cost next to nothing now and a fault each later. These are three
- * walks since a walk that may fault fills whole holes.
+ * First all of the window, without any fault, for entries that the CPU has cost
+ * next to nothing now and a fault each later; if something is missing, the pages
+ * that are needed, by force; then those that are wanted, if they can be had.
+ * That is up to three walks, for a walk that may fault fills whole holes. The
+ * results belong together: if the CPU takes one back, the sequence tells.
  */
 static int nopin_fault_walk(struct nopin_fault *fault)
 {
 	unsigned long request = HMM_PFN_REQ_FAULT;
 	int ret;
 
-	if (fault->flags & NOPIN_FAULT_SNAPSHOT)
-		goto snapshot;
+	ret = nopin_fault_hmm(fault, fault->win_first, fault->win_end, 0);
+	if (ret || fault->flags & NOPIN_FAULT_SNAPSHOT ||
+	    nopin_fault_is_satisfied(fault))
+		return ret;
+
 	if (nopin_fault_writes(fault))
 		request |= HMM_PFN_REQ_WRITE;
-
 	ret = nopin_fault_hmm(fault, fault->first, fault->need_end, request);
 	if (ret == -EFAULT)
 		return nopin_fault_resolve(fault);
 	if (ret)
 		return ret;
 	ret = nopin_fault_hmm(fault, fault->need_end, fault->want_end, request);
-	if (ret == -EBUSY)
-		return ret;
-snapshot:
-	return nopin_fault_hmm(fault, fault->win_first, fault->win_end, 0);
+	return ret == -EBUSY ? ret : 0;
 }
 
 static int nopin_fault_attempt(struct nopin_fault *fault)
@@ -366,14 +424,28 @@ static bool nopin_fault_is_done(struct nopin_fault *fault)
 	return done;
 }
 
-static void nopin_fault_set_window(struct nopin_fault *fault)
+/* Where to look: at twice as much as asked for, or at what paid the last time. */
+static int nopin_fault_set_window(struct nopin_fault *fault)
 {
-	unsigned int window = max_t(unsigned int, NOPIN_WINDOW_MIN,
-				    READ_ONCE(fault->span->window));
+	unsigned int asked = fault->want_end - fault->first;
+	unsigned int order = max_t(unsigned int, NOPIN_WINDOW_MIN,
+				   READ_ONCE(fault->span->window));
+	unsigned int size;
 
-	window = 1U << min_t(unsigned int, window, NOPIN_SPAN_ORDER);
-	fault->win_first = round_down(fault->first, window);
-	fault->win_end = round_up(fault->want_end, window);
+	order = max_t(unsigned int, order, ilog2(asked) + 1);
+	size = 1U << min_t(unsigned int, order, NOPIN_SPAN_ORDER);
+	fault->win_first = round_down(fault->first, size);
+	fault->win_end = round_up(fault->want_end, size);
+
+	fault->base = round_down(fault->win_first, NOPIN_LINE_PAGES);
+	fault->pfn = fault->line;
+	if (fault->win_end - fault->base <= NOPIN_LINE_PAGES)
+		return 0;
+	if (!fault->whole)
+		fault->whole = kmalloc_array(NOPIN_SPAN_PAGES,
+					     sizeof(*fault->whole), GFP_KERNEL);
+	fault->pfn = fault->whole;
+	return fault->whole ? 0 : -ENOMEM;
 }
 
 /*
@@ -382,11 +454,12 @@ static void nopin_fault_set_window(struct nopin_fault *fault)
  */
 static int nopin_fault_run(struct nopin_fault *fault)
 {
-	int ret;
+	int ret = nopin_fault_set_window(fault);
 
+	if (ret)
+		return ret;
 	fault->stuck = 0;
 	fault->deadline = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
-	nopin_fault_set_window(fault);
 	do {
 		ret = nopin_fault_attempt(fault);
 		if (ret != -EBUSY)
@@ -474,12 +547,10 @@ static int nopin_fault_charged(struct nopin_fault *fault, u64 va, u64 need_end,
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(fault->mirror->mm);
 	struct mem_cgroup *old = set_active_memcg(memcg);
-	int ret = -ENOMEM;
+	int ret;
 
-	fault->pfn = kmalloc_array(NOPIN_SPAN_PAGES, sizeof(*fault->pfn), GFP_KERNEL);
-	if (fault->pfn)
-		ret = nopin_fault_spans(fault, va, need_end, want_end);
-	kfree(fault->pfn);
+	ret = nopin_fault_spans(fault, va, need_end, want_end);
+	kfree(fault->whole);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
 	return nopin_fault_errno(ret);
@@ -507,7 +578,7 @@ static int nopin_fault_charged(struct nopin_fault *fault, u64 va, u64 need_end,
 int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
 		       size_t want, unsigned int flags, u64 *pages)
 {
-	struct nopin_fault fault = { .mirror = mirror, .flags = flags };
+	struct nopin_fault fault;
 	struct mm_struct *mm = mirror->mm;
 	u64 need_end, want_end;
 	int ret;
@@ -520,6 +591,10 @@ int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
+	fault.mirror = mirror;
+	fault.flags = flags;
+	fault.pages = 0;
+	fault.whole = NULL;
 	ret = nopin_fault_charged(&fault, va, need_end, want_end);
 	/* The last user's exit would take its time, and it is not our job. */
 	mmput_async(mm);

@@ -298,19 +298,21 @@ static void nopin_line_adopt(struct nopin_span *span, unsigned int l,
 
 /**
  * nopin_span_merge - install entries
- * @span: the span, locked for writing; nopin_span_has_room() said yes
+ * @span: the span, locked for writing, without a huge entry;
+ *	nopin_span_has_room() said yes
  * @bits: the pages, one word a line
- * @entries: their entries, by page of the span
+ * @entries: their entries, by page of the span from @base on
+ * @base: first page of a line
  * @room: spare memory; what is used is taken out of it
  */
 void nopin_span_merge(struct nopin_span *span, const u64 *bits,
-		      const unsigned long *entries, struct nopin_room *room)
+		      const unsigned long *entries, unsigned int base,
+		      struct nopin_room *room)
 {
 	unsigned int l;
 
 	lockdep_assert_held_write(&span->lock);
-	if (span->huge)
-		nopin_span_clear_all(span);
+	WARN_ON_ONCE(span->huge);
 	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
 		struct nopin_line *line = &span->line[l];
 		unsigned int wants = nopin_line_wants(span, l, bits[l]);
@@ -320,7 +322,7 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 			continue;
 		span->present += wants - hweight64(line->bits);
 		nopin_line_merge(line, adopt ? room->entry[l] : line->entry, bits[l],
-				 entries + l * NOPIN_LINE_PAGES);
+				 entries + (l * NOPIN_LINE_PAGES - base));
 		if (adopt)
 			nopin_line_adopt(span, l, room);
 	}

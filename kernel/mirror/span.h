@@ -173,7 +173,8 @@ int nopin_span_reserve(struct nopin_span *span, const u64 *bits,
 bool nopin_span_has_room(const struct nopin_span *span, const u64 *bits,
 			 const struct nopin_room *room);
 void nopin_span_merge(struct nopin_span *span, const u64 *bits,
-		      const unsigned long *entries, struct nopin_room *room);
+		      const unsigned long *entries, unsigned int base,
+		      struct nopin_room *room);
 void nopin_span_set_huge(struct nopin_span *span, unsigned long entry);
 void nopin_room_free(struct nopin_room *room);
 
