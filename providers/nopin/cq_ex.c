@@ -12,6 +12,7 @@
 
 #define NOPIN_WC_EX_FLAGS                                                      \
 	((uint64_t)IBV_WC_STANDARD_FLAGS |                                     \
+	 IBV_WC_EX_WITH_COMPLETION_TIMESTAMP |                                 \
 	 IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK)
 
 /* Moves on to the next completion. */
@@ -91,7 +92,8 @@ static uint32_t cq_ex_read_src_qp(struct ibv_cq_ex *ibcq)
 	return to_nopin_cq_ex(ibcq)->cqe->src_qp;
 }
 
-static uint64_t cq_ex_read_wallclock_ns(struct ibv_cq_ex *ibcq)
+/* The device's clock counts nanoseconds of real time: one reader for both. */
+static uint64_t cq_ex_read_timestamp(struct ibv_cq_ex *ibcq)
 {
 	return to_nopin_cq_ex(ibcq)->cqe->timestamp;
 }
@@ -146,6 +148,8 @@ void nopin_cq_ex_init(struct ibv_cq_ex *cq, uint64_t wc_flags)
 		cq->read_sl = cq_ex_read_sl;
 	if (wc_flags & IBV_WC_EX_WITH_DLID_PATH_BITS)
 		cq->read_dlid_path_bits = cq_ex_read_dlid_path_bits;
+	if (wc_flags & IBV_WC_EX_WITH_COMPLETION_TIMESTAMP)
+		cq->read_completion_ts = cq_ex_read_timestamp;
 	if (wc_flags & IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK)
-		cq->read_completion_wallclock_ns = cq_ex_read_wallclock_ns;
+		cq->read_completion_wallclock_ns = cq_ex_read_timestamp;
 }

@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "compat.h"
 #include "nopin.h"
+
+#define NSEC_PER_SEC 1000000000L
 
 struct nopin_get_context_call {
 	struct ibv_get_context core;
@@ -58,6 +61,26 @@ static int nopin_query_port(struct ibv_context *context, uint8_t port,
 	return ibv_cmd_query_port(context, port, attr, &cmd, sizeof(cmd));
 }
 
+/*
+ * The clock that completions are stamped with: nanoseconds of real time. As for
+ * other devices a raw clock is one number, in the field for nanoseconds.
+ */
+static int nopin_query_rt_values(struct ibv_context *context nopin_unused,
+				 struct ibv_values_ex *values)
+{
+	struct timespec now;
+
+	values->comp_mask &= IBV_VALUES_MASK_RAW_CLOCK;
+	if (!values->comp_mask)
+		return 0;
+	if (clock_gettime(CLOCK_REALTIME, &now))
+		return errno;
+
+	values->raw_clock.tv_sec = 0;
+	values->raw_clock.tv_nsec = (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+	return 0;
+}
+
 static void nopin_free_context(struct ibv_context *context)
 {
 	struct nopin_context *ctx = to_nopin_context(context);
@@ -85,6 +108,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.query_device_ex = nopin_query_device_ex,
 	.query_port = nopin_query_port,
 	.query_qp = nopin_query_qp,
+	.query_rt_values = nopin_query_rt_values,
 	.reg_mr = nopin_reg_mr,
 	.req_notify_cq = ibv_cmd_req_notify_cq,
 	.rereg_mr = nopin_rereg_mr,

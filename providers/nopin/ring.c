@@ -10,7 +10,7 @@
 
 #include "ring.h"
 
-static_assert(sizeof(struct nopin_ring) == 2 * NOPIN_CACHE_LINE,
+static_assert(sizeof(struct nopin_ring) == 2UL * NOPIN_CACHE_LINE,
 	      "a line for each side");
 static_assert(sizeof(struct nopin_send_wqe) == 64, "as the ABI says");
 static_assert(sizeof(struct nopin_recv_wqe) == 16, "as the ABI says");

@@ -76,7 +76,7 @@ unsigned int fake_doorbells(uint32_t command)
 
 	while (pread(fake.fd, &bell, sizeof(bell), at) == sizeof(bell)) {
 		if (bell.hdr.command != command ||
-		    bell.hdr.in_words * 4 != sizeof(bell) ||
+		    bell.hdr.in_words != sizeof(bell) / 4 ||
 		    bell.hdr.out_words != 1 || !bell.core.response ||
 		    bell.core.wr_count || bell.core.sge_count) {
 			fprintf(stderr, "malformed doorbell\n");

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake_kernel.h"
@@ -67,6 +68,7 @@ static void rig_open(struct rig *rig)
 	struct ibv_cq_init_attr_ex attr = {
 		.cqe = FAKE_CQ_ENTRIES,
 		.wc_flags = IBV_WC_STANDARD_FLAGS |
+			    IBV_WC_EX_WITH_COMPLETION_TIMESTAMP |
 			    IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK,
 	};
 
@@ -385,6 +387,7 @@ static void test_poll_ex(struct rig *rig)
 	CHECK(!ibv_start_poll(cq, &attr));
 	CHECK(cq->wr_id == 1 && cq->status == IBV_WC_SUCCESS);
 	CHECK(ibv_wc_read_completion_wallclock_ns(cq) == 1234567890123456789ULL);
+	CHECK(ibv_wc_read_completion_ts(cq) == 1234567890123456789ULL);
 	CHECK(ibv_wc_read_qp_num(cq) == rig->qp->qp_num);
 	CHECK(ibv_wc_read_imm_data(cq) == htobe32(7));
 	CHECK(ibv_wc_read_byte_len(cq) == 4096 && !ibv_wc_read_slid(cq));
@@ -401,6 +404,25 @@ static void test_poll_ex(struct rig *rig)
 	ibv_end_poll(cq);
 	CHECK(!ibv_start_poll(cq, &attr) && cq->wr_id == 4);
 	ibv_end_poll(cq);
+}
+
+static void test_clock(struct rig *rig)
+{
+	struct ibv_values_ex values = {
+		.comp_mask = IBV_VALUES_MASK_RAW_CLOCK,
+	};
+	uint64_t before, after;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	before = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	CHECK(!ibv_query_rt_values_ex(rig->context, &values));
+	clock_gettime(CLOCK_REALTIME, &now);
+	after = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+
+	CHECK(values.comp_mask == IBV_VALUES_MASK_RAW_CLOCK);
+	CHECK((uint64_t)values.raw_clock.tv_nsec >= before);
+	CHECK((uint64_t)values.raw_clock.tv_nsec <= after);
 }
 
 static void test_cq_flags(struct rig *rig)
@@ -589,6 +611,7 @@ static const struct {
 	{ "poll", test_poll, 0 },
 	{ "poll, indexes wrap", test_poll, UINT32_MAX - 2 },
 	{ "poll ex", test_poll_ex, 0 },
+	{ "clock", test_clock, 0 },
 	{ "cq flags", test_cq_flags, 0 },
 	{ "resize", test_resize, 0 },
 	{ "forget", test_forget, 0 },

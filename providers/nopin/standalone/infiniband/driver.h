@@ -236,7 +236,8 @@ struct verbs_context_ops {
 	int (*query_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 			int attr_mask, struct ibv_qp_init_attr *init_attr);
 	verbs_op_slot query_qp_data_in_order;
-	verbs_op_slot query_rt_values;
+	int (*query_rt_values)(struct ibv_context *context,
+			       struct ibv_values_ex *values);
 	verbs_op_slot query_srq;
 	verbs_op_slot read_counters;
 	verbs_op_slot reg_dm_mr;
