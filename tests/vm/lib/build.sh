@@ -65,7 +65,7 @@ build_module_locked() {
 	[ "$dest.built" -nt "$kdir/unpacked" ] && return
 	build_compiler
 	say "building the module for $kver"
-	step "$run/module.log" make -C "$kbuild" M="$dest/kernel" \
+	step "$run/module.log" make -s -C "$kbuild" M="$dest/kernel" \
 		-j"$(nproc)" modules || die "the module does not build"
 	[ -e "$dest/kernel/nopin.ko" ] || die "the build gave no nopin.ko"
 	touch "$dest.built"

@@ -20,7 +20,8 @@ step() {
 	local log=$1
 	shift
 	"$@" >"$log" 2>&1 </dev/null && return
-	sed 's/^/  | /' "$log" >&2
+	# Of the mirrored sources, the checkout's are meant.
+	sed "s,$cache/build/[^/]*/[^/]*/,$tree/,g; s/^/  | /" "$log" >&2
 	return 1
 }
 
