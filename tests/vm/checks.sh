@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash
+# Sourced by the scripts of suite.d, which run in the VM: one line per check, and
+# what several scripts need.
+#
+#   PASS name
+#   FAIL name: reason
+#   SKIP name: reason
+
+tree=${NOPIN_TREE:?run this with nopin-vm}
+export PATH=$PATH:/usr/sbin:/sbin
+work=$(mktemp -d /tmp/suite.XXXXXX)
+failures=0
+
+pass() { printf 'PASS %s\n' "$1"; }
+skip() { printf 'SKIP %s: %s\n' "$1" "$2"; }
+
+# fail NAME REASON [FILE]: FILE's end is shown below the line.
+fail() {
+	printf 'FAIL %s: %s\n' "$1" "$2"
+	[ -z "${3-}" ] || tail -n "${show_lines:-15}" "$3" | sed 's/^/  | /'
+	failures=$((failures + 1))
+}
+
+# The last line of every script: the number of failures, at most 1, as status.
+suite_end() {
+	rm -rf "$work"
+	[ "$failures" = 0 ]
+	exit
+}
+
+# check NAME COMMAND…: passes when COMMAND succeeds.
+check() {
+	local name=$1 status
+	shift
+	timeout "${limit:-60}" "$@" >"$work/check" 2>&1 </dev/null
+	status=$?
+	case $status in
+	0) pass "$name" ;;
+	124) fail "$name" "not done after ${limit:-60} s" "$work/check" ;;
+	*) fail "$name" "status $status of: $*" "$work/check" ;;
+	esac
+	return "$status"
+}
+
+# refuse NAME COMMAND…: passes when COMMAND fails, in time and not by a signal.
+refuse() {
+	local name=$1 status
+	shift
+	timeout "${limit:-60}" "$@" >"$work/check" 2>&1 </dev/null
+	status=$?
+	if [ "$status" = 0 ]; then
+		fail "$name" "succeeded: $*" "$work/check"
+	elif [ "$status" -ge 124 ]; then
+		fail "$name" "status $status of: $*" "$work/check"
+	else
+		pass "$name"
+	fi
+}
+
+# expect NAME WANTED GOT
+expect() {
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+	else
+		fail "$1" "wanted '$2', got '$3'"
+	fi
+}
+
+# until_true SECONDS COMMAND…
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.1
+	done
+}
+
+# listening NODE tcp|cm PORT PID: something listens there, or PID is gone.
+listening() {
+	kill -0 "$4" 2>/dev/null || return 0
+	case $2 in
+	tcp) on "$1" ss -Htln "sport = :$3" | grep -q . ;;
+	cm) on "$1" rdma resource show cm_id state LISTEN | grep -q ":$3 " ;;
+	esac
+}
+
+# pair NAME HOW PORT SERVER_COMMAND -- CLIENT_COMMAND: the server in $server, then
+# the client in $client (node1 and node0); passes when both succeed. HOW is how
+# the server listens on PORT: tcp or cm. Their output: $work/server, $work/client.
+pair() {
+	local name=$1 how=$2 port=$3 command=() pid ours theirs
+	shift 3
+	while [ "$1" != -- ]; do
+		command+=("$1")
+		shift
+	done
+	shift
+	timeout "${limit:-60}" on "${server:-node1}" "${command[@]}" \
+		>"$work/server" 2>&1 </dev/null &
+	pid=$!
+	until_true 30 listening "${server:-node1}" "$how" "$port" "$pid"
+	timeout "${limit:-60}" on "${client:-node0}" "$@" >"$work/client" 2>&1 </dev/null
+	ours=$?
+	[ "$ours" = 0 ] || { sleep 1; kill "$pid"; } 2>/dev/null
+	wait "$pid" 2>/dev/null
+	theirs=$?
+	if [ "$ours" = 0 ] && [ "$theirs" = 0 ]; then
+		[ -z "$name" ] || pass "$name"
+		return 0
+	fi
+	fail "${name:-pair}" "status $ours of the client, $theirs of the server: $*" \
+		"$work/client"
+	tail -n 5 "$work/server" | sed 's/^/  | server: /'
+	return 1
+}
+
+# gid_index NODE DEVICE ADDRESS-PATTERN: the RoCE v2 GID that matches, by index.
+gid_index() {
+	on "$1" bash -c '
+		cd "/sys/class/infiniband/$1/ports/1" || exit
+		for i in {0..15}; do
+			[ "$(cat gid_attrs/types/$i 2>/dev/null)" = "RoCE v2" ] || continue
+			grep -q "$2" gids/$i && echo "$i" && exit
+		done
+		exit 1' - "$2" "$3"
+}
+gid_v4() { gid_index "$1" "$2" '^0000:0000:0000:0000:0000:ffff:'; }
+gid_v6() { gid_index "$1" "$2" '^fd'; }
+
+# counter NODE DEVICE NAME
+counter() { on "$1" cat "/sys/class/infiniband/$2/ports/1/hw_counters/$3"; }
+
+# Linux counts pages that are pinned for DMA; both grow, the second less slowly.
+pinned_pages() {
+	awk '/^nr_foll_pin_acquired/ {a = $2} /^nr_foll_pin_released/ {r = $2}
+		END {print a - r}' /proc/vmstat
+}
+
+module_users() { awk '$1 == "nopin" {print $3}' /proc/modules; }
