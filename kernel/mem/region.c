@@ -146,6 +146,8 @@ static int nopin_region_mirror(struct nopin_region *region)
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
 	region->mirror = mirror;
+	nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
+			   &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS]);
 	return 0;
 }
 
@@ -181,10 +183,17 @@ static int nopin_region_pin(struct nopin_region *region)
 
 static void nopin_region_unpin(struct nopin_region *region)
 {
-	if (!region->umem)
-		return;
 	kvfree(region->pages);
 	ib_umem_release(region->umem);
+}
+
+/* The mirror itself is kept for faults that are still being taken. */
+static void nopin_region_leave(struct nopin_region *region)
+{
+	if (region->mirror)
+		nopin_mirror_unwatch(region->mirror, &region->watch);
+	else
+		nopin_region_unpin(region);
 }
 
 static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
@@ -254,7 +263,7 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 	return region;
 
 err_pages:
-	nopin_region_unpin(region);
+	nopin_region_leave(region);
 err_region:
 	nopin_region_put(region);
 	return ERR_PTR(err);
@@ -275,7 +284,7 @@ int nopin_region_destroy(struct nopin_region *region)
 	nopin_key_free(region);
 	nopin_region_release(region);
 	wait_for_completion(&region->idle);
-	nopin_region_unpin(region);
+	nopin_region_leave(region);
 	nopin_region_put(region);
 	return 0;
 }

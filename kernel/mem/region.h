@@ -9,6 +9,7 @@
 #include <rdma/ib_verbs.h>
 
 #include "mirror/mirror.h"
+#include "mirror/watch.h"
 
 struct nopin_dev;
 
@@ -34,6 +35,7 @@ struct nopin_dev;
  * @mirror: mirrored regions, else NULL
  * @umem: pinned regions, else NULL
  * @pages: pinned regions: one per page that the region touches
+ * @watch: mirrored regions: pages taken away from it
  * @page_faults: pages made present through this region
  * @prefetches: ibv_advise_mr() calls on this region
  * @rcu: lookups are lock-free
@@ -52,6 +54,7 @@ struct nopin_region {
 	struct nopin_mirror *mirror;
 	struct ib_umem *umem;
 	struct page **pages;
+	struct nopin_watch watch;
 	atomic64_t page_faults;
 	atomic64_t prefetches;
 	struct rcu_head rcu;

@@ -71,6 +71,18 @@ static void nopin_span_clip(const struct nopin_span *span,
 		*end = nopin_span_page(range->end - 1) + 1;
 }
 
+static void nopin_span_report(const struct nopin_span *span,
+			      const struct mmu_notifier_range *range,
+			      unsigned int dropped)
+{
+	u64 start = nopin_span_start(span);
+	u64 end = start + NOPIN_SPAN_SIZE;
+
+	nopin_watchers_count(&span->mirror->watchers,
+			     max_t(u64, range->start, start),
+			     min_t(u64, range->end, end) - 1, dropped);
+}
+
 static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
 {
 	return range->event == MMU_NOTIFY_UNMAP ||
@@ -113,6 +125,7 @@ static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 	trace_nopin_mirror_invalidate(mirror->mm, range->start, range->end,
 				      range->event, dropped);
 	atomic64_add(dropped, &mirror->page_invalidations);
+	nopin_span_report(span, range, dropped);
 	if (empty) {
 		nopin_span_mark(mirror, nopin_span_start(span));
 		nopin_mirror_kick(mirror, nopin_range_is_gone(range) ?
@@ -156,6 +169,7 @@ static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
 	rwlock_init(&span->lock);
 	span->mirror = mirror;
 	span->users = 1;
+	span->window = NOPIN_WINDOW_FIRST;
 	ret = mmu_interval_notifier_insert(&span->notifier, mirror->mm,
 					   va & ~(NOPIN_SPAN_SIZE - 1),
 					   NOPIN_SPAN_SIZE, &nopin_span_ops);
@@ -354,6 +368,7 @@ static struct nopin_mirror *nopin_mirror_alloc(struct mm_struct *mm)
 	mirror->mm = mm;
 	xa_init_flags(&mirror->spans, XA_FLAGS_ACCOUNT);
 	INIT_DELAYED_WORK(&mirror->work, nopin_mirror_work);
+	nopin_watchers_init(&mirror->watchers);
 	return mirror;
 }
 

@@ -15,12 +15,15 @@
 #include <linux/xarray.h>
 
 #include "mirror.h"
+#include "watch.h"
 
 #define NOPIN_SPAN_SHIFT	21
 #define NOPIN_SPAN_SIZE		BIT_ULL(NOPIN_SPAN_SHIFT)
 #define NOPIN_SPAN_ORDER	(NOPIN_SPAN_SHIFT - PAGE_SHIFT)
 #define NOPIN_SPAN_PAGES	((unsigned int)BIT(NOPIN_SPAN_ORDER))
 #define NOPIN_LINE_PAGES	64U
+/* What the first fault in a span looks at, log2 of the pages. */
+#define NOPIN_WINDOW_FIRST	4
 #define NOPIN_SPAN_LINES	DIV_ROUND_UP(NOPIN_SPAN_PAGES, NOPIN_LINE_PAGES)
 
 /* Spans that the reap work is to look at. */
@@ -50,7 +53,7 @@ struct nopin_line {
 
 /**
  * struct nopin_span - what is known about 2 MiB of an address space
- * @lock: protects @huge, @line, @room, @present, @users, @dead, @window.
+ * @lock: protects what follows it, up to @dead; hints may be read without it.
  *	Held for reading during copies, so that whoever holds it for writing
  *	knows that no copy is in flight. Softirqs read, so writers disable them.
  * @starved: writers that waited too long; readers stay out while it is not 0
@@ -96,6 +99,7 @@ struct nopin_span {
  * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
  * @page_faults: pages that faults made present
  * @page_invalidations: pages that the mm took away
+ * @watchers: who wants to know from which range
  * @nr_spans: spans now in existence
  * @table_bytes: their memory
  */
@@ -112,6 +116,7 @@ struct nopin_mirror {
 
 	atomic64_t page_faults;
 	atomic64_t page_invalidations;
+	struct nopin_watchers watchers;
 	atomic_long_t nr_spans;
 	atomic_long_t table_bytes;
 };
@@ -177,6 +182,9 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 		      struct nopin_room *room);
 void nopin_span_set_huge(struct nopin_span *span, unsigned long entry);
 void nopin_room_free(struct nopin_room *room);
+
+/* entry.c: what may be done to a page */
+unsigned long nopin_entry_make(unsigned long hmm, bool write, bool asked);
 
 /* mirror.c: which spans there are */
 struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va);

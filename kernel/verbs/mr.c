@@ -172,6 +172,11 @@ static int nopin_mr_put_counter(struct sk_buff *msg, const char *name,
 static int nopin_mr_put_counters(struct sk_buff *msg,
 				 const struct nopin_region *region)
 {
+	/* Rather none than a wrong one. */
+	if (region->watch.watching &&
+	    nopin_mr_put_counter(msg, "page_invalidations",
+				 &region->watch.page_invalidations))
+		return -EMSGSIZE;
 	return nopin_mr_put_counter(msg, "page_faults", &region->page_faults) ||
 	       nopin_mr_put_counter(msg, "prefetches", &region->prefetches);
 }
