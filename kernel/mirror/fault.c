@@ -2,12 +2,16 @@
 /*
  * Faults: make pages present for the CPU, then copy what its page tables say
  * into the spans.
+ *
+ * hmm_range_fault() could do both. It is used for the second half only, for the
+ * CPU's own fault code does the first better: it lets go of mmap_lock while it
+ * waits for a disk, it waits for userfaultfd handlers, it tells a shortage of
+ * memory from a hole, and breaking copy-on-write outside of the notifier's
+ * critical section does not make that section start again, once a page.
  */
 #include <linux/hmm.h>
-#include <linux/magic.h>
 #include <linux/memcontrol.h>
 #include <linux/overflow.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -16,14 +20,14 @@
 #include "trace.h"
 
 /*
- * A fault looks at 16 pages around it at first, at more where looking brought
- * new entries; it grows by a factor of four. As log2 of the pages.
+ * Where looking around brought new entries a fault looks at four times as many
+ * pages the next time, where it brought none at few. As log2 of the pages.
  */
-#define NOPIN_WINDOW_MIN	4
+#define NOPIN_WINDOW_MIN	2
 #define NOPIN_WINDOW_STEP	2
 
-/* The CPU's fault succeeds, HMM still refuses the page: give up at last. */
-#define NOPIN_STUCK_MAX		8
+/* How many times as many pages the next attempt may have to fault. */
+#define NOPIN_BATCH_STEP	16
 
 /**
  * struct nopin_fault - a fault in one span
@@ -43,8 +47,10 @@
  * @room: memory for the entries
  * @seq: the notifier's sequence that @pfn belongs to
  * @deadline: when to stop trying, jiffies
- * @stuck_page: page that HMM refused last
- * @stuck: how often it did
+ * @missing: needed pages that the CPU did not have when HMM looked last
+ * @batch: pages that this attempt may fault
+ * @tried: the pages that are only wanted were faulted, as far as they can be
+ * @blind: fault before looking, it will be needed
  * @pages: pages that became present, over all spans
  */
 struct nopin_fault {
@@ -64,8 +70,10 @@ struct nopin_fault {
 	struct nopin_room room;
 	unsigned long seq;
 	unsigned long deadline;
-	unsigned int stuck_page;
-	unsigned int stuck;
+	unsigned int missing;
+	unsigned int batch;
+	bool tried;
+	bool blind;
 	u64 pages;
 };
 
@@ -84,79 +92,11 @@ static unsigned long *nopin_fault_pfn(const struct nopin_fault *fault, unsigned 
 	return fault->pfn + (i - fault->base);
 }
 
-/*
- * memfd_secret() memory is no longer mapped by the kernel: nothing that we
- * could copy through. HMM does not know about it.
- */
-static bool nopin_folio_has_kaddr(struct folio *folio)
-{
-	struct address_space *mapping;
-
-	if (folio_test_anon(folio) || folio_test_swapbacked(folio))
-		return true;
-	mapping = folio_mapping(folio);
-	return !mapping || !mapping->host ||
-	       mapping->host->i_sb->s_magic != SECRETMEM_MAGIC;
-}
-
-/*
- * What we write must not be dropped as clean. HMM tells whether the CPU's entry
- * is writable but not whether it is dirty, and there is no dirty bit that our
- * writes would set. Where can there be a writable clean entry, so that a write
- * fault of ours makes the CPU do nothing?
- *
- *  - Anonymous memory: after MADV_FREE, and after a swap-in for reading, when
- *    the swap slot still holds a copy. Reclaim drops such a page if neither the
- *    entry nor the folio is dirty. So mark the folio. The mark lasts for as long
- *    as our entry: swap-out, migration and another MADV_FREE clear it only after
- *    or while they unmap the page, of which we are told first.
- *  - tmpfs and shared memory map clean pages writable. The same holds for them.
- *  - Filesystems with write-back keep clean pages write-protected. Our fault
- *    runs their page_mkwrite(), which also keeps the folio dirty; write-back
- *    protects the page again (page_mkclean) before it clears the mark and tells
- *    us first. Marking the folio here would be wrong: it is theirs to do, under
- *    the folio's lock.
- *  - hugetlbfs and ramfs do not reclaim.
- *
- * The zero page, KSM pages, private file mappings and pages shared with a fork
- * are never writable in the CPU's tables, so they do not get here. A fault for
- * reading installs nothing writable, for otherwise reading alone would dirty.
- *
- * A page that nobody asked to write but happens to lie beside it (@asked false)
- * becomes writable only where the mark changes nothing: memory that was freed
- * lazily, or is clean in swap, stays so.
- *
- * folio_mark_dirty() does not sleep for these two kinds. The folio can't be
- * truncated meanwhile: it is mapped, and unmapping it waits for the span's lock.
- */
-static bool nopin_folio_take_write(struct folio *folio, bool asked)
-{
-	bool anon = folio_test_anon(folio);
-	bool swapbacked = folio_test_swapbacked(folio);
-
-	if ((!anon && !swapbacked) || folio_test_dirty(folio))
-		return true;
-	if (!asked && (!anon || !swapbacked || folio_test_swapcache(folio)))
-		return false;
-	folio_mark_dirty(folio);
-	return true;
-}
-
 /* The entry for what HMM said about page @i, or 0. */
 static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned int i)
 {
-	unsigned long hmm = *nopin_fault_pfn(fault, i);
-	bool asked = i >= fault->first && i < fault->want_end;
-	struct page *page = hmm_pfn_to_page(hmm);
-	unsigned long entry;
-
-	if (!nopin_folio_has_kaddr(page_folio(page)))
-		return 0;
-	entry = page_to_pfn(page) << NOPIN_ENTRY_PFN_SHIFT | NOPIN_ENTRY_VALID;
-	if (nopin_fault_writes(fault) && hmm & HMM_PFN_WRITE &&
-	    nopin_folio_take_write(page_folio(page), asked))
-		entry |= NOPIN_ENTRY_WRITE;
-	return entry;
+	return nopin_entry_make(*nopin_fault_pfn(fault, i), nopin_fault_writes(fault),
+				i >= fault->first && i < fault->want_end);
 }
 
 /* Does one mapping of the CPU cover the span? Then it does for every page. */
@@ -236,7 +176,7 @@ static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gai
 	unsigned int size = fault->win_end - fault->win_first;
 	struct nopin_span *span = fault->span;
 
-	if (gained * 2 >= size - (fault->want_end - fault->first))
+	if (gained && gained * 2 >= size - (fault->want_end - fault->first))
 		span->window = min_t(unsigned int, NOPIN_SPAN_ORDER,
 				     ilog2(size) + NOPIN_WINDOW_STEP);
 	else if (!gained)
@@ -305,99 +245,112 @@ static int nopin_fault_install(struct nopin_fault *fault)
 	return ret;
 }
 
-static int nopin_fault_hmm(struct nopin_fault *fault, unsigned int first,
-			   unsigned int end, unsigned long request)
+/* Is page @i as it is asked for, for the CPU? */
+static bool nopin_fault_has(const struct nopin_fault *fault, unsigned int i)
+{
+	unsigned long rights = HMM_PFN_VALID;
+
+	if (nopin_fault_writes(fault))
+		rights |= HMM_PFN_WRITE;
+	return (*nopin_fault_pfn(fault, i) & rights) == rights;
+}
+
+static unsigned int nopin_fault_missing(const struct nopin_fault *fault,
+					unsigned int first, unsigned int end)
+{
+	unsigned int i, n = 0;
+
+	for (i = first; i < end; i++)
+		n += !nopin_fault_has(fault, i);
+	return n;
+}
+
+/*
+ * Read the CPU's page tables, without any fault: all of the window, for entries
+ * that cost next to nothing now and a fault each later.
+ */
+static int nopin_fault_look(struct nopin_fault *fault)
 {
 	struct hmm_range range = {
 		.notifier = &fault->span->notifier,
 		.notifier_seq = fault->seq,
-		.start = nopin_fault_va(fault, first),
-		.end = nopin_fault_va(fault, end),
-		.hmm_pfns = nopin_fault_pfn(fault, first),
-		.default_flags = request,
+		.start = nopin_fault_va(fault, fault->win_first),
+		.end = nopin_fault_va(fault, fault->win_end),
+		.hmm_pfns = nopin_fault_pfn(fault, fault->win_first),
 	};
 
-	if (first == end)
-		return 0;
-	/* What HMM does not get to stays 0. */
-	memset(range.hmm_pfns, 0, (end - first) * sizeof(*range.hmm_pfns));
 	return hmm_range_fault(&range);
 }
 
-/*
- * HMM says -EFAULT also where a CPU would only have to wait or to try again: for
- * a userfaultfd handler, for memory. Let the CPU's own fault code decide about
- * the first page that HMM did not get, and go on if it can be had.
- *
- * mmap_lock is held for reading, but may have been dropped in between.
- */
-static int nopin_fault_resolve(struct nopin_fault *fault)
+/* As if the CPU took the fault. Drops and takes mmap_lock where that waits. */
+static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
 	unsigned int fault_flags = FAULT_FLAG_REMOTE;
-	unsigned int i = fault->first;
 	bool unlocked = false;
-	int ret;
-
-	while (i < fault->need_end && *nopin_fault_pfn(fault, i) & HMM_PFN_VALID)
-		i++;
-	if (i == fault->need_end)
-		return -EFAULT;
-	if (fault->stuck_page != i)
-		fault->stuck = 0;
-	fault->stuck_page = i;
-	if (fault->stuck++ == NOPIN_STUCK_MAX)
-		return -EFAULT;
 
 	if (nopin_fault_writes(fault))
 		fault_flags |= FAULT_FLAG_WRITE;
-	ret = fixup_user_fault(fault->mirror->mm, nopin_fault_va(fault, i),
-			       fault_flags, &unlocked);
-	if (ret)
-		return ret;
-	fault->deadline = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
-	return -EBUSY;
+	return fixup_user_fault(fault->mirror->mm, nopin_fault_va(fault, i),
+				fault_flags, &unlocked);
 }
 
-/* Does the CPU have them as they are needed? */
-static bool nopin_fault_is_satisfied(const struct nopin_fault *fault)
+/* Memory without pages to copy from (VM_IO, VM_PFNMAP), or no memory at all. */
+static bool nopin_fault_is_hopeless(const struct nopin_fault *fault, unsigned int i)
 {
-	unsigned long rights = HMM_PFN_VALID;
-	unsigned int i;
-
-	if (nopin_fault_writes(fault))
-		rights |= HMM_PFN_WRITE;
-	for (i = fault->first; i < fault->want_end; i++)
-		if ((*nopin_fault_pfn(fault, i) & rights) != rights)
-			return false;
-	return true;
+	return *nopin_fault_pfn(fault, i) & HMM_PFN_ERROR;
 }
 
 /*
- * First all of the window, without any fault, for entries that the CPU has cost
- * next to nothing now and a fault each later; if something is missing, the pages
- * that are needed, by force; then those that are wanted, if they can be had.
- * That is up to three walks, for a walk that may fault fills whole holes. The
- * results belong together: if the CPU takes one back, the sequence tells.
+ * Fault what HMM found missing. One page at first, as it may bring a huge page
+ * that has all the others, then more and more. A page that is only wanted and
+ * can't be had is the end of it, but no error.
  */
+static int nopin_fault_touch_missing(struct nopin_fault *fault)
+{
+	unsigned int batch = fault->batch;
+	unsigned int i;
+	int ret = 0;
+
+	fault->batch = min(batch * NOPIN_BATCH_STEP, NOPIN_SPAN_PAGES);
+	for (i = fault->first; i < fault->want_end && batch; i++) {
+		if (nopin_fault_has(fault, i))
+			continue;
+		if (nopin_fault_is_hopeless(fault, i))
+			ret = -EFAULT;
+		else
+			ret = nopin_fault_touch(fault, i);
+		if (ret && i < fault->need_end)
+			return ret;
+		if (ret)
+			break;
+		batch--;
+	}
+	fault->tried = ret || i == fault->want_end;
+	return 0;
+}
+
+/* Nothing to fault: all is there, or what there is must do. */
+static bool nopin_fault_is_satisfied(struct nopin_fault *fault)
+{
+	unsigned int end = fault->tried ? fault->need_end : fault->want_end;
+
+	return fault->flags & NOPIN_FAULT_SNAPSHOT ||
+	       !nopin_fault_missing(fault, fault->first, end);
+}
+
+/* With mmap_lock for reading. 0: HMM's results are good; -EBUSY: come again. */
 static int nopin_fault_walk(struct nopin_fault *fault)
 {
-	unsigned long request = HMM_PFN_REQ_FAULT;
 	int ret;
 
-	ret = nopin_fault_hmm(fault, fault->win_first, fault->win_end, 0);
-	if (ret || fault->flags & NOPIN_FAULT_SNAPSHOT ||
-	    nopin_fault_is_satisfied(fault))
-		return ret;
-
-	if (nopin_fault_writes(fault))
-		request |= HMM_PFN_REQ_WRITE;
-	ret = nopin_fault_hmm(fault, fault->first, fault->need_end, request);
-	if (ret == -EFAULT)
-		return nopin_fault_resolve(fault);
-	if (ret)
-		return ret;
-	ret = nopin_fault_hmm(fault, fault->need_end, fault->want_end, request);
-	return ret == -EBUSY ? ret : 0;
+	if (!fault->blind) {
+		ret = nopin_fault_look(fault);
+		if (ret || nopin_fault_is_satisfied(fault))
+			return ret;
+	}
+	fault->blind = false;
+	ret = nopin_fault_touch_missing(fault);
+	return ret ?: -EBUSY;
 }
 
 static int nopin_fault_attempt(struct nopin_fault *fault)
@@ -413,10 +366,16 @@ static int nopin_fault_attempt(struct nopin_fault *fault)
 	return ret ?: nopin_fault_install(fault);
 }
 
+/*
+ * A page may be there and the access was turned away for a writer that starves:
+ * let that one go first, for the access that follows must not find it again.
+ */
 static bool nopin_fault_is_done(struct nopin_fault *fault)
 {
 	bool done;
 
+	while (atomic_read(&fault->span->starved))
+		cond_resched();
 	read_lock_bh(&fault->span->lock);
 	done = nopin_span_allows(fault->span, fault->first, fault->want_end,
 				 nopin_fault_writes(fault));
@@ -428,38 +387,51 @@ static bool nopin_fault_is_done(struct nopin_fault *fault)
 static int nopin_fault_set_window(struct nopin_fault *fault)
 {
 	unsigned int asked = fault->want_end - fault->first;
-	unsigned int order = max_t(unsigned int, NOPIN_WINDOW_MIN,
+	unsigned int order = max_t(unsigned int, ilog2(asked) + 1,
 				   READ_ONCE(fault->span->window));
 	unsigned int size;
 
-	order = max_t(unsigned int, order, ilog2(asked) + 1);
 	size = 1U << min_t(unsigned int, order, NOPIN_SPAN_ORDER);
 	fault->win_first = round_down(fault->first, size);
 	fault->win_end = round_up(fault->want_end, size);
 
 	fault->base = round_down(fault->win_first, NOPIN_LINE_PAGES);
 	fault->pfn = fault->line;
-	if (fault->win_end - fault->base <= NOPIN_LINE_PAGES)
-		return 0;
-	if (!fault->whole)
-		fault->whole = kmalloc_array(NOPIN_SPAN_PAGES,
-					     sizeof(*fault->whole), GFP_KERNEL);
-	fault->pfn = fault->whole;
-	return fault->whole ? 0 : -ENOMEM;
+	if (fault->win_end - fault->base > NOPIN_LINE_PAGES) {
+		if (!fault->whole)
+			fault->whole = kmalloc_array(NOPIN_SPAN_PAGES,
+						     sizeof(*fault->whole),
+						     GFP_KERNEL);
+		fault->pfn = fault->whole;
+	}
+	if (!fault->pfn)
+		return -ENOMEM;
+	/* Nothing is known yet. */
+	memset(nopin_fault_pfn(fault, fault->win_first), 0,
+	       (fault->win_end - fault->win_first) * sizeof(*fault->pfn));
+	return 0;
 }
 
-/*
- * Each attempt that -EBUSY ends has met an invalidation: somebody else's, or the
- * one that comes with breaking copy-on-write for us, and then that page is done.
- */
+/* Every attempt that leaves fewer pages missing starts the time anew. */
+static bool nopin_fault_may_retry(struct nopin_fault *fault)
+{
+	unsigned int missing = nopin_fault_missing(fault, fault->first,
+						   fault->need_end);
+
+	if (missing < fault->missing) {
+		fault->missing = missing;
+		fault->deadline = jiffies +
+				  msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+	}
+	return time_before(jiffies, fault->deadline);
+}
+
 static int nopin_fault_run(struct nopin_fault *fault)
 {
 	int ret = nopin_fault_set_window(fault);
 
 	if (ret)
 		return ret;
-	fault->stuck = 0;
-	fault->deadline = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
 	do {
 		ret = nopin_fault_attempt(fault);
 		if (ret != -EBUSY)
@@ -467,7 +439,7 @@ static int nopin_fault_run(struct nopin_fault *fault)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-	} while (time_before(jiffies, fault->deadline));
+	} while (nopin_fault_may_retry(fault));
 	return ret;
 }
 
@@ -483,6 +455,11 @@ static int nopin_fault_span(struct nopin_fault *fault, u64 va, u64 need, u64 wan
 	fault->first = nopin_span_page(va);
 	fault->need_end = need ? nopin_span_page(va + need - 1) + 1 : fault->first;
 	fault->want_end = nopin_span_page(va + want - 1) + 1;
+	fault->missing = UINT_MAX;
+	fault->batch = 1;
+	fault->tried = false;
+	/* Where the neighbours were not there, the next page will not be either. */
+	fault->blind = need && READ_ONCE(fault->span->window) == NOPIN_WINDOW_MIN;
 	memset(&fault->room, 0, sizeof(fault->room));
 	if (!nopin_fault_is_done(fault))
 		ret = nopin_fault_run(fault);
@@ -532,10 +509,10 @@ static int nopin_fault_spans(struct nopin_fault *fault, u64 va, u64 need_end,
 	return 0;
 }
 
-/* Errors that only HMM tells apart: none of them goes away by itself. */
+/* What can't go away by itself is one thing to our callers. */
 static int nopin_fault_errno(int ret)
 {
-	return ret == -EPERM || ret == -EINVAL || ret == -EHWPOISON ? -EFAULT : ret;
+	return ret == -EINVAL || ret == -EHWPOISON ? -EFAULT : ret;
 }
 
 /*

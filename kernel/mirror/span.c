@@ -3,6 +3,7 @@
  * The table of one span: packed lines of entries, or one entry for all of it.
  */
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "span.h"
 
@@ -260,7 +261,8 @@ void nopin_room_free(struct nopin_room *room)
 
 /*
  * Merge from the last entry down, so that it can be done in place: the place
- * of an entry never lies below the one it had.
+ * of an entry never lies below the one it had. What lies below the lowest new
+ * one stays where it is.
  */
 static void nopin_line_merge(struct nopin_line *line, unsigned long *to,
 			     u64 bits, const unsigned long *entries)
@@ -269,7 +271,7 @@ static void nopin_line_merge(struct nopin_line *line, unsigned long *to,
 	unsigned int old = hweight64(line->bits);
 	unsigned int place = hweight64(left);
 
-	while (left) {
+	while (left & bits) {
 		unsigned int i = fls64(left) - 1;
 		unsigned long entry = 0;
 
@@ -281,6 +283,8 @@ static void nopin_line_merge(struct nopin_line *line, unsigned long *to,
 		to[--place] = entry;
 		left &= ~BIT_ULL(i);
 	}
+	if (to != line->entry)
+		memcpy(to, line->entry, old * sizeof(*to));
 	line->bits |= bits;
 }
 

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * From what HMM says about a page to our entry for it: may we read it, may we
+ * write it, and will what we write be kept?
+ */
+#include <linux/fs.h>
+#include <linux/hmm.h>
+#include <linux/magic.h>
+#include <linux/pagemap.h>
+
+#include "span.h"
+
+/*
+ * memfd_secret() memory is no longer mapped by the kernel: nothing that we
+ * could copy through. HMM does not know about it.
+ */
+static bool nopin_folio_has_kaddr(struct folio *folio)
+{
+	struct address_space *mapping;
+
+	if (folio_test_anon(folio) || folio_test_swapbacked(folio))
+		return true;
+	mapping = folio_mapping(folio);
+	return !mapping || !mapping->host ||
+	       mapping->host->i_sb->s_magic != SECRETMEM_MAGIC;
+}
+
+/*
+ * What we write must not be dropped as clean. HMM tells whether the CPU's entry
+ * is writable but not whether it is dirty, and there is no dirty bit that our
+ * writes would set. Where can there be a writable clean entry, so that a write
+ * fault of ours makes the CPU do nothing?
+ *
+ *  - Anonymous memory: after MADV_FREE, and after a swap-in for reading, when
+ *    the swap slot still holds a copy. Reclaim drops such a page if neither the
+ *    entry nor the folio is dirty. So mark the folio. The mark lasts for as long
+ *    as our entry: swap-out, migration and another MADV_FREE clear it only after
+ *    or while they unmap the page, of which we are told first.
+ *  - tmpfs and shared memory map clean pages writable. The same holds for them.
+ *  - Filesystems with write-back keep clean pages write-protected. Our fault
+ *    runs their page_mkwrite(), which also keeps the folio dirty; write-back
+ *    protects the page again (page_mkclean) before it clears the mark and tells
+ *    us first. Marking the folio here would be wrong: it is theirs to do, under
+ *    the folio's lock.
+ *  - hugetlbfs and ramfs do not reclaim.
+ *
+ * The zero page, KSM pages, private file mappings and pages shared with a fork
+ * are never writable in the CPU's tables, so they do not get here. A fault for
+ * reading installs nothing writable, for otherwise reading alone would dirty.
+ *
+ * A page that nobody asked to write but happens to lie beside it (@asked false)
+ * becomes writable only where the mark changes nothing: memory that was freed
+ * lazily, or is clean in swap, stays so.
+ *
+ * folio_mark_dirty() does not sleep for these two kinds. The folio can't be
+ * truncated meanwhile: it is mapped, and unmapping it waits for the span's lock.
+ */
+static bool nopin_folio_take_write(struct folio *folio, bool asked)
+{
+	bool anon = folio_test_anon(folio);
+	bool swapbacked = folio_test_swapbacked(folio);
+
+	if ((!anon && !swapbacked) || folio_test_dirty(folio))
+		return true;
+	if (!asked && (!anon || !swapbacked || folio_test_swapcache(folio)))
+		return false;
+	folio_mark_dirty(folio);
+	return true;
+}
+
+/**
+ * nopin_entry_make - the entry for a page
+ * @hmm: what hmm_range_fault() said about it, HMM_PFN_VALID among it
+ * @write: this is a fault for writing
+ * @asked: of this very page, not of one beside it
+ *
+ * Return: the entry, with NOPIN_ENTRY_WRITE only if the page will be written
+ * back; 0 when the kernel itself can't reach the page.
+ * Context: the span is locked for writing and the notifier's sequence was found
+ * unchanged, so the page stays what it is.
+ */
+unsigned long nopin_entry_make(unsigned long hmm, bool write, bool asked)
+{
+	struct page *page = hmm_pfn_to_page(hmm);
+	struct folio *folio = page_folio(page);
+	unsigned long entry;
+
+	if (!nopin_folio_has_kaddr(folio))
+		return 0;
+	entry = page_to_pfn(page) << NOPIN_ENTRY_PFN_SHIFT | NOPIN_ENTRY_VALID;
+	if (write && hmm & HMM_PFN_WRITE && nopin_folio_take_write(folio, asked))
+		entry |= NOPIN_ENTRY_WRITE;
+	return entry;
+}
