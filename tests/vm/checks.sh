@@ -29,11 +29,20 @@ suite_end() {
 	exit
 }
 
+# limited COMMAND…: with a time limit, unless it is a function of the script.
+limited() {
+	if declare -F "$1" >/dev/null; then
+		"$@"
+	else
+		timeout "${limit:-60}" "$@"
+	fi >"$work/check" 2>&1 </dev/null
+}
+
 # check NAME COMMAND…: passes when COMMAND succeeds.
 check() {
 	local name=$1 status
 	shift
-	timeout "${limit:-60}" "$@" >"$work/check" 2>&1 </dev/null
+	limited "$@"
 	status=$?
 	case $status in
 	0) pass "$name" ;;
@@ -47,7 +56,7 @@ check() {
 refuse() {
 	local name=$1 status
 	shift
-	timeout "${limit:-60}" "$@" >"$work/check" 2>&1 </dev/null
+	limited "$@"
 	status=$?
 	if [ "$status" = 0 ]; then
 		fail "$name" "succeeded: $*" "$work/check"
@@ -64,6 +73,17 @@ expect() {
 		pass "$1"
 	else
 		fail "$1" "wanted '$2', got '$3'"
+	fi
+}
+
+# becomes NAME COMMAND…: passes when COMMAND succeeds within 10 s.
+becomes() {
+	local name=$1
+	shift
+	if until_true 10 limited "$@"; then
+		pass "$name"
+	else
+		fail "$name" "not so after 10 s: $*" "$work/check"
 	fi
 }
 
