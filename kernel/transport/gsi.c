@@ -77,6 +77,12 @@ static void nopin_gsi_complete_send(struct nopin_qp *qp,
 		nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp, false);
 }
 
+/* A key with the top bit set stands for the QP's own (IBTA 10.2.5). */
+static u32 nopin_gsi_qkey(const struct nopin_qp *qp, u32 qkey)
+{
+	return qkey & BIT(31) ? qp->attr.qkey : qkey;
+}
+
 /* A datagram that cannot be sent is as good as lost: the MAD layer retries. */
 static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send *send)
 {
@@ -84,7 +90,7 @@ static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send 
 		.opcode = NOPIN_UD_SEND_ONLY,
 		.pkey = NOPIN_DEFAULT_PKEY,
 		.qpn = send->remote_qpn,
-		.qkey = send->remote_qkey,
+		.qkey = nopin_gsi_qkey(qp, send->remote_qkey),
 		.src_qp = NOPIN_GSI_QPN,
 		.psn = qp->sq.next_psn,
 		.solicited = send->solicited,
