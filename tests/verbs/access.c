@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Requests that must not reach memory: forged keys, missing rights, ranges that
+ * leave their region. Each has its completion status (IBTA 9.9, 10.10, 11.6.2),
+ * moves no byte, and hurts nobody else.
+ */
+#include "rc.h"
+
+#define LEN	9000	/* bytes of the regions: several pages and packets */
+
+struct scene {
+	const struct rc_op *op;
+	enum rc_kind kind;
+	struct rc_attr attr;
+	struct rc_pair *pair;
+	struct rc_mem *local, *remote;
+	uint8_t *local_copy, *remote_copy;
+	size_t len;
+	struct rc_wr wr;
+};
+
+struct trouble {
+	const char *name;
+	void (*spoil)(struct scene *s);
+	enum ibv_wc_status status;
+	bool needs_bounds;	/* of the region: not for implicit ones */
+	bool at_sender;		/* found before anything is sent */
+};
+
+struct variant {
+	const struct rc_op *op;
+	const struct trouble *trouble;
+	enum rc_kind kind;
+};
+
+/* --- building and judging a scene --- */
+
+static uint8_t *copy_of(const struct rc_mem *mem)
+{
+	uint8_t *copy = rc_map(mem->len, 0);
+
+	memcpy(copy, mem->addr, mem->len);
+	return copy;
+}
+
+static struct rc_mem *region(struct ibv_pd *pd, enum rc_kind kind, int access)
+{
+	struct rc_mem *mem = rc_mem_new(pd, kind, LEN, access);
+
+	rc_fill(mem->addr, mem->len);
+	return mem;
+}
+
+/* The remote address inside of @mem, fit for an atomic too. */
+static size_t aligned(const struct rc_mem *mem, size_t off)
+{
+	return off + (-(mem->iova + off) & 7);
+}
+
+static uint64_t *remote_addr(struct scene *s)
+{
+	return s->op->atomic ? &s->wr.wr.wr.atomic.remote_addr :
+			       &s->wr.wr.wr.rdma.remote_addr;
+}
+
+static uint32_t *rkey(struct scene *s)
+{
+	return s->op->atomic ? &s->wr.wr.wr.atomic.rkey : &s->wr.wr.wr.rdma.rkey;
+}
+
+/* A request that would work as it stands. */
+static void scene_init(struct scene *s, const struct rc_op *op, enum rc_kind kind)
+{
+	memset(s, 0, sizeof(*s));
+	s->op = op;
+	s->kind = kind;
+	s->attr = rc_attr_default;
+	s->pair = rc_pair_new(&s->attr);
+	s->local = region(s->pair->a.pd, kind, RC_ACCESS_ALL);
+	s->remote = region(s->pair->b.pd, kind, RC_ACCESS_ALL);
+	s->len = op->atomic ? 8 : 2 + rc_below(LEN - 100);
+	rc_wr_init(&s->wr, op->op, 1);
+	rc_wr_local(&s->wr, s->local, rc_below(LEN - s->len), s->len);
+	if (op->rdma)
+		rc_wr_remote(&s->wr, s->remote, aligned(s->remote, 16));
+}
+
+static void scene_remember(struct scene *s)
+{
+	s->local_copy = copy_of(s->local);
+	s->remote_copy = copy_of(s->remote);
+}
+
+static void scene_untouched(struct scene *s)
+{
+	rc_require(!memcmp(s->local->addr, s->local_copy, LEN), "local memory changed");
+	rc_require(!memcmp(s->remote->addr, s->remote_copy, LEN), "remote memory changed");
+	rc_mem_guards(s->local);
+	rc_mem_guards(s->remote);
+}
+
+static void post_follower(struct scene *s, uint64_t id)
+{
+	struct rc_wr wr;
+
+	rc_wr_init(&wr, IBV_WR_SEND, id);
+	wr.wr.send_flags = 0;	/* flushed requests complete all the same */
+	rc_ok(rc_post(&s->pair->a, &wr));
+}
+
+/* The bad request, two behind it, receives at the target; then what must follow. */
+static void scene_play(struct scene *s, enum ibv_wc_status status, bool at_sender)
+{
+	struct rc_end *a = &s->pair->a, *b = &s->pair->b;
+
+	scene_remember(s);
+	for (int i = 0; i < 3; i++)
+		rc_ok(rc_post_recv(b, 10 + i, NULL, 0));
+	s->wr.wr.send_flags &= ~IBV_SEND_SIGNALED;	/* errors always complete */
+	rc_ok(rc_post(a, &s->wr));
+	post_follower(s, 2);
+	post_follower(s, 3);
+	rc_want(a->scq, 1, status);
+	rc_want(a->scq, 2, IBV_WC_WR_FLUSH_ERR);
+	rc_want(a->scq, 3, IBV_WC_WR_FLUSH_ERR);
+	rc_require(rc_state(a) == IBV_QPS_ERR, "the sender's QP is in state %d", rc_state(a));
+	scene_untouched(s);
+	if (at_sender) {
+		rc_require(rc_state(b) == IBV_QPS_RTS, "the target's QP was hurt");
+		rc_want_none(b->rcq, 20);
+		return;
+	}
+	rc_want_event(b->dev, status == IBV_WC_REM_ACCESS_ERR ?
+		      IBV_EVENT_QP_ACCESS_ERR : IBV_EVENT_QP_REQ_ERR);
+	rc_require(rc_state(b) == IBV_QPS_ERR, "the target's QP is in state %d", rc_state(b));
+	for (int i = 0; i < 3; i++)
+		rc_want(b->rcq, 10 + i, IBV_WC_WR_FLUSH_ERR);
+	rc_want_none(b->rcq, 2);
+}
+
+/* --- remote trouble --- */
+
+static void forged_rkey(struct scene *s)
+{
+	*rkey(s) ^= 1U << rc_below(32);
+}
+
+static void random_rkey(struct scene *s)
+{
+	uint32_t real = *rkey(s);
+
+	while (*rkey(s) == real)
+		*rkey(s) = rc_rand();
+}
+
+static void rkey_of_other_pd(struct scene *s)
+{
+	struct rc_pair *other = rc_pair();
+	struct ibv_mr *mr = rc_reg(other->b.pd, s->kind, s->remote->addr, LEN,
+				   s->remote->iova, RC_ACCESS_ALL);
+
+	*rkey(s) = mr->rkey;
+}
+
+static void rkey_deregistered(struct scene *s)
+{
+	rc_release(s->remote->mr);
+}
+
+static void rkey_reused(struct scene *s)
+{
+	rc_release(s->remote->mr);
+	s->remote->mr = rc_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
+			       s->remote->iova, RC_ACCESS_ALL);
+}
+
+static void right_missing(struct scene *s)
+{
+	int access = RC_ACCESS_ALL & ~s->op->remote_right;
+
+	*rkey(s) = rc_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
+			  s->remote->iova, access)->rkey;
+}
+
+static void all_rights_missing(struct scene *s)
+{
+	*rkey(s) = rc_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
+			  s->remote->iova, 0)->rkey;
+}
+
+static void below_region(struct scene *s)
+{
+	*remote_addr(s) = s->op->atomic ? (s->remote->iova - 1) & ~7ULL :
+					  s->remote->iova - 1;
+}
+
+static void above_region(struct scene *s)
+{
+	uint64_t end = s->remote->iova + LEN;
+
+	*remote_addr(s) = s->op->atomic ? (end - 1) & ~7ULL : end - s->len + 1;
+	if (s->op->atomic && !(end & 7))
+		*remote_addr(s) = end;
+}
+
+static void far_above(struct scene *s)
+{
+	*remote_addr(s) = (s->remote->iova + LEN + (rc_rand() >> 16)) & ~7ULL;
+}
+
+static void remote_wraps(struct scene *s)
+{
+	*remote_addr(s) = s->op->atomic ? ~7ULL : UINT64_MAX - rc_below(s->len - 1);
+}
+
+/* Begins below the region, at the top of the address space, and ends inside. */
+static void remote_wraps_into(struct scene *s)
+{
+	*remote_addr(s) = s->op->atomic ? ~7ULL : UINT64_MAX;
+}
+
+static void kernel_address(struct scene *s)
+{
+	*remote_addr(s) = 0xffff888000001000ULL;
+}
+
+static void non_canonical(struct scene *s)
+{
+	*remote_addr(s) = 0x8000000000001000ULL;
+}
+
+static const struct trouble remote_troubles[] = {
+	{ "forged_rkey", forged_rkey, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "random_rkey", random_rkey, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "rkey_of_other_pd", rkey_of_other_pd, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "rkey_deregistered", rkey_deregistered, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "rkey_reused", rkey_reused, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "right_missing", right_missing, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "all_rights_missing", all_rights_missing, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "below_region", below_region, IBV_WC_REM_ACCESS_ERR, true, false },
+	{ "above_region", above_region, IBV_WC_REM_ACCESS_ERR, true, false },
+	{ "far_above", far_above, IBV_WC_REM_ACCESS_ERR, true, false },
+	{ "wraps", remote_wraps, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "wraps_into", remote_wraps_into, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "kernel_address", kernel_address, IBV_WC_REM_ACCESS_ERR, false, false },
+	{ "non_canonical", non_canonical, IBV_WC_REM_ACCESS_ERR, false, false },
+};
+
+/* --- local trouble --- */
+
+static void forged_lkey(struct scene *s)
+{
+	s->wr.sge[0].lkey ^= 1U << rc_below(32);
+}
+
+static void lkey_of_other_pd(struct scene *s)
+{
+	struct rc_pair *other = rc_pair();
+
+	s->wr.sge[0].lkey = rc_reg(other->a.pd, s->kind, s->local->addr, LEN,
+				   s->local->iova, RC_ACCESS_ALL)->lkey;
+}
+
+static void lkey_deregistered(struct scene *s)
+{
+	rc_release(s->local->mr);
+}
+
+static void local_below(struct scene *s)
+{
+	s->wr.sge[0].addr = s->local->iova - 1;
+}
+
+static void local_above(struct scene *s)
+{
+	s->wr.sge[0].addr = s->local->iova + LEN - s->len + 1;
+}
+
+static void local_wraps(struct scene *s)
+{
+	s->wr.sge[0].addr = UINT64_MAX - rc_below(s->len - 1);
+}
+
+static void local_kernel_address(struct scene *s)
+{
+	s->wr.sge[0].addr = 0xffff888000001000ULL;
+}
+
+static void local_huge(struct scene *s)
+{
+	s->wr.sge[0].length = 0x7fffffff;
+}
+
+static const struct trouble local_troubles[] = {
+	{ "forged_lkey", forged_lkey, IBV_WC_LOC_PROT_ERR, false, true },
+	{ "lkey_of_other_pd", lkey_of_other_pd, IBV_WC_LOC_PROT_ERR, false, true },
+	{ "lkey_deregistered", lkey_deregistered, IBV_WC_LOC_PROT_ERR, false, true },
+	{ "local_below", local_below, IBV_WC_LOC_PROT_ERR, true, true },
+	{ "local_above", local_above, IBV_WC_LOC_PROT_ERR, true, true },
+	{ "local_wraps", local_wraps, IBV_WC_LOC_PROT_ERR, false, true },
+	{ "local_kernel_address", local_kernel_address, IBV_WC_LOC_PROT_ERR, false, true },
+	{ "local_huge", local_huge, IBV_WC_LOC_PROT_ERR, true, true },
+};
+
+static void trouble(const void *arg)
+{
+	const struct variant *v = arg;
+	struct scene s;
+
+	rc_need_kind(rc_dev(0), v->kind, v->op->odp_cap);
+	rc_need_kind(rc_dev(1), v->kind, v->op->odp_cap);
+	for (unsigned int i = 0; i < 3 * rc_opts.rounds; i++) {
+		scene_init(&s, v->op, v->kind);
+		v->trouble->spoil(&s);
+		scene_play(&s, v->trouble->status, v->trouble->at_sender);
+	}
+	rc_works(rc_pair());
+}
+
+/* --- troubles of their own --- */
+
+/* What a fetching request brings must be writable here. */
+static void fetch_into_read_only(const void *arg)
+{
+	struct scene s;
+
+	scene_init(&s, arg, RC_PINNED);
+	s.wr.sge[0].lkey = rc_reg(s.pair->a.pd, RC_PINNED, s.local->addr, LEN,
+				  s.local->iova, IBV_ACCESS_REMOTE_READ)->lkey;
+	scene_remember(&s);
+	rc_ok(rc_post(&s.pair->a, &s.wr));
+	rc_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
+	rc_require(!memcmp(s.local->addr, s.local_copy, LEN), "local memory changed");
+}
+
+/* The second of two elements is bad: an error, and nothing beyond the first moves. */
+static void second_element_bad(const void *arg)
+{
+	struct scene s;
+
+	scene_init(&s, arg, RC_PINNED);
+	rc_wr_local(&s.wr, s.local, 0, 4000);
+	s.wr.sge[1].lkey ^= 0x100;
+	*remote_addr(&s) = s.remote->iova;
+	s.wr.sge[0] = rc_sge(s.local, 0, 4000);
+	scene_remember(&s);
+	rc_ok(rc_post(&s.pair->a, &s.wr));
+	rc_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
+	rc_require(!memcmp(s.remote->addr + 4000, s.remote_copy + 4000, LEN - 4000),
+		   "the bad element was sent");
+}
+
+/* The target's QP does not allow the operation at all. */
+static void qp_forbids(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	const struct rc_op *op = arg;
+	struct ibv_wc wc;
+	struct scene s;
+
+	scene_init(&s, op, RC_PINNED);
+	attr.access = RC_ACCESS_ALL & ~op->remote_right;
+	s.pair = rc_pair_new(&attr);
+	s.wr.sge[0].lkey = rc_reg(s.pair->a.pd, RC_PINNED, s.local->addr, LEN,
+				  s.local->iova, RC_ACCESS_ALL)->lkey;
+	*rkey(&s) = rc_reg(s.pair->b.pd, RC_PINNED, s.remote->addr, LEN,
+			   s.remote->iova, RC_ACCESS_ALL)->rkey;
+	scene_remember(&s);
+	rc_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
+	rc_ok(rc_post(&s.pair->a, &s.wr));
+	wc = rc_poll(s.pair->a.scq);
+	rc_require(wc.status == IBV_WC_REM_INV_REQ_ERR || wc.status == IBV_WC_REM_ACCESS_ERR,
+		   "status %s", ibv_wc_status_str(wc.status));
+	scene_untouched(&s);
+}
+
+static void atomic_unaligned(const void *arg)
+{
+	for (int skew = 1; skew < 8; skew++) {
+		struct scene s;
+
+		scene_init(&s, arg, RC_PINNED);
+		*remote_addr(&s) += skew;
+		scene_play(&s, IBV_WC_REM_INV_REQ_ERR, false);
+	}
+}
+
+/* A message of no bytes reaches no memory, so no key is looked at (IBTA 9.7.4.1.5). */
+static void zero_length_any_key(const void *arg)
+{
+	struct scene s;
+
+	scene_init(&s, arg, RC_PINNED);
+	s.wr.wr.num_sge = 0;
+	*rkey(&s) ^= 0x5500;
+	*remote_addr(&s) = rc_rand();
+	scene_remember(&s);
+	for (int i = 0; i < 3; i++) {
+		s.wr.wr.wr_id = i;
+		rc_ok(rc_post_recv(&s.pair->b, i, NULL, 0));
+		rc_ok(rc_post(&s.pair->a, &s.wr));
+		rc_want(s.pair->a.scq, i, IBV_WC_SUCCESS);
+	}
+	scene_untouched(&s);
+	rc_works(s.pair);
+}
+
+static struct variant variants[2 * RC_OPS * RC_KINDS * 16];
+
+static void add_variants(const struct trouble *troubles, size_t n, bool only_rdma)
+{
+	static size_t used;
+
+	for (size_t t = 0; t < n; t++)
+		for (size_t i = 0; i < RC_OPS; i++)
+			for (int kind = 0; kind < RC_KINDS; kind++) {
+				struct variant *v = &variants[used];
+
+				if (only_rdma && !rc_ops[i].rdma)
+					continue;
+				if (kind == RC_IMPLICIT && troubles[t].needs_bounds)
+					continue;
+				if (rc_ops[i].atomic && troubles[t].spoil == local_huge)
+					continue;	/* always 8 bytes */
+				*v = (struct variant){ &rc_ops[i], &troubles[t], kind };
+				rc_test(trouble, v, "%s_%s_%s", troubles[t].name,
+					rc_ops[i].name, rc_kind_name[kind]);
+				used++;
+			}
+}
+
+static void add_tests(void)
+{
+	add_variants(remote_troubles, ARRAY_SIZE(remote_troubles), true);
+	add_variants(local_troubles, ARRAY_SIZE(local_troubles), false);
+	for (size_t i = 0; i < RC_OPS; i++) {
+		const struct rc_op *op = &rc_ops[i];
+
+		if (op->fetches)
+			rc_test(fetch_into_read_only, op, "fetch_into_read_only_%s", op->name);
+		if (op->op == IBV_WR_RDMA_WRITE || op->op == IBV_WR_RDMA_WRITE_WITH_IMM)
+			rc_test(second_element_bad, op, "second_element_bad_%s", op->name);
+		if (op->rdma)
+			rc_test(qp_forbids, op, "qp_forbids_%s", op->name);
+		if (op->atomic)
+			rc_test(atomic_unaligned, op, "atomic_unaligned_%s", op->name);
+		else if (op->rdma)
+			rc_test(zero_length_any_key, op, "zero_length_any_key_%s", op->name);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Commands that no library would send: unknown driver data, absurd sizes,
+ * foreign mappings, noise. Each ends in an errno, and the device serves on.
+ */
+#include <fcntl.h>
+#include <rdma/ib_user_verbs.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rc.h"
+
+#define PAGE	4096UL
+
+/* --- commands written by hand --- */
+
+/* A write() command: its header, the core's part, the driver's part. */
+struct command {
+	struct ib_uverbs_cmd_hdr hdr;
+	union {
+		struct ib_uverbs_get_context context;
+		struct ib_uverbs_alloc_pd pd;
+		struct ib_uverbs_create_cq cq;
+		struct ib_uverbs_create_qp qp;
+		struct ib_uverbs_reg_mr mr;
+		struct ib_uverbs_post_send post;
+		uint8_t raw[512];
+	};
+};
+
+static uint8_t response[1024];
+
+static int command_send(int fd, struct command *cmd, uint32_t number, size_t core,
+			const void *driver, size_t driver_len)
+{
+	size_t len = sizeof(cmd->hdr) + core + driver_len;
+
+	cmd->hdr.command = number;
+	cmd->hdr.in_words = len / 4;
+	cmd->hdr.out_words = sizeof(response) / 4;
+	memcpy(cmd->raw + core, driver, driver_len);
+	return write(fd, cmd, len) == (ssize_t)len ? 0 : errno;
+}
+
+static void close_fd(void *obj)
+{
+	close((int)(intptr_t)obj);
+}
+
+/* The device's file, without a context yet. */
+static int open_file(void)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/infiniband/%s",
+		 rc_dev(0)->ctx->device->dev_name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	rc_require(fd >= 0, "%s: %s", path, strerror(errno));
+	rc_defer(close_fd, (void *)(intptr_t)fd);
+	return fd;
+}
+
+static int get_context(int fd, const void *driver, size_t len)
+{
+	struct command cmd = { .context.response = (uintptr_t)response };
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_GET_CONTEXT,
+			    sizeof(cmd.context), driver, len);
+}
+
+static int alloc_pd(int fd, const void *driver, size_t len)
+{
+	struct command cmd = { .pd.response = (uintptr_t)response };
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_ALLOC_PD, sizeof(cmd.pd),
+			    driver, len);
+}
+
+static int create_cq(int fd, const void *driver, size_t len)
+{
+	struct command cmd = {
+		.cq = { .response = (uintptr_t)response, .cqe = 16, .comp_channel = -1 },
+	};
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_CREATE_CQ, sizeof(cmd.cq),
+			    driver, len);
+}
+
+/* On the context of @end, where its PD and CQ have handles. */
+static int create_qp(struct rc_end *end, const void *driver, size_t len)
+{
+	struct command cmd = {
+		.qp = {
+			.response = (uintptr_t)response,
+			.pd_handle = end->pd->handle,
+			.send_cq_handle = end->scq->handle,
+			.recv_cq_handle = end->rcq->handle,
+			.max_send_wr = 4, .max_recv_wr = 4,
+			.max_send_sge = 1, .max_recv_sge = 1,
+			.qp_type = IBV_QPT_RC,
+		},
+	};
+
+	return command_send(end->dev->ctx->cmd_fd, &cmd, IB_USER_VERBS_CMD_CREATE_QP,
+			    sizeof(cmd.qp), driver, len);
+}
+
+static int reg_mr(struct rc_end *end, void *addr, const void *driver, size_t len)
+{
+	struct command cmd = {
+		.mr = {
+			.response = (uintptr_t)response,
+			.start = (uintptr_t)addr,
+			.length = PAGE,
+			.hca_va = (uintptr_t)addr,
+			.pd_handle = end->pd->handle,
+			.access_flags = IBV_ACCESS_LOCAL_WRITE,
+		},
+	};
+
+	return command_send(end->dev->ctx->cmd_fd, &cmd, IB_USER_VERBS_CMD_REG_MR,
+			    sizeof(cmd.mr), driver, len);
+}
+
+static void need_nopin(void)
+{
+	if (!rc_is_nopin(rc_dev(0)))
+		rc_skip("another driver's data");
+}
+
+static const uint8_t zeros[128];
+
+/* Every nonzero 4 bytes in @len of driver data are refused. */
+#define expect_zero_only(call, len, what)					\
+	do {									\
+		for (size_t at_ = 0; at_ < (len); at_ += 4) {			\
+			uint8_t driver[128] = { };				\
+										\
+			driver[at_ + rc_below(4)] = 1 << rc_below(8);		\
+			rc_require(call, "%s: driver data at %zu taken", what, at_); \
+		}								\
+	} while (0)
+
+static void unknown_context_data(const void *arg)
+{
+	int fd = open_file();
+
+	(void)arg;
+	need_nopin();
+	expect_zero_only(get_context(fd, driver, 64), 64, "get_context");
+	rc_ok(get_context(fd, zeros, 64));
+	rc_require(get_context(fd, zeros, 8), "a second context");
+}
+
+static void unknown_object_data(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	int fd = pair->a.dev->ctx->cmd_fd;
+	void *map = rc_map(PAGE, 0);
+
+	(void)arg;
+	need_nopin();
+	expect_zero_only(alloc_pd(fd, driver, 32), 32, "alloc_pd");
+	expect_zero_only(create_cq(fd, driver, 32), 32, "create_cq");
+	expect_zero_only(create_qp(&pair->a, driver, 64), 64, "create_qp");
+	expect_zero_only(reg_mr(&pair->a, map, driver, 32), 32, "reg_mr");
+	rc_ok(alloc_pd(fd, zeros, 32));
+	rc_ok(create_cq(fd, zeros, 32));
+	rc_ok(create_qp(&pair->a, zeros, 64));
+	rc_ok(reg_mr(&pair->a, map, zeros, 32));
+	rc_works(pair);
+}
+
+/* Too little driver data, or no room for the answer. */
+static void short_commands(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+
+	(void)arg;
+	need_nopin();
+	for (size_t len = 0; len < 16; len += 4) {
+		int fd = open_file();
+
+		get_context(fd, zeros, len);
+		create_cq(fd, zeros, len);
+		create_qp(&pair->a, zeros, len);
+	}
+	rc_works(pair);
+}
+
+/* --- posting past the rings --- */
+
+/* Work requests in the command itself, which is not how this device is told. */
+static void post_by_command(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct ib_uverbs_send_wr wrs[2] = { };
+	struct command cmd;
+
+	(void)arg;
+	need_nopin();
+	for (int i = 0; i < 200; i++) {
+		cmd = (struct command){
+			.post = {
+				.response = (uintptr_t)response,
+				.qp_handle = pair->a.qp->handle,
+				.wr_count = rc_chance(50) ? 1 : rc_rand(),
+				.sge_count = rc_chance(50) ? 0 : rc_rand(),
+				.wqe_size = rc_chance(50) ? sizeof(wrs[0]) : rc_rand(),
+			},
+		};
+		rc_fill(wrs, sizeof(wrs));
+		wrs[0].num_sge = rc_chance(50) ? 0 : wrs[0].num_sge;
+		wrs[0].opcode %= 16;
+		rc_require(command_send(pair->a.dev->ctx->cmd_fd, &cmd,
+					IB_USER_VERBS_CMD_POST_SEND, sizeof(cmd.post),
+					wrs, sizeof(wrs)) ||
+			   !cmd.post.wr_count, "work requests in a command were taken");
+	}
+	rc_works(pair);
+}
+
+/* --- absurd sizes --- */
+
+static void try_caps(struct rc_end *end, struct ibv_qp_cap cap, const char *what)
+{
+	struct ibv_qp_init_attr init = {
+		.send_cq = end->scq, .recv_cq = end->rcq,
+		.qp_type = IBV_QPT_RC, .cap = cap,
+	};
+	struct ibv_qp *qp = ibv_create_qp(end->pd, &init);
+
+	rc_require(!qp, "a QP with %s", what);
+}
+
+static void absurd_qps(const void *arg)
+{
+	static const uint32_t absurd[] = { 1U << 31, UINT32_MAX, 0x7fffffff, 1U << 26 };
+	struct rc_pair *pair = rc_pair();
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(absurd); i++) {
+		uint32_t n = absurd[i];
+
+		try_caps(&pair->a, (struct ibv_qp_cap){ n, 1, 1, 1, 0 }, "max_send_wr");
+		try_caps(&pair->a, (struct ibv_qp_cap){ 1, n, 1, 1, 0 }, "max_recv_wr");
+		try_caps(&pair->a, (struct ibv_qp_cap){ 1, 1, n, 1, 0 }, "max_send_sge");
+		try_caps(&pair->a, (struct ibv_qp_cap){ 1, 1, 1, n, 0 }, "max_recv_sge");
+		try_caps(&pair->a, (struct ibv_qp_cap){ 1, 1, 1, 1, n }, "max_inline_data");
+		try_caps(&pair->a, (struct ibv_qp_cap){ n, n, n, n, n }, "everything");
+	}
+	rc_works(pair);
+}
+
+/* The largest QP that the device says it makes; it makes it. */
+static void largest_qp(const void *arg)
+{
+	const struct ibv_device_attr *dev = &rc_dev(0)->attr.orig_attr;
+	struct rc_attr attr = rc_attr_default;
+
+	(void)arg;
+	attr.wr = dev->max_qp_wr;
+	attr.sge = dev->max_sge;
+	attr.inline_len = 0;
+	attr.cqe = 64;
+	rc_works(rc_pair_new(&attr));
+	try_caps(&rc_pair()->a, (struct ibv_qp_cap){ dev->max_qp_wr + 1, 1, 1, 1, 0 },
+		 "one request too many");
+	try_caps(&rc_pair()->a, (struct ibv_qp_cap){ 1, 1, dev->max_sge + 1, 1, 0 },
+		 "one element too many");
+}
+
+/* Elements beyond what the QP was made for. */
+static void too_many_elements(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *mem = rc_mem_new(pair->a.pd, RC_PINNED, PAGE, RC_ACCESS_ALL);
+	struct ibv_sge sge[100];
+	struct rc_wr wr;
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(sge); i++)
+		sge[i] = rc_sge(mem, 0, 1);
+	rc_wr_init(&wr, IBV_WR_SEND, 1);
+	wr.wr.sg_list = sge;
+	wr.wr.num_sge = ARRAY_SIZE(sge);
+	rc_require(rc_post(&pair->a, &wr), "100 elements sent");
+	rc_require(rc_post_recv(&pair->a, 1, sge, ARRAY_SIZE(sge)), "100 elements received");
+	rc_works(pair);
+}
+
+/* --- mappings --- */
+
+static bool can_map(int fd, uint64_t page, size_t len)
+{
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, page * PAGE);
+
+	if (map == MAP_FAILED)
+		return false;
+	munmap(map, len);
+	return true;
+}
+
+/* The rings of one context cannot be mapped through another. */
+static void rings_are_private(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	int own = pair->a.dev->ctx->cmd_fd, other = open_file();
+
+	(void)arg;
+	need_nopin();
+	rc_require(!can_map(other, 0, PAGE), "a mapping without a context");
+	rc_ok(get_context(other, zeros, 8));
+	for (uint64_t page = 0; page < 2000; page++) {
+		rc_require(!can_map(other, page, PAGE), "page %llu was mapped",
+			   (unsigned long long)page);
+		rc_require(!can_map(own, page, 1 * GIB), "1 GiB was mapped at %llu",
+			   (unsigned long long)page);
+	}
+	for (int i = 0; i < 1000; i++)
+		rc_require(!can_map(other, rc_rand() >> 13, PAGE << rc_below(10)),
+			   "a random page was mapped");
+	rc_works(pair);
+}
+
+/* --- noise --- */
+
+static void noise(struct command *cmd, size_t len)
+{
+	uint32_t *word = (uint32_t *)cmd->raw;
+
+	for (size_t i = 0; i < len / 4; i++) {
+		switch (rc_below(6)) {
+		case 0:
+			word[i] = rc_rand();
+			break;
+		case 1:
+			word[i] = rc_below(64);
+			break;
+		case 2:
+			word[i] = 1U << rc_below(32);
+			break;
+		default:
+			word[i] = 0;
+		}
+	}
+	if (rc_chance(90))
+		cmd->post.response = (uintptr_t)response;
+}
+
+/* Thousands of random commands; any errno will do, and so will success. */
+static void random_commands(const void *arg)
+{
+	struct command cmd;
+
+	(void)arg;
+	need_nopin();
+	for (unsigned int round = 0; round < 10 * rc_opts.rounds; round++) {
+		int fd = open_file();
+
+		rc_ok(get_context(fd, zeros, 8));
+		alloc_pd(fd, zeros, 0);
+		create_cq(fd, zeros, 0);
+		for (int i = 0; i < 500; i++) {
+			size_t len = 4 * rc_below(64);
+			uint32_t number = rc_below(IB_USER_VERBS_CMD_OPEN_QP + 8);
+
+			noise(&cmd, len);
+			command_send(fd, &cmd, number, len, zeros, 4 * rc_below(8));
+		}
+		rc_release((void *)(intptr_t)fd);
+	}
+	rc_works(rc_pair());
+}
+
+static void add_tests(void)
+{
+	RC_TEST(unknown_context_data);
+	RC_TEST(unknown_object_data);
+	RC_TEST(short_commands);
+	RC_TEST(post_by_command);
+	RC_TEST(absurd_qps);
+	RC_TEST(largest_qp);
+	RC_TEST(too_many_elements);
+	RC_TEST(rings_are_private);
+	RC_TEST(random_commands);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

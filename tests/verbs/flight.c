@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Many requests in flight: mixtures, order, fences, signals, queue limits. */
+#include <pthread.h>
+
+#include "rc.h"
+
+#define SLOTS		48
+#define SLOT		(16 * KIB)
+#define ARENA		(SLOTS * SLOT)
+
+/* --- a storm of mixed requests, both ways --- */
+
+struct flow {
+	struct rc_end *from, *to;
+	struct rc_mem *local, *remote;
+	uint8_t *want_local, *want_remote;
+	struct rc_wr wr[SLOTS];
+	int recvs;
+};
+
+static struct rc_mem *filled(struct rc_end *end, enum rc_kind kind, uint8_t **shadow)
+{
+	struct rc_mem *mem = rc_mem_new(end->pd, kind, ARENA, RC_ACCESS_ALL);
+
+	*shadow = rc_map(ARENA, 0);
+	rc_fill(*shadow, ARENA);
+	memcpy(mem->addr, *shadow, ARENA);
+	return mem;
+}
+
+static void flow_init(struct flow *flow, struct rc_end *from, struct rc_end *to,
+		      enum rc_kind local, enum rc_kind remote)
+{
+	flow->from = from;
+	flow->to = to;
+	flow->recvs = 0;
+	flow->local = filled(from, local, &flow->want_local);
+	flow->remote = filled(to, remote, &flow->want_remote);
+}
+
+static void expect_atomic(struct flow *flow, struct rc_wr *wr, size_t off)
+{
+	uint64_t old, add = rc_rand(), swap = rc_rand(), new;
+
+	memcpy(&old, flow->want_remote + off, 8);
+	if (wr->wr.opcode == IBV_WR_ATOMIC_CMP_AND_SWP) {
+		add = rc_chance(50) ? old : add;
+		new = add == old ? swap : old;
+	} else {
+		new = old + add;
+	}
+	rc_wr_atomic(wr, add, swap);
+	memcpy(flow->want_remote + off, &new, 8);
+	memcpy(flow->want_local + off, &old, 8);
+}
+
+/* Slot @i holds one request; what it should do is done to the shadows. */
+static void fill_slot(struct flow *flow, int i)
+{
+	const struct rc_op *op = &rc_ops[rc_below(RC_OPS)];
+	size_t len = op->atomic ? 8 : rc_length(SLOT - 16, 1024);
+	size_t off = i * SLOT + (-flow->remote->iova & 7);
+	struct rc_wr *wr = &flow->wr[i];
+
+	rc_wr_init(wr, op->op, i);
+	rc_wr_local(wr, flow->local, off, len);
+	wr->wr.send_flags = 0;
+	if (i == SLOTS - 1 || rc_chance(30))
+		wr->wr.send_flags |= IBV_SEND_SIGNALED;
+	if (rc_chance(20))
+		wr->wr.send_flags |= IBV_SEND_FENCE;
+	if (!op->fetches && len <= 64)
+		rc_wr_inline(wr, flow->local);
+	wr->wr.imm_data = i;
+	if (op->rdma)
+		rc_wr_remote(wr, flow->remote, off);
+	if (op->atomic)
+		expect_atomic(flow, wr, off);
+	else if (op->fetches)
+		memcpy(flow->want_local + off, flow->want_remote + off, len);
+	else
+		memcpy(flow->want_remote + off, flow->want_local + off, len);
+	if (op->recv) {
+		struct ibv_sge sge = rc_sge(flow->remote, off, len);
+
+		rc_ok(rc_post_recv(flow->to, flow->recvs++, &sge, 1));
+	}
+}
+
+/* Post slots @from to @to as one chain. */
+static void post_chain(struct flow *flow, int from, int to)
+{
+	struct ibv_send_wr *bad;
+
+	for (int i = from; i < to; i++)
+		flow->wr[i].wr.next = i + 1 < to ? &flow->wr[i + 1].wr : NULL;
+	rc_ok(ibv_post_send(flow->from->qp, &flow->wr[from].wr, &bad));
+}
+
+static void flow_post(struct flow *flow)
+{
+	int next;
+
+	for (int i = 0; i < SLOTS; i++)
+		fill_slot(flow, i);
+	for (int i = 0; i < SLOTS; i = next) {
+		next = i + 1 + rc_below(16);
+		next = next < SLOTS ? next : SLOTS;
+		post_chain(flow, i, next);
+	}
+}
+
+static void flow_finish(struct flow *flow)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (flow->wr[i].wr.send_flags & IBV_SEND_SIGNALED)
+			rc_want(flow->from->scq, i, IBV_WC_SUCCESS);
+	for (int i = 0; i < flow->recvs; i++)
+		rc_want(flow->to->rcq, i, IBV_WC_SUCCESS);
+	rc_want_none(flow->from->scq, 2);
+	rc_want_none(flow->to->rcq, 2);
+	rc_require(!memcmp(flow->local->addr, flow->want_local, ARENA), "local data differ");
+	rc_require(!memcmp(flow->remote->addr, flow->want_remote, ARENA),
+		   "remote data differ");
+	rc_mem_guards(flow->local);
+	rc_mem_guards(flow->remote);
+}
+
+static void storm(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair;
+	unsigned int mtus[5];
+	struct flow there, back;
+
+	rc_need_kind(rc_dev(0), kind, 0x1f);
+	rc_need_kind(rc_dev(1), kind, 0x1f);
+	for (unsigned int i = 0; i < 8 * rc_opts.rounds; i++) {
+		struct rc_attr attr = rc_attr_default;
+
+		attr.mtu = mtus[rc_below(rc_mtus(mtus))];
+		attr.rd_atomic = 1 + rc_below(16);
+		pair = rc_pair_new(&attr);
+		flow_init(&there, &pair->a, &pair->b, kind, kind);
+		flow_init(&back, &pair->b, &pair->a, kind, kind);
+		flow_post(&there);
+		flow_post(&back);
+		flow_finish(&there);
+		flow_finish(&back);
+	}
+}
+
+/* --- order --- */
+
+/* A fenced request sends what the READ before it fetched. */
+static void fence(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *here = rc_mem_new(pair->a.pd, RC_PINNED, 64 * KIB, RC_ACCESS_ALL);
+	struct rc_mem *there = rc_mem_new(pair->b.pd, RC_PINNED, 128 * KIB, RC_ACCESS_ALL);
+	struct rc_wr read, write;
+
+	(void)arg;
+	for (unsigned int i = 0; i < 50 * rc_opts.rounds; i++) {
+		size_t len = 1 + rc_below(64 * KIB);
+
+		rc_fill(there->addr, 64 * KIB);
+		rc_wr_init(&read, IBV_WR_RDMA_READ, 1);
+		rc_wr_local(&read, here, 0, len);
+		rc_wr_remote(&read, there, 0);
+		read.wr.send_flags = 0;
+		read.wr.next = &write.wr;
+		rc_wr_init(&write, IBV_WR_RDMA_WRITE, 2);
+		rc_wr_local(&write, here, 0, len);
+		rc_wr_remote(&write, there, 64 * KIB);
+		write.wr.send_flags |= IBV_SEND_FENCE;
+		rc_ok(rc_post(&pair->a, &read));
+		rc_want(pair->a.scq, 2, IBV_WC_SUCCESS);
+		rc_require(!memcmp(there->addr, there->addr + 64 * KIB, len),
+			   "the fenced WRITE sent what was not read yet");
+	}
+}
+
+/* A SEND is received after the WRITEs before it have been placed. */
+static void write_then_send(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *src = rc_mem_new(pair->a.pd, RC_PINNED, 256 * KIB, RC_ACCESS_ALL);
+	struct rc_mem *dst = rc_mem_new(pair->b.pd, RC_PINNED, 256 * KIB, RC_ACCESS_ALL);
+	struct rc_wr write, send;
+
+	(void)arg;
+	for (unsigned int i = 0; i < 50 * rc_opts.rounds; i++) {
+		size_t len = rc_below(256 * KIB);
+
+		rc_fill(src->addr, len);
+		rc_ok(rc_post_recv(&pair->b, i, NULL, 0));
+		rc_wr_init(&write, IBV_WR_RDMA_WRITE, 1);
+		rc_wr_local(&write, src, 0, len);
+		rc_wr_remote(&write, dst, 0);
+		write.wr.send_flags = 0;
+		write.wr.next = &send.wr;
+		rc_wr_init(&send, IBV_WR_SEND, 2);
+		rc_ok(rc_post(&pair->a, &write));
+		rc_want(pair->b.rcq, i, IBV_WC_SUCCESS);
+		rc_require(!memcmp(src->addr, dst->addr, len), "data differ");
+		rc_want(pair->a.scq, 2, IBV_WC_SUCCESS);
+	}
+}
+
+/* The last byte of a WRITE is polled for; the rest is there by then. */
+static void write_poll_memory(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *src = rc_mem_new(pair->a.pd, RC_PINNED, 64 * KIB, RC_ACCESS_ALL);
+	struct rc_mem *dst = rc_mem_new(pair->b.pd, RC_PINNED, 64 * KIB, RC_ACCESS_ALL);
+	struct rc_wr wr;
+
+	(void)arg;
+	for (unsigned int i = 0; i < 50 * rc_opts.rounds; i++) {
+		size_t len = 1 + rc_below(64 * KIB);
+		uint8_t *last = dst->addr + len - 1;
+		uint64_t end = rc_now_ms() + RC_PATIENCE_MS;
+
+		rc_fill(src->addr, len);
+		src->addr[len - 1] = 1 + i % 255;
+		*last = 0;
+		rc_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
+		rc_wr_local(&wr, src, 0, len);
+		rc_wr_remote(&wr, dst, 0);
+		rc_ok(rc_post(&pair->a, &wr));
+		while (!__atomic_load_n(last, __ATOMIC_ACQUIRE))
+			rc_require(rc_now_ms() < end, "data do not come");
+		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		rc_require(!memcmp(src->addr, dst->addr, len), "data differ");
+	}
+}
+
+/* --- atomics against each other --- */
+
+#define ADDERS		4
+#define ADDS		200
+
+struct adder {
+	pthread_t thread;
+	struct rc_pair *pair;
+	struct rc_mem *local;
+	uint64_t remote_addr;
+	uint32_t rkey;
+	uint64_t *seen;		/* shared: how often each value was returned */
+};
+
+static void *adder_run(void *arg)
+{
+	struct adder *adder = arg;
+	struct rc_wr wr;
+	uint64_t old;
+
+	for (int i = 0; i < ADDS; i++) {
+		rc_wr_init(&wr, IBV_WR_ATOMIC_FETCH_AND_ADD, i);
+		rc_wr_local(&wr, adder->local, 0, 8);
+		wr.wr.wr.atomic.remote_addr = adder->remote_addr;
+		wr.wr.wr.atomic.rkey = adder->rkey;
+		rc_wr_atomic(&wr, 1, 0);
+		rc_ok(rc_post(&adder->pair->a, &wr));
+		rc_want(adder->pair->a.scq, i, IBV_WC_SUCCESS);
+		memcpy(&old, adder->local->addr, 8);
+		rc_require(old < ADDERS * ADDS, "read %llu", (unsigned long long)old);
+		__atomic_fetch_add(&adder->seen[old], 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/* FETCH_ADD of many QPs on one word: every value is seen exactly once. */
+static void fetch_add_contended(const void *arg)
+{
+	uint64_t *word = rc_map(4096, 0), *seen = rc_map(ADDERS * ADDS * 8, 0);
+	struct adder adders[ADDERS];
+
+	(void)arg;
+	for (int i = 0; i < ADDERS; i++) {
+		struct rc_pair *pair = rc_pair();
+		struct rc_mem *target = rc_mem_at(pair->b.pd, RC_PINNED, word, 4096,
+						  RC_ACCESS_ALL);
+
+		adders[i] = (struct adder){
+			.pair = pair,
+			.local = rc_mem_new(pair->a.pd, RC_PINNED, 8, RC_ACCESS_ALL),
+			.remote_addr = target->iova,
+			.rkey = target->mr->rkey,
+			.seen = seen,
+		};
+	}
+	for (int i = 0; i < ADDERS; i++)
+		rc_ok(pthread_create(&adders[i].thread, NULL, adder_run, &adders[i]));
+	for (int i = 0; i < ADDERS; i++)
+		rc_ok(pthread_join(adders[i].thread, NULL));
+	rc_require(*word == ADDERS * ADDS, "sum is %llu", (unsigned long long)*word);
+	for (int i = 0; i < ADDERS * ADDS; i++)
+		rc_require(seen[i] == 1, "%d was returned %llu times", i,
+			   (unsigned long long)seen[i]);
+}
+
+/* --- queue limits --- */
+
+/* A full SQ refuses the next request, names it, and works on after polling. */
+static void send_queue_full(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();	/* no receive: SENDs stay */
+	struct rc_wr wr;
+	int posted = 0;
+
+	(void)arg;
+	rc_wr_init(&wr, IBV_WR_SEND, 0);
+	while (posted < 100000 && !rc_post(&pair->a, &wr))
+		wr.wr.wr_id = ++posted;
+	rc_require(posted >= (int)rc_attr_default.wr, "full after %d", posted);
+	rc_require(posted < 100000, "never full");
+	for (int i = 0; i < posted; i++) {
+		rc_ok(rc_post_recv(&pair->b, i, NULL, 0));
+		rc_want(pair->b.rcq, i, IBV_WC_SUCCESS);
+		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+	}
+	rc_works(pair);
+}
+
+static void recv_queue_full(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	int posted = 0;
+
+	(void)arg;
+	while (posted < 100000 && !rc_post_recv(&pair->b, posted, NULL, 0))
+		posted++;
+	rc_require(posted >= (int)rc_attr_default.wr, "full after %d", posted);
+	rc_require(posted < 100000, "never full");
+	rc_works(pair);
+}
+
+/* Of a chain with a bad request, those before it are posted and it is named. */
+static void bad_request_in_chain(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct ibv_send_wr *bad = NULL;
+	struct rc_pair *pair;
+	struct rc_wr wr[3];
+
+	(void)arg;
+	attr.sge = 1;
+	attr.inline_len = 0;
+	pair = rc_pair_new(&attr);
+	for (int i = 0; i < 3; i++) {
+		rc_wr_init(&wr[i], IBV_WR_SEND, i);
+		wr[i].wr.next = i < 2 ? &wr[i + 1].wr : NULL;
+	}
+	wr[1].wr.num_sge = ARRAY_SIZE(wr[1].sge);
+	rc_ok(rc_post_recv(&pair->b, 7, NULL, 0));
+	rc_require(ibv_post_send(pair->a.qp, &wr[0].wr, &bad), "it was posted");
+	rc_require(bad == &wr[1].wr, "wrong bad_wr");
+	rc_want(pair->a.scq, 0, IBV_WC_SUCCESS);
+	rc_want(pair->b.rcq, 7, IBV_WC_SUCCESS);
+	rc_want_none(pair->a.scq, 20);
+	rc_works(pair);
+}
+
+static void inline_too_long(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *mem = rc_mem_new(pair->a.pd, RC_PINNED, 64 * KIB, RC_ACCESS_ALL);
+	struct rc_wr wr;
+
+	(void)arg;
+	rc_wr_init(&wr, IBV_WR_SEND, 0);
+	rc_wr_local(&wr, mem, 0, mem->len);
+	rc_wr_inline(&wr, mem);
+	rc_require(rc_post(&pair->a, &wr), "64 KiB went inline");
+	rc_works(pair);
+}
+
+/* sq_sig_all: every request completes, asked for or not. */
+static void signal_all(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct rc_pair *pair;
+	struct rc_wr wr;
+
+	(void)arg;
+	attr.sig_all = true;
+	pair = rc_pair_new(&attr);
+	for (int i = 0; i < 10; i++) {
+		rc_ok(rc_post_recv(&pair->b, i, NULL, 0));
+		rc_wr_init(&wr, IBV_WR_SEND, i);
+		wr.wr.send_flags = 0;
+		rc_ok(rc_post(&pair->a, &wr));
+	}
+	for (int i = 0; i < 10; i++)
+		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+}
+
+/* Ten thousand unsignaled requests go through a queue of 64. */
+static void unsignaled_wrap(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *src = rc_mem_new(pair->a.pd, RC_PINNED, 64, RC_ACCESS_ALL);
+	struct rc_mem *dst = rc_mem_new(pair->b.pd, RC_PINNED, 64, RC_ACCESS_ALL);
+	struct rc_wr wr;
+
+	(void)arg;
+	for (int i = 0; i < 10000; i++) {
+		bool last = i % 32 == 31;
+
+		rc_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
+		rc_wr_local(&wr, src, 0, 8);
+		rc_wr_remote(&wr, dst, 0);
+		memcpy(src->addr, &i, sizeof(i));
+		wr.wr.send_flags = last ? IBV_SEND_SIGNALED : 0;
+		rc_wr_inline(&wr, src);
+		rc_ok(rc_post(&pair->a, &wr));
+		if (!last)
+			continue;
+		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		rc_require(!memcmp(dst->addr, &i, sizeof(i)), "data differ");
+	}
+}
+
+static const enum rc_kind kinds[RC_KINDS] = { RC_PINNED, RC_ODP, RC_IMPLICIT };
+
+static void add_tests(void)
+{
+	for (int i = 0; i < RC_KINDS; i++)
+		rc_test(storm, &kinds[i], "storm_%s", rc_kind_name[i]);
+	RC_TEST(fence);
+	RC_TEST(write_then_send);
+	RC_TEST(write_poll_memory);
+	RC_TEST(fetch_add_contended);
+	RC_TEST(send_queue_full);
+	RC_TEST(recv_queue_full);
+	RC_TEST(bad_request_in_chain);
+	RC_TEST(inline_too_long);
+	RC_TEST(signal_all);
+	RC_TEST(unsignaled_wrap);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Two processes exchange data over many QPs; one is killed, or both are, at any
+ * moment: while connecting, under load, in the middle of page faults. The one
+ * that is left sees every QP end in error completions, and the devices serve on.
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rc.h"
+
+#define QPS		8
+#define DEPTH		8
+#define CHUNK		(16 * KIB)
+#define LEN		(QPS * DEPTH * CHUNK)
+
+/* What a worker tells its peer. */
+struct card {
+	struct rc_addr qp[QPS];
+	uint64_t iova;
+	uint32_t rkey;
+};
+
+struct worker {
+	struct rc_end end[QPS];
+	struct rc_mem *mem;
+	struct card peer;
+	enum rc_kind kind;
+	int flight[QPS];
+	int dead;
+};
+
+/* --- a worker: runs until its peer is gone --- */
+
+static bool swap_cards(int fd, const struct card *mine, struct card *theirs)
+{
+	return write(fd, mine, sizeof(*mine)) == sizeof(*mine) &&
+	       recv(fd, theirs, sizeof(*theirs), MSG_WAITALL) == sizeof(*theirs);
+}
+
+static void worker_open(struct worker *w, int which, const struct rc_attr *attr)
+{
+	for (int i = 0; i < QPS; i++)
+		rc_end_open(&w->end[i], rc_dev(which), w->end[0].pd, attr);
+	w->mem = rc_mem_new(w->end[0].pd, w->kind, LEN, RC_ACCESS_ALL);
+}
+
+/* False when the peer was killed before they met. */
+static bool worker_connect(struct worker *w, int fd, const struct rc_attr *attr)
+{
+	struct card mine = { .iova = w->mem->iova, .rkey = w->mem->mr->rkey };
+
+	for (int i = 0; i < QPS; i++)
+		mine.qp[i] = rc_end_addr(&w->end[i]);
+	if (!swap_cards(fd, &mine, &w->peer))
+		return false;
+	for (int i = 0; i < QPS; i++)
+		rc_connect(&w->end[i], attr, &w->peer.qp[i]);
+	/* and both are ready: */
+	return swap_cards(fd, &mine, &w->peer);
+}
+
+/* One random request on QP @q, on pages that are cold now and then. */
+static void worker_post(struct worker *w, int q, uint64_t id)
+{
+	static const enum ibv_wr_opcode opcodes[] = {
+		IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD,
+	};
+	const struct rc_op *op = rc_op(opcodes[rc_below(ARRAY_SIZE(opcodes))]);
+	size_t slot = (q * DEPTH + id % DEPTH) * CHUNK;
+	struct rc_mem peer = *w->mem;
+	struct ibv_mr peer_mr = { .rkey = w->peer.rkey };
+	struct rc_wr wr;
+
+	peer.iova = w->peer.iova + (-w->peer.iova & 7);
+	peer.mr = &peer_mr;
+	rc_wr_init(&wr, op->op, id);
+	rc_wr_local(&wr, w->mem, slot, op->atomic ? 8 : rc_below(CHUNK - 8));
+	rc_wr_remote(&wr, &peer, slot);
+	if (op->atomic)
+		rc_wr_atomic(&wr, 1, 0);
+	rc_ok(rc_post(&w->end[q], &wr));
+	w->flight[q]++;
+}
+
+static void worker_chill(struct worker *w)
+{
+	size_t page = rc_below(w->mem->map_len / 4096);
+
+	if (w->kind != RC_PINNED && rc_chance(5))
+		madvise(w->mem->map + page * 4096, 16 * 4096, MADV_DONTNEED);
+}
+
+/*
+ * Its regions go before its QPs, and its memory before both, so a dead peer may
+ * be met as any of these.
+ */
+static bool may_end_in(enum ibv_wc_status status)
+{
+	return status == IBV_WC_RETRY_EXC_ERR || status == IBV_WC_REM_ACCESS_ERR ||
+	       status == IBV_WC_REM_OP_ERR || status == IBV_WC_REM_INV_REQ_ERR ||
+	       status == IBV_WC_WR_FLUSH_ERR;
+}
+
+/* Keep QP @q busy; true once it is dead and has given back all its requests. */
+static bool worker_turn(struct worker *w, int q, bool *failed, uint64_t *id)
+{
+	struct ibv_wc wc;
+
+	while (!*failed && w->flight[q] < DEPTH)
+		worker_post(w, q, (*id)++);
+	while (ibv_poll_cq(w->end[q].scq, 1, &wc) == 1) {
+		w->flight[q]--;
+		if (wc.status == IBV_WC_SUCCESS && !*failed)
+			continue;
+		rc_require(may_end_in(wc.status), "a request ended in \"%s\"",
+			   ibv_wc_status_str(wc.status));
+		*failed = true;
+	}
+	return *failed && !w->flight[q];
+}
+
+static void worker_run(enum rc_kind kind, int which, int fd)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct worker *w = calloc(1, sizeof(*w));
+	bool failed[QPS] = { }, over[QPS] = { };
+	uint64_t id[QPS] = { };
+
+	rc_require(w, "out of memory");
+	rc_reseed(rc_opts.seed ^ getpid());
+	attr.timeout = 14;	/* 67 ms */
+	attr.retry_cnt = 3;
+	w->kind = kind;
+	worker_open(w, which, &attr);
+	if (!worker_connect(w, fd, &attr))
+		_exit(EXIT_SUCCESS);
+	while (w->dead < QPS) {
+		for (int q = 0; q < QPS; q++)
+			if (!over[q] && worker_turn(w, q, &failed[q], &id[q])) {
+				over[q] = true;
+				w->dead++;
+			}
+		worker_chill(w);
+	}
+	_exit(EXIT_SUCCESS);
+}
+
+/* --- the killer --- */
+
+struct variant {
+	enum rc_kind kind;
+	bool early;		/* while the workers set up */
+};
+
+static pid_t start(enum rc_kind kind, int which, const int fds[2])
+{
+	pid_t pid = fork();
+
+	rc_require(pid >= 0, "fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	close(fds[!which]);
+	worker_run(kind, which, fds[which]);
+	_exit(EXIT_FAILURE);
+}
+
+/* What is left after the kill ends by itself, in time and satisfied. */
+static void end_worker(pid_t pid, bool killed)
+{
+	int status = rc_wait_child(pid, RC_PATIENCE_MS);
+
+	rc_require(status != -1, "the survivor did not see its peer's end");
+	if (killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return;
+	rc_require(!status, "a worker ended with %#x", status);
+}
+
+static void round_of(const struct variant *v)
+{
+	int victim = rc_below(3);	/* the one, the other, both */
+	pid_t pids[2];
+	int fds[2];
+
+	rc_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	for (int i = 0; i < 2; i++)
+		pids[i] = start(v->kind, i, fds);
+	close(fds[0]);
+	close(fds[1]);
+	rc_sleep_ms(v->early ? rc_below(150) : 300 + rc_below(500));
+	for (int i = 0; i < 2; i++)
+		if (victim == i || victim == 2)
+			kill(pids[i], SIGKILL);
+	for (int i = 0; i < 2; i++)
+		end_worker(pids[i], victim == i || victim == 2);
+}
+
+static void kills(const void *arg)
+{
+	const struct variant *v = arg;
+
+	rc_need_kind(rc_dev(0), v->kind, 0x1f);
+	rc_need_kind(rc_dev(1), v->kind, 0x1f);
+	for (unsigned int i = 0; i < 6 * rc_opts.rounds; i++)
+		round_of(v);
+	rc_works(rc_pair());
+}
+
+static const struct variant variants[] = {
+	{ RC_PINNED, false }, { RC_PINNED, true },
+	{ RC_ODP, false }, { RC_ODP, true },
+	{ RC_IMPLICIT, false }, { RC_IMPLICIT, true },
+};
+
+static void add_tests(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(variants); i++)
+		rc_test(kills, &variants[i], "kill_%s_%s",
+			variants[i].early ? "while_connecting" : "under_load",
+			rc_kind_name[variants[i].kind]);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand memory: registering much more than there is, first touches by the
+ * NIC, holes, read-only mappings, prefetching, and nothing pinned at any time.
+ */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rc.h"
+
+#define PAGE	4096UL
+
+static struct rc_pair *odp_pair(enum rc_kind kind)
+{
+	rc_need_kind(rc_dev(0), kind, 0x1f);
+	rc_need_kind(rc_dev(1), kind, 0x1f);
+	return rc_pair();
+}
+
+static void nothing_pinned(long locked_before)
+{
+	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
+	rc_require(rc_status_kib("VmLck") == locked_before, "VmLck is %ld KiB",
+		   rc_status_kib("VmLck"));
+}
+
+static bool resident(void *page)
+{
+	unsigned char there;
+
+	rc_ok(mincore(page, PAGE, &there));
+	return there & 1;
+}
+
+/* --- registration --- */
+
+static uint64_t time_to_register(struct rc_pair *pair, void *addr, size_t len)
+{
+	uint64_t best = UINT64_MAX, start, took;
+	struct ibv_mr *mr;
+
+	for (int i = 0; i < 20; i++) {
+		start = rc_now_ns();
+		mr = ibv_reg_mr(pair->a.pd, addr, len, RC_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+		took = rc_now_ns() - start;
+		rc_require(mr, "reg_mr of %zu bytes: %s", len, strerror(errno));
+		rc_ok(ibv_dereg_mr(mr));
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+/* A region of 1 TiB costs what one of 4 KiB costs, and pins nothing. */
+static void register_terabyte(const void *arg)
+{
+	struct rc_pair *pair = odp_pair(RC_ODP);
+	size_t len = 1024 * GIB;
+	uint8_t *addr = rc_map(len, MAP_NORESERVE);
+	uint64_t small, large;
+	struct rc_mem *mem, *src;
+
+	(void)arg;
+	small = time_to_register(pair, addr, PAGE);
+	large = time_to_register(pair, addr, len);
+	rc_note("4 KiB registered in %llu ns, 1 TiB in %llu ns",
+		(unsigned long long)small, (unsigned long long)large);
+	rc_require(large < 5000000, "1 TiB took %llu ns", (unsigned long long)large);
+	rc_require(large < 4 * small, "1 TiB is not O(1)");
+	mem = rc_mem_at(pair->b.pd, RC_ODP, addr, len, RC_ACCESS_ALL);
+	src = rc_mem_new(pair->a.pd, RC_PINNED, 100000, RC_ACCESS_ALL);
+	rc_fill(src->addr, src->len);
+	rc_release(src->mr);
+	src->mr = rc_reg(pair->a.pd, RC_ODP, src->addr, src->len, src->iova, RC_ACCESS_ALL);
+	for (int i = 0; i < 20; i++) {
+		size_t off = i == 0 ? len - src->len : rc_below(len - src->len);
+
+		rc_do(&pair->a, IBV_WR_RDMA_WRITE, src, 0, mem, off, src->len, IBV_WC_SUCCESS);
+		rc_require(!memcmp(addr + off, src->addr, src->len), "data differ");
+	}
+	nothing_pinned(0);
+}
+
+/* One implicit region reaches what was mapped before it and after it. */
+static void implicit_reaches_all(const void *arg)
+{
+	struct rc_pair *pair = odp_pair(RC_IMPLICIT);
+	uint8_t *before = rc_map(64 * KIB, 0), *after, local[256];
+	struct rc_mem *all = rc_mem_at(pair->b.pd, RC_IMPLICIT, before, 64 * KIB,
+				       RC_ACCESS_ALL);
+	struct rc_mem *mine = rc_mem_at(pair->a.pd, RC_IMPLICIT, local, sizeof(local),
+					RC_ACCESS_ALL);
+	static uint8_t data[256];
+
+	(void)arg;
+	after = rc_map(64 * KIB, 0);
+	rc_fill(local, sizeof(local));
+	rc_do(&pair->a, IBV_WR_RDMA_WRITE, mine, 0, all, 100, 256, IBV_WC_SUCCESS);
+	rc_require(!memcmp(before + 100, local, 256), "mapped before: data differ");
+	rc_do(&pair->a, IBV_WR_RDMA_WRITE, mine, 0, all, after - before + 5, 256,
+	      IBV_WC_SUCCESS);
+	rc_require(!memcmp(after + 5, local, 256), "mapped after: data differ");
+	rc_do(&pair->a, IBV_WR_RDMA_WRITE, mine, 0, all, data - before, 256, IBV_WC_SUCCESS);
+	rc_require(!memcmp(data, local, 256), "static data differ");
+	nothing_pinned(0);
+}
+
+/* --- first touches --- */
+
+/* READ of pages never touched brings zeros; a WRITE then gets a page of its own. */
+static void zero_page(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair = odp_pair(kind);
+	uint8_t *cold = rc_map(64 * PAGE, 0), *other = rc_map(64 * PAGE, 0);
+	struct rc_mem *remote = rc_mem_at(pair->b.pd, kind, cold, 64 * PAGE, RC_ACCESS_ALL);
+	struct rc_mem *local = rc_mem_new(pair->a.pd, kind, 64 * PAGE, RC_ACCESS_ALL);
+	uint8_t sum = 0;
+
+	(void)arg;
+	rc_do(&pair->a, IBV_WR_RDMA_READ, local, 0, remote, 0, 64 * PAGE, IBV_WC_SUCCESS);
+	for (size_t i = 0; i < 64 * PAGE; i++)
+		rc_require(!local->addr[i], "byte %zu of an untouched page is %#x", i,
+			   local->addr[i]);
+	for (size_t i = 0; i < 64; i++)		/* maps the zero page */
+		sum |= __atomic_load_n(&other[i * PAGE], __ATOMIC_RELAXED);
+	rc_fill(local->addr, local->len);
+	rc_do(&pair->a, IBV_WR_RDMA_WRITE, local, 0, remote, 0, 64 * PAGE, IBV_WC_SUCCESS);
+	rc_require(!memcmp(cold, local->addr, 64 * PAGE), "data differ");
+	for (size_t i = 0; i < 64 * PAGE; i++)
+		sum |= other[i];
+	rc_require(!sum, "the WRITE reached the shared zero page");
+}
+
+struct cold {
+	const struct rc_op *op;
+	enum rc_kind kind;
+	bool source, target;	/* which side is cold */
+};
+
+static void make_cold(struct rc_mem *mem)
+{
+	rc_ok(madvise(mem->map, mem->map_len, MADV_DONTNEED));
+}
+
+static void make_warm(struct rc_mem *mem)
+{
+	rc_fill(mem->addr, mem->len);
+}
+
+/* Messages of several MiB where neither, either or both sides are cold. */
+static void cold_message(const void *arg)
+{
+	const struct cold *c = arg;
+	struct rc_pair *pair = odp_pair(c->kind);
+	size_t len = 3 * MIB + 1234;
+	struct rc_mem *local = rc_mem_new(pair->a.pd, c->kind, len, RC_ACCESS_ALL);
+	struct rc_mem *remote = rc_mem_new(pair->b.pd, c->kind, len, RC_ACCESS_ALL);
+	struct rc_mem *src = c->op->fetches ? remote : local;
+	struct rc_mem *dst = c->op->fetches ? local : remote;
+	struct rc_wr wr;
+
+	for (int i = 0; i < 3; i++) {
+		struct ibv_sge sge = rc_sge(remote, 0, len);
+		uint8_t *want = rc_map(len, 0);
+
+		make_warm(src);
+		make_warm(dst);
+		if (c->source)
+			make_cold(src);
+		else
+			memcpy(want, src->addr, len);
+		if (c->target)
+			make_cold(dst);
+		rc_wr_init(&wr, c->op->op, i);
+		rc_wr_local(&wr, local, 0, len);
+		if (c->op->rdma)
+			rc_wr_remote(&wr, remote, 0);
+		else
+			rc_ok(rc_post_recv(&pair->b, i, &sge, 1));
+		rc_ok(rc_post(&pair->a, &wr));
+		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		if (c->op->recv)
+			rc_want(pair->b.rcq, i, IBV_WC_SUCCESS);
+		rc_require(!memcmp(dst->addr, want, len), "target data differ");
+		rc_require(!memcmp(src->addr, want, len), "source data changed");
+	}
+	nothing_pinned(0);
+}
+
+/* Many requests at once to cold pages, in an order the fault handler dislikes. */
+static void cold_storm(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair = odp_pair(kind);
+	size_t len = 64 * 16 * KIB;
+	struct rc_mem *local = rc_mem_new(pair->a.pd, kind, len, RC_ACCESS_ALL);
+	struct rc_mem *remote = rc_mem_new(pair->b.pd, kind, len, RC_ACCESS_ALL);
+	struct rc_wr wr;
+
+	for (unsigned int round = 0; round < 5 * rc_opts.rounds; round++) {
+		make_warm(local);
+		make_cold(remote);
+		for (int i = 0; i < 64; i++) {
+			size_t off = (i * 37 % 64) * 16 * KIB;
+
+			rc_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
+			rc_wr_local(&wr, local, off, 16 * KIB);
+			rc_wr_remote(&wr, remote, off);
+			rc_ok(rc_post(&pair->a, &wr));
+		}
+		for (int i = 0; i < 64; i++)
+			rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		rc_require(!memcmp(local->addr, remote->addr, len), "data differ");
+	}
+}
+
+static void cold_atomics(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair = odp_pair(kind);
+	uint64_t *words = rc_map(256 * PAGE, 0);
+	struct rc_mem *remote = rc_mem_at(pair->b.pd, kind, words, 256 * PAGE, RC_ACCESS_ALL);
+	struct rc_mem *local = rc_mem_new(pair->a.pd, kind, 8, RC_ACCESS_ALL);
+	struct rc_wr wr;
+
+	for (int i = 0; i < 256; i++) {
+		rc_wr_init(&wr, IBV_WR_ATOMIC_FETCH_AND_ADD, i);
+		rc_wr_local(&wr, local, 0, 8);
+		rc_wr_remote(&wr, remote, i * PAGE + 8 * (i % 512));
+		rc_wr_atomic(&wr, i + 1, 0);
+		make_cold(local);
+		rc_ok(rc_post(&pair->a, &wr));
+		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		rc_require(words[i * 512 + i % 512] == (uint64_t)i + 1, "word %d is wrong", i);
+	}
+}
+
+/* --- holes and rights --- */
+
+static void try_hole(enum rc_kind kind, const struct rc_op *op, size_t off, size_t len)
+{
+	struct rc_pair *pair = rc_pair();
+	uint8_t *map = rc_map(16 * PAGE, 0);
+	struct rc_mem *remote = rc_mem_at(pair->b.pd, kind, map, 16 * PAGE, RC_ACCESS_ALL);
+	struct rc_mem *local = rc_mem_new(pair->a.pd, kind, 16 * PAGE, RC_ACCESS_ALL);
+
+	memset(map, 1, 16 * PAGE);
+	rc_ok(munmap(map + 8 * PAGE, PAGE));
+	rc_do(&pair->a, op->op, local, 0, remote, off, len, IBV_WC_REM_ACCESS_ERR);
+	rc_want_event(pair->b.dev, IBV_EVENT_QP_ACCESS_ERR);
+}
+
+/* A page that is not mapped: an access error, wherever the message meets it. */
+static void hole(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	static const enum ibv_wr_opcode ops[] = {
+		IBV_WR_RDMA_READ, IBV_WR_RDMA_WRITE, IBV_WR_ATOMIC_FETCH_AND_ADD,
+	};
+
+	odp_pair(kind);
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
+		try_hole(kind, rc_op(ops[i]), 8 * PAGE + 16, 8);
+	try_hole(kind, rc_op(IBV_WR_RDMA_READ), 0, 16 * PAGE);
+	try_hole(kind, rc_op(IBV_WR_RDMA_WRITE), 0, 16 * PAGE);
+	try_hole(kind, rc_op(IBV_WR_RDMA_READ), 8 * PAGE - 1, 2);
+	try_hole(kind, rc_op(IBV_WR_RDMA_WRITE), 8 * PAGE - 1, 2);
+}
+
+/* The same here: the source or the place for the answer is not mapped. */
+static void local_hole(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+
+	odp_pair(kind);
+	for (int i = 0; i < 2; i++) {
+		struct rc_pair *pair = rc_pair();
+		uint8_t *map = rc_map(16 * PAGE, 0);
+		struct rc_mem *local = rc_mem_at(pair->a.pd, kind, map, 16 * PAGE,
+						 RC_ACCESS_ALL);
+		struct rc_mem *remote = rc_mem_new(pair->b.pd, kind, 16 * PAGE,
+						   RC_ACCESS_ALL);
+
+		rc_ok(munmap(map + 8 * PAGE, PAGE));
+		rc_do(&pair->a, i ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, local, 0,
+		      remote, 0, 16 * PAGE, IBV_WC_LOC_PROT_ERR);
+	}
+}
+
+static void recv_hole(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair = odp_pair(kind);
+	uint8_t *map = rc_map(16 * PAGE, 0);
+	struct rc_mem *dst = rc_mem_at(pair->b.pd, kind, map, 16 * PAGE, RC_ACCESS_ALL);
+	struct rc_mem *src = rc_mem_new(pair->a.pd, kind, 16 * PAGE, RC_ACCESS_ALL);
+	struct ibv_sge sge = rc_sge(dst, 0, 16 * PAGE);
+
+	rc_ok(munmap(map + 8 * PAGE, PAGE));
+	rc_ok(rc_post_recv(&pair->b, 1, &sge, 1));
+	rc_do(&pair->a, IBV_WR_SEND, src, 0, NULL, 0, 16 * PAGE, IBV_WC_REM_OP_ERR);
+	rc_want(pair->b.rcq, 1, IBV_WC_LOC_PROT_ERR);
+}
+
+/* A read-only mapping: READ brings data, WRITE and atomics fail at once. */
+static void read_only(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	static const enum ibv_wr_opcode ops[] = {
+		IBV_WR_RDMA_WRITE, IBV_WR_ATOMIC_FETCH_AND_ADD,
+	};
+
+	odp_pair(kind);
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		struct rc_pair *pair = rc_pair();
+		uint8_t *map = rc_map(16 * PAGE, 0);
+		struct rc_mem *remote = rc_mem_at(pair->b.pd, kind, map, 16 * PAGE,
+						  RC_ACCESS_ALL);
+		struct rc_mem *local = rc_mem_new(pair->a.pd, kind, 16 * PAGE,
+						  RC_ACCESS_ALL);
+		uint64_t start;
+
+		rc_fill(map, 16 * PAGE);
+		rc_ok(mprotect(map, 16 * PAGE, PROT_READ));
+		rc_do(&pair->a, IBV_WR_RDMA_READ, local, 0, remote, 0, 16 * PAGE,
+		      IBV_WC_SUCCESS);
+		rc_require(!memcmp(local->addr, map, 16 * PAGE), "data differ");
+		start = rc_now_ms();
+		rc_do(&pair->a, ops[i], local, 0, remote, 64, 8, IBV_WC_REM_ACCESS_ERR);
+		rc_require(rc_now_ms() - start < 2000, "the error took %llu ms",
+			   (unsigned long long)(rc_now_ms() - start));
+		rc_require(!memcmp(local->addr, map, 16 * PAGE), "it was written");
+	}
+}
+
+/* --- prefetching --- */
+
+static int advise(struct rc_end *end, enum ibv_advise_mr_advice advice, uint32_t flags,
+		  struct rc_mem *mem, size_t off, size_t len)
+{
+	struct ibv_sge sge = rc_sge(mem, off, len);
+
+	return ibv_advise_mr(end->pd, advice, flags, &sge, 1);
+}
+
+/* A flushed prefetch has the pages there when it returns. */
+static void prefetch(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair = odp_pair(kind);
+	uint8_t *map = rc_map(64 * PAGE, 0);
+	struct rc_mem *mem = rc_mem_at(pair->b.pd, kind, map, 64 * PAGE, RC_ACCESS_ALL);
+	struct rc_mem *src = rc_mem_new(pair->a.pd, kind, 64 * PAGE, RC_ACCESS_ALL);
+	int err = advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			 IBV_ADVISE_MR_FLAG_FLUSH, mem, 5, 10 * PAGE);
+
+	if (err == EOPNOTSUPP)
+		rc_skip("%s", strerror(EOPNOTSUPP));
+	rc_ok(err);
+	for (int i = 0; i < 11; i++)
+		rc_require(resident(map + i * PAGE), "page %d is not there", i);
+	rc_require(!resident(map + 40 * PAGE), "page 40 was not asked for");
+	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, IBV_ADVISE_MR_FLAG_FLUSH,
+		     mem, 0, 64 * PAGE));
+	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, mem, 0, 64 * PAGE));
+	rc_ok(madvise(map, 64 * PAGE, MADV_DONTNEED));
+	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
+		     IBV_ADVISE_MR_FLAG_FLUSH, mem, 0, 64 * PAGE));
+	rc_require(!resident(map), "NO_FAULT faulted");
+	rc_fill(src->addr, src->len);
+	rc_do(&pair->a, IBV_WR_RDMA_WRITE, src, 0, mem, 0, src->len, IBV_WC_SUCCESS);
+	rc_require(!memcmp(src->addr, map, src->len), "data differ");
+	nothing_pinned(0);
+}
+
+/* What ibv_advise_mr(3) says is refused: keys, ranges, holes, rights. */
+static void prefetch_refused(const void *arg)
+{
+	struct rc_pair *pair = odp_pair(RC_ODP);
+	uint8_t *map = rc_map(64 * PAGE, 0);
+	struct rc_mem *mem = rc_mem_at(pair->b.pd, RC_ODP, map, 64 * PAGE, RC_ACCESS_ALL);
+	struct rc_mem *pinned = rc_mem_new(pair->b.pd, RC_PINNED, PAGE, RC_ACCESS_ALL);
+	struct rc_mem *fixed = rc_mem_at(pair->b.pd, RC_ODP, map, 64 * PAGE,
+					 IBV_ACCESS_REMOTE_READ);
+	const enum ibv_advise_mr_advice read = IBV_ADVISE_MR_ADVICE_PREFETCH;
+	const enum ibv_advise_mr_advice write = IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE;
+	uint32_t flush = IBV_ADVISE_MR_FLAG_FLUSH, lkey = mem->mr->lkey;
+	struct ibv_sge sge = { mem->iova, PAGE, lkey ^ 0x5000 };
+
+	(void)arg;
+	if (advise(&pair->b, read, flush, mem, 0, PAGE) == EOPNOTSUPP)
+		rc_skip("%s", strerror(EOPNOTSUPP));
+	rc_require(ibv_advise_mr(pair->b.pd, read, flush, &sge, 1), "a forged key");
+	rc_require(ibv_advise_mr(pair->b.pd, read, flush, &sge, 0), "no ranges at all");
+	rc_require(advise(&pair->a, read, flush, mem, 0, PAGE), "another PD");
+	rc_require(advise(&pair->b, read, 1U << 31, mem, 0, PAGE), "an unknown flag");
+	rc_require(advise(&pair->b, 77, flush, mem, 0, PAGE), "an unknown advice");
+	rc_require(advise(&pair->b, read, flush, mem, 1, 64 * PAGE), "a range past the end");
+	rc_require(advise(&pair->b, read, flush, mem, -1UL, 2), "a range from below");
+	rc_require(advise(&pair->b, read, flush, mem, -mem->iova - 1, PAGE), "a range that wraps");
+	rc_require(advise(&pair->b, read, flush, pinned, 0, 8), "a pinned region");
+	rc_require(advise(&pair->b, write, flush, fixed, 0, PAGE), "WRITE of a read-only region");
+	rc_ok(munmap(map + 8 * PAGE, PAGE));
+	rc_require(advise(&pair->b, read, flush, mem, 0, 64 * PAGE), "a hole");
+	rc_ok(advise(&pair->b, read, flush, mem, 0, 8 * PAGE));
+}
+
+/* --- registration that must fail --- */
+
+static void refuse(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, int access,
+		   const char *what)
+{
+	struct ibv_mr *mr = ibv_reg_mr_iova(pd, addr, len, iova, access);
+
+	rc_require(!mr, "registered %s", what);
+}
+
+static void register_refused(const void *arg)
+{
+	struct rc_pair *pair = odp_pair(RC_ODP);
+	uint8_t *map = rc_map(4 * PAGE, 0);
+	const int odp = RC_ACCESS_ALL | IBV_ACCESS_ON_DEMAND;
+	struct ibv_pd *pd = pair->a.pd;
+	uint64_t va = (uintptr_t)map;
+
+	(void)arg;
+	refuse(pd, map, SIZE_MAX - 100, va, odp, "a range that wraps");
+	refuse(pd, (void *)(~0UL - PAGE + 1), 2 * PAGE, 0, odp, "a range that wraps");
+	refuse(pd, map, PAGE, 0 - PAGE + va % PAGE + PAGE / 2, odp, "another offset in the page");
+	refuse(pd, map, 4 * PAGE, 0 - PAGE, odp, "an IOVA that wraps");
+	refuse(pd, map, PAGE, va, IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_ON_DEMAND,
+	       "remote without local write");
+	refuse(pd, map, PAGE, va, odp | 1 << 15, "an unknown access flag");
+	refuse(pd, map, 4 * PAGE, va, RC_ACCESS_ALL | 1 << 15, "an unknown access flag");
+	refuse(pd, NULL, 4 * PAGE, 0, RC_ACCESS_ALL, "pinned memory that is not there");
+	refuse(pd, map, SIZE_MAX / 2, va, RC_ACCESS_ALL, "half of all addresses, pinned");
+}
+
+static const enum rc_kind kinds[] = { RC_ODP, RC_IMPLICIT };
+static struct cold colds[64];
+
+static void add_cold_messages(void)
+{
+	static const enum ibv_wr_opcode ops[] = {
+		IBV_WR_SEND, IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ,
+	};
+	struct cold *c = colds;
+
+	for (size_t o = 0; o < ARRAY_SIZE(ops); o++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			for (int sides = 0; sides < 4; sides++, c++) {
+				static const char *const names[] = {
+					"none", "source", "target", "both",
+				};
+
+				*c = (struct cold){ rc_op(ops[o]), kinds[k],
+						    sides & 1, sides & 2 };
+				rc_test(cold_message, c, "cold_%s_%s_%s", c->op->name,
+					rc_kind_name[kinds[k]], names[sides]);
+			}
+}
+
+static void add_for_kinds(rc_fn fn, const char *name)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		rc_test(fn, &kinds[k], "%s_%s", name, rc_kind_name[kinds[k]]);
+}
+
+static void add_tests(void)
+{
+	RC_TEST(register_terabyte);
+	RC_TEST(register_refused);
+	RC_TEST(implicit_reaches_all);
+	add_for_kinds(zero_page, "zero_page");
+	add_cold_messages();
+	add_for_kinds(cold_storm, "cold_storm");
+	add_for_kinds(cold_atomics, "cold_atomics");
+	add_for_kinds(hole, "hole");
+	add_for_kinds(local_hole, "local_hole");
+	add_for_kinds(recv_hole, "recv_hole");
+	add_for_kinds(read_only, "read_only");
+	add_for_kinds(prefetch, "prefetch");
+	RC_TEST(prefetch_refused);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Devices: opening, GIDs, asynchronous events; and the table of operations. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "rc.h"
+
+const struct rc_op rc_ops[RC_OPS] = {
+	{
+		.name = "send", .op = IBV_WR_SEND, .wc = IBV_WC_SEND,
+		.recv_wc = IBV_WC_RECV, .recv = true,
+		.odp_cap = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV,
+	}, {
+		.name = "send_imm", .op = IBV_WR_SEND_WITH_IMM, .wc = IBV_WC_SEND,
+		.recv_wc = IBV_WC_RECV, .recv = true, .imm = true,
+		.odp_cap = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV,
+	}, {
+		.name = "write", .op = IBV_WR_RDMA_WRITE, .wc = IBV_WC_RDMA_WRITE,
+		.rdma = true, .remote_right = IBV_ACCESS_REMOTE_WRITE,
+		.odp_cap = IBV_ODP_SUPPORT_WRITE,
+	}, {
+		.name = "write_imm", .op = IBV_WR_RDMA_WRITE_WITH_IMM,
+		.wc = IBV_WC_RDMA_WRITE, .recv_wc = IBV_WC_RECV_RDMA_WITH_IMM,
+		.rdma = true, .recv = true, .imm = true,
+		.remote_right = IBV_ACCESS_REMOTE_WRITE,
+		.odp_cap = IBV_ODP_SUPPORT_WRITE,
+	}, {
+		.name = "read", .op = IBV_WR_RDMA_READ, .wc = IBV_WC_RDMA_READ,
+		.rdma = true, .fetches = true,
+		.remote_right = IBV_ACCESS_REMOTE_READ,
+		.odp_cap = IBV_ODP_SUPPORT_READ,
+	}, {
+		.name = "cmp_swap", .op = IBV_WR_ATOMIC_CMP_AND_SWP,
+		.wc = IBV_WC_COMP_SWAP, .rdma = true, .fetches = true, .atomic = true,
+		.remote_right = IBV_ACCESS_REMOTE_ATOMIC,
+		.odp_cap = IBV_ODP_SUPPORT_ATOMIC,
+	}, {
+		.name = "fetch_add", .op = IBV_WR_ATOMIC_FETCH_AND_ADD,
+		.wc = IBV_WC_FETCH_ADD, .rdma = true, .fetches = true, .atomic = true,
+		.remote_right = IBV_ACCESS_REMOTE_ATOMIC,
+		.odp_cap = IBV_ODP_SUPPORT_ATOMIC,
+	},
+};
+
+const struct rc_op *rc_op(enum ibv_wr_opcode op)
+{
+	for (size_t i = 0; i < RC_OPS; i++)
+		if (rc_ops[i].op == op)
+			return &rc_ops[i];
+	rc_fail("no such operation: %d", op);
+}
+
+static struct rc_dev devs[2];
+static pid_t opened_by;
+
+static struct ibv_context *open_device(const char *name)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *ctx = NULL;
+
+	for (size_t i = 0; list && list[i] && !ctx; i++)
+		if (!name || !strcmp(ibv_get_device_name(list[i]), name))
+			ctx = ibv_open_device(list[i]);
+	if (list)
+		ibv_free_device_list(list);
+	return ctx;
+}
+
+/* The GID asked for; else the first RoCEv2 GID of an IPv4 address, else any. */
+static int find_gid(struct rc_dev *dev)
+{
+	static const uint8_t ipv4[12] = { [10] = 0xff, [11] = 0xff };
+	struct ibv_gid_entry entries[64];
+	ssize_t n = ibv_query_gid_table(dev->ctx, entries, ARRAY_SIZE(entries), 0);
+	int best = -1;
+
+	for (ssize_t i = 0; i < n; i++) {
+		bool is_ipv4 = !memcmp(entries[i].gid.raw, ipv4, sizeof(ipv4));
+
+		if (entries[i].port_num != RC_PORT ||
+		    entries[i].gid_type != IBV_GID_TYPE_ROCE_V2)
+			continue;
+		if (rc_opts.gid_index >= 0 &&
+		    rc_opts.gid_index != (int)entries[i].gid_index)
+			continue;
+		if (best < 0 || is_ipv4)
+			best = i;
+		if (is_ipv4)
+			break;
+	}
+	if (best < 0)
+		return -1;
+	dev->gid = entries[best].gid;
+	dev->gid_index = entries[best].gid_index;
+	return 0;
+}
+
+static void dev_open(struct rc_dev *dev, const char *name)
+{
+	dev->ctx = open_device(name);
+	rc_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
+	rc_ok(ibv_query_device_ex(dev->ctx, NULL, &dev->attr));
+	rc_ok(ibv_query_port(dev->ctx, RC_PORT, &dev->port));
+	rc_require(dev->port.state == IBV_PORT_ACTIVE, "%s: port is not active",
+		   ibv_get_device_name(dev->ctx->device));
+	rc_require(!find_gid(dev), "%s: no RoCEv2 GID",
+		   ibv_get_device_name(dev->ctx->device));
+	rc_ok(fcntl(dev->ctx->async_fd, F_SETFL, O_NONBLOCK));
+}
+
+/* The device of end a (0) or b (1); a forked child gets its own context. */
+struct rc_dev *rc_dev(int which)
+{
+	if (opened_by != getpid()) {
+		memset(devs, 0, sizeof(devs));
+		opened_by = getpid();
+	}
+	if (!rc_opts.peer)
+		which = 0;
+	if (!devs[which].ctx)
+		dev_open(&devs[which], which ? rc_opts.peer : rc_opts.device);
+	return &devs[which];
+}
+
+void rc_devs_close(void)
+{
+	for (int i = 0; i < 2; i++)
+		if (devs[i].ctx)
+			ibv_close_device(devs[i].ctx);
+}
+
+/* Our own driver names a counter that no other has. */
+bool rc_is_nopin(const struct rc_dev *dev)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/hw_counters/page_invalidations",
+		 dev->ctx->device->ibdev_path);
+	if (!access(path, R_OK))
+		return true;
+	snprintf(path, sizeof(path), "%s/ports/1/hw_counters/page_invalidations",
+		 dev->ctx->device->ibdev_path);
+	return !access(path, R_OK);
+}
+
+/* The type of the next asynchronous event, -1 if none comes in time. */
+int rc_async_event(struct rc_dev *dev, int timeout_ms)
+{
+	struct pollfd fd = { .fd = dev->ctx->async_fd, .events = POLLIN };
+	struct ibv_async_event event;
+	int type;
+
+	if (poll(&fd, 1, timeout_ms) != 1 || ibv_get_async_event(dev->ctx, &event))
+		return -1;
+	type = event.event_type;
+	ibv_ack_async_event(&event);
+	return type;
+}
+
+/* Wait for an event of this type, passing over others. */
+void rc_want_event(struct rc_dev *dev, enum ibv_event_type type)
+{
+	uint64_t end = rc_now_ms() + 2000;
+	int got;
+
+	while (rc_now_ms() < end) {
+		got = rc_async_event(dev, 100);
+		if (got == (int)type)
+			return;
+		if (got >= 0)
+			rc_note("event: %s", ibv_event_type_str(got));
+	}
+	rc_fail("no event: %s", ibv_event_type_str(type));
+}
+
+void rc_drain_events(struct rc_dev *dev)
+{
+	while (rc_async_event(dev, 0) >= 0)
+		;
+}

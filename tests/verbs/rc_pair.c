@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* RC queue pairs: made, connected, walked through their states. */
+#include "rc.h"
+
+const struct rc_attr rc_attr_default = {
+	.mtu = 1024,
+	.wr = 64,
+	.sge = 4,
+	.inline_len = 64,
+	.timeout = 17,		/* 4.096 us << 17: half a second */
+	.retry_cnt = 7,
+	.rnr_retry = 7,
+	.min_rnr_timer = 1,	/* 10 us */
+	.rd_atomic = 4,
+	.access = RC_ACCESS_ALL,
+};
+
+static void free_pd(void *obj)
+{
+	ibv_dealloc_pd(obj);
+}
+
+static void free_cq(void *obj)
+{
+	ibv_destroy_cq(obj);
+}
+
+static void free_qp(void *obj)
+{
+	ibv_destroy_qp(obj);
+}
+
+static void free_channel(void *obj)
+{
+	ibv_destroy_comp_channel(obj);
+}
+
+static struct ibv_cq *new_cq(struct rc_end *end, int cqe)
+{
+	struct ibv_cq *cq = ibv_create_cq(end->dev->ctx, cqe, NULL, end->channel, 0);
+
+	rc_require(cq, "create_cq(%d): %s", cqe, strerror(errno));
+	rc_defer(free_cq, cq);
+	return cq;
+}
+
+static void new_qp(struct rc_end *end, const struct rc_attr *attr)
+{
+	struct ibv_qp_init_attr init = {
+		.send_cq = end->scq,
+		.recv_cq = end->rcq,
+		.qp_type = IBV_QPT_RC,
+		.sq_sig_all = attr->sig_all,
+		.cap = {
+			.max_send_wr = attr->wr,
+			.max_recv_wr = attr->wr,
+			.max_send_sge = attr->sge,
+			.max_recv_sge = attr->sge,
+			.max_inline_data = attr->inline_len,
+		},
+	};
+
+	end->qp = ibv_create_qp(end->pd, &init);
+	rc_require(end->qp, "create_qp: %s", strerror(errno));
+	rc_defer(free_qp, end->qp);
+}
+
+static struct ibv_pd *new_pd(struct rc_dev *dev)
+{
+	struct ibv_pd *pd = ibv_alloc_pd(dev->ctx);
+
+	rc_require(pd, "alloc_pd: %s", strerror(errno));
+	rc_defer(free_pd, pd);
+	return pd;
+}
+
+/* Make all that one end has, in @pd or in a new one; its QP stays in RESET. */
+void rc_end_open(struct rc_end *end, struct rc_dev *dev, struct ibv_pd *pd,
+		 const struct rc_attr *attr)
+{
+	int cqe = attr->cqe ? attr->cqe : (int)attr->wr + 1;
+
+	memset(end, 0, sizeof(*end));
+	end->dev = dev;
+	end->psn = rc_rand() & 0xffffff;
+	end->pd = pd ? pd : new_pd(dev);
+	if (attr->channel) {
+		end->channel = ibv_create_comp_channel(dev->ctx);
+		rc_require(end->channel, "create_comp_channel: %s", strerror(errno));
+		rc_defer(free_channel, end->channel);
+	}
+	end->scq = new_cq(end, cqe);
+	end->rcq = new_cq(end, cqe);
+	new_qp(end, attr);
+}
+
+struct rc_addr rc_end_addr(const struct rc_end *end)
+{
+	return (struct rc_addr){
+		.gid = end->dev->gid,
+		.qpn = end->qp->qp_num,
+		.psn = end->psn,
+	};
+}
+
+static enum ibv_mtu mtu_code(unsigned int mtu)
+{
+	enum ibv_mtu code = IBV_MTU_256;
+
+	while (code < IBV_MTU_4096 && 128U << code < mtu)
+		code++;
+	return code;
+}
+
+int rc_to_init(struct rc_end *end, const struct rc_attr *attr)
+{
+	struct ibv_qp_attr mod = {
+		.qp_state = IBV_QPS_INIT,
+		.port_num = RC_PORT,
+		.qp_access_flags = attr->access,
+	};
+
+	return ibv_modify_qp(end->qp, &mod, IBV_QP_STATE | IBV_QP_PKEY_INDEX |
+			     IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+}
+
+int rc_to_rtr(struct rc_end *end, const struct rc_attr *attr, const struct rc_addr *to)
+{
+	struct ibv_qp_attr mod = {
+		.qp_state = IBV_QPS_RTR,
+		.path_mtu = mtu_code(attr->mtu),
+		.dest_qp_num = to->qpn,
+		.rq_psn = to->psn,
+		.max_dest_rd_atomic = attr->rd_atomic,
+		.min_rnr_timer = attr->min_rnr_timer,
+		.ah_attr = {
+			.is_global = 1,
+			.port_num = RC_PORT,
+			.grh = {
+				.dgid = to->gid,
+				.sgid_index = end->dev->gid_index,
+				.hop_limit = 64,
+			},
+		},
+	};
+
+	return ibv_modify_qp(end->qp, &mod, IBV_QP_STATE | IBV_QP_AV |
+			     IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+			     IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+}
+
+int rc_to_rts(struct rc_end *end, const struct rc_attr *attr)
+{
+	struct ibv_qp_attr mod = {
+		.qp_state = IBV_QPS_RTS,
+		.timeout = attr->timeout,
+		.retry_cnt = attr->retry_cnt,
+		.rnr_retry = attr->rnr_retry,
+		.sq_psn = end->psn,
+		.max_rd_atomic = attr->rd_atomic,
+	};
+
+	return ibv_modify_qp(end->qp, &mod, IBV_QP_STATE | IBV_QP_TIMEOUT |
+			     IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+			     IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+int rc_to_state(struct rc_end *end, enum ibv_qp_state state)
+{
+	struct ibv_qp_attr mod = { .qp_state = state };
+
+	return ibv_modify_qp(end->qp, &mod, IBV_QP_STATE);
+}
+
+enum ibv_qp_state rc_state(const struct rc_end *end)
+{
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr;
+
+	rc_ok(ibv_query_qp(end->qp, &attr, IBV_QP_STATE, &init));
+	return attr.qp_state;
+}
+
+void rc_connect(struct rc_end *end, const struct rc_attr *attr, const struct rc_addr *to)
+{
+	rc_ok(rc_to_init(end, attr));
+	rc_ok(rc_to_rtr(end, attr, to));
+	rc_ok(rc_to_rts(end, attr));
+}
+
+/* Two ends connected to each other, ready to send. */
+struct rc_pair *rc_pair_new(const struct rc_attr *attr)
+{
+	struct rc_pair *pair = calloc(1, sizeof(*pair));
+	struct rc_addr a, b;
+
+	rc_require(pair, "out of memory");
+	rc_defer(free, pair);
+	pair->attr = *attr;
+	rc_end_open(&pair->a, rc_dev(0), NULL, attr);
+	rc_end_open(&pair->b, rc_dev(1), NULL, attr);
+	a = rc_end_addr(&pair->a);
+	b = rc_end_addr(&pair->b);
+	rc_connect(&pair->a, attr, &b);
+	rc_connect(&pair->b, attr, &a);
+	rc_drain_events(pair->a.dev);
+	rc_drain_events(pair->b.dev);
+	return pair;
+}
+
+struct rc_pair *rc_pair(void)
+{
+	return rc_pair_new(&rc_attr_default);
+}
+
+/* Every path MTU that both ports can use. */
+size_t rc_mtus(unsigned int mtus[5])
+{
+	unsigned int a = 128U << rc_dev(0)->port.active_mtu;
+	unsigned int b = 128U << rc_dev(1)->port.active_mtu;
+	size_t n = 0;
+
+	for (unsigned int mtu = 256; mtu <= 4096 && mtu <= a && mtu <= b; mtu *= 2)
+		mtus[n++] = mtu;
+	return n;
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The run itself: options, one test after the other, failing, cleaning up. */
+#include <getopt.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "rc.h"
+
+struct rc_opts rc_opts = { .gid_index = -1, .rounds = 1, .timeout = 300 };
+
+struct test_case {
+	char *name;
+	rc_fn fn;
+	const void *arg;
+};
+
+static struct CMUnitTest *tests;
+static size_t num_tests;
+static const struct test_case *running;
+static pid_t main_pid, main_tid;
+
+static struct deferred {
+	void (*release)(void *obj);
+	void *obj;
+} *deferred;
+static size_t num_deferred;
+
+/* Release @obj after the test, in reverse order. */
+void rc_defer(void (*release)(void *obj), void *obj)
+{
+	deferred = realloc(deferred, (num_deferred + 1) * sizeof(*deferred));
+	if (!deferred)
+		abort();
+	deferred[num_deferred++] = (struct deferred){ release, obj };
+}
+
+/* Release @obj now. */
+void rc_release(void *obj)
+{
+	size_t i = num_deferred;
+
+	while (i-- > 0) {
+		struct deferred found = deferred[i];
+
+		if (found.obj != obj)
+			continue;
+		memmove(&deferred[i], &deferred[i + 1],
+			(--num_deferred - i) * sizeof(*deferred));
+		found.release(obj);
+		return;
+	}
+	rc_fail("released what was never made");
+}
+
+static void release_all(void)
+{
+	while (num_deferred) {
+		struct deferred last = deferred[--num_deferred];
+
+		last.release(last.obj);
+	}
+}
+
+/*
+ * cmocka leaves a failed test by longjmp(), which only its own thread may do.
+ * A child or another thread says what is wrong and ends its process.
+ */
+void rc_die(const char *file, int line, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (getpid() != main_pid || gettid() != main_tid) {
+		fprintf(stderr, "%s:%d: %s\n", file, line, text);
+		_exit(EXIT_FAILURE);
+	}
+	print_error("%s\n", text);
+	_fail(file, line);
+	abort();
+}
+
+void rc_skip(const char *fmt, ...)
+{
+	va_list args;
+
+	printf("skip: %s: ", running->name);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	skip();
+	abort();
+}
+
+void rc_note(const char *fmt, ...)
+{
+	va_list args;
+
+	printf("note: ");
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+}
+
+static void say(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		_exit(EXIT_FAILURE);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	say("hangs: ");
+	say(running ? running->name : "?");
+	say("\n");
+	_exit(EXIT_FAILURE);
+}
+
+/* Each test has a seed of its own, so that it replays alone as in the run. */
+static uint64_t seed_of(const char *name)
+{
+	uint64_t hash = rc_opts.seed;
+
+	while (*name)
+		hash = (hash ^ (uint8_t)*name++) * 0x100000001b3ULL;
+	return hash;
+}
+
+static void run_case(void **state)
+{
+	running = *state;
+	rc_reseed(seed_of(running->name));
+	alarm(rc_opts.timeout);
+	running->fn(running->arg);
+}
+
+static int end_case(void **state)
+{
+	(void)state;
+	release_all();
+	alarm(0);
+	fflush(stdout);
+	return 0;
+}
+
+/* Add one test; @fmt makes its name. */
+void rc_test(rc_fn fn, const void *arg, const char *fmt, ...)
+{
+	struct test_case *test = calloc(1, sizeof(*test));
+	va_list args;
+
+	tests = realloc(tests, (num_tests + 1) * sizeof(*tests));
+	if (!tests || !test)
+		abort();
+	va_start(args, fmt);
+	if (vasprintf(&test->name, fmt, args) < 0)
+		abort();
+	va_end(args);
+	test->fn = fn;
+	test->arg = arg;
+	tests[num_tests++] = (struct CMUnitTest){
+		.name = test->name,
+		.test_func = run_case,
+		.teardown_func = end_case,
+		.initial_state = test,
+	};
+}
+
+static void free_tests(void)
+{
+	for (size_t i = 0; i < num_tests; i++) {
+		struct test_case *test = tests[i].initial_state;
+
+		free(test->name);
+		free(test);
+	}
+	free(tests);
+	free(deferred);
+}
+
+static void usage(const char *name)
+{
+	printf("usage: %s [OPTION]...\n"
+	       "  --device DEV          device of end a (default: the first)\n"
+	       "  --peer DEV            device of end b (default: the same)\n"
+	       "  --gid INDEX           GID index (default: the first RoCEv2 one)\n"
+	       "  --seed N              replay a run\n"
+	       "  --rounds N            make random tests N times as long\n"
+	       "  --timeout SECONDS     for one test (default: 300)\n"
+	       "  --only PATTERN        tests whose name matches (* and ?)\n"
+	       "  --list                names of the tests\n", name);
+}
+
+static void list_tests(void)
+{
+	for (size_t i = 0; i < num_tests; i++)
+		printf("%s\n", tests[i].name);
+}
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "peer", required_argument, NULL, 'p' },
+		{ "gid", required_argument, NULL, 'g' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "only", required_argument, NULL, 'o' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			rc_opts.device = optarg;
+			break;
+		case 'p':
+			rc_opts.peer = optarg;
+			break;
+		case 'g':
+			rc_opts.gid_index = atoi(optarg);
+			break;
+		case 's':
+			rc_opts.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'r':
+			rc_opts.rounds = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			rc_opts.timeout = strtoul(optarg, NULL, 0);
+			break;
+		case 'o':
+			cmocka_set_test_filter(optarg);
+			break;
+		case 'l':
+			list_tests();
+			exit(EXIT_SUCCESS);
+		case 'h':
+			usage(argv[0]);
+			exit(EXIT_SUCCESS);
+		default:
+			usage(argv[0]);
+			exit(EXIT_FAILURE);
+		}
+	}
+}
+
+/* Add the tests, run them, and return what main() should. */
+int rc_main(int argc, char **argv, void (*add_tests)(void))
+{
+	const char *name = strrchr(argv[0], '/');
+	int failed;
+
+	main_pid = getpid();
+	main_tid = gettid();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	rc_opts.seed = rc_now_ns() ^ (uint64_t)main_pid << 32;
+	add_tests();
+	parse_options(argc, argv);
+	printf("seed: 0x%llx\n", (unsigned long long)rc_opts.seed);
+	signal(SIGALRM, on_alarm);
+	signal(SIGPIPE, SIG_IGN);
+	rc_dev(0);
+	rc_dev(1);
+	failed = _cmocka_run_group_tests(name ? name + 1 : argv[0], tests,
+					 num_tests, NULL, NULL);
+	rc_devs_close();
+	free_tests();
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+uint64_t rc_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+uint64_t rc_now_ms(void)
+{
+	return rc_now_ns() / 1000000;
+}
+
+void rc_sleep_ms(unsigned int ms)
+{
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000L };
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+/* A field of /proc/self/status in KiB, -1 if there is none. */
+long rc_status_kib(const char *field)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	size_t len = strlen(field);
+	long value = -1;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, field, len) && line[len] == ':')
+			value = strtol(line + len + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* The child's wait status, or -1 with the child killed after @ms. */
+int rc_wait_child(int pid, unsigned int ms)
+{
+	uint64_t end = rc_now_ms() + ms;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (rc_now_ms() > end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -1;
+		}
+		rc_sleep_ms(5);
+	}
+	return status;
+}
