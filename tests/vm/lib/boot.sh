@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2054,SC2154 # nopin-vm's
 # Starts QEMU, watches it, and turns what happened into an exit status.
 #
 # Virtio serial ports to the guest, by number:
@@ -18,7 +18,7 @@ vm_machine=(
 # A machine that is emulated by software has no speculation to mitigate.
 vm_append="console=ttyS0 quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
  unknown_nmi_panic=1 mitigations=off nokaslr audit=0 no_timer_check
- rcupdate.rcu_cpu_stall_timeout=60"
+ rcupdate.rcu_cpu_stall_timeout=60 log_buf_len=4M"
 
 # Sets accel, the QEMU options for it, and accel_words, what to say about it.
 vm_accel() {
@@ -128,9 +128,11 @@ vm_port() {
 		-device "virtserialport,nr=$1,chardev=port$1,name=nopin.$1")
 }
 
-# Runs the command in the guest; returns its status or one of EXIT_*.
+# Runs the command in the guest, with its output through "${filter[@]}"; returns
+# its status or one of EXIT_*, and sets vm_ended to yes if it came to its end.
 vm_run() {
 	local status in out err cat_in='' cat_out cat_err watch
+	rm -rf "$run"/{guest,monitor.in,monitor.out,verdict,console,dmesg}
 	vm_guest_files
 	mkfifo "$run/monitor.in" "$run/monitor.out"
 	: >"$run/control"
@@ -142,7 +144,7 @@ vm_run() {
 		exec {in}< <(exec cat)
 		cat_in=$!
 	fi
-	exec {out}> >(exec cat)
+	exec {out}> >(exec "${filter[@]}")
 	cat_out=$!
 	exec {err}> >(exec cat >&2)
 	cat_err=$!
@@ -198,6 +200,7 @@ vm_watch() {
 
 vm_status() {
 	local status verdict=
+	vm_ended=yes
 	[ ! -e "$run/verdict" ] || verdict=$(<"$run/verdict")
 	status=$(sed -n 's/^\.*exit \([0-9]\{1,3\}\)$/\1/p' "$run/control")
 	if [ -z "$status" ]; then
@@ -212,6 +215,7 @@ vm_status() {
 }
 
 vm_died() {
+	vm_ended=
 	[ ! -s "$run/console" ] || vm_words "$run/console"
 	case $2 in
 	timeout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
 # Builds out of tree: the sources are mirrored into the cache and built there,
 # so the checkout stays clean and may be read-only. What has not changed is
 # neither copied nor compiled again.
@@ -95,7 +95,8 @@ build_user_locked() {
 	[ -e "$dest.built" ] && return
 	say "building the $name"
 	step "$run/$name.log" cmake -S "$dest/$top" -B "$dest-build" \
-		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DNOPIN_MODULE=OFF ||
+		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
+		-DNOPIN_MODULE=OFF ||
 		die "cmake fails for the $name"
 	step "$run/$name.log" cmake --build "$dest-build" -j"$(nproc)" ||
 		die "the $name does not build"

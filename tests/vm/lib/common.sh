@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
 # Messages, exit statuses and locks of nopin-vm. Everything it says itself goes
 # to standard error: standard output belongs to the guest's command.
 

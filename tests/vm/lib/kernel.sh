@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
 # Kernels: found, unpacked into the cache (never installed on the host), and
 # made bootable: an image, modules with modules.dep, headers, an initramfs.
 #
@@ -121,7 +121,7 @@ kernel_from_tree() {
 
 kernel_from_root() {
 	local images=("$1"/boot/vmlinuz-*)
-	[ "${#images[@]}" = 1 ] && [ -f "${images[0]}" ] ||
+	[[ ${#images[@]} = 1 && -f ${images[0]} ]] ||
 		die "$1 holds neither a built kernel tree nor one boot/vmlinuz-*"
 	kver=${images[0]##*/vmlinuz-}
 	[ -d "$1/lib/modules/$kver" ] || die "no lib/modules/$kver in $1"

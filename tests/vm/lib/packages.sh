@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
 # The Debian packages that nopin-vm needs on the host. The guest sees the host's
 # root, so what runs in the guest is installed here too.
 
@@ -9,7 +9,6 @@ packages_base=(
 	gcc gcc-12 make cmake pkg-config libc6-dev libibverbs-dev librdmacm-dev
 	libelf1 libssl3 zlib1g
 )
-# shellcheck disable=SC2034 # read by nopin-vm
 packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump libcmocka-dev
 	libasan8 libubsan1 ethtool procps

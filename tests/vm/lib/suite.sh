@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
+# nopin-vm test: the unit tests on the host, then the suite in a VM of each
+# kernel. Results are lines "PASS …", "FAIL …" and "SKIP …"; they are counted
+# at the end, over everything.
+
+suite_result() { echo "$*" | tee -a "$run/results"; }
+
+# suite_scripts smoke|full: the names to run, one a line.
+suite_scripts() {
+	local script name
+	for script in "$tree"/tests/vm/suite.d/*; do
+		name=${script##*/}
+		# shellcheck disable=SC2053 # a glob is meant
+		[[ $name == $only ]] || continue
+		[ "$1" = full ] || grep -qE '^# smoke: *yes' "$script" || continue
+		echo "$name"
+	done
+}
+
+# The largest value of a number in the scripts' heads.
+# suite_need KEY DEFAULT NAME…
+suite_need() {
+	local key=$1 most=$2 name value
+	shift 2
+	for name in "$@"; do
+		value=$(sed -n "s/^# $key: *\([0-9]*\).*/\1/p" \
+			"$tree/tests/vm/suite.d/$name" | head -n1)
+		if [ -n "$value" ] && [ "$value" -gt "$most" ]; then
+			most=$value
+		fi
+	done
+	echo "$most"
+}
+
+# The tests that need no VM, as ctest runs them.
+suite_unit() {
+	# shellcheck disable=SC2053 # a glob is meant
+	[[ unit == $only ]] || return 0
+	suite_result "INFO unit tests"
+	ctest --test-dir "$tests_dir" --output-on-failure >"$run/ctest" 2>&1 </dev/null
+	sed -nE -e 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) .*( Passed |\*\*\*Skipped|\*\*\*.*) *[0-9.]+ sec.*/\2 \1/p' \
+		"$run/ctest" | sed -E -e 's/^ Passed /PASS unit:/' \
+		-e 's/^\*\*\*Skipped (.*)/SKIP unit:\1: skipped by ctest/' \
+		-e 's/^\*\*\*(.*) ([^ ]+)$/FAIL unit:\2: \1/' \
+		-e 's/: +/:/; s/unit: */unit:/' | tee -a "$run/results"
+	grep -q '^FAIL' "$run/results" && sed 's/^/  | /' "$run/ctest"
+	return 0
+}
+
+# suite_kernel KERNEL smoke|full
+suite_kernel() {
+	local names status begun
+	mapfile -t names < <(suite_scripts "$2")
+	[ "${#names[@]}" -gt 0 ] || return 0
+	prepare_kernel "$1"
+	filter=(tee -a "$run/suite")
+	while [ "${#names[@]}" -gt 0 ]; do
+		nodes=$(suite_need nodes "$nodes" "${names[@]}")
+		command=("$tree/tests/vm/suite" "${names[@]}")
+		: >"$run/suite"
+		suite_result "INFO Linux $kver ($2): ${names[*]}"
+		boot
+		status=$?
+		grep -E '^(PASS|FAIL|SKIP) ' "$run/suite" >>"$run/results"
+		begun=$(sed -n 's/^INFO suite begins //p' "$run/suite" | tail -n1)
+		[ "$vm_ended" != yes ] || break
+		suite_result "FAIL ${begun:-boot}: the VM did not live through it ($kver)"
+		[ -n "$begun" ] || break
+		suite_after "$begun"
+	done
+	if [ "$status" != 0 ] && ! grep -q '^FAIL ' "$run/suite" "$run/results"; then
+		suite_result "FAIL vm: status $status ($kver)"
+	fi
+}
+
+# Leaves in names those that come after NAME.
+suite_after() {
+	while [ "${#names[@]}" -gt 0 ] && [ "${names[0]}" != "$1" ]; do
+		names=("${names[@]:1}")
+	done
+	names=("${names[@]:1}")
+}
+
+suite_count() { grep -c "^$1 " "$run/results"; }
+
+suite_run() {
+	: >"$run/results"
+	suite_unit
+	if [ -n "$kernel_given" ]; then
+		suite_kernel "$kernel" full
+	else
+		suite_kernel 6.12 full
+		suite_kernel 6.1 smoke
+	fi
+	grep '^FAIL ' "$run/results" | sed 's/^/nopin-vm: /' >&2
+	echo "$(suite_count PASS) passed, $(suite_count FAIL) failed, $(suite_count SKIP) skipped"
+	[ "$(suite_count FAIL)" = 0 ] && [ "$(suite_count PASS)" -gt 0 ]
+}
