@@ -18,7 +18,7 @@ if (NOT IBVERBS_LIBRARY OR NOT IBVERBS_INCLUDE_DIR)
 endif()
 
 set(NOPIN_OTHER_FORM "Build the provider inside the rdma-core source of that "
-  "version instead; providers/nopin/README.md shows how.")
+  "version instead, as providers/nopin/README.md shows.")
 
 # verbs_register_driver_<version>@@IBVERBS_PRIVATE_<version>
 execute_process(COMMAND "${CMAKE_NM}" -D --defined-only "${IBVERBS_LIBRARY}"
@@ -30,12 +30,12 @@ string(REGEX MATCH "verbs_register_driver_([0-9]+)@@IBVERBS_PRIVATE_([0-9]+)"
   nopin_match "${nopin_symbols}")
 if (NOT nopin_match)
   message(FATAL_ERROR "${IBVERBS_LIBRARY} has no private interface for "
-    "providers. " ${NOPIN_OTHER_FORM})
+    "providers. " "${NOPIN_OTHER_FORM}")
 endif()
 if (NOT CMAKE_MATCH_1 EQUAL NOPIN_PABI OR NOT CMAKE_MATCH_2 EQUAL NOPIN_PABI)
   message(FATAL_ERROR "${IBVERBS_LIBRARY} has private interface "
     "${CMAKE_MATCH_2}; this form of the provider knows ${NOPIN_PABI} "
-    "(rdma-core ${NOPIN_RDMA_CORE_MIN} to 56). " ${NOPIN_OTHER_FORM})
+    "(rdma-core ${NOPIN_RDMA_CORE_MIN} to 56). " "${NOPIN_OTHER_FORM}")
 endif()
 
 # The release is part of the file name: libibverbs.so.1.14.44.0
@@ -44,7 +44,7 @@ if (nopin_real MATCHES "\\.so\\.[0-9]+\\.[0-9]+\\.([0-9]+)\\.[0-9]+$" AND
     CMAKE_MATCH_1 LESS NOPIN_RDMA_CORE_MIN)
   message(FATAL_ERROR "${nopin_real} is of rdma-core ${CMAKE_MATCH_1}; this "
     "form of the provider needs ${NOPIN_RDMA_CORE_MIN} or later. "
-    ${NOPIN_OTHER_FORM})
+    "${NOPIN_OTHER_FORM}")
 endif()
 
 add_library(nopin-provider MODULE ${NOPIN_SOURCES})
