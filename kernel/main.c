@@ -3,6 +3,8 @@
  * The module: `rdma link` makes devices, network device events change them, and
  * they end with the link, with their network device or with the module.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/if_arp.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -17,6 +19,7 @@
 #include "transport/transport.h"
 #include "verbs/port.h"
 #include "verbs/verbs.h"
+#include "wire/crc32.h"
 
 #define NOPIN_DRIVER_ID	((enum rdma_driver_id)RDMA_DRIVER_NOPIN)
 
@@ -93,6 +96,12 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
 				  BIT_ULL(IB_USER_VERBS_CMD_POST_RECV) |
 				  BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
+	/*
+	 * Where namespaces do not share their devices this one belongs to that
+	 * of its network device. The core means the first one.
+	 */
+	if (!rdma_dev_access_netns(ibdev, dev->net))
+		write_pnet(&ibdev->coredev.rdma_net, dev->net);
 	ib_set_device_ops(ibdev, &nopin_device_ops);
 	ib_set_device_ops(ibdev, &nopin_life_ops);
 }
@@ -239,6 +248,7 @@ static int __init nopin_init(void)
 {
 	int err;
 
+	pr_info("ICRC by %s\n", nopin_crc32_init());
 	err = nopin_mirror_init();
 	if (err)
 		return err;

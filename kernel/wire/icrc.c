@@ -12,6 +12,7 @@
 #include <linux/crc32.h>
 #include <linux/string.h>
 
+#include "wire/crc32.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
 
@@ -95,7 +96,7 @@ u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, const void *bth)
  */
 u32 nopin_icrc_update(u32 crc, const void *data, size_t len)
 {
-	return crc32_le(crc, data, len);
+	return nopin_crc32(crc, data, len);
 }
 
 /**

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Which CRC32 is faster differs more between machines than between CPUs: under
+ * software emulation a vector instruction costs a function call. So both are
+ * timed once, on this machine, and the faster is used.
+ */
+#include <linux/crc32.h>
+#include <linux/jump_label.h>
+#include <linux/ktime.h>
+
+#include "wire/crc32.h"
+#include "wire/simd.h"
+
+static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_simd);
+
+/**
+ * nopin_crc32 - continue a running CRC32
+ * @crc: the running CRC, as of crc32_le()
+ * @data: the next bytes, of any alignment
+ * @len: how many
+ *
+ * Return: the running CRC after them.
+ * Context: any.
+ */
+u32 nopin_crc32(u32 crc, const void *data, size_t len)
+{
+#ifdef NOPIN_CRC32_PCLMUL
+	if (static_branch_likely(&nopin_crc32_use_simd) &&
+	    len >= NOPIN_CRC32_PCLMUL_MIN && nopin_simd_begin()) {
+		crc = nopin_crc32_pclmul(crc, data, len);
+		nopin_simd_end();
+		return crc;
+	}
+#endif
+	return crc32_le(crc, data, len);
+}
+
+#ifdef NOPIN_CRC32_PCLMUL
+#define NOPIN_TRIAL_LEN		4096	/* bytes of payload of the largest packet */
+#define NOPIN_TRIALS		8
+
+/* The best of a few: the first ones warm up, any may be interrupted. */
+static u64 nopin_crc32_time(const void *data)
+{
+	u64 best = U64_MAX;
+	u32 crc = 0;
+	int i;
+
+	for (i = 0; i < NOPIN_TRIALS; i++) {
+		u64 start = ktime_get_ns();
+
+		crc = nopin_crc32(crc, data, NOPIN_TRIAL_LEN);
+		barrier_data(&crc);
+		best = min(best, ktime_get_ns() - start);
+	}
+	return best;
+}
+
+/**
+ * nopin_crc32_init - choose between the ways to compute a CRC32
+ *
+ * Return: the name of the choice, to be shown.
+ * Context: module init.
+ */
+const char *nopin_crc32_init(void)
+{
+	const void *data = nopin_crc32_init; /* any bytes do: this code's page */
+	u64 scalar, simd;
+
+	if (!nopin_simd_has_pclmul())
+		return "crc32_le";
+	data = (const void *)((unsigned long)data & ~(NOPIN_TRIAL_LEN - 1UL));
+	scalar = nopin_crc32_time(data);
+	static_branch_enable(&nopin_crc32_use_simd);
+	simd = nopin_crc32_time(data);
+	if (simd < scalar)
+		return "pclmul";
+	static_branch_disable(&nopin_crc32_use_simd);
+	return "crc32_le";
+}
+#else
+const char *nopin_crc32_init(void)
+{
+	return "crc32_le";
+}
+#endif

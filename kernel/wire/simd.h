@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Leave to use the vector registers. */
+#ifndef NOPIN_SIMD_H
+#define NOPIN_SIMD_H
+
+#include <linux/types.h>
+
+#ifdef CONFIG_X86_64
+#include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
+
+static inline bool nopin_simd_begin(void)
+{
+	if (!irq_fpu_usable())
+		return false;
+	kernel_fpu_begin();
+	return true;
+}
+
+static inline void nopin_simd_end(void)
+{
+	kernel_fpu_end();
+}
+
+static inline bool nopin_simd_has_pclmul(void)
+{
+	return boot_cpu_has(X86_FEATURE_PCLMULQDQ) && boot_cpu_has(X86_FEATURE_XMM4_1);
+}
+#endif
+
+#endif /* NOPIN_SIMD_H */
