@@ -80,12 +80,12 @@ struct nopin_reads {
  * @since_ack_req: packets since the last that asked for an ACK
  * @retries: timeouts and sequence NAKs left before giving up
  * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
- * @rnr_wait: the RNR timer runs; nothing is sent
+ * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
  * @resent: @una_psn was resent for a gap in the responses; once is enough
  * @failed: a request cannot be carried out; nothing is sent from there on
  * @draining: SQD was asked for; no new request is begun
- * @progress: jiffies when @una_psn last moved or the timer was started
- * @timer: ACK timeout, or the RNR wait
+ * @progress: jiffies when @una_psn last moved, or something was sent after a pause
+ * @timer: ACK timeout, or the end of the pause
  * @task: goes on sending in a later softirq
  * @park: waits for local memory
  * @parked: responses that came meanwhile
@@ -104,7 +104,7 @@ struct nopin_sq {
 	u32 since_ack_req;
 	u8 retries;
 	u8 rnr_retries;
-	bool rnr_wait;
+	bool paused;
 	bool resent;
 	bool failed;
 	bool draining;

@@ -59,7 +59,7 @@ static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
 	skb_queue_purge(&qp->sq.parked);
 	skb_queue_purge(&qp->rq.parked);
 	qp->rq.read.active = false;
-	qp->sq.rnr_wait = false;
+	qp->sq.paused = false;
 	qp->sq.draining = false;
 }
 

@@ -78,7 +78,7 @@ static void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
 	struct nopin_sq *sq = &qp->sq;
 
 	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
-	if (sq->rnr_wait)
+	if (sq->paused)
 		return;
 	if (!sq->rnr_retries) {
 		nopin_requester_fail(qp, IB_WC_RNR_RETRY_EXC_ERR);

@@ -72,6 +72,7 @@ void nopin_sq_task(struct tasklet_struct *task);
 void nopin_sq_timer(struct timer_list *timer);
 void nopin_sq_timer_start(struct nopin_qp *qp);
 void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code);
+void nopin_sq_timer_nomem(struct nopin_qp *qp);
 
 /* completer.c */
 void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,

@@ -178,6 +178,7 @@ static void nopin_requester_advance(struct nopin_qp *qp, const struct nopin_swqe
 {
 	struct nopin_sq *sq = &qp->sq;
 
+	nopin_sq_timer_start(qp);
 	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) < 0)
 		nopin_stat_inc(&qp->dev->stats, NOPIN_RETRANSMITS);
 	sq->next_psn = nopin_psn_add(last, 1);
@@ -185,7 +186,6 @@ static void nopin_requester_advance(struct nopin_qp *qp, const struct nopin_swqe
 		sq->unsent_psn = sq->next_psn;
 	if (last == wqe->last_psn)
 		sq->next++;
-	nopin_sq_timer_start(qp);
 }
 
 static void nopin_requester_transmit(struct nopin_qp *qp, struct sk_buff *skb,
@@ -259,7 +259,7 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 		return false;
 	skb = nopin_net_alloc(len);
 	if (!skb) {
-		nopin_sq_timer_start(qp);
+		nopin_sq_timer_nomem(qp);
 		return false;
 	}
 	err = nopin_requester_gather(qp, wqe, offset, len, nopin_net_payload(skb));
@@ -299,7 +299,7 @@ static bool nopin_requester_send_read(struct nopin_qp *qp, struct nopin_swqe *wq
 		return false;
 	skb = nopin_net_alloc(0);
 	if (!skb) {
-		nopin_sq_timer_start(qp);
+		nopin_sq_timer_nomem(qp);
 		return false;
 	}
 	last = nopin_psn_add(sq->next_psn, packets - 1);
@@ -328,7 +328,7 @@ static bool nopin_requester_send_atomic(struct nopin_qp *qp, struct nopin_swqe *
 		return false;
 	skb = nopin_net_alloc(0);
 	if (!skb) {
-		nopin_sq_timer_start(qp);
+		nopin_sq_timer_nomem(qp);
 		return false;
 	}
 	nopin_requester_transmit(qp, skb, &pkt);
@@ -359,7 +359,7 @@ static bool nopin_requester_may_send(const struct nopin_qp *qp)
 	const struct nopin_sq *sq = &qp->sq;
 
 	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	       !sq->rnr_wait && !sq->park.waiting;
+	       !sq->paused && !sq->park.waiting;
 }
 
 /**

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The requester's two timers, in one timer_list:
+ * The requester's timers, in one timer_list:
  *
  *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without progress:
  *                 send again from the oldest unacknowledged PSN
  *   RNR wait      (IBTA 9.7.5.2.8) the peer had no receive: send again after
  *                 the time that its NAK names
+ *   no memory     for a packet: try again soon
  */
 #include <linux/jiffies.h>
 
@@ -18,14 +19,16 @@ static const u32 nopin_rnr_10us[32] = {
 	16384, 24576, 32768, 49152,
 };
 
+#define NOPIN_NOMEM_US	1000
+
 static unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
 {
 	return nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1;
 }
 
 /**
- * nopin_sq_timer_start - something is in flight: expect an ACK in time
- * @qp: the QP
+ * nopin_sq_timer_start - a packet is about to be in flight: expect its ACK
+ * @qp: the QP; next_psn is still that of the packet
  *
  * A running timer is left alone: it looks at sq.progress when it fires, which
  * costs less than moving it with every ACK.
@@ -34,10 +37,20 @@ static unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
  */
 void nopin_sq_timer_start(struct nopin_qp *qp)
 {
-	if (!qp->attr.timeout || timer_pending(&qp->sq.timer))
+	struct nopin_sq *sq = &qp->sq;
+
+	if (!qp->attr.timeout)
 		return;
-	qp->sq.progress = jiffies;
-	mod_timer(&qp->sq.timer, jiffies + nopin_ack_timeout(qp));
+	if (sq->una_psn == sq->next_psn) /* nothing was: the time begins now */
+		sq->progress = jiffies;
+	if (!timer_pending(&sq->timer))
+		mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
+}
+
+static void nopin_sq_pause(struct nopin_qp *qp, unsigned long us)
+{
+	qp->sq.paused = true;
+	mod_timer(&qp->sq.timer, jiffies + usecs_to_jiffies(us));
 }
 
 /**
@@ -49,10 +62,19 @@ void nopin_sq_timer_start(struct nopin_qp *qp)
  */
 void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code)
 {
-	unsigned long us = 10UL * nopin_rnr_10us[code & NOPIN_AETH_VALUE];
+	nopin_sq_pause(qp, 10UL * nopin_rnr_10us[code & NOPIN_AETH_VALUE]);
+}
 
-	qp->sq.rnr_wait = true;
-	mod_timer(&qp->sq.timer, jiffies + usecs_to_jiffies(us));
+/**
+ * nopin_sq_timer_nomem - send nothing until memory may be back
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_timer_nomem(struct nopin_qp *qp)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
+	nopin_sq_pause(qp, NOPIN_NOMEM_US);
 }
 
 static void nopin_sq_timeout(struct nopin_qp *qp)
@@ -74,8 +96,8 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 	struct nopin_sq *sq = &qp->sq;
 	unsigned long due = sq->progress + nopin_ack_timeout(qp);
 
-	if (sq->rnr_wait) {
-		sq->rnr_wait = false;
+	if (sq->paused) {
+		sq->paused = false;
 		nopin_requester_continue(qp);
 		return;
 	}
