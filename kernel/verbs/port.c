@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The one port of a device: what the core shows of its network device. */
+#include <linux/ethtool.h>
 #include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
 #include <rdma/ib_addr.h>
 #include <rdma/ib_mad.h>
 
@@ -34,18 +36,64 @@ static enum ib_mtu nopin_port_mtu(const struct net_device *ndev)
 	return iboe_get_mtu(READ_ONCE(ndev->mtu)) ?: IB_MTU_256;
 }
 
+/* How verbs express an Ethernet speed: the first row that is fast enough. */
+static const struct {
+	u32 mbps;
+	u16 speed;
+	u8 width;
+} nopin_port_rates[] = {
+	{ SPEED_1000, IB_SPEED_SDR, IB_WIDTH_1X },
+	{ SPEED_10000, IB_SPEED_FDR10, IB_WIDTH_1X },
+	{ SPEED_20000, IB_SPEED_DDR, IB_WIDTH_4X },
+	{ SPEED_25000, IB_SPEED_EDR, IB_WIDTH_1X },
+	{ SPEED_40000, IB_SPEED_FDR10, IB_WIDTH_4X },
+	{ SPEED_50000, IB_SPEED_HDR, IB_WIDTH_1X },
+	{ SPEED_100000, IB_SPEED_EDR, IB_WIDTH_4X },
+	{ SPEED_200000, IB_SPEED_HDR, IB_WIDTH_4X },
+	{ U32_MAX, IB_SPEED_NDR, IB_WIDTH_4X },
+};
+
+/*
+ * 0 where the network device has no speed or is on its way out. The core's
+ * helper would write a line to the log each time.
+ */
+static u32 nopin_port_mbps(struct net_device *ndev)
+{
+	struct ethtool_link_ksettings settings = {};
+	u32 mbps = 0;
+
+	rtnl_lock();
+	if (ndev->reg_state == NETREG_REGISTERED &&
+	    !__ethtool_get_link_ksettings(ndev, &settings) &&
+	    settings.base.speed != (u32)SPEED_UNKNOWN)
+		mbps = settings.base.speed;
+	rtnl_unlock();
+	return mbps;
+}
+
+static void nopin_port_fill_rate(struct net_device *ndev, struct ib_port_attr *attr)
+{
+	u32 mbps = nopin_port_mbps(ndev);
+	unsigned int i = 0;
+
+	while (nopin_port_rates[i].mbps < mbps)
+		i++;
+	attr->active_speed = nopin_port_rates[i].speed;
+	attr->active_width = nopin_port_rates[i].width;
+}
+
 /**
  * nopin_query_port - ib_device_ops.query_port
  * @ibdev: the device
  * @port: 1
  * @attr: zeroed by the core
  *
- * Return: 0 or a negative errno.
+ * Return: 0.
  * Context: process; RTNL not held.
  */
 int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
 {
-	const struct net_device *ndev = to_nopin_dev(ibdev)->ndev;
+	struct net_device *ndev = to_nopin_dev(ibdev)->ndev;
 
 	attr->state = nopin_port_is_active(ndev) ? IB_PORT_ACTIVE : IB_PORT_DOWN;
 	attr->phys_state = nopin_port_phys_state(ndev);
@@ -57,8 +105,8 @@ int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
 	attr->port_cap_flags = IB_PORT_CM_SUP;
 	attr->ip_gids = true;
 	attr->max_vl_num = 1;
-	return ib_get_eth_speed(ibdev, port, &attr->active_speed,
-				&attr->active_width);
+	nopin_port_fill_rate(ndev, attr);
+	return 0;
 }
 
 /**

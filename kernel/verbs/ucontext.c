@@ -4,6 +4,7 @@
 #include <rdma/nopin-abi.h>
 
 #include "device.h"
+#include "mirror/mirror.h"
 #include "verbs/verbs.h"
 
 static int nopin_ucontext_answer(struct ib_udata *udata)
@@ -22,6 +23,11 @@ static int nopin_ucontext_answer(struct ib_udata *udata)
 	return nopin_udata_write(udata, &resp, sizeof(resp));
 }
 
+static struct nopin_ucontext *to_nopin_ucontext(struct ib_ucontext *ibuctx)
+{
+	return container_of(ibuctx, struct nopin_ucontext, ibuctx);
+}
+
 /**
  * nopin_alloc_ucontext - ib_device_ops.alloc_ucontext
  * @ibuctx: zeroed by the core
@@ -34,21 +40,29 @@ static int nopin_ucontext_answer(struct ib_udata *udata)
  */
 int nopin_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
 {
+	struct nopin_ucontext *uctx = to_nopin_ucontext(ibuctx);
 	struct nopin_dev *dev = to_nopin_dev(ibuctx->device);
 	int err;
 
 	err = nopin_count_up(&dev->ucontexts, NOPIN_MAX_UCONTEXT);
 	if (err)
 		return err;
+	uctx->mirror = nopin_mirror_get_current();
+	if (IS_ERR(uctx->mirror)) {
+		err = PTR_ERR(uctx->mirror);
+		goto err_count;
+	}
 	err = nopin_ucontext_answer(udata);
 	if (err)
-		goto err_count;
+		goto err_mirror;
 	if (!try_module_get(THIS_MODULE)) {
 		err = -ENODEV;
-		goto err_count;
+		goto err_mirror;
 	}
 	return 0;
 
+err_mirror:
+	nopin_mirror_put(uctx->mirror);
 err_count:
 	atomic_dec(&dev->ucontexts);
 	return err;
@@ -60,6 +74,7 @@ err_count:
  */
 void nopin_dealloc_ucontext(struct ib_ucontext *ibuctx)
 {
+	nopin_mirror_put(to_nopin_ucontext(ibuctx)->mirror);
 	atomic_dec(&to_nopin_dev(ibuctx->device)->ucontexts);
 	/*
 	 * The module may be on its way out from here on, but it waits in

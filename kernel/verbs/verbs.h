@@ -8,9 +8,17 @@
 #include "compat.h"
 
 struct nopin_create_cq_attrs;
+struct nopin_mirror;
 
+/**
+ * struct nopin_ucontext - an open device file
+ * @ibuctx: first
+ * @mirror: of the process that opened it, so that it is there for the first
+ *	region and stays when the last one goes
+ */
 struct nopin_ucontext {
 	struct ib_ucontext ibuctx;
+	struct nopin_mirror *mirror;
 };
 
 struct nopin_pd {
