@@ -88,7 +88,7 @@ static void worker_post(struct worker *w, int q, uint64_t id)
 
 static void worker_chill(struct worker *w)
 {
-	size_t page = rc_below(w->mem->map_len / 4096);
+	size_t page = rc_below(w->mem->map_len / 4096 - 16);
 
 	if (w->kind != RC_PINNED && rc_chance(5))
 		madvise(w->mem->map + page * 4096, 16 * 4096, MADV_DONTNEED);
@@ -158,9 +158,8 @@ struct variant {
 
 static pid_t start(enum rc_kind kind, int which, const int fds[2])
 {
-	pid_t pid = fork();
+	pid_t pid = rc_fork();
 
-	rc_require(pid >= 0, "fork: %s", strerror(errno));
 	if (pid)
 		return pid;
 	close(fds[!which]);

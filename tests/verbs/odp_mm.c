@@ -229,7 +229,7 @@ static void fork_and_write(const void *arg)
 	check(&b);
 	memcpy(want, b.dst->addr, LEN);
 	rc_ok(pipe(child.go) || pipe(child.done));
-	child.pid = fork();
+	child.pid = rc_fork();
 	if (!child.pid)
 		child_run(&child, b.dst->addr, want);
 	check(&b);
@@ -259,7 +259,7 @@ static void fork_read_then_write(const void *arg)
 	rc_fill(b.dst->addr, LEN);
 	memcpy(want, b.dst->addr, LEN);
 	rc_ok(pipe(go));
-	pid = fork();
+	pid = rc_fork();
 	if (!pid) {
 		wait_byte(go[0]);
 		_exit(!!memcmp(b.dst->addr, want, LEN));
@@ -504,13 +504,12 @@ struct disturber {
 
 static void disturb_fork(struct disturber *d)
 {
-	pid_t pid = fork();
+	pid_t pid = rc_fork();
 
 	(void)d;
 	if (!pid)
-		_exit(0);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+		_exit(EXIT_SUCCESS);
+	waitpid(pid, NULL, 0);
 }
 
 static void disturb_pageout(struct disturber *d)

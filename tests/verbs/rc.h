@@ -235,6 +235,7 @@ void rc_do(struct rc_end *end, enum ibv_wr_opcode op,
 /* --- the process --- */
 
 long rc_status_kib(const char *field);
+int rc_fork(void);
 int rc_wait_child(int pid, unsigned int ms);
 
 #endif /* RC_H */

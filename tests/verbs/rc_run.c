@@ -324,6 +324,21 @@ long rc_status_kib(const char *field)
 	return value;
 }
 
+/*
+ * A child that dies of its signals, where cmocka would make them failures of the
+ * test and go on with the next one, in the child. It leaves by _exit().
+ */
+int rc_fork(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS };
+	pid_t pid = fork();
+
+	rc_require(pid >= 0, "fork: %s", strerror(errno));
+	for (size_t i = 0; !pid && i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], SIG_DFL);
+	return pid;
+}
+
 /* The child's wait status, or -1 with the child killed after @ms. */
 int rc_wait_child(int pid, unsigned int ms)
 {

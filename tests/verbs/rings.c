@@ -17,7 +17,8 @@
 #include "rc.h"
 
 #define ARENA		(256 * KIB)
-#define MAX_RINGS	16
+#define TARGETS		16
+#define MAX_RINGS	8	/* of a pair */
 #define MARKER		0x6d61726b65640000ULL
 
 /* --- finding the rings --- */
@@ -31,19 +32,23 @@ struct ring {
 struct rings {
 	struct ring all[MAX_RINGS];
 	int num;
-	struct ring *sq, *rq;
+	struct ring *sq, *rq;	/* of end a */
 };
 
-static bool is_inherited(const struct rings *rings, const uint8_t *map)
+/* Mappings seen before; what a parent left in our address space is among them. */
+static uint8_t *known[8 * KIB];
+static int num_known;
+
+static bool is_known(const uint8_t *map)
 {
-	for (int i = 0; rings && i < rings->num; i++)
-		if (rings->all[i].map == map)
+	for (int i = 0; i < num_known; i++)
+		if (known[i] == map)
 			return true;
 	return false;
 }
 
-/* What a parent left in our address space is not ours to attack. */
-static void find_maps(struct rings *rings, const struct rings *inherited)
+/* The rings that were mapped since the last call. */
+static void find_maps(struct rings *rings)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
 	unsigned long from, to;
@@ -51,14 +56,16 @@ static void find_maps(struct rings *rings, const struct rings *inherited)
 
 	rc_require(maps, "/proc/self/maps: %s", strerror(errno));
 	rings->num = 0;
-	while (fgets(line, sizeof(line), maps) && rings->num < MAX_RINGS) {
+	while (fgets(line, sizeof(line), maps) && num_known < (int)ARRAY_SIZE(known)) {
 		if (!strstr(line, "/uverbs") || sscanf(line, "%lx-%lx", &from, &to) != 2)
 			continue;
-		if (is_inherited(inherited, (uint8_t *)from))
+		if (is_known((uint8_t *)from))
 			continue;
-		rings->all[rings->num++] = (struct ring){
-			.map = (uint8_t *)from, .len = to - from,
-		};
+		known[num_known++] = (uint8_t *)from;
+		if (rings->num < MAX_RINGS)
+			rings->all[rings->num++] = (struct ring){
+				.map = (uint8_t *)from, .len = to - from,
+			};
 	}
 	fclose(maps);
 }
@@ -89,8 +96,7 @@ static struct ring *find_ring(struct rings *rings, uint64_t id)
 }
 
 /* Post marked requests through the provider and look where they went. */
-static void find_rings(struct rings *rings, const struct rings *inherited,
-		       struct rc_end *end)
+static void find_rings(struct rings *rings, struct rc_end *end)
 {
 	struct rc_wr wr;
 
@@ -100,18 +106,24 @@ static void find_rings(struct rings *rings, const struct rings *inherited,
 		rc_ok(rc_post(end, &wr));
 		rc_want(end->scq, MARKER + i, IBV_WC_SUCCESS);
 	}
-	find_maps(rings, inherited);
+	find_maps(rings);
 	rings->sq = find_ring(rings, MARKER);
 	rings->rq = find_ring(rings, MARKER + 16);
 }
 
 /* --- what is attacked with what --- */
 
-struct attack {
+struct target {
 	struct rc_pair *pair;
 	struct rings rings;
 	struct rc_mem *arena, *fixed;	/* writable, read-only */
 	uint32_t remote_key;		/* of the arena, at end b */
+};
+
+struct attack {
+	struct target targets[TARGETS];
+	uint8_t *memory, *fixed;	/* of all arenas, of all read-only regions */
+	const struct target *now;	/* the one attacked; set while no thread runs */
 	uint8_t *canary, *canary_copy, *fixed_copy;
 	const struct rc_mem *victim;	/* in the parent */
 	bool stop;
@@ -131,9 +143,9 @@ static uint64_t hostile_addr(const struct attack *at)
 	case 4:
 		return UINT64_MAX - rc_below(64);
 	case 5:
-		return at->fixed->iova + rc_below(ARENA);
+		return at->now->fixed->iova + rc_below(ARENA);
 	default:
-		return at->arena->iova + rc_below(ARENA);
+		return at->now->arena->iova + rc_below(ARENA);
 	}
 }
 
@@ -145,9 +157,9 @@ static uint32_t hostile_key(const struct attack *at, uint32_t usual)
 	case 1:
 		return at->victim->mr->rkey;
 	case 2:
-		return at->fixed->mr->lkey;
+		return at->now->fixed->mr->lkey;
 	case 3:
-		return at->arena->mr->lkey;
+		return at->now->arena->mr->lkey;
 	default:
 		return usual;
 	}
@@ -173,7 +185,7 @@ static void fill_sges(const struct attack *at, struct nopin_sge *sge, int num)
 		sge[i] = (struct nopin_sge){
 			.addr = hostile_addr(at),
 			.length = hostile_count(9000),
-			.lkey = hostile_key(at, at->arena->mr->lkey),
+			.lkey = hostile_key(at, at->now->arena->mr->lkey),
 		};
 }
 
@@ -186,29 +198,29 @@ static uint8_t *some_entry(const struct ring *ring)
 /* A send request that is wrong in few places, written without any order. */
 static void scribble_send(const struct attack *at)
 {
-	struct nopin_send_wqe *wqe = (void *)some_entry(at->rings.sq);
+	struct nopin_send_wqe *wqe = (void *)some_entry(at->now->rings.sq);
 
 	wqe->wr_id = rc_rand();
 	wqe->opcode = rc_chance(90) ? rc_below(7) : rc_rand();
 	wqe->flags = rc_chance(90) ? rc_below(16) : rc_rand();
 	wqe->num_sge = hostile_count(3);
 	wqe->inline_len = hostile_count(64);
-	wqe->rkey = hostile_key(at, at->remote_key);
+	wqe->rkey = hostile_key(at, at->now->remote_key);
 	wqe->remote_addr = hostile_addr(at);
 	wqe->compare_add = rc_rand();
 	wqe->rsvd = rc_chance(90) ? 0 : rc_rand();
-	if (at->rings.sq->stride >= sizeof(*wqe) + sizeof(struct nopin_sge))
+	if (at->now->rings.sq->stride >= sizeof(*wqe) + sizeof(struct nopin_sge))
 		fill_sges(at, (struct nopin_sge *)(wqe + 1), 1);
 }
 
 static void scribble_recv(const struct attack *at)
 {
-	struct nopin_recv_wqe *wqe = (void *)some_entry(at->rings.rq);
+	struct nopin_recv_wqe *wqe = (void *)some_entry(at->now->rings.rq);
 
 	wqe->wr_id = rc_rand();
 	wqe->num_sge = hostile_count(3);
 	wqe->rsvd = rc_chance(90) ? 0 : rc_rand();
-	if (at->rings.rq->stride >= sizeof(*wqe) + sizeof(struct nopin_sge))
+	if (at->now->rings.rq->stride >= sizeof(*wqe) + sizeof(struct nopin_sge))
 		fill_sges(at, (struct nopin_sge *)(wqe + 1), 1);
 }
 
@@ -216,7 +228,7 @@ static void scribble_head(const struct ring *ring)
 {
 	struct nopin_ring *head = (void *)ring->map;
 
-	switch (rc_below(6)) {
+	switch (rc_below(200)) {
 	case 0:
 		__atomic_store_n(&head->producer, rc_rand(), __ATOMIC_RELEASE);
 		break;
@@ -240,7 +252,7 @@ static void scribble_noise(const struct ring *ring)
 
 static void scribble(const struct attack *at)
 {
-	const struct ring *any = &at->rings.all[rc_below(at->rings.num)];
+	const struct ring *any = &at->now->rings.all[rc_below(at->now->rings.num)];
 
 	switch (rc_below(8)) {
 	case 0:
@@ -250,10 +262,10 @@ static void scribble(const struct attack *at)
 		scribble_head(any);
 		break;
 	case 2:
-		scribble_head(at->rings.sq);
+		scribble_head(at->now->rings.sq);
 		break;
 	case 3:
-		scribble_head(at->rings.rq);
+		scribble_head(at->now->rings.rq);
 		break;
 	case 4:
 		scribble_recv(at);
@@ -284,9 +296,9 @@ static void doorbell(struct ibv_context *ctx, uint32_t handle, uint32_t number)
 static void *ringer(void *arg)
 {
 	struct attack *at = arg;
-	struct rc_end *ends[] = { &at->pair->a, &at->pair->b };
+	const struct rc_pair *pair = at->now->pair;
+	const struct rc_end *ends[] = { &pair->a, &pair->b };
 
-	rc_reseed((uintptr_t)&at);
 	while (!__atomic_load_n(&at->stop, __ATOMIC_ACQUIRE))
 		for (int i = 0; i < 2; i++) {
 			struct ibv_context *ctx = ends[i]->dev->ctx;
@@ -301,71 +313,80 @@ static void *scribbler(void *arg)
 {
 	struct attack *at = arg;
 
-	rc_reseed(rc_opts.seed ^ getpid());
+	rc_reseed(rc_now_ns());
 	while (!__atomic_load_n(&at->stop, __ATOMIC_ACQUIRE))
 		scribble(at);
 	return NULL;
 }
 
-/* Bring the pair back to life; each bad request kills it. */
-static void revive(struct attack *at)
+static void target_init(struct target *target, struct attack *at, enum rc_kind kind)
 {
-	struct rc_pair *pair = at->pair;
-	struct rc_addr a = rc_end_addr(&pair->a), b = rc_end_addr(&pair->b);
+	struct rc_attr attr = rc_attr_default;
+	struct rc_pair *pair;
 
-	rc_ok(rc_to_state(&pair->a, IBV_QPS_RESET));
-	rc_ok(rc_to_state(&pair->b, IBV_QPS_RESET));
-	rc_connect(&pair->a, &pair->attr, &b);
-	rc_connect(&pair->b, &pair->attr, &a);
+	attr.timeout = 10;
+	attr.retry_cnt = 1;
+	attr.rnr_retry = 0;
+	pair = rc_pair_new(&attr);
+	target->pair = pair;
+	find_rings(&target->rings, &pair->a);
+	target->arena = rc_mem_at(pair->a.pd, kind, at->memory, ARENA, RC_ACCESS_ALL);
+	target->fixed = rc_mem_at(pair->a.pd, kind, at->fixed, ARENA,
+				  IBV_ACCESS_REMOTE_READ);
+	target->remote_key = rc_reg(pair->b.pd, kind, at->memory, ARENA,
+				    target->arena->iova, RC_ACCESS_ALL)->rkey;
+}
+
+static uint8_t *filled(uint8_t **copy)
+{
+	uint8_t *map = rc_map(ARENA, 0);
+
+	*copy = rc_map(ARENA, 0);
+	rc_fill(map, ARENA);
+	memcpy(*copy, map, ARENA);
+	return map;
 }
 
 static void attack_init(struct attack *at, const struct rc_mem *victim, enum rc_kind kind)
 {
-	struct rc_attr attr = rc_attr_default;
 	struct rings inherited;
-	struct rc_pair *pair;
 
 	memset(at, 0, sizeof(*at));
-	find_maps(&inherited, NULL);
-	attr.timeout = 10;
-	attr.retry_cnt = 1;
-	attr.rnr_retry = 0;
+	find_maps(&inherited);
 	at->victim = victim;
-	pair = rc_pair_new(&attr);
-	at->pair = pair;
-	find_rings(&at->rings, &inherited, &pair->a);
-	at->arena = rc_mem_at(pair->a.pd, kind, rc_map(ARENA, 0), ARENA, RC_ACCESS_ALL);
-	at->fixed = rc_mem_at(pair->a.pd, kind, rc_map(ARENA, 0), ARENA,
-			      IBV_ACCESS_REMOTE_READ);
-	at->remote_key = rc_reg(pair->b.pd, kind, at->arena->addr, ARENA,
-				at->arena->iova, RC_ACCESS_ALL)->rkey;
-	at->canary = rc_map(ARENA, 0);
-	at->canary_copy = rc_map(ARENA, 0);
-	at->fixed_copy = rc_map(ARENA, 0);
-	rc_fill(at->canary, ARENA);
-	rc_fill(at->fixed->addr, ARENA);
-	memcpy(at->canary_copy, at->canary, ARENA);
-	memcpy(at->fixed_copy, at->fixed->addr, ARENA);
+	at->memory = rc_map(ARENA, 0);
+	at->fixed = filled(&at->fixed_copy);
+	at->canary = filled(&at->canary_copy);
+	for (int i = 0; i < TARGETS; i++)
+		target_init(&at->targets[i], at, kind);
 }
 
-static void child_run(const struct rc_mem *victim, enum rc_kind kind, unsigned int ms)
+/* For a while, scribble over the rings of one pair while its bells ring. */
+static void attack_target(struct attack *at, const struct target *target)
 {
-	uint64_t end = rc_now_ms() + ms;
 	pthread_t threads[2];
-	struct attack at;
 
-	attack_init(&at, victim, kind);
-	rc_ok(pthread_create(&threads[0], NULL, scribbler, &at));
-	rc_ok(pthread_create(&threads[1], NULL, ringer, &at));
-	while (rc_now_ms() < end) {
-		revive(&at);
-		rc_sleep_ms(2);
-	}
-	__atomic_store_n(&at.stop, true, __ATOMIC_RELEASE);
+	at->now = target;
+	at->stop = false;
+	rc_ok(pthread_create(&threads[0], NULL, scribbler, at));
+	rc_ok(pthread_create(&threads[1], NULL, ringer, at));
+	rc_sleep_ms(10 + rc_below(40));
+	__atomic_store_n(&at->stop, true, __ATOMIC_RELEASE);
 	rc_ok(pthread_join(threads[0], NULL));
 	rc_ok(pthread_join(threads[1], NULL));
+}
+
+/* Whatever is left is the kernel's to clean up: the provider would trip over it. */
+static void child_run(const struct rc_mem *victim, enum rc_kind kind)
+{
+	static struct attack at;
+
+	rc_reseed(rc_opts.seed ^ getpid());
+	attack_init(&at, victim, kind);
+	for (int i = 0; i < TARGETS; i++)
+		attack_target(&at, &at.targets[i]);
 	rc_require(!memcmp(at.canary, at.canary_copy, ARENA), "unregistered memory changed");
-	rc_require(!memcmp(at.fixed->addr, at.fixed_copy, ARENA), "read-only memory changed");
+	rc_require(!memcmp(at.fixed, at.fixed_copy, ARENA), "read-only memory changed");
 	_exit(EXIT_SUCCESS);
 }
 
@@ -392,13 +413,12 @@ static void scribbled(const void *arg)
 	copy = rc_map(ARENA, 0);
 	rc_fill(victim->addr, ARENA);
 	memcpy(copy, victim->addr, ARENA);
-	for (unsigned int i = 0; i < 2 * rc_opts.rounds; i++) {
-		pid = fork();
-		rc_require(pid >= 0, "fork: %s", strerror(errno));
+	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++) {
+		pid = rc_fork();
 		if (!pid)
-			child_run(victim, v->child, 1000);
+			child_run(victim, v->child);
 		if (v->kill) {
-			rc_sleep_ms(500 + rc_below(500));
+			rc_sleep_ms(200 + rc_below(700));
 			kill(pid, SIGKILL);
 		}
 		status = rc_wait_child(pid, 60000);
