@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/if_arp.h>
+#include <linux/if_vlan.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <net/addrconf.h>
@@ -200,6 +201,9 @@ static int nopin_newlink(const char *name, struct net_device *ndev)
 
 	/* GIDs are made of Ethernet and IP addresses. */
 	if (ndev->type != ARPHRD_ETHER && ndev->type != ARPHRD_LOOPBACK)
+		return -EOPNOTSUPP;
+	/* The core gives a VLAN's addresses to the device of the interface below. */
+	if (is_vlan_dev(ndev))
 		return -EOPNOTSUPP;
 
 	mutex_lock(&nopin_link_mutex);
