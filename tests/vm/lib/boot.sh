@@ -66,10 +66,10 @@ vm_guest_files() {
 	local guest=$run/guest/nopin name
 	mkdir -p "$guest/bin"
 	cp "$tree"/tests/vm/guest/{init,setup} "$guest/"
-	cp "$tree/tests/vm/guest/on" "$guest/bin/"
+	cp "$tree"/tests/vm/guest/{on,node-add,node-delete} "$guest/bin/"
 	cp "$tree/tests/vm/lib/complaints" "$guest/"
 	chmod -R u+rwX,go+rX "$guest"
-	chmod 755 "$guest/init" "$guest/bin/on"
+	chmod 755 "$guest/init" "$guest"/bin/*
 	if [ "$device" = nopin ]; then
 		cp "$module_file" "$guest/nopin.ko"
 		mkdir "$guest/provider"

@@ -64,9 +64,9 @@ build_module_locked() {
 	mirror_sync "$dest" kernel include
 	[ "$dest.built" -nt "$kdir/unpacked" ] && return
 	build_compiler
-	say "building the module for $kver"
+	say "building: module for $kver"
 	step "$run/module.log" make -s -C "$kbuild" M="$dest/kernel" \
-		-j"$(nproc)" modules || die "the module does not build"
+		-j"$(nproc)" modules || die "the build failed: module for $kver"
 	[ -e "$dest/kernel/nopin.ko" ] || die "the build gave no nopin.ko"
 	touch "$dest.built"
 }
@@ -93,12 +93,13 @@ build_user_locked() {
 	lock "build-$(path_key "$tree")-$name"
 	mirror_sync "$dest" "$@"
 	[ -e "$dest.built" ] && return
-	say "building the $name"
+	say "building: $name"
 	step "$run/$name.log" cmake -S "$dest/$top" -B "$dest-build" \
 		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
-		-DNOPIN_MODULE=OFF ||
-		die "cmake fails for the $name"
-	step "$run/$name.log" cmake --build "$dest-build" -j"$(nproc)" ||
-		die "the $name does not build"
+		-DNOPIN_MODULE=OFF -DCMAKE_RULE_MESSAGES=OFF ||
+		die "cmake failed: $name"
+	step "$run/$name.log" cmake --build "$dest-build" -j"$(nproc)" \
+		-- -s --no-print-directory ||
+		die "the build failed: $name"
 	touch "$dest.built"
 }
