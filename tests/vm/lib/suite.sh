@@ -48,6 +48,14 @@ suite_unit() {
 	return 0
 }
 
+# What nopin-vm promises of itself.
+suite_self() {
+	# shellcheck disable=SC2053 # a glob is meant
+	[[ vm == $only ]] || return 0
+	suite_result "INFO nopin-vm itself"
+	NOPIN_CACHE=$cache "$tree/tests/vm/self" </dev/null | tee -a "$run/results"
+}
+
 # suite_kernel KERNEL smoke|full
 suite_kernel() {
 	local names status begun
@@ -87,6 +95,7 @@ suite_count() { grep -c "^$1 " "$run/results"; }
 suite_run() {
 	: >"$run/results"
 	suite_unit
+	suite_self
 	if [ -n "$kernel_given" ]; then
 		suite_kernel "$kernel" full
 	else
