@@ -52,7 +52,7 @@ check() {
 	return "$status"
 }
 
-# refuse NAME COMMAND…: passes when COMMAND fails, in time and not by a signal.
+# refuse NAME COMMAND…: passes when COMMAND fails, in time and not killed.
 refuse() {
 	local name=$1 status
 	shift
@@ -60,7 +60,7 @@ refuse() {
 	status=$?
 	if [ "$status" = 0 ]; then
 		fail "$name" "succeeded: $*" "$work/check"
-	elif [ "$status" -ge 124 ]; then
+	elif [ "$status" = 124 ] || [ "$status" = 137 ]; then
 		fail "$name" "status $status of: $*" "$work/check"
 	else
 		pass "$name"
