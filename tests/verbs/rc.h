@@ -32,7 +32,7 @@
 typedef void (*rc_fn)(const void *arg);
 
 struct rc_opts {
-	const char *device;	/* NULL: the first */
+	const char *device;	/* [NETNS:]NAME, NULL: the first */
 	const char *peer;	/* the same for end b, NULL: @device */
 	int gid_index;		/* -1: the first RoCEv2 one */
 	uint64_t seed;
@@ -96,6 +96,7 @@ struct rc_dev {
 	struct ibv_port_attr port;
 	union ibv_gid gid;
 	int gid_index;
+	bool is_nopin;
 };
 
 struct rc_dev *rc_dev(int which);

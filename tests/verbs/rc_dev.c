@@ -2,7 +2,9 @@
 /* Devices: opening, GIDs, asynchronous events; and the table of operations. */
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "rc.h"
@@ -55,6 +57,21 @@ const struct rc_op *rc_op(enum ibv_wr_opcode op)
 static struct rc_dev devs[2];
 static pid_t opened_by;
 
+/* Where devices belong to network namespaces, each has a sysfs of its own. */
+static void enter_netns(const char *name, size_t len)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%.*s", (int)len, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	rc_require(fd >= 0 && !setns(fd, CLONE_NEWNET), "%s: %s", path, strerror(errno));
+	close(fd);
+	rc_ok(unshare(CLONE_NEWNS));
+	rc_ok(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	rc_ok(mount("sysfs", "/sys", "sysfs", 0, NULL));
+}
+
 static struct ibv_context *open_device(const char *name)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
@@ -97,9 +114,40 @@ static int find_gid(struct rc_dev *dev)
 	return 0;
 }
 
+/* Our own driver has a counter that no other has. */
+static bool has_our_counter(const struct ibv_device *device)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/hw_counters/page_invalidations",
+		 device->ibdev_path);
+	if (!access(path, R_OK))
+		return true;
+	snprintf(path, sizeof(path), "%s/ports/1/hw_counters/page_invalidations",
+		 device->ibdev_path);
+	return !access(path, R_OK);
+}
+
+/* Open "NAME" here, or "NETNS:NAME" there. */
+static void open_anywhere(struct rc_dev *dev, const char *name)
+{
+	const char *colon = name ? strchr(name, ':') : NULL;
+	int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (colon)
+		enter_netns(name, colon - name);
+	dev->ctx = open_device(colon ? colon + 1 : name);
+	dev->is_nopin = dev->ctx && has_our_counter(dev->ctx->device);
+	if (colon)
+		rc_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET));
+	close(mnt);
+	close(net);
+}
+
 static void dev_open(struct rc_dev *dev, const char *name)
 {
-	dev->ctx = open_device(name);
+	open_anywhere(dev, name);
 	rc_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
 	rc_ok(ibv_query_device_ex(dev->ctx, NULL, &dev->attr));
 	rc_ok(ibv_query_port(dev->ctx, RC_PORT, &dev->port));
@@ -131,18 +179,9 @@ void rc_devs_close(void)
 			ibv_close_device(devs[i].ctx);
 }
 
-/* Our own driver names a counter that no other has. */
 bool rc_is_nopin(const struct rc_dev *dev)
 {
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/hw_counters/page_invalidations",
-		 dev->ctx->device->ibdev_path);
-	if (!access(path, R_OK))
-		return true;
-	snprintf(path, sizeof(path), "%s/ports/1/hw_counters/page_invalidations",
-		 dev->ctx->device->ibdev_path);
-	return !access(path, R_OK);
+	return dev->is_nopin;
 }
 
 /* The type of the next asynchronous event, -1 if none comes in time. */

@@ -195,8 +195,8 @@ static void free_tests(void)
 static void usage(const char *name)
 {
 	printf("usage: %s [OPTION]...\n"
-	       "  --device DEV          device of end a (default: the first)\n"
-	       "  --peer DEV            device of end b (default: the same)\n"
+	       "  --device [NETNS:]DEV  device of end a (default: the first)\n"
+	       "  --peer [NETNS:]DEV    device of end b (default: the same)\n"
 	       "  --gid INDEX           GID index (default: the first RoCEv2 one)\n"
 	       "  --seed N              replay a run\n"
 	       "  --rounds N            make random tests N times as long\n"
