@@ -40,6 +40,7 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 	}
 	nopin_miss_widen(miss, remaining);
 	park->miss = *miss;
+	miss->region = NULL; /* the reference went with it */
 	park->waiting = true;
 	if (!park->defer)
 		nopin_park_submit(park);
