@@ -35,6 +35,8 @@ static size_t some_length(const struct peer *peer)
 {
 	size_t most = peer->opts->message, mtu = 128UL << peer->opts->mtu, len;
 
+	if (peer->opts->exact)
+		return most;
 	switch (chance_below(4)) {
 	case 0:
 		len = 1 + chance_below(64);

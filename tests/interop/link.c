@@ -155,27 +155,36 @@ static int link_gid_index(struct ibv_context *ctx)
 	peer_die("the device has no GID of an IPv4 address");
 }
 
+static uint64_t link_register(struct peer *peer)
+{
+	uint64_t start = peer_now_ns();
+	int access = ACCESS;
+
+	if (peer->opts->memory != PEER_PINNED)
+		access |= IBV_ACCESS_ON_DEMAND;
+	if (peer->opts->memory == PEER_IMPLICIT)
+		peer->mr = ibv_reg_mr(peer->pd, NULL, SIZE_MAX, access);
+	else
+		peer->mr = ibv_reg_mr(peer->pd, peer->mem, peer->len, access);
+	if (!peer->mr)
+		peer_die("cannot register %zu bytes: %s", peer->len, strerror(errno));
+	return peer_now_ns() - start;
+}
+
+/* On demand it is quick, so the first time, which prepares things, counts apart. */
 static void link_memory(struct peer *peer)
 {
-	const struct peer_opts *opts = peer->opts;
-	int access = ACCESS;
-	uint64_t start;
-
-	peer->len = opts->region;
+	peer->len = peer->opts->region;
 	peer->mem = mmap(NULL, peer->len, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (peer->mem == MAP_FAILED)
 		peer_die("cannot map %zu bytes: %s", peer->len, strerror(errno));
-	if (opts->memory != PEER_PINNED)
-		access |= IBV_ACCESS_ON_DEMAND;
-	start = peer_now_ns();
-	if (opts->memory == PEER_IMPLICIT)
-		peer->mr = ibv_reg_mr(peer->pd, NULL, SIZE_MAX, access);
-	else
-		peer->mr = ibv_reg_mr(peer->pd, peer->mem, peer->len, access);
-	peer->register_ns = peer_now_ns() - start;
-	if (!peer->mr)
-		peer_die("cannot register %zu bytes: %s", peer->len, strerror(errno));
+	peer->first_ns = peer->register_ns = link_register(peer);
+	if (peer->opts->memory == PEER_PINNED)
+		return;
+	if (ibv_dereg_mr(peer->mr))
+		peer_die("cannot deregister: %s", strerror(errno));
+	peer->register_ns = link_register(peer);
 }
 
 static void link_qp(struct peer *peer)

@@ -215,6 +215,7 @@ static void usage(void)
 	     "  --message SIZE       at most (100000)\n"
 	     "  --rounds N           operations of each kind (20)\n"
 	     "  --seed N             replay a run\n"
+	     "  --exact              every message of --message bytes\n"
 	     "  --page-out           page the server's region out before each operation");
 }
 
@@ -232,6 +233,7 @@ static void parse_options(int argc, char **argv, struct peer_opts *opts)
 		{ "rounds", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 'S' },
 		{ "page-out", no_argument, NULL, 'P' },
+		{ "exact", no_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -249,6 +251,7 @@ static void parse_options(int argc, char **argv, struct peer_opts *opts)
 		case 's': opts->message = parse_size(optarg); break;
 		case 'n': opts->rounds = strtoul(optarg, NULL, 0); break;
 		case 'S': opts->seed = strtoull(optarg, NULL, 0); break;
+		case 'e': opts->exact = true; break;
 		case 'P': opts->page_out = true; break;
 		case 'h': usage(); exit(EXIT_SUCCESS);
 		default: exit(EXIT_FAILURE);
@@ -276,7 +279,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse_options(argc, argv, &opts);
 	peer_open(&peer, &opts);
-	printf("registered %zu bytes in %.1f us\n", peer.len, peer.register_ns / 1e3);
+	printf("registered %zu bytes in %.1f us, at first %.1f us\n", peer.len,
+	       peer.register_ns / 1e3, peer.first_ns / 1e3);
 	if (opts.host)
 		peer_drive(&peer);
 	else

@@ -28,6 +28,7 @@ struct peer_opts {
 	size_t message;
 	unsigned int rounds;
 	uint64_t seed;
+	bool exact;		/* every message as long as may be */
 	bool page_out;		/* the server's memory, before every operation */
 };
 
@@ -70,7 +71,8 @@ struct peer {
 	struct ibv_mr *mr;
 	uint8_t *mem;
 	size_t len;
-	uint64_t register_ns;
+	uint64_t register_ns;	/* what the registration took */
+	uint64_t first_ns;	/* an earlier one, the first in the process */
 	int sock;
 	struct peer_card mine, theirs;
 };

@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+"""Checks a capture of RoCEv2 traffic, packet by packet.
+
+usage: wire.py CAPTURE WORDS
+
+tshark decodes it: every packet as InfiniBand, none malformed, and every kind that
+is wanted is there. Every ICRC is computed again from the specification (InfiniBand
+architecture, annex A17), and by scapy's contrib.roce where that can, over IPv4.
+Prints PASS, FAIL and SKIP lines; WORDS end their names.
+"""
+import collections
+import subprocess
+import sys
+import zlib
+
+# BTH opcodes of RC and UD, as the specification names them.
+WANTED = {
+    0: 'SEND First', 1: 'SEND Middle', 2: 'SEND Last', 3: 'SEND Last with Immediate',
+    4: 'SEND Only', 5: 'SEND Only with Immediate',
+    6: 'RDMA WRITE First', 7: 'RDMA WRITE Middle', 8: 'RDMA WRITE Last',
+    9: 'RDMA WRITE Last with Immediate', 10: 'RDMA WRITE Only',
+    11: 'RDMA WRITE Only with Immediate', 12: 'RDMA READ Request',
+    13: 'RDMA READ response First', 14: 'RDMA READ response Middle',
+    15: 'RDMA READ response Last', 16: 'RDMA READ response Only',
+    17: 'Acknowledge', 18: 'ATOMIC Acknowledge', 19: 'CmpSwap', 20: 'FetchAdd',
+    100: 'UD SEND Only (connection management)',
+}
+SYNDROMES = {0: 'ACK', 1: 'RNR NAK', 3: 'NAK'}
+AETH_OPCODES = (13, 15, 16, 17, 18)
+
+FIELDS = ['frame.number', 'frame.protocols', '_ws.malformed', '_ws.expert.message',
+          'infiniband.bth.opcode', 'infiniband.invariant.crc']
+
+failures = 0
+
+
+def say(verdict, name, reason=''):
+    global failures
+    failures += verdict == 'FAIL'
+    print(f'{verdict} {name} {WORDS}' + (f': {reason}' if reason else ''), flush=True)
+
+
+def tshark(path):
+    command = ['tshark', '-n', '-r', path, '-T', 'fields', '-E', 'separator=/t']
+    for field in FIELDS:
+        command += ['-e', field]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        yield dict(zip(FIELDS, line.split('\t')))
+
+
+def frames(path):
+    """The frames' bytes, whatever the capture's format."""
+    from scapy.utils import RawPcapNgReader, RawPcapReader
+    try:
+        reader = RawPcapNgReader(path)
+    except Exception:  # scapy has an exception of its own for each format
+        reader = RawPcapReader(path)
+    for data, _ in reader:
+        yield bytes(data)
+
+
+def icrc(packet):
+    """The ICRC of an IP packet, computed from annex A17's words.
+
+    The CRC is Ethernet's, over 64 bits of ones in place of the LRH, then the packet
+    without its last 4 bytes, with all bits of what routers change set: traffic
+    class, flow label, hop limit, checksums, and the BTH's resv8a.
+    """
+    data = bytearray(packet[:-4])
+    if data[0] >> 4 == 4:
+        bth = (data[0] & 15) * 4 + 8
+        data[1] = 0xff                      # TOS
+        data[8] = 0xff                      # TTL
+        data[10:12] = b'\xff\xff'           # header checksum
+    else:
+        bth = 40 + 8
+        data[0] |= 0x0f                     # traffic class, flow label
+        data[1:4] = b'\xff\xff\xff'
+        data[7] = 0xff                      # hop limit
+    data[bth - 2:bth] = b'\xff\xff'         # UDP checksum
+    data[bth + 4] = 0xff                    # resv8a: FECN, BECN, reserved
+    return zlib.crc32(bytes(data), zlib.crc32(b'\xff' * 8)).to_bytes(4, 'little')
+
+
+def scapy_icrc(packet):
+    """The same by scapy, which knows IPv4 only; None if it cannot."""
+    from scapy.contrib.roce import BTH
+    from scapy.layers.inet import IP
+    if packet[0] >> 4 != 4:
+        return None
+    parsed = IP(packet)
+    if BTH not in parsed:
+        return None
+    return parsed[BTH].compute_icrc(b'')
+
+
+def ip_of(frame):
+    """The IP packet of an Ethernet frame, without padding, or None."""
+    if frame[12:14] == b'\x08\x00':
+        length = int.from_bytes(frame[16:18], 'big')
+    elif frame[12:14] == b'\x86\xdd':
+        length = 40 + int.from_bytes(frame[18:20], 'big')
+    else:
+        return None
+    return frame[14:14 + length]
+
+
+def check_decoding(rows):
+    others = [r['frame.number'] for r in rows if 'infiniband' not in r['frame.protocols']]
+    broken = [r['frame.number'] for r in rows
+              if r['_ws.malformed'] or 'Malformed' in r['_ws.expert.message']]
+    if others:
+        say('FAIL', 'tshark decodes every packet', f'not frames {others[:10]}')
+    else:
+        say('PASS', f'tshark decodes every packet ({len(rows)})')
+    if broken:
+        say('FAIL', 'none is malformed', f'frames {broken[:10]}')
+    else:
+        say('PASS', 'none is malformed')
+
+
+def check_kinds(packets):
+    opcodes, syndromes = collections.Counter(), collections.Counter()
+    for packet in packets:
+        bth = (packet[0] & 15) * 4 + 8 if packet[0] >> 4 == 4 else 48
+        opcodes[packet[bth]] += 1
+        if packet[bth] in AETH_OPCODES:
+            syndromes[packet[bth + 12] >> 5 & 3] += 1
+    for opcode, name in WANTED.items():
+        if opcodes[opcode]:
+            say('PASS', f'captured {name}, {opcodes[opcode]} times')
+        else:
+            say('FAIL', f'captured {name}', 'never')
+    for syndrome, name in SYNDROMES.items():
+        if syndromes[syndrome]:
+            say('PASS', f'captured syndrome {name}, {syndromes[syndrome]} times')
+        else:
+            say('FAIL', f'captured syndrome {name}', 'never')
+
+
+def check_icrc(packets):
+    by_spec = [n for n, p in enumerate(packets, 1) if icrc(p) != p[-4:]]
+    if by_spec:
+        say('FAIL', 'ICRC by the specification', f'packets {by_spec[:10]}')
+    else:
+        say('PASS', f'ICRC by the specification ({len(packets)} packets)')
+    verdicts = [(n, scapy_icrc(p), p[-4:]) for n, p in enumerate(packets, 1)]
+    known = [v for v in verdicts if v[1] is not None]
+    wrong = [n for n, theirs, ours in known if theirs != ours]
+    if not known:
+        say('SKIP', "ICRC by scapy's contrib.roce", 'it has none over IPv6')
+    elif wrong or len(known) != len(packets):
+        say('FAIL', "ICRC by scapy's contrib.roce",
+            f'packets {wrong[:10]}, {len(packets) - len(known)} not known to it')
+    else:
+        say('PASS', f"ICRC by scapy's contrib.roce ({len(known)} packets)")
+
+
+def main():
+    rows = list(tshark(sys.argv[1]))
+    packets = [p for p in map(ip_of, frames(sys.argv[1])) if p]
+    if len(rows) != len(packets) or not rows:
+        say('FAIL', 'capture', f'{len(packets)} packets, {len(rows)} by tshark')
+        return 1
+    check_decoding(rows)
+    check_kinds(packets)
+    check_icrc(packets)
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    WORDS = sys.argv[2]
+    sys.exit(main())
