@@ -67,3 +67,23 @@ int nopin_address_route(struct nopin_route *route, const struct rdma_ah_attr *at
 	nopin_route_reset(route);
 	return 0;
 }
+
+/**
+ * nopin_address_is_own - does an address belong to the device itself?
+ * @ibdev: the device
+ * @attr: the address
+ *
+ * Context: any.
+ * Return: true when its GID is one of the device's.
+ */
+bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *attr)
+{
+	const struct ib_gid_attr *gid_attr;
+
+	gid_attr = rdma_find_gid_by_port(ibdev, &rdma_ah_read_grh(attr)->dgid,
+					 IB_GID_TYPE_ROCE_UDP_ENCAP, 1, NULL);
+	if (IS_ERR(gid_attr))
+		return false;
+	rdma_put_gid_attr(gid_attr);
+	return true;
+}

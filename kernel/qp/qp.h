@@ -83,7 +83,7 @@ struct nopin_reads {
  * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
  * @resent: @una_psn was resent for a gap in the responses; once is enough
  * @failed: a request cannot be carried out; nothing is sent from there on
- * @draining: SQD was asked for; no new request is begun
+ * @draining: SQD was asked for and requests are still in flight
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
  * @timer: ACK timeout, or the end of the pause
  * @task: goes on sending in a later softirq
@@ -222,6 +222,7 @@ struct nopin_gsi;
  * @cap: what was granted
  * @sq_sig_all: every send completes with a CQE
  * @user: has rings; else the GSI QP
+ * @own_address: the peer's address is one of our own device
  * @mtu: path MTU in bytes; stable from RTR
  * @route: to the peer; stable from RTR
  * @gsi: queues of the GSI QP, else NULL
@@ -239,6 +240,7 @@ struct nopin_qp {
 	struct ib_qp_cap cap;
 	bool sq_sig_all;
 	bool user;
+	bool own_address;
 	u32 mtu;
 	struct nopin_route route;
 	struct nopin_gsi *gsi;

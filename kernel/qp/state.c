@@ -39,12 +39,14 @@ void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event)
 }
 
 static void nopin_qp_lock(struct nopin_qp *qp)
+	__acquires(&qp->sq.lock) __acquires(&qp->rq.lock)
 {
 	spin_lock_bh(&qp->sq.lock);
 	spin_lock(&qp->rq.lock);
 }
 
 static void nopin_qp_unlock(struct nopin_qp *qp)
+	__releases(&qp->rq.lock) __releases(&qp->sq.lock)
 {
 	spin_unlock(&qp->rq.lock);
 	spin_unlock_bh(&qp->sq.lock);
@@ -350,6 +352,7 @@ static int nopin_qp_apply_path(struct nopin_qp *qp, const struct ib_qp_attr *att
 					  qp->attr.dest_qp_num);
 		if (err)
 			return err;
+		qp->own_address = nopin_address_is_own(qp->ibqp.device, &attr->ah_attr);
 		qp->attr.ah_attr = attr->ah_attr;
 		qp->attr.ah_attr.grh.sgid_attr = NULL;
 	}

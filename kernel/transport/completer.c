@@ -35,7 +35,14 @@ static void nopin_completer_progress(struct nopin_qp *qp)
 	}
 }
 
-static void nopin_completer_advance(struct nopin_qp *qp, u32 psn)
+/**
+ * nopin_completer_advance - the oldest request has got as far as @psn
+ * @qp: the QP
+ * @psn: first PSN not acknowledged, at most one beyond the request's last
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_completer_advance(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_sq *sq = &qp->sq;
 
@@ -73,7 +80,14 @@ static void nopin_completer_resend(struct nopin_qp *qp)
 	qp->sq.resent = true;
 }
 
-static void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
+/**
+ * nopin_completer_rnr - the peer has no receive posted
+ * @qp: the QP
+ * @code: how long to wait, RNR timer code in the low 5 bits
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
 {
 	struct nopin_sq *sq = &qp->sq;
 
@@ -245,17 +259,6 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 	return err == -EAGAIN ? err : 0;
 }
 
-static void nopin_completer_check_drained(struct nopin_qp *qp)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	if (!sq->draining || sq->queue.index != sq->taken)
-		return;
-	sq->draining = false;
-	if (qp->attr.en_sqd_async_notify)
-		nopin_qp_event(qp, IB_EVENT_SQ_DRAINED);
-}
-
 /**
  * nopin_completer_rx - take one packet for the requester
  * @qp: the QP
@@ -281,7 +284,6 @@ void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
 		skb = NULL;
 	}
 	nopin_requester_continue(qp);
-	nopin_completer_check_drained(qp);
 	spin_unlock_bh(&sq->lock);
 	kfree_skb(skb);
 }
@@ -307,5 +309,4 @@ void nopin_completer_resume(struct nopin_qp *qp)
 		consume_skb(skb);
 	}
 	nopin_requester_continue(qp);
-	nopin_completer_check_drained(qp);
 }

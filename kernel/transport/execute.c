@@ -80,12 +80,13 @@ static void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_
 
 /* A SEND or WRITE packet has been carried out. */
 static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
-						const struct nopin_pkt *pkt, u16 flags)
+						const struct nopin_inbound *in, u16 flags)
 {
+	const struct nopin_pkt *pkt = in->pkt;
 	struct nopin_rq *rq = &qp->rq;
 
 	rq->received += pkt->payload_len;
-	rq->expected_psn = nopin_psn_add(pkt->psn, 1);
+	rq->expected_psn = nopin_psn_add(pkt->psn, in->packets);
 	rq->in_message = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
 	if (flags & NOPIN_OP_LAST) {
 		rq->in_message = 0;
@@ -98,10 +99,11 @@ static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
-static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp, struct sk_buff *skb,
-					     const struct nopin_pkt *pkt, u16 flags)
+static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
+					     const struct nopin_inbound *in, u16 flags)
 {
-	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	u32 len = in->pkt->payload_len;
+	enum nopin_verdict verdict;
 	struct nopin_rq *rq = &qp->rq;
 	struct nopin_miss miss = {};
 	int err;
@@ -110,22 +112,25 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp, struct sk_buff
 		return NOPIN_RNR;
 	if (flags & NOPIN_OP_FIRST)
 		rq->received = 0;
-	if ((u64)rq->received + pkt->payload_len > rq->recv->length) {
+	if ((u64)rq->received + len > rq->recv->length) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
 	}
 	err = nopin_sges_access(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
-				rq->received, pkt->payload_len, NOPIN_WRITE,
-				nopin_copy_from_skb, &source, &miss);
+				rq->received, len, NOPIN_WRITE, in->copy, in->source,
+				&miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&rq->park, &miss, rq->recv->length - rq->received);
+		err = nopin_park_miss(in->park, &miss, rq->recv->length - rq->received);
 	if (err == -EAGAIN)
 		return NOPIN_PARKED;
 	if (err) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
 		return NOPIN_OPERATION_ERROR;
 	}
-	return nopin_execute_advance(qp, pkt, flags);
+	verdict = in->verify ? in->verify(in->source) : NOPIN_DONE;
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	return nopin_execute_advance(qp, in, flags);
 }
 
 /* The first packet of a WRITE: may the whole message go where it says? */
@@ -156,34 +161,37 @@ static bool nopin_execute_write_fits(const struct nopin_rq *rq,
 	return flags & NOPIN_OP_LAST ? end == rq->write.length : end < rq->write.length;
 }
 
-static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp, struct sk_buff *skb,
-					      const struct nopin_pkt *pkt, u16 flags)
+static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
+					      const struct nopin_inbound *in, u16 flags)
 {
-	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
 	enum nopin_verdict verdict = NOPIN_DONE;
+	u32 len = in->pkt->payload_len;
 	struct nopin_rq *rq = &qp->rq;
 	struct nopin_miss miss = {};
 	int err = 0;
 
 	if (flags & NOPIN_OP_FIRST)
-		verdict = nopin_execute_begin_write(qp, pkt);
+		verdict = nopin_execute_begin_write(qp, in->pkt);
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	if (!nopin_execute_write_fits(rq, pkt, flags))
+	if (!nopin_execute_write_fits(rq, in->pkt, flags))
 		return NOPIN_INVALID_REQUEST;
 	if (flags & NOPIN_OP_IMM && !nopin_execute_take_recv(qp))
 		return NOPIN_RNR;
-	if (pkt->payload_len)
+	if (len)
 		err = nopin_region_access(qp->ibqp.pd, rq->write.rkey,
-					  rq->write.remote_addr + rq->received,
-					  pkt->payload_len, IB_ACCESS_REMOTE_WRITE,
-					  NOPIN_WRITE, nopin_copy_from_skb, &source,
-					  &miss);
+					  rq->write.remote_addr + rq->received, len,
+					  IB_ACCESS_REMOTE_WRITE, NOPIN_WRITE,
+					  in->copy, in->source, &miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&rq->park, &miss, rq->write.length - rq->received);
+		err = nopin_park_miss(in->park, &miss, rq->write.length - rq->received);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	return nopin_execute_advance(qp, pkt, flags);
+	if (in->verify)
+		verdict = in->verify(in->source);
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	return nopin_execute_advance(qp, in, flags);
 }
 
 static void nopin_execute_remember(struct nopin_rq *rq, u32 psn, u64 original)
@@ -241,6 +249,26 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 }
 
 /**
+ * nopin_execute_data - carry out a SEND or WRITE packet, or a run of them
+ * @qp: the QP
+ * @in: the packet; its PSN is the expected one
+ *
+ * Context: rq.lock held, BH off.
+ * Return: NOPIN_DONE, or what keeps it from being done.
+ */
+enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
+				      const struct nopin_inbound *in)
+{
+	u16 flags = nopin_pkt_op(in->pkt)->flags;
+
+	if (!nopin_execute_in_order(&qp->rq, flags))
+		return NOPIN_INVALID_REQUEST;
+	if (flags & NOPIN_OP_WRITE)
+		return nopin_execute_write(qp, in, flags);
+	return nopin_execute_send(qp, in, flags);
+}
+
+/**
  * nopin_execute - carry out the request packet that is due
  * @qp: the QP
  * @skb: data at the BTH; stays the caller's
@@ -252,17 +280,22 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
+	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	struct nopin_inbound in = {
+		.pkt = pkt,
+		.packets = 1,
+		.copy = nopin_copy_from_skb,
+		.source = &source,
+		.park = &qp->rq.park,
+	};
 	u16 flags = nopin_pkt_op(pkt)->flags;
 
+	if (flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE))
+		return nopin_execute_length_ok(qp, pkt, flags) ?
+		       nopin_execute_data(qp, &in) : NOPIN_INVALID_REQUEST;
 	if (!nopin_execute_in_order(&qp->rq, flags))
 		return NOPIN_INVALID_REQUEST;
 	if (flags & NOPIN_OP_READ)
 		return nopin_execute_read(qp, pkt);
-	if (flags & NOPIN_OP_ATOMIC)
-		return nopin_execute_atomic(qp, pkt);
-	if (!nopin_execute_length_ok(qp, pkt, flags))
-		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_WRITE)
-		return nopin_execute_write(qp, skb, pkt, flags);
-	return nopin_execute_send(qp, skb, pkt, flags);
+	return nopin_execute_atomic(qp, pkt);
 }

@@ -61,6 +61,8 @@ int nopin_park_init(void);
 void nopin_park_exit(void);
 
 /* requester.c */
+extern const u8 nopin_request_opcodes[][4];
+
 bool nopin_requester_run(struct nopin_qp *qp);
 void nopin_requester_continue(struct nopin_qp *qp);
 void nopin_requester_rewind(struct nopin_qp *qp);
@@ -75,6 +77,8 @@ void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code);
 void nopin_sq_timer_nomem(struct nopin_qp *qp);
 
 /* completer.c */
+void nopin_completer_advance(struct nopin_qp *qp, u32 psn);
+void nopin_completer_rnr(struct nopin_qp *qp, u8 code);
 void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
 			const struct nopin_pkt *pkt);
 void nopin_completer_resume(struct nopin_qp *qp);
@@ -87,6 +91,7 @@ enum nopin_verdict {
 	NOPIN_INVALID_REQUEST,
 	NOPIN_ACCESS_ERROR,
 	NOPIN_OPERATION_ERROR,
+	NOPIN_SOURCE_ERROR,	/* loopback only: the requester's own memory */
 };
 
 void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
@@ -94,9 +99,38 @@ void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
 void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_rq_task(struct tasklet_struct *task);
 
+bool nopin_responder_accepts(struct nopin_qp *qp);
+bool nopin_responder_busy(const struct nopin_rq *rq);
+
 /* execute.c */
+
+/**
+ * struct nopin_inbound - a SEND or WRITE packet, or several in one piece
+ * @pkt: headers; payload_len counts all of the piece
+ * @packets: PSNs that it takes
+ * @copy: writes the payload into memory
+ * @source: passed to @copy
+ * @verify: did @copy get all of its source? NULL: it always does
+ * @park: the half that waits for missing memory
+ */
+struct nopin_inbound {
+	const struct nopin_pkt *pkt;
+	u32 packets;
+	nopin_chunk_fn copy;
+	void *source;
+	enum nopin_verdict (*verify)(void *source);
+	struct nopin_park *park;
+};
+
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
+enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
+				      const struct nopin_inbound *in);
+
+/* loopback.c */
+struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp);
+bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
+			 const struct nopin_swqe *wqe, u32 *packets);
 
 /* read.c */
 enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);

@@ -12,7 +12,7 @@
 #include "transport/transport.h"
 
 /* BTH opcode by position in the message; bit 0: first, bit 1: last. */
-static const u8 nopin_request_opcodes[][4] = {
+const u8 nopin_request_opcodes[][4] = {
 	[IB_UVERBS_WR_SEND] = {
 		NOPIN_RC_SEND_MIDDLE, NOPIN_RC_SEND_FIRST,
 		NOPIN_RC_SEND_LAST, NOPIN_RC_SEND_ONLY },
@@ -128,7 +128,7 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 
 	if (sq->next != sq->taken)
 		return nopin_sq_wqe(sq, sq->next);
-	if (sq->draining)
+	if (qp->state == IB_QPS_SQD)
 		return NULL;
 	if (nopin_sq_has_more(sq))
 		return nopin_requester_take(qp);
@@ -204,13 +204,14 @@ static void nopin_requester_transmit(struct nopin_qp *qp, struct sk_buff *skb,
  * Ask for an ACK when nothing follows at once, before the window closes, and
  * now and then in between; a READ or atomic that follows acknowledges too.
  */
-static bool nopin_requester_wants_ack(struct nopin_sq *sq, bool last)
+static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last)
 {
+	struct nopin_sq *sq = &qp->sq;
 	bool want = ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
 		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
 
 	if (last && sq->next + 1 == sq->taken &&
-	    (sq->draining || !nopin_sq_has_more(sq)))
+	    (qp->state == IB_QPS_SQD || !nopin_sq_has_more(sq)))
 		want = true;
 	if (want)
 		sq->since_ack_req = 0;
@@ -268,7 +269,7 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 		return err == -EAGAIN ? false :
 		       nopin_requester_reject(qp, wqe, IB_WC_LOC_PROT_ERR);
 	}
-	pkt.ack_req = nopin_requester_wants_ack(sq, last);
+	pkt.ack_req = nopin_requester_wants_ack(qp, last);
 	nopin_requester_transmit(qp, skb, &pkt);
 	nopin_requester_advance(qp, wqe, sq->next_psn);
 	return true;
@@ -337,16 +338,20 @@ static bool nopin_requester_send_atomic(struct nopin_qp *qp, struct nopin_swqe *
 	return true;
 }
 
-static bool nopin_requester_step(struct nopin_qp *qp)
+/* Send what is due next; how many packets that was, or would have been. */
+static u32 nopin_requester_step(struct nopin_qp *qp, struct nopin_qp *peer)
 {
 	struct nopin_swqe *wqe = nopin_requester_next(qp);
+	u32 packets;
 
 	if (!wqe)
-		return false;
+		return 0;
 	if (wqe->status != IB_WC_SUCCESS)
 		return nopin_requester_reject(qp, wqe, wqe->status);
 	if (!wqe->numbered && !nopin_requester_begin(qp, wqe))
-		return false;
+		return 0;
+	if (peer && nopin_loopback_step(qp, peer, wqe, &packets))
+		return packets;
 	if (nopin_wr_is_read(wqe->opcode))
 		return nopin_requester_send_read(qp, wqe);
 	if (nopin_wr_is_atomic(wqe->opcode))
@@ -371,15 +376,32 @@ static bool nopin_requester_may_send(const struct nopin_qp *qp)
  */
 bool nopin_requester_run(struct nopin_qp *qp)
 {
-	unsigned int sent;
+	struct nopin_qp *peer;
+	u32 sent = 0, n;
 
 	lockdep_assert_held(&qp->sq.lock);
 	if (!nopin_requester_may_send(qp))
 		return false;
-	for (sent = 0; sent < NOPIN_BURST; sent++)
-		if (!nopin_requester_step(qp))
-			return false;
-	return true;
+	peer = nopin_loopback_peer(qp);
+	do {
+		n = nopin_requester_step(qp, peer);
+		sent += n;
+	} while (n && sent < NOPIN_BURST);
+	if (peer)
+		nopin_qp_put(peer);
+	return n;
+}
+
+/* SQD: everything that was begun is complete (IBTA 10.3.1.6). */
+static void nopin_requester_check_drained(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (!sq->draining || sq->queue.index != sq->taken)
+		return;
+	sq->draining = false;
+	if (qp->attr.en_sqd_async_notify)
+		nopin_qp_event(qp, IB_EVENT_SQ_DRAINED);
 }
 
 /**
@@ -392,6 +414,7 @@ void nopin_requester_continue(struct nopin_qp *qp)
 {
 	if (nopin_requester_run(qp))
 		tasklet_schedule(&qp->sq.task);
+	nopin_requester_check_drained(qp);
 }
 
 /**

@@ -30,6 +30,7 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 	switch (verdict) {
 	case NOPIN_DONE:
 	case NOPIN_PARKED:
+	case NOPIN_SOURCE_ERROR:
 		break;
 	case NOPIN_RNR:
 		nopin_responder_rnr(qp);
@@ -85,7 +86,14 @@ static void nopin_responder_gap(struct nopin_qp *qp)
 	qp->rq.nak_sent = true;
 }
 
-static bool nopin_responder_accepts(struct nopin_qp *qp)
+/**
+ * nopin_responder_accepts - may requests be carried out in this state?
+ * @qp: the QP
+ *
+ * Context: rq.lock held.
+ * Return: true from RTR on, until the QP fails.
+ */
+bool nopin_responder_accepts(struct nopin_qp *qp)
 {
 	switch (qp->state) {
 	case IB_QPS_RTR:
@@ -146,7 +154,14 @@ static struct sk_buff *nopin_responder_keep(struct nopin_qp *qp, struct sk_buff 
 	return skb;
 }
 
-static bool nopin_responder_busy(const struct nopin_rq *rq)
+/**
+ * nopin_responder_busy - does a request have to wait its turn?
+ * @rq: the responder half
+ *
+ * Context: rq.lock held.
+ * Return: true when earlier packets are still being dealt with.
+ */
+bool nopin_responder_busy(const struct nopin_rq *rq)
 {
 	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked);
 }

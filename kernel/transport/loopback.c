@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Two QPs of one device: one copy, from the source's pages to the destination's,
+ * as in the internal loopback of a NIC.
+ *
+ * A piece is carried out exactly as if the packets that it stands for had been
+ * sent, received and acknowledged: the PSNs of both sides move on by as many. So
+ * whatever is not worth doing here (atomics, a peer that is busy with packets,
+ * anything out of step) simply goes as packets, at any point of a message.
+ */
+#include <linux/moduleparam.h>
+
+#include "mem/sge.h"
+#include "transport/internal.h"
+
+static bool nopin_loopback = true;
+module_param_named(loopback, nopin_loopback, bool, 0644);
+MODULE_PARM_DESC(loopback, "copy between QPs of one device without making packets (default: yes)");
+
+/* Bytes copied with both halves locked and BH off. */
+#define NOPIN_LOOPBACK_PIECE	(64U << 10)
+
+/**
+ * struct nopin_loopback_copy - the far end of a nested access
+ * @qp: the requester
+ * @wqe: its request
+ * @offset: of the piece in the message
+ * @error: of the access to the requester's memory
+ * @miss: with @error -EAGAIN
+ */
+struct nopin_loopback_copy {
+	struct nopin_qp *qp;
+	const struct nopin_swqe *wqe;
+	u32 offset;
+	int error;
+	struct nopin_miss miss;
+};
+
+/**
+ * nopin_loopback_peer - the QP that the requests of this one are for
+ * @qp: the QP
+ *
+ * Context: sq.lock held.
+ * Return: the peer with a reference for nopin_qp_put(), or NULL when it is not
+ *	a QP of the same device that is connected back.
+ */
+struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
+{
+	struct nopin_qp *peer;
+
+	if (!qp->own_address || !READ_ONCE(nopin_loopback))
+		return NULL;
+	peer = nopin_qp_lookup(qp->attr.dest_qp_num);
+	if (!peer)
+		return NULL;
+	if (peer->dev == qp->dev && peer->user &&
+	    READ_ONCE(peer->state) >= IB_QPS_RTR &&
+	    peer->attr.dest_qp_num == qp->ibqp.qp_num && peer->mtu == qp->mtu &&
+	    ipv6_addr_equal(&peer->route.saddr, &qp->route.daddr) &&
+	    ipv6_addr_equal(&peer->route.daddr, &qp->route.saddr))
+		return peer;
+	nopin_qp_put(peer);
+	return NULL;
+}
+
+/* nopin_chunk_fn: fill a piece of the peer's memory from the request's. */
+static void nopin_loopback_fill(void *kaddr, size_t off, size_t len, void *ctx)
+{
+	struct nopin_loopback_copy *copy = ctx;
+	const struct nopin_swqe *wqe = copy->wqe;
+
+	if (copy->error)
+		return;
+	if (wqe->flags & NOPIN_SEND_INLINE)
+		memcpy(kaddr, wqe->data + copy->offset + off, len);
+	else
+		copy->error = nopin_sges_access(copy->qp->ibqp.pd, wqe->sge,
+						wqe->num_sge, copy->offset + off, len,
+						NOPIN_READ, nopin_copy_to_buffer,
+						kaddr, &copy->miss);
+}
+
+static void nopin_copy_from_buffer(void *kaddr, size_t off, size_t len, void *buffer)
+{
+	memcpy(kaddr, buffer + off, len);
+}
+
+/* nopin_chunk_fn: take a piece of the peer's memory into the request's. */
+static void nopin_loopback_drain(void *kaddr, size_t off, size_t len, void *ctx)
+{
+	struct nopin_loopback_copy *copy = ctx;
+	const struct nopin_swqe *wqe = copy->wqe;
+
+	if (!copy->error)
+		copy->error = nopin_sges_access(copy->qp->ibqp.pd, wqe->sge,
+						wqe->num_sge, copy->offset + off, len,
+						NOPIN_WRITE, nopin_copy_from_buffer,
+						kaddr, &copy->miss);
+}
+
+static enum nopin_verdict nopin_loopback_verify(void *source)
+{
+	struct nopin_loopback_copy *copy = source;
+	int err = copy->error;
+
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&copy->qp->sq.park, &copy->miss,
+				      copy->wqe->length - copy->offset);
+	if (err == -EAGAIN)
+		return NOPIN_PARKED;
+	return err ? NOPIN_SOURCE_ERROR : NOPIN_DONE;
+}
+
+static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
+					      struct nopin_qp *peer,
+					      const struct nopin_swqe *wqe,
+					      u32 packets, u32 offset, u32 len)
+{
+	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
+	bool last = offset + len == wqe->length;
+	u32 place = (offset ? 0 : 1) | (last ? 2 : 0);
+	struct nopin_pkt pkt = {
+		.opcode = nopin_request_opcodes[wqe->opcode][place],
+		.psn = qp->sq.next_psn,
+		.payload_len = len,
+		.remote_addr = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.dma_len = wqe->length,
+		.imm_data = wqe->imm_data,
+		.solicited = last && wqe->flags & NOPIN_SEND_SOLICITED,
+	};
+	struct nopin_inbound in = {
+		.pkt = &pkt,
+		.packets = packets,
+		.copy = nopin_loopback_fill,
+		.source = &copy,
+		.verify = nopin_loopback_verify,
+		.park = &qp->sq.park,
+	};
+	enum nopin_verdict verdict = nopin_execute_data(peer, &in);
+
+	/* Both ends missed: the peer's page is fetched first. */
+	nopin_miss_drop(&copy.miss);
+	return verdict;
+}
+
+static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
+					      struct nopin_qp *peer,
+					      const struct nopin_swqe *wqe,
+					      u32 packets, u32 offset, u32 len)
+{
+	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
+	enum nopin_verdict verdict;
+	struct nopin_miss miss = {};
+	int err = 0;
+
+	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
+	    !peer->rq.atomics_size || peer->rq.in_message)
+		return NOPIN_INVALID_REQUEST;
+	if (len)
+		err = nopin_region_access(peer->ibqp.pd, wqe->rkey,
+					  wqe->remote_addr + offset, len,
+					  IB_ACCESS_REMOTE_READ, NOPIN_READ,
+					  nopin_loopback_drain, &copy, &miss);
+	if (err == -EAGAIN) {
+		nopin_miss_drop(&copy.miss);
+		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
+	}
+	if (err)
+		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
+	verdict = nopin_loopback_verify(&copy);
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	peer->rq.expected_psn = nopin_psn_add(qp->sq.next_psn, packets);
+	if (offset + len == wqe->length)
+		peer->rq.msn = nopin_psn_add(peer->rq.msn, 1);
+	return NOPIN_DONE;
+}
+
+/* The peer cannot go on: its own task moves it to the error state. */
+static void nopin_loopback_fail_peer(struct nopin_qp *peer, enum ib_event_type event)
+{
+	peer->rq.nak_sent = true;
+	peer->rq.failed = true;
+	peer->rq.event = event;
+	tasklet_schedule(&peer->rq.task);
+}
+
+/* With the peer's rq.lock: what it does besides answering. */
+static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
+					 enum nopin_verdict verdict)
+{
+	switch (verdict) {
+	case NOPIN_DONE:
+	case NOPIN_PARKED:
+	case NOPIN_SOURCE_ERROR:
+		break;
+	case NOPIN_RNR:
+		nopin_stat_inc(&peer->dev->stats, NOPIN_RNR_NAKS_SENT);
+		break;
+	case NOPIN_INVALID_REQUEST:
+		nopin_loopback_fail_peer(peer, IB_EVENT_QP_REQ_ERR);
+		break;
+	case NOPIN_ACCESS_ERROR:
+		nopin_loopback_fail_peer(peer, IB_EVENT_QP_ACCESS_ERR);
+		break;
+	case NOPIN_OPERATION_ERROR:
+		nopin_loopback_fail_peer(peer, IB_EVENT_QP_FATAL);
+		break;
+	}
+}
+
+static void nopin_loopback_advance(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				   u32 packets)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	sq->next_psn = nopin_psn_add(sq->next_psn, packets);
+	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) > 0)
+		sq->unsent_psn = sq->next_psn;
+	if (nopin_psn_diff(sq->next_psn, wqe->last_psn) > 0)
+		sq->next++;
+	nopin_completer_advance(qp, sq->next_psn);
+}
+
+/* Without the peer's lock: what an ACK or NAK would have told the requester. */
+static void nopin_loopback_conclude(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				    u32 packets, u8 rnr_timer,
+				    enum nopin_verdict verdict)
+{
+	switch (verdict) {
+	case NOPIN_DONE:
+		nopin_loopback_advance(qp, wqe, packets);
+		break;
+	case NOPIN_PARKED:
+		break;
+	case NOPIN_RNR:
+		nopin_completer_rnr(qp, rnr_timer);
+		break;
+	case NOPIN_INVALID_REQUEST:
+		nopin_requester_fail(qp, IB_WC_REM_INV_REQ_ERR);
+		break;
+	case NOPIN_ACCESS_ERROR:
+		nopin_requester_fail(qp, IB_WC_REM_ACCESS_ERR);
+		break;
+	case NOPIN_OPERATION_ERROR:
+		nopin_requester_fail(qp, IB_WC_REM_OP_ERR);
+		break;
+	case NOPIN_SOURCE_ERROR:
+		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
+		break;
+	}
+}
+
+static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
+					       struct nopin_qp *peer,
+					       const struct nopin_swqe *wqe,
+					       u32 *packets)
+{
+	u32 index = (qp->sq.next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
+	u32 offset = index * qp->mtu;
+	u32 len;
+
+	*packets = min(nopin_packets(qp, wqe->length) - index,
+		       NOPIN_LOOPBACK_PIECE / qp->mtu);
+	len = min(*packets * qp->mtu, wqe->length - offset);
+	if (nopin_wr_is_read(wqe->opcode))
+		return nopin_loopback_read(qp, peer, wqe, *packets, offset, len);
+	return nopin_loopback_data(qp, peer, wqe, *packets, offset, len);
+}
+
+/**
+ * nopin_loopback_step - carry out the next piece of a request without packets
+ * @qp: the QP
+ * @peer: from nopin_loopback_peer()
+ * @wqe: numbered, its next packet is due
+ * @packets: gets how many packets' worth was carried out; 0: nothing can be now
+ *
+ * Context: sq.lock held, BH off. Takes the peer's rq.lock, which comes after
+ *	every sq.lock.
+ * Return: false when it has to go as packets.
+ */
+bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
+			 const struct nopin_swqe *wqe, u32 *packets)
+{
+	struct nopin_sq *sq = &qp->sq;
+	enum nopin_verdict verdict;
+	u8 rnr_timer;
+
+	*packets = 0;
+	if (nopin_wr_is_atomic(wqe->opcode))
+		return false;
+	if (sq->una_psn != sq->next_psn) /* after packets, their ACK comes first */
+		return true;
+
+	spin_lock(&peer->rq.lock);
+	if (!nopin_responder_accepts(peer) || nopin_responder_busy(&peer->rq) ||
+	    peer->rq.expected_psn != sq->next_psn) {
+		spin_unlock(&peer->rq.lock);
+		return false;
+	}
+	verdict = nopin_loopback_piece(qp, peer, wqe, packets);
+	nopin_loopback_conclude_peer(peer, verdict);
+	rnr_timer = peer->attr.min_rnr_timer;
+	spin_unlock(&peer->rq.lock);
+
+	nopin_loopback_conclude(qp, wqe, *packets, rnr_timer, verdict);
+	if (verdict != NOPIN_DONE)
+		*packets = 0;
+	return true;
+}
