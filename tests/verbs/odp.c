@@ -363,11 +363,11 @@ static void prefetch(const void *arg)
 	rc_require(!resident(map + 40 * PAGE), "page 40 was not asked for");
 	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, IBV_ADVISE_MR_FLAG_FLUSH,
 		     mem, 0, 64 * PAGE));
-	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, mem, 0, 64 * PAGE));
 	rc_ok(madvise(map, 64 * PAGE, MADV_DONTNEED));
 	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
 		     IBV_ADVISE_MR_FLAG_FLUSH, mem, 0, 64 * PAGE));
 	rc_require(!resident(map), "NO_FAULT faulted");
+	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, mem, 0, 64 * PAGE));
 	rc_fill(src->addr, src->len);
 	rc_do(&pair->a, IBV_WR_RDMA_WRITE, src, 0, mem, 0, src->len, IBV_WC_SUCCESS);
 	rc_require(!memcmp(src->addr, map, src->len), "data differ");
