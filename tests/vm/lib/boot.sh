@@ -131,7 +131,7 @@ vm_port() {
 # Runs the command in the guest, with its output through "${filter[@]}"; returns
 # its status or one of EXIT_*, and sets vm_ended to yes if it came to its end.
 vm_run() {
-	local status in out err cat_in='' cat_out cat_err watch
+	local status in out err cat_in='' cat_out cat_err
 	rm -rf "$run"/{guest,monitor.in,monitor.out,verdict,console,dmesg}
 	vm_guest_files
 	mkfifo "$run/monitor.in" "$run/monitor.out"
@@ -164,6 +164,7 @@ vm_run() {
 	qemu=
 	kill "$watch" 2>/dev/null
 	wait "$watch" 2>/dev/null
+	watch=
 	[ -z "$cat_in" ] || kill "$cat_in" 2>/dev/null
 	wait "$cat_out" "$cat_err"
 	vm_status "$status"
@@ -173,9 +174,9 @@ vm_run() {
 # the kernel then says on its console where it was.
 vm_watch() {
 	local size=0 now quiet=0 start=$SECONDS
-	cat "$run/monitor.out" >/dev/null &
-	exec 9>"$run/monitor.in"
-	while sleep 1; do
+	# Opened both ways, a pipe does not wait for its other end.
+	exec 8<>"$run/monitor.out" 9<>"$run/monitor.in"
+	while sleep 1 && kill -0 "$qemu" 2>/dev/null; do
 		now=$(stat -c %s "$run/control" 2>/dev/null)
 		if [ "$now" = "$size" ]; then
 			quiet=$((quiet + 1))
@@ -224,8 +225,9 @@ vm_died() {
 		;;
 	hang) say "the guest gave no sign of life for $SILENCE_SECONDS s" ;;
 	*)
-		say "the guest died"
 		[ "$1" = 0 ] || sed 's/^/  | /' "$run/qemu.err" >&2
+		[ -s "$run/console" ] || die "QEMU did not start the VM (status $1)"
+		say "the guest died"
 		;;
 	esac
 	return "$EXIT_KERNEL"

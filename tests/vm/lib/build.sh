@@ -53,14 +53,14 @@ build_module() {
 	[ -e "$tree/kernel/Kbuild" ] || die "this checkout has no kernel/Kbuild yet;" \
 		"--device rxe or --device none do without the module"
 	(build_module_locked) || exit
-	module_file=$(build_root)/module-$kver/kernel/nopin.ko
+	module_file=$(build_root)/module-${kdir##*/}/kernel/nopin.ko
 }
 
 build_module_locked() {
 	local dest
 	mkdir -p "$(build_root)"
-	dest=$(build_root)/module-$kver
-	lock "build-$(path_key "$tree")-$kver"
+	dest=$(build_root)/module-${kdir##*/}
+	lock "build-$(path_key "$tree")-${kdir##*/}"
 	mirror_sync "$dest" kernel include
 	[ "$dest.built" -nt "$kdir/unpacked" ] && return
 	build_compiler

@@ -14,6 +14,9 @@ packages_test=(
 	libasan8 libubsan1 ethtool procps
 )
 
+# Where Debian keeps rdma-core's tests; images for containers leave it out.
+readonly packages_rdma_tests=/usr/share/doc/rdma-core
+
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
@@ -63,5 +66,14 @@ packages_install() {
 }
 
 apt_install() {
-	step "$run/apt.log" apt_quiet --no-install-recommends install "$@"
+	step "$run/apt.log" apt_quiet --no-install-recommends \
+		-o "Dpkg::Options::=--path-include=$packages_rdma_tests/*" install "$@"
+}
+
+packages_install_test() {
+	packages_install "${packages_base[@]}" "${packages_test[@]}"
+	if [ ! -d "$packages_rdma_tests/tests" ]; then
+		say "installing python3-pyverbs again, with its tests"
+		apt_install --reinstall python3-pyverbs
+	fi
 }
