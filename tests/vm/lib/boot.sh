@@ -107,8 +107,8 @@ vm_arguments() {
 		-virtfs "$share,path=${PWD//,/,,},mount_tag=cwd"
 		-device virtio-serial-pci -device virtio-rng-pci
 		-chardev "pipe,id=monitor,path=$run/monitor" -mon chardev=monitor
-		-netdev hubport,id=net0,hubid=0 -device virtio-net-pci,netdev=net0
-		-netdev hubport,id=net1,hubid=0 -device virtio-net-pci,netdev=net1
+		-netdev hubport,id=net0,hubid=0 -device virtio-net-pci,romfile=,netdev=net0
+		-netdev hubport,id=net1,hubid=0 -device virtio-net-pci,romfile=,netdev=net1
 		-echr 29)
 	if [ -n "$interactive" ]; then
 		vm_port 1 stdio,signal=off,mux=on

@@ -7,7 +7,7 @@ packages_base=(
 	qemu-system-x86 busybox-static cpio kmod xz-utils util-linux
 	iproute2 iputils-ping rdma-core ibverbs-providers ibverbs-utils rdmacm-utils perftest
 	gcc gcc-12 make cmake pkg-config libc6-dev libibverbs-dev librdmacm-dev
-	libelf1 libssl3 zlib1g
+	libelf1 libssl3 zlib1g pahole
 )
 packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump libcmocka-dev
