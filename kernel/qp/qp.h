@@ -39,9 +39,10 @@ struct nopin_dev;
  * @waiting: @miss is being resolved; the half neither sends nor receives
  * @defer: the doorbell holds the lock and will resolve @miss itself if it can
  * @error: what resolving gave; taken by the retried access
+ * @error_region: whose access @error is for; compared, never followed
+ * @error_va: where that access began
  *
- * Protected by the half's lock, but @miss belongs to the resolver while
- * @waiting.
+ * Protected by the half's lock, but belongs to the resolver while @waiting.
  */
 struct nopin_park {
 	struct work_struct work;
@@ -49,6 +50,8 @@ struct nopin_park {
 	bool waiting;
 	bool defer;
 	int error;
+	const void *error_region;
+	u64 error_va;
 };
 
 /**

@@ -33,8 +33,9 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 {
 	int err = park->error;
 
-	if (err) {
-		park->error = 0;
+	park->error = 0;
+	/* In loopback the retry may miss at the other end, a page of its own. */
+	if (err && miss->region == park->error_region && miss->va == park->error_va) {
 		nopin_miss_drop(miss);
 		return err;
 	}
@@ -79,12 +80,17 @@ void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
 }
 
 /*
- * Too much contention to settle now is no verdict on the page: the access is
- * simply tried again.
+ * Fetch the page. Too much contention to settle now is no verdict on it: the
+ * access is simply tried again. The half is not touched while it waits.
  */
-static int nopin_park_verdict(int err)
+static void nopin_park_resolve(struct nopin_park *park)
 {
-	return err == -EBUSY || err == -EINTR ? 0 : err;
+	int err;
+
+	park->error_region = park->miss.region;
+	park->error_va = park->miss.va;
+	err = nopin_miss_resolve(&park->miss);
+	park->error = err == -EBUSY || err == -EINTR ? 0 : err;
 }
 
 /**
@@ -95,11 +101,9 @@ static int nopin_park_verdict(int err)
  */
 void nopin_sq_resolve(struct nopin_qp *qp)
 {
-	int err = nopin_miss_resolve(&qp->sq.park.miss);
-
+	nopin_park_resolve(&qp->sq.park);
 	spin_lock_bh(&qp->sq.lock);
 	qp->sq.park.waiting = false;
-	qp->sq.park.error = nopin_park_verdict(err);
 	nopin_completer_resume(qp);
 	qp->sq.park.error = 0; /* the access that it was for has been retried */
 	spin_unlock_bh(&qp->sq.lock);
@@ -125,11 +129,10 @@ void nopin_sq_fault(struct work_struct *work)
 void nopin_rq_fault(struct work_struct *work)
 {
 	struct nopin_qp *qp = container_of(work, struct nopin_qp, rq.park.work);
-	int err = nopin_miss_resolve(&qp->rq.park.miss);
 
+	nopin_park_resolve(&qp->rq.park);
 	spin_lock_bh(&qp->rq.lock);
 	qp->rq.park.waiting = false;
-	qp->rq.park.error = nopin_park_verdict(err);
 	spin_unlock_bh(&qp->rq.lock);
 	nopin_responder_resume(qp);
 }

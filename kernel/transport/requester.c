@@ -140,15 +140,16 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 	return NULL;
 }
 
-/* Memory that the answer goes to is checked before the question is sent. */
+/* What the program names of its own is judged before the peer sees anything. */
 static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe)
 {
-	if (!nopin_wr_is_read(wqe->opcode) && !nopin_wr_is_atomic(wqe->opcode))
-		return IB_WC_SUCCESS;
-	if (!qp->sq.reads.size)
+	bool asks = nopin_wr_is_read(wqe->opcode) || nopin_wr_is_atomic(wqe->opcode);
+	int rights = asks ? IB_ACCESS_LOCAL_WRITE : 0;
+
+	if (asks && !qp->sq.reads.size)
 		return IB_WC_LOC_QP_OP_ERR;
-	if (nopin_sges_check(qp->ibqp.pd, wqe->sge, wqe->num_sge, IB_ACCESS_LOCAL_WRITE))
+	if (nopin_sges_check(qp->ibqp.pd, wqe->sge, wqe->num_sge, rights))
 		return IB_WC_LOC_PROT_ERR;
 	return IB_WC_SUCCESS;
 }

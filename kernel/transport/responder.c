@@ -214,7 +214,8 @@ static void nopin_responder_finish(struct nopin_qp *qp)
 
 	if (nopin_responder_run(qp))
 		tasklet_schedule(&rq->task);
-	rq->park.error = 0; /* the access that it was for has been retried */
+	if (!rq->park.waiting) /* the access that it was for has been retried */
+		rq->park.error = 0;
 	failed = rq->failed && qp->state != IB_QPS_ERR;
 	spin_unlock_bh(&rq->lock);
 	if (failed)
