@@ -158,4 +158,17 @@ pinned_pages() {
 		END {print a - r}' /proc/vmstat
 }
 
+# 512 MiB of swap on a compressed RAM disk.
+swap_on() {
+	modprobe zram num_devices=1 || return
+	swap_disk=$(cat /sys/class/zram-control/hot_add) &&
+		echo 512M >"/sys/block/zram$swap_disk/disksize" &&
+		mkswap "/dev/zram$swap_disk" && swapon "/dev/zram$swap_disk"
+}
+
+swap_off() {
+	swapoff "/dev/zram$swap_disk" &&
+		echo "$swap_disk" >/sys/class/zram-control/hot_remove
+}
+
 module_users() { awk '$1 == "nopin" {print $3}' /proc/modules; }

@@ -13,7 +13,7 @@ import sys
 import time
 
 import pyverbs.enums as e
-from pyverbs.addr import AHAttr, GlobalRoute
+from pyverbs.addr import GID, AHAttr, GlobalRoute
 from pyverbs.cq import CQ
 from pyverbs.device import Context
 from pyverbs.mr import MR
@@ -53,7 +53,7 @@ def qp_connect(qp, theirs, gid_index, qpn):
     attr.min_rnr_timer = 14
     attr.timeout, attr.retry_cnt, attr.rnr_retry = 16, 7, 7
     attr.ah_attr = AHAttr(port_num=1, is_global=1, gr=GlobalRoute(
-        dgid=theirs, sgid_index=gid_index, hop_limit=64))
+        dgid=GID(theirs), sgid_index=gid_index, hop_limit=64))
     qp.to_rts(attr)
 
 
