@@ -246,6 +246,8 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 	err = nopin_region_check_range(va, length, iova, access);
 	if (err)
 		return ERR_PTR(err);
+	if (nopin_region_is_implicit(va, length, access))
+		length = TASK_SIZE;
 	region = nopin_region_alloc(pd, va, length, iova, access);
 	if (!region)
 		return ERR_PTR(-ENOMEM);

@@ -150,7 +150,7 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 
 	if (!region->mirror)
 		return 0;
-	if (region->length == U64_MAX)
+	if (ibmr->length == U64_MAX)
 		kind = "implicit";
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!nest)
