@@ -94,7 +94,7 @@ struct nopin_reads {
  * @parked: responses that came meanwhile
  */
 struct nopin_sq {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects this struct */
 	struct nopin_queue queue;
 	void *wqes;
 	u32 wqe_stride;
@@ -167,7 +167,7 @@ struct nopin_read_job {
  * @parked: requests that came during @park or @read, at most NOPIN_PARKED_MAX
  */
 struct nopin_rq {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects this struct */
 	struct nopin_queue queue;
 	struct nopin_rwqe *recv;
 	bool recv_taken;
@@ -237,7 +237,7 @@ struct nopin_qp {
 	struct nopin_qp_handle *handle;
 	struct completion unused;
 	struct nopin_dev *dev;
-	struct mutex modify_lock;
+	struct mutex modify_lock;	/* serialises modify and destroy */
 	enum ib_qp_state state;
 	struct ib_qp_attr attr;
 	struct ib_qp_cap cap;

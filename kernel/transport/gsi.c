@@ -32,7 +32,7 @@
  * @qp: the QP
  */
 struct nopin_gsi {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects the lists and counts */
 	struct list_head sends;
 	struct list_head recvs;
 	u32 num_sends;

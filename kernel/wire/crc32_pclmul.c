@@ -16,24 +16,34 @@
 
 #ifndef __CHECKER__ /* sparse does not know vectors */
 
-typedef long long nopin_v128 __attribute__((vector_size(16)));
+struct nopin_v128 {
+	__attribute__((vector_size(16))) long long v;
+};
 
 /* x^n mod P, bit-reflected and shifted by one, for the low and the high half. */
-#define NOPIN_FOLD_4	((nopin_v128){ 0x154442bd4, 0x1c6e41596 }) /* n = 512 */
-#define NOPIN_FOLD_1	((nopin_v128){ 0x1751997d0, 0x0ccaa009e }) /* n = 128 */
+static const struct nopin_v128 nopin_fold_512 = { { 0x154442bd4, 0x1c6e41596 } };
+static const struct nopin_v128 nopin_fold_128 = { { 0x1751997d0, 0x0ccaa009e } };
 
-static inline nopin_v128 nopin_load(const u8 *data)
+static inline struct nopin_v128 nopin_load(const u8 *data)
 {
-	nopin_v128 v;
+	struct nopin_v128 v;
 
 	__builtin_memcpy(&v, data, sizeof(v));
 	return v;
 }
 
-static inline nopin_v128 nopin_fold(nopin_v128 v, nopin_v128 by, nopin_v128 onto)
+static inline struct nopin_v128 nopin_add(struct nopin_v128 a, struct nopin_v128 b)
 {
-	return __builtin_ia32_pclmulqdq128(v, by, 0x00) ^
-	       __builtin_ia32_pclmulqdq128(v, by, 0x11) ^ onto;
+	a.v ^= b.v;
+	return a;
+}
+
+static inline struct nopin_v128 nopin_fold(struct nopin_v128 a, struct nopin_v128 by,
+					   struct nopin_v128 onto)
+{
+	onto.v ^= __builtin_ia32_pclmulqdq128(a.v, by.v, 0x00) ^
+		  __builtin_ia32_pclmulqdq128(a.v, by.v, 0x11);
+	return onto;
 }
 
 /**
@@ -47,24 +57,25 @@ static inline nopin_v128 nopin_fold(nopin_v128 v, nopin_v128 by, nopin_v128 onto
  */
 u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len)
 {
+	const struct nopin_v128 seed = { { crc, 0 } };
 	const u8 *p = data;
-	nopin_v128 a = nopin_load(p) ^ (nopin_v128){ crc, 0 };
-	nopin_v128 b = nopin_load(p + 16);
-	nopin_v128 c = nopin_load(p + 32);
-	nopin_v128 d = nopin_load(p + 48);
+	struct nopin_v128 a = nopin_add(nopin_load(p), seed);
+	struct nopin_v128 b = nopin_load(p + 16);
+	struct nopin_v128 c = nopin_load(p + 32);
+	struct nopin_v128 d = nopin_load(p + 48);
 	u8 rest[16];
 
 	for (p += 64, len -= 64; len >= 64; p += 64, len -= 64) {
-		a = nopin_fold(a, NOPIN_FOLD_4, nopin_load(p));
-		b = nopin_fold(b, NOPIN_FOLD_4, nopin_load(p + 16));
-		c = nopin_fold(c, NOPIN_FOLD_4, nopin_load(p + 32));
-		d = nopin_fold(d, NOPIN_FOLD_4, nopin_load(p + 48));
+		a = nopin_fold(a, nopin_fold_512, nopin_load(p));
+		b = nopin_fold(b, nopin_fold_512, nopin_load(p + 16));
+		c = nopin_fold(c, nopin_fold_512, nopin_load(p + 32));
+		d = nopin_fold(d, nopin_fold_512, nopin_load(p + 48));
 	}
-	a = nopin_fold(a, NOPIN_FOLD_1, b);
-	a = nopin_fold(a, NOPIN_FOLD_1, c);
-	a = nopin_fold(a, NOPIN_FOLD_1, d);
+	a = nopin_fold(a, nopin_fold_128, b);
+	a = nopin_fold(a, nopin_fold_128, c);
+	a = nopin_fold(a, nopin_fold_128, d);
 	for (; len >= 16; p += 16, len -= 16)
-		a = nopin_fold(a, NOPIN_FOLD_1, nopin_load(p));
+		a = nopin_fold(a, nopin_fold_128, nopin_load(p));
 
 	__builtin_memcpy(rest, &a, sizeof(rest));
 	crc = crc32_le(0, rest, sizeof(rest));

@@ -36,7 +36,9 @@
  * struct nopin_ring - head of every ring, followed by its entries
  * @producer: entries ever put in, modulo 2^32; written by the side that fills
  * @flags: NOPIN_RING_*; written by the kernel
+ * @rsvd0: keeps the two sides' fields on cache lines of their own
  * @consumer: entries ever taken out, modulo 2^32; written by the side that drains
+ * @rsvd1: as @rsvd0
  *
  * A ring holds a power of two of entries of one stride; entry i is at
  * sizeof(struct nopin_ring) + (i % entries) * stride. It is empty when producer
