@@ -65,7 +65,7 @@ vm_probe() {
 vm_guest_files() {
 	local guest=$run/guest/nopin name
 	mkdir -p "$guest/bin"
-	cp "$tree"/tests/vm/guest/{init,setup} "$guest/"
+	cp "$tree"/tests/vm/guest/{init,setup,bashrc} "$guest/"
 	cp "$tree"/tests/vm/guest/{on,node-add,node-delete} "$guest/bin/"
 	cp "$tree/tests/vm/lib/complaints" "$guest/"
 	chmod -R u+rwX,go+rX "$guest"
