@@ -80,7 +80,11 @@ build_provider() {
 }
 
 build_tests() {
-	(build_user_locked tests . providers include kernel tests CMakeLists.txt) || exit
+	local path paths=()
+	for path in CMakeLists.txt include kernel providers tests perf nopin-vm .ci; do
+		[ ! -e "$tree/$path" ] || paths+=("$path")
+	done
+	(build_user_locked tests . "${paths[@]}") || exit
 	tests_dir=$(build_root)/tests-build
 }
 

@@ -11,6 +11,7 @@ packages_base=(
 )
 packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump ethtool procps
+	sparse shellcheck perl
 )
 
 # Where Debian keeps rdma-core's tests; images for containers leave it out.

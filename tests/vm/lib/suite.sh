@@ -38,12 +38,12 @@ suite_unit() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ unit == $only ]] || return 0
 	suite_result "INFO unit tests"
-	ctest --test-dir "$tests_dir" --output-on-failure >"$run/ctest" 2>&1 </dev/null
+	NOPIN_CACHE=$cache ctest --test-dir "$tests_dir" -j2 --output-on-failure >"$run/ctest" 2>&1 </dev/null
 	sed -nE -e 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) .*( Passed |\*\*\*Skipped|\*\*\*.*) *[0-9.]+ sec.*/\2 \1/p' \
 		"$run/ctest" | sed -E -e 's/^ Passed /PASS unit:/' \
 		-e 's/^\*\*\*Skipped (.*)/SKIP unit:\1: skipped by ctest/' \
 		-e 's/^\*\*\*(.*) ([^ ]+)$/FAIL unit:\2: \1/' \
-		-e 's/: +/:/; s/unit: */unit:/' | tee -a "$run/results"
+		-e 's/unit: */unit:/' | tee -a "$run/results"
 	grep -q '^FAIL' "$run/results" && sed 's/^/  | /' "$run/ctest"
 	return 0
 }
