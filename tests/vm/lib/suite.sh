@@ -37,15 +37,18 @@ suite_need() {
 suite_unit() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ unit == $only ]] || return 0
+	local status
 	suite_result "INFO unit tests"
-	NOPIN_CACHE=$cache ctest --test-dir "$tests_dir" -j2 --output-on-failure >"$run/ctest" 2>&1 </dev/null
-	sed -nE -e 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) .*( Passed |\*\*\*Skipped|\*\*\*.*) *[0-9.]+ sec.*/\2 \1/p' \
-		"$run/ctest" | sed -E -e 's/^ Passed /PASS unit:/' \
-		-e 's/^\*\*\*Skipped (.*)/SKIP unit:\1: skipped by ctest/' \
-		-e 's/^\*\*\*(.*) ([^ ]+)$/FAIL unit:\2: \1/' \
-		-e 's/unit: */unit:/' | tee -a "$run/results"
-	grep -q '^FAIL' "$run/results" && sed 's/^/  | /' "$run/ctest"
-	return 0
+	NOPIN_CACHE=$cache ctest --test-dir "$tests_dir" -j2 --output-on-failure \
+		>"$run/ctest" 2>&1 </dev/null
+	status=$?
+	sed -nE 's,^ *[0-9]+/[0-9]+ Test +#[0-9]+: ([^ ]+) [ .]*([^ ].*[^ ]) +[0-9.]+ sec.*,\2 unit:\1,p' \
+		"$run/ctest" | sed -E -e 's/^Passed /PASS /' \
+		-e 's/^\*\*\*Skipped (.*)/SKIP \1: skipped by ctest/' \
+		-e 's/^\*\*\*(.*) ([^ ]+)$/FAIL \2: \1/' | tee -a "$run/results"
+	[ "$status" != 0 ] || return 0
+	sed 's/^/  | /' "$run/ctest"
+	grep -q '^FAIL ' "$run/results" || suite_result "FAIL unit: ctest ended with status $status"
 }
 
 # What nopin-vm promises of itself.
