@@ -41,12 +41,15 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
 		.byte_len = wqe->length,
 	};
 
+	bool tell = status != IB_WC_SUCCESS || qp->sq_sig_all ||
+		    wqe->flags & NOPIN_SEND_SIGNALED;
+
 	lockdep_assert_held(&sq->lock);
-	if (status != IB_WC_SUCCESS || qp->sq_sig_all ||
-	    wqe->flags & NOPIN_SEND_SIGNALED)
+	/* Who sees the completion may count on the room that it made. */
+	nopin_queue_consume(&sq->queue, 1);
+	if (tell)
 		nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp,
 			      status != IB_WC_SUCCESS);
-	nopin_queue_consume(&sq->queue, 1);
 }
 
 /**
