@@ -99,6 +99,8 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 	if (sq->paused) {
 		sq->paused = false;
 		nopin_requester_continue(qp);
+		if (sq->una_psn != sq->next_psn) /* the pause cut its time short */
+			nopin_sq_timer_start(qp);
 		return;
 	}
 	if (sq->una_psn == sq->unsent_psn || !qp->attr.timeout)
