@@ -20,6 +20,14 @@ static DEFINE_XARRAY_ALLOC(nopin_qps);
 static u32 nopin_qpn_next;
 static const struct nopin_qp_ops *nopin_qp_ops;
 
+/* Inside an RCU read section, which keeps the handle. */
+static struct nopin_qp *nopin_qp_hold(struct nopin_qp_handle *handle)
+{
+	if (handle && refcount_inc_not_zero(&handle->ref))
+		return handle->qp;
+	return NULL;
+}
+
 /**
  * nopin_qp_lookup - find the QP that a packet is for
  * @qpn: 24 bits
@@ -29,13 +37,10 @@ static const struct nopin_qp_ops *nopin_qp_ops;
  */
 struct nopin_qp *nopin_qp_lookup(u32 qpn)
 {
-	struct nopin_qp_handle *handle;
-	struct nopin_qp *qp = NULL;
+	struct nopin_qp *qp;
 
 	rcu_read_lock();
-	handle = xa_load(&nopin_qps, qpn);
-	if (handle && refcount_inc_not_zero(&handle->ref))
-		qp = handle->qp;
+	qp = nopin_qp_hold(xa_load(&nopin_qps, qpn));
 	rcu_read_unlock();
 	return qp;
 }
@@ -49,13 +54,10 @@ struct nopin_qp *nopin_qp_lookup(u32 qpn)
  */
 struct nopin_qp *nopin_qp_lookup_gsi(struct nopin_dev *dev)
 {
-	struct nopin_qp_handle *handle;
-	struct nopin_qp *qp = NULL;
+	struct nopin_qp *qp;
 
 	rcu_read_lock();
-	handle = rcu_dereference(dev->gsi);
-	if (handle && refcount_inc_not_zero(&handle->ref))
-		qp = handle->qp;
+	qp = nopin_qp_hold(rcu_dereference(dev->gsi));
 	rcu_read_unlock();
 	return qp;
 }

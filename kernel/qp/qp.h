@@ -85,7 +85,6 @@ struct nopin_reads {
  * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
  * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
  * @resent: @una_psn was resent for a gap in the responses; once is enough
- * @failed: a request cannot be carried out; nothing is sent from there on
  * @draining: SQD was asked for and requests are still in flight
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
  * @timer: ACK timeout, or the end of the pause
@@ -109,7 +108,6 @@ struct nopin_sq {
 	u8 rnr_retries;
 	bool paused;
 	bool resent;
-	bool failed;
 	bool draining;
 	unsigned long progress;
 	struct timer_list timer;

@@ -114,7 +114,6 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_qp_stop(qp, IB_QPS_RESET);
 	rq->recv_taken = false;
 	rq->in_message = 0;
-	sq->failed = false;
 	if (!qp->user)
 		return;
 	nopin_queue_discard(&sq->queue);
@@ -154,7 +153,6 @@ static void nopin_qp_start_requester(struct nopin_qp *qp)
 	sq->reads.head = 0;
 	sq->reads.count = 0;
 	sq->since_ack_req = 0;
-	sq->failed = false;
 	sq->resent = false;
 }
 

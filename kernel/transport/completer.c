@@ -119,23 +119,12 @@ static void nopin_completer_sequence_nak(struct nopin_qp *qp)
 
 static void nopin_completer_nak(struct nopin_qp *qp, u8 syndrome)
 {
-	switch (syndrome) {
-	case NOPIN_NAK_PSN_SEQUENCE:
+	const struct nopin_refusal *refusal = nopin_refusal_by_nak(syndrome);
+
+	if (syndrome == NOPIN_NAK_PSN_SEQUENCE)
 		nopin_completer_sequence_nak(qp);
-		break;
-	case NOPIN_NAK_INVALID_REQUEST:
-		nopin_requester_fail(qp, IB_WC_REM_INV_REQ_ERR);
-		break;
-	case NOPIN_NAK_REMOTE_ACCESS:
-		nopin_requester_fail(qp, IB_WC_REM_ACCESS_ERR);
-		break;
-	case NOPIN_NAK_REMOTE_OPERATION:
-		nopin_requester_fail(qp, IB_WC_REM_OP_ERR);
-		break;
-	default:
-		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
-		break;
-	}
+	else
+		nopin_requester_fail(qp, refusal ? refusal->status : IB_WC_BAD_RESP_ERR);
 }
 
 static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)

@@ -33,6 +33,29 @@ static inline bool nopin_wr_is_read(u32 opcode)
 	return opcode == IB_UVERBS_WR_RDMA_READ;
 }
 
+/* What came of carrying out a request. */
+enum nopin_verdict {
+	NOPIN_DONE,
+	NOPIN_PARKED,
+	NOPIN_RNR,
+	NOPIN_INVALID_REQUEST,
+	NOPIN_ACCESS_ERROR,
+	NOPIN_OPERATION_ERROR,
+	NOPIN_SOURCE_ERROR,	/* loopback only: the requester's own memory */
+};
+
+/**
+ * struct nopin_refusal - what a final verdict on a request means to each side
+ * @nak: AETH syndrome that tells the requester
+ * @status: what its request completes with
+ * @event: for the owner of the responder
+ */
+struct nopin_refusal {
+	u8 nak;
+	enum ib_wc_status status;
+	enum ib_event_type event;
+};
+
 /* How many packets carry @length bytes; an empty message is one packet. */
 static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
 {
@@ -61,8 +84,8 @@ int nopin_park_init(void);
 void nopin_park_exit(void);
 
 /* requester.c */
-extern const u8 nopin_request_opcodes[][4];
-
+struct nopin_pkt nopin_requester_describe(const struct nopin_swqe *wqe, u32 offset,
+					  u32 len);
 bool nopin_requester_run(struct nopin_qp *qp);
 void nopin_requester_continue(struct nopin_qp *qp);
 void nopin_requester_rewind(struct nopin_qp *qp);
@@ -84,21 +107,12 @@ void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
 void nopin_completer_resume(struct nopin_qp *qp);
 
 /* responder.c */
-enum nopin_verdict {
-	NOPIN_DONE,
-	NOPIN_PARKED,
-	NOPIN_RNR,
-	NOPIN_INVALID_REQUEST,
-	NOPIN_ACCESS_ERROR,
-	NOPIN_OPERATION_ERROR,
-	NOPIN_SOURCE_ERROR,	/* loopback only: the requester's own memory */
-};
-
 void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
 			const struct nopin_pkt *pkt);
 void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_rq_task(struct tasklet_struct *task);
 
+void nopin_responder_refuse(struct nopin_qp *qp, const struct nopin_refusal *refusal);
 bool nopin_responder_accepts(struct nopin_qp *qp);
 bool nopin_responder_busy(const struct nopin_rq *rq);
 
@@ -137,6 +151,8 @@ enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt 
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
 
 /* reply.c */
+const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict);
+const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 

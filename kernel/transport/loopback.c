@@ -117,18 +117,7 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
 					      u32 packets, u32 offset, u32 len)
 {
 	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
-	bool last = offset + len == wqe->length;
-	u32 place = (offset ? 0 : 1) | (last ? 2 : 0);
-	struct nopin_pkt pkt = {
-		.opcode = nopin_request_opcodes[wqe->opcode][place],
-		.psn = qp->sq.next_psn,
-		.payload_len = len,
-		.remote_addr = wqe->remote_addr,
-		.rkey = wqe->rkey,
-		.dma_len = wqe->length,
-		.imm_data = wqe->imm_data,
-		.solicited = last && wqe->flags & NOPIN_SEND_SOLICITED,
-	};
+	struct nopin_pkt pkt = nopin_requester_describe(wqe, offset, len);
 	struct nopin_inbound in = {
 		.pkt = &pkt,
 		.packets = packets,
@@ -137,8 +126,10 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
 		.verify = nopin_loopback_verify,
 		.park = &qp->sq.park,
 	};
-	enum nopin_verdict verdict = nopin_execute_data(peer, &in);
+	enum nopin_verdict verdict;
 
+	pkt.psn = qp->sq.next_psn;
+	verdict = nopin_execute_data(peer, &in);
 	/* Both ends missed: the peer's page is fetched first. */
 	nopin_miss_drop(&copy.miss);
 	return verdict;
@@ -177,36 +168,20 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
-/* The peer cannot go on: its own task moves it to the error state. */
-static void nopin_loopback_fail_peer(struct nopin_qp *peer, enum ib_event_type event)
-{
-	peer->rq.nak_sent = true;
-	peer->rq.failed = true;
-	peer->rq.event = event;
-	tasklet_schedule(&peer->rq.task);
-}
-
-/* With the peer's rq.lock: what it does besides answering. */
+/*
+ * With the peer's rq.lock: what it does besides answering. When it cannot go on
+ * its own task moves it to the error state.
+ */
 static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 					 enum nopin_verdict verdict)
 {
-	switch (verdict) {
-	case NOPIN_DONE:
-	case NOPIN_PARKED:
-	case NOPIN_SOURCE_ERROR:
-		break;
-	case NOPIN_RNR:
+	const struct nopin_refusal *refusal = nopin_refusal_by_verdict(verdict);
+
+	if (verdict == NOPIN_RNR)
 		nopin_stat_inc(&peer->dev->stats, NOPIN_RNR_NAKS_SENT);
-		break;
-	case NOPIN_INVALID_REQUEST:
-		nopin_loopback_fail_peer(peer, IB_EVENT_QP_REQ_ERR);
-		break;
-	case NOPIN_ACCESS_ERROR:
-		nopin_loopback_fail_peer(peer, IB_EVENT_QP_ACCESS_ERR);
-		break;
-	case NOPIN_OPERATION_ERROR:
-		nopin_loopback_fail_peer(peer, IB_EVENT_QP_FATAL);
-		break;
+	if (refusal) {
+		nopin_responder_refuse(peer, refusal);
+		tasklet_schedule(&peer->rq.task);
 	}
 }
 
@@ -228,28 +203,16 @@ static void nopin_loopback_conclude(struct nopin_qp *qp, const struct nopin_swqe
 				    u32 packets, u8 rnr_timer,
 				    enum nopin_verdict verdict)
 {
-	switch (verdict) {
-	case NOPIN_DONE:
+	const struct nopin_refusal *refusal = nopin_refusal_by_verdict(verdict);
+
+	if (verdict == NOPIN_DONE)
 		nopin_loopback_advance(qp, wqe, packets);
-		break;
-	case NOPIN_PARKED:
-		break;
-	case NOPIN_RNR:
+	else if (verdict == NOPIN_RNR)
 		nopin_completer_rnr(qp, rnr_timer);
-		break;
-	case NOPIN_INVALID_REQUEST:
-		nopin_requester_fail(qp, IB_WC_REM_INV_REQ_ERR);
-		break;
-	case NOPIN_ACCESS_ERROR:
-		nopin_requester_fail(qp, IB_WC_REM_ACCESS_ERR);
-		break;
-	case NOPIN_OPERATION_ERROR:
-		nopin_requester_fail(qp, IB_WC_REM_OP_ERR);
-		break;
-	case NOPIN_SOURCE_ERROR:
+	else if (verdict == NOPIN_SOURCE_ERROR)
 		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
-		break;
-	}
+	else if (refusal)
+		nopin_requester_fail(qp, refusal->status);
 }
 
 static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,

@@ -2,6 +2,47 @@
 /* ACKs, NAKs and atomic results: the responder's packets without payload. */
 #include "transport/internal.h"
 
+/* By verdict; a verdict that is not final has no NAK. */
+static const struct nopin_refusal nopin_refusals[] = {
+	[NOPIN_INVALID_REQUEST] = {
+		NOPIN_NAK_INVALID_REQUEST, IB_WC_REM_INV_REQ_ERR, IB_EVENT_QP_REQ_ERR },
+	[NOPIN_ACCESS_ERROR] = {
+		NOPIN_NAK_REMOTE_ACCESS, IB_WC_REM_ACCESS_ERR, IB_EVENT_QP_ACCESS_ERR },
+	[NOPIN_OPERATION_ERROR] = {
+		NOPIN_NAK_REMOTE_OPERATION, IB_WC_REM_OP_ERR, IB_EVENT_QP_FATAL },
+};
+
+/**
+ * nopin_refusal_by_verdict - how a verdict is told
+ * @verdict: of the responder
+ *
+ * Context: any.
+ * Return: the refusal, or NULL when the request is not refused for good.
+ */
+const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict)
+{
+	if (verdict >= ARRAY_SIZE(nopin_refusals) || !nopin_refusals[verdict].nak)
+		return NULL;
+	return &nopin_refusals[verdict];
+}
+
+/**
+ * nopin_refusal_by_nak - what a NAK tells
+ * @nak: AETH syndrome
+ *
+ * Context: any.
+ * Return: the refusal, or NULL when no responder sends this syndrome.
+ */
+const struct nopin_refusal *nopin_refusal_by_nak(u8 nak)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(nopin_refusals); i++)
+		if (nak && nopin_refusals[i].nak == nak)
+			return &nopin_refusals[i];
+	return NULL;
+}
+
 static void nopin_reply_send(struct nopin_qp *qp, struct nopin_pkt *pkt)
 {
 	struct sk_buff *skb = nopin_net_alloc(0);

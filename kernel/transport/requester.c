@@ -12,7 +12,7 @@
 #include "transport/transport.h"
 
 /* BTH opcode by position in the message; bit 0: first, bit 1: last. */
-const u8 nopin_request_opcodes[][4] = {
+static const u8 nopin_request_opcodes[][4] = {
 	[IB_UVERBS_WR_SEND] = {
 		NOPIN_RC_SEND_MIDDLE, NOPIN_RC_SEND_FIRST,
 		NOPIN_RC_SEND_LAST, NOPIN_RC_SEND_ONLY },
@@ -84,7 +84,7 @@ void nopin_requester_settle(struct nopin_qp *qp)
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_swqe *oldest;
 
-	if (!sq->failed || sq->queue.index == sq->taken)
+	if (sq->queue.index == sq->taken)
 		return;
 	oldest = nopin_sq_wqe(sq, sq->queue.index);
 	if (oldest->status != IB_WC_SUCCESS)
@@ -95,7 +95,6 @@ static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 				   enum ib_wc_status status)
 {
 	wqe->status = status;
-	qp->sq.failed = true;
 	nopin_requester_settle(qp);
 	return false;
 }
@@ -236,16 +235,22 @@ static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *
 	return err;
 }
 
-/* One packet of a SEND or WRITE. False: stop sending. */
-static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
+/**
+ * nopin_requester_describe - the headers of a piece of a SEND or WRITE
+ * @wqe: the request
+ * @offset: of the piece in the message, in bytes
+ * @len: of the piece
+ *
+ * Context: any.
+ * Return: the headers that follow from the request; the rest is zero.
+ */
+struct nopin_pkt nopin_requester_describe(const struct nopin_swqe *wqe, u32 offset,
+					  u32 len)
 {
-	struct nopin_sq *sq = &qp->sq;
-	u32 index = (sq->next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
-	bool last = sq->next_psn == wqe->last_psn;
-	u32 place = (index ? 0 : 1) | (last ? 2 : 0);
-	u32 offset = index * qp->mtu;
-	u32 len = min(qp->mtu, wqe->length - offset);
-	struct nopin_pkt pkt = {
+	bool last = offset + len == wqe->length;
+	u32 place = (offset ? 0 : 1) | (last ? 2 : 0);
+
+	return (struct nopin_pkt){
 		.opcode = nopin_request_opcodes[wqe->opcode][place],
 		.payload_len = len,
 		.remote_addr = wqe->remote_addr,
@@ -254,6 +259,17 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 		.imm_data = wqe->imm_data,
 		.solicited = last && wqe->flags & NOPIN_SEND_SOLICITED,
 	};
+}
+
+/* One packet of a SEND or WRITE. False: stop sending. */
+static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 index = (sq->next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
+	bool last = sq->next_psn == wqe->last_psn;
+	u32 offset = index * qp->mtu;
+	u32 len = min(qp->mtu, wqe->length - offset);
+	struct nopin_pkt pkt = nopin_requester_describe(wqe, offset, len);
 	struct sk_buff *skb;
 	int err;
 

@@ -6,13 +6,18 @@
  */
 #include "transport/internal.h"
 
-static void nopin_responder_fatal(struct nopin_qp *qp, u32 psn, u8 nak,
-				  enum ib_event_type event)
+/**
+ * nopin_responder_refuse - carry out nothing more; the QP is to fail
+ * @qp: the QP
+ * @refusal: why
+ *
+ * Context: rq.lock held; nopin_responder_finish() does the rest without it.
+ */
+void nopin_responder_refuse(struct nopin_qp *qp, const struct nopin_refusal *refusal)
 {
-	nopin_reply(qp, psn, nak);
 	qp->rq.nak_sent = true;
 	qp->rq.failed = true;
-	qp->rq.event = event;
+	qp->rq.event = refusal->event;
 }
 
 static void nopin_responder_rnr(struct nopin_qp *qp)
@@ -27,26 +32,13 @@ static void nopin_responder_rnr(struct nopin_qp *qp)
 static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 				     enum nopin_verdict verdict)
 {
-	switch (verdict) {
-	case NOPIN_DONE:
-	case NOPIN_PARKED:
-	case NOPIN_SOURCE_ERROR:
-		break;
-	case NOPIN_RNR:
+	const struct nopin_refusal *refusal = nopin_refusal_by_verdict(verdict);
+
+	if (verdict == NOPIN_RNR)
 		nopin_responder_rnr(qp);
-		break;
-	case NOPIN_INVALID_REQUEST:
-		nopin_responder_fatal(qp, psn, NOPIN_NAK_INVALID_REQUEST,
-				      IB_EVENT_QP_REQ_ERR);
-		break;
-	case NOPIN_ACCESS_ERROR:
-		nopin_responder_fatal(qp, psn, NOPIN_NAK_REMOTE_ACCESS,
-				      IB_EVENT_QP_ACCESS_ERR);
-		break;
-	case NOPIN_OPERATION_ERROR:
-		nopin_responder_fatal(qp, psn, NOPIN_NAK_REMOTE_OPERATION,
-				      IB_EVENT_QP_FATAL);
-		break;
+	if (refusal) {
+		nopin_reply(qp, psn, refusal->nak);
+		nopin_responder_refuse(qp, refusal);
 	}
 }
 
