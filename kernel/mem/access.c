@@ -246,26 +246,25 @@ void nopin_miss_widen(struct nopin_miss *miss, u64 remaining)
 
 /**
  * nopin_miss_resolve - make the pages of a miss present
- * @miss: the miss; empty afterwards, whatever happened
+ * @miss: the miss; its region may be deregistered and its device be gone
+ * @pages: how many became present is added
  *
  * They may be gone again before the access is repeated, which then misses again.
  *
  * Return: 0; -EFAULT when the process has no such memory or may not write it;
  *	or what else nopin_mirror_fault() says.
- * Context: process, sleeps.
+ * Context: process, sleeps; with userfaultfd for as long as a program likes.
  */
-int nopin_miss_resolve(struct nopin_miss *miss)
+int nopin_miss_resolve(const struct nopin_miss *miss, u64 *pages)
 {
 	struct nopin_region *region = miss->region;
 	unsigned int flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0;
-	u64 pages = 0;
+	u64 before = *pages;
 	int ret;
 
 	ret = nopin_mirror_fault(region->mirror, miss->va, miss->need, miss->want,
-				 flags, &pages);
-	atomic64_add(pages, &region->page_faults);
-	nopin_stat_add(&region->dev->stats, NOPIN_PAGE_FAULTS, pages);
-	nopin_miss_drop(miss);
+				 flags, pages);
+	atomic64_add(*pages - before, &region->page_faults);
 	return ret;
 }
 

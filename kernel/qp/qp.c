@@ -235,12 +235,31 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	skb_queue_head_init(&qp->sq.parked);
 	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
 	tasklet_setup(&qp->sq.task, nopin_qp_ops->sq_task);
-	INIT_WORK(&qp->sq.park.work, nopin_qp_ops->sq_fault);
 
 	spin_lock_init(&qp->rq.lock);
 	skb_queue_head_init(&qp->rq.parked);
+	timer_setup(&qp->rq.timer, nopin_qp_ops->rq_timer, 0);
 	tasklet_setup(&qp->rq.task, nopin_qp_ops->rq_task);
-	INIT_WORK(&qp->rq.park.work, nopin_qp_ops->rq_fault);
+}
+
+/**
+ * nopin_wait_alloc - what a half of a QP will need when it misses a page
+ * @qp: the QP
+ * @requester: which half
+ *
+ * Context: process.
+ * Return: not waiting, to be freed with kfree(); or NULL.
+ */
+struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester)
+{
+	struct nopin_wait *wait = kzalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
+
+	if (!wait)
+		return NULL;
+	INIT_WORK(&wait->work, nopin_qp_ops->fault);
+	wait->qpn = qp->ibqp.qp_num;
+	wait->requester = requester;
+	return wait;
 }
 
 /**
@@ -301,19 +320,19 @@ destroy_route:
 
 /*
  * Nobody finds the QP any more and its state forbids everything, so what still
- * runs only looks at the state and stops: each of the three may start another,
- * but a second round finds nothing.
+ * runs only looks at the state and stops: timers and tasks may start each other,
+ * but a second round finds nothing. Faults were left to themselves by the reset.
  */
 static void nopin_qp_quiesce(struct nopin_qp *qp)
 {
 	del_timer_sync(&qp->sq.timer);
-	cancel_work_sync(&qp->sq.park.work);
-	cancel_work_sync(&qp->rq.park.work);
+	del_timer_sync(&qp->rq.timer);
 	tasklet_kill(&qp->sq.task);
 	tasklet_kill(&qp->rq.task);
 	del_timer_sync(&qp->sq.timer);
-	nopin_miss_drop(&qp->sq.park.miss);
-	nopin_miss_drop(&qp->rq.park.miss);
+	del_timer_sync(&qp->rq.timer);
+	kfree(qp->sq.park.wait);
+	kfree(qp->rq.park.wait);
 	skb_queue_purge(&qp->sq.parked);
 	skb_queue_purge(&qp->rq.parked);
 }
@@ -322,7 +341,7 @@ static void nopin_qp_quiesce(struct nopin_qp *qp)
  * nopin_qp_destroy - stop a QP and free all that it owns
  * @qp: the QP; its own memory is the core's
  *
- * Context: process; sleeps until faults taken for the QP have ended.
+ * Context: process; does not wait for faults taken for the QP.
  */
 void nopin_qp_destroy(struct nopin_qp *qp)
 {

@@ -33,20 +33,37 @@
 struct nopin_dev;
 
 /**
- * struct nopin_park - a half of a QP that waits for a page
- * @work: resolves @miss in process context, then lets the half go on
- * @miss: what it waits for
- * @waiting: @miss is being resolved; the half neither sends nor receives
- * @defer: the doorbell holds the lock and will resolve @miss itself if it can
+ * struct nopin_wait - a page being fetched for a half of a QP
+ * @work: fetches it in process context, then lets the half go on
+ * @miss: the page
+ * @qpn: whose; looked up again afterwards
+ * @requester: which half
+ *
+ * With userfaultfd a fault lasts as long as a program likes, and it may be that
+ * program's own exit that destroys the QP: so nothing that ends a QP waits for
+ * its faults. While the half waits this belongs to whoever fetches the page, who
+ * gives it back or, when nobody waits any more, frees it.
+ */
+struct nopin_wait {
+	struct work_struct work;
+	struct nopin_miss miss;
+	u32 qpn;
+	bool requester;
+};
+
+/**
+ * struct nopin_park - where a half of a QP waits for a page
+ * @wait: the half's own while not @waiting; there from RTR on
+ * @waiting: the page is being fetched; the half neither sends nor receives
+ * @defer: the doorbell holds the lock and will fetch the page itself if it can
  * @error: what resolving gave; taken by the retried access
  * @error_region: whose access @error is for; compared, never followed
  * @error_va: where that access began
  *
- * Protected by the half's lock, but belongs to the resolver while @waiting.
+ * Protected by the half's lock.
  */
 struct nopin_park {
-	struct work_struct work;
-	struct nopin_miss miss;
+	struct nopin_wait *wait;
 	bool waiting;
 	bool defer;
 	int error;
@@ -160,6 +177,7 @@ struct nopin_read_job {
  * @atomics_size: max_dest_rd_atomic
  * @atomic_next: index of the oldest result
  * @read: the READ being answered
+ * @timer: runs while @park waits
  * @task: goes on with @read and @parked in a later softirq
  * @park: waits for memory
  * @parked: requests that came during @park or @read, at most NOPIN_PARKED_MAX
@@ -186,6 +204,7 @@ struct nopin_rq {
 	u32 atomics_size;
 	u32 atomic_next;
 	struct nopin_read_job read;
+	struct timer_list timer;
 	struct tasklet_struct task;
 	struct nopin_park park;
 	struct sk_buff_head parked;
@@ -203,10 +222,10 @@ struct nopin_qp_ops {
 	int (*gsi_create)(struct nopin_qp *qp);
 	void (*gsi_destroy)(struct nopin_qp *qp);
 	void (*sq_timer)(struct timer_list *timer);
+	void (*rq_timer)(struct timer_list *timer);
 	void (*sq_task)(struct tasklet_struct *task);
 	void (*rq_task)(struct tasklet_struct *task);
-	void (*sq_fault)(struct work_struct *work);
-	void (*rq_fault)(struct work_struct *work);
+	void (*fault)(struct work_struct *work);
 };
 
 struct nopin_gsi;
@@ -274,6 +293,8 @@ int nopin_qp_create(struct nopin_qp *qp, struct ib_qp_init_attr *init,
 void nopin_qp_destroy(struct nopin_qp *qp);
 void nopin_qp_table_init(const struct nopin_qp_ops *ops);
 void nopin_qp_table_exit(void);
+
+struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester);
 
 /* state.c */
 int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask);

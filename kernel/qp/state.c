@@ -11,12 +11,14 @@
 #include "wire/psn.h"
 
 /*
- * Arrays that modify replaces: allocated before anything is changed, swapped in
- * under the locks, and what is left here is freed.
+ * What modify replaces: allocated before anything is changed, swapped in under
+ * the locks, and what is left here is freed.
  */
-struct nopin_qp_arrays {
+struct nopin_qp_parts {
 	u32 *read_ends;
 	struct nopin_atomic_result *atomics;
+	struct nopin_wait *sq_wait;
+	struct nopin_wait *rq_wait;
 };
 
 /**
@@ -106,12 +108,23 @@ void nopin_qp_fail_requester(struct nopin_qp *qp)
 	spin_unlock(&qp->rq.lock);
 }
 
+/* Wait no longer: whoever fetches the page has nobody to give it to. */
+static void nopin_park_leave(struct nopin_park *park)
+{
+	if (park->waiting)
+		park->wait = NULL;
+	park->waiting = false;
+	park->error = 0;
+}
+
 static void nopin_qp_reset(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_rq *rq = &qp->rq;
 
 	nopin_qp_stop(qp, IB_QPS_RESET);
+	nopin_park_leave(&sq->park);
+	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
 	rq->in_message = 0;
 	if (!qp->user)
@@ -300,38 +313,64 @@ static int nopin_qp_check_attr(struct nopin_qp *qp, const struct ib_qp_attr *att
 	return nopin_qp_check_path(qp, attr, mask);
 }
 
-static int nopin_qp_alloc_arrays(struct nopin_qp_arrays *arrays,
+static int nopin_qp_alloc_arrays(struct nopin_qp_parts *parts,
 				 const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_MAX_QP_RD_ATOMIC && attr->max_rd_atomic) {
-		arrays->read_ends = kcalloc(attr->max_rd_atomic, sizeof(u32),
-					    GFP_KERNEL_ACCOUNT);
-		if (!arrays->read_ends)
+		parts->read_ends = kcalloc(attr->max_rd_atomic, sizeof(u32),
+					   GFP_KERNEL_ACCOUNT);
+		if (!parts->read_ends)
 			return -ENOMEM;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC && attr->max_dest_rd_atomic) {
-		arrays->atomics = kcalloc(attr->max_dest_rd_atomic,
-					  sizeof(*arrays->atomics),
-					  GFP_KERNEL_ACCOUNT);
-		if (!arrays->atomics)
+		parts->atomics = kcalloc(attr->max_dest_rd_atomic,
+					 sizeof(*parts->atomics),
+					 GFP_KERNEL_ACCOUNT);
+		if (!parts->atomics)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static void nopin_qp_apply_arrays(struct nopin_qp *qp,
-				  struct nopin_qp_arrays *arrays,
+/* A reset may have left one behind with a fault. */
+static int nopin_qp_alloc_waits(struct nopin_qp *qp, struct nopin_qp_parts *parts,
+				enum ib_qp_state next)
+{
+	if (next != IB_QPS_RTR || !qp->user)
+		return 0;
+	parts->sq_wait = nopin_wait_alloc(qp, true);
+	parts->rq_wait = nopin_wait_alloc(qp, false);
+	return parts->sq_wait && parts->rq_wait ? 0 : -ENOMEM;
+}
+
+static void nopin_qp_apply_waits(struct nopin_qp *qp, struct nopin_qp_parts *parts)
+{
+	if (!qp->sq.park.wait)
+		swap(qp->sq.park.wait, parts->sq_wait);
+	if (!qp->rq.park.wait)
+		swap(qp->rq.park.wait, parts->rq_wait);
+}
+
+static void nopin_qp_free_parts(struct nopin_qp_parts *parts)
+{
+	kfree(parts->read_ends);
+	kfree(parts->atomics);
+	kfree(parts->sq_wait);
+	kfree(parts->rq_wait);
+}
+
+static void nopin_qp_apply_arrays(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 				  const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_MAX_QP_RD_ATOMIC) {
-		swap(qp->sq.reads.end_psn, arrays->read_ends);
+		swap(qp->sq.reads.end_psn, parts->read_ends);
 		qp->sq.reads.size = attr->max_rd_atomic;
 		qp->sq.reads.head = 0;
 		qp->sq.reads.count = 0;
 		qp->attr.max_rd_atomic = attr->max_rd_atomic;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC) {
-		swap(qp->rq.atomics, arrays->atomics);
+		swap(qp->rq.atomics, parts->atomics);
 		qp->rq.atomics_size = attr->max_dest_rd_atomic;
 		qp->rq.atomic_next = 0;
 		qp->attr.max_dest_rd_atomic = attr->max_dest_rd_atomic;
@@ -388,7 +427,7 @@ static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *at
 		own->en_sqd_async_notify = attr->en_sqd_async_notify;
 }
 
-static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_arrays *arrays,
+static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 			  const struct ib_qp_attr *attr, int mask,
 			  enum ib_qp_state next)
 {
@@ -398,7 +437,8 @@ static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_arrays *arrays,
 	err = nopin_qp_apply_path(qp, attr, mask);
 	if (!err) {
 		nopin_qp_apply_attr(qp, attr, mask);
-		nopin_qp_apply_arrays(qp, arrays, attr, mask);
+		nopin_qp_apply_arrays(qp, parts, attr, mask);
+		nopin_qp_apply_waits(qp, parts);
 		if (mask & IB_QP_STATE)
 			err = nopin_qp_transit(qp, next);
 	}
@@ -411,7 +451,7 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 {
 	enum ib_qp_state cur = mask & IB_QP_CUR_STATE ? attr->cur_qp_state : qp->state;
 	enum ib_qp_state next = mask & IB_QP_STATE ? attr->qp_state : cur;
-	struct nopin_qp_arrays arrays = {};
+	struct nopin_qp_parts parts = {};
 	int err;
 
 	if (cur != qp->state ||
@@ -421,11 +461,12 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	if (err)
 		return err;
 
-	err = nopin_qp_alloc_arrays(&arrays, attr, mask);
+	err = nopin_qp_alloc_arrays(&parts, attr, mask);
 	if (!err)
-		err = nopin_qp_apply(qp, &arrays, attr, mask, next);
-	kfree(arrays.read_ends);
-	kfree(arrays.atomics);
+		err = nopin_qp_alloc_waits(qp, &parts, next);
+	if (!err)
+		err = nopin_qp_apply(qp, &parts, attr, mask, next);
+	nopin_qp_free_parts(&parts);
 	return err;
 }
 

@@ -220,6 +220,18 @@ static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *p
 	return err;
 }
 
+/*
+ * A responder that waits for a page repeats its last ACK: it has what was sent
+ * and is alive.
+ */
+static void nopin_completer_note_life(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	if (pkt->opcode == NOPIN_RC_ACK &&
+	    nopin_psn_diff(pkt->psn, qp->sq.una_psn) == -1 &&
+	    (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_ACK)
+		qp->sq.progress = jiffies;
+}
+
 static bool nopin_completer_accepts(const struct nopin_qp *qp,
 				    const struct nopin_pkt *pkt)
 {
@@ -236,6 +248,7 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 {
 	int err;
 
+	nopin_completer_note_life(qp, pkt);
 	if (!nopin_completer_accepts(qp, pkt))
 		return 0;
 	if (pkt->opcode == NOPIN_RC_ACK)

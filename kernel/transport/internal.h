@@ -77,9 +77,8 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 void nopin_park_submit(struct nopin_park *park);
 void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
-void nopin_sq_fault(struct work_struct *work);
-void nopin_rq_fault(struct work_struct *work);
-void nopin_sq_resolve(struct nopin_qp *qp);
+void nopin_fault_work(struct work_struct *work);
+void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
 int nopin_park_init(void);
 void nopin_park_exit(void);
 
@@ -98,6 +97,8 @@ void nopin_sq_timer(struct timer_list *timer);
 void nopin_sq_timer_start(struct nopin_qp *qp);
 void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code);
 void nopin_sq_timer_nomem(struct nopin_qp *qp);
+void nopin_rq_timer(struct timer_list *timer);
+void nopin_rq_timer_start(struct nopin_qp *qp);
 
 /* completer.c */
 void nopin_completer_advance(struct nopin_qp *qp, u32 psn);
@@ -112,6 +113,7 @@ void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
 void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_rq_task(struct tasklet_struct *task);
 
+void nopin_responder_repeat_ack(struct nopin_qp *qp);
 void nopin_responder_refuse(struct nopin_qp *qp, const struct nopin_refusal *refusal);
 bool nopin_responder_accepts(struct nopin_qp *qp);
 bool nopin_responder_busy(const struct nopin_rq *rq);

@@ -6,6 +6,9 @@
  */
 #include "transport/internal.h"
 
+/* Between the tries for memory, in total. */
+#define NOPIN_NOMEM_PATIENCE_MS	256
+
 static struct workqueue_struct *nopin_fault_wq;
 
 /**
@@ -16,7 +19,7 @@ static struct workqueue_struct *nopin_fault_wq;
  */
 void nopin_park_submit(struct nopin_park *park)
 {
-	queue_work(nopin_fault_wq, &park->work);
+	queue_work(nopin_fault_wq, &park->wait->work);
 }
 
 /**
@@ -40,7 +43,7 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 		return err;
 	}
 	nopin_miss_widen(miss, remaining);
-	park->miss = *miss;
+	park->wait->miss = *miss;
 	miss->region = NULL; /* the reference went with it */
 	park->waiting = true;
 	if (!park->defer)
@@ -80,61 +83,113 @@ void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
 }
 
 /*
- * Fetch the page. Too much contention to settle now is no verdict on it: the
- * access is simply tried again. The half is not touched while it waits.
+ * Memory may be short for a moment only, and giving up costs the program its
+ * connection.
  */
-static void nopin_park_resolve(struct nopin_park *park)
+static int nopin_wait_fetch(struct nopin_wait *wait, u64 *pages)
 {
+	unsigned int ms;
 	int err;
 
-	park->error_region = park->miss.region;
-	park->error_va = park->miss.va;
-	err = nopin_miss_resolve(&park->miss);
+	for (ms = 1; ms <= NOPIN_NOMEM_PATIENCE_MS; ms *= 2) {
+		err = nopin_miss_resolve(&wait->miss, pages);
+		if (err != -ENOMEM)
+			break;
+		msleep(ms);
+	}
+	return err;
+}
+
+/*
+ * Give the result to the half that waits. Too much contention to settle now is
+ * no verdict on the page: the access is simply tried again. False: the half has
+ * been reset, which may have been long ago.
+ */
+static bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
+{
+	if (park->wait != wait)
+		return false;
+	park->waiting = false;
 	park->error = err == -EBUSY || err == -EINTR ? 0 : err;
+	park->error_region = wait->miss.region;
+	park->error_va = wait->miss.va;
+	nopin_miss_drop(&wait->miss);
+	return true;
+}
+
+static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err)
+{
+	struct nopin_park *park = &qp->sq.park;
+	bool waited;
+
+	spin_lock_bh(&qp->sq.lock);
+	waited = nopin_park_end(park, wait, err);
+	if (waited) {
+		nopin_completer_resume(qp);
+		park->error = 0; /* the access that it was for has been retried */
+	}
+	spin_unlock_bh(&qp->sq.lock);
+	return waited;
+}
+
+static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err)
+{
+	bool waited;
+
+	spin_lock_bh(&qp->rq.lock);
+	waited = nopin_park_end(&qp->rq.park, wait, err);
+	spin_unlock_bh(&qp->rq.lock);
+	if (waited)
+		nopin_responder_resume(qp);
+	return waited;
+}
+
+static void nopin_wait_free(struct nopin_wait *wait)
+{
+	nopin_miss_drop(&wait->miss);
+	kfree(wait);
 }
 
 /**
  * nopin_sq_resolve - fetch the page that the requester waits for, and go on
- * @qp: the QP; sq.park.waiting is set and this caller is its resolver
+ * @qp: the QP, kept by the caller
+ * @wait: of sq.park, which was waiting; this caller fetches the page
  *
  * Context: process, no lock held.
  */
-void nopin_sq_resolve(struct nopin_qp *qp)
+void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 {
-	nopin_park_resolve(&qp->sq.park);
-	spin_lock_bh(&qp->sq.lock);
-	qp->sq.park.waiting = false;
-	nopin_completer_resume(qp);
-	qp->sq.park.error = 0; /* the access that it was for has been retried */
-	spin_unlock_bh(&qp->sq.lock);
+	u64 pages = 0;
+	int err = nopin_wait_fetch(wait, &pages);
+
+	nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
+	if (!nopin_sq_end_wait(qp, wait, err))
+		nopin_wait_free(wait);
 }
 
 /**
- * nopin_sq_fault - work: resolve the requester's miss
- * @work: sq.park.work
+ * nopin_fault_work - fetch the page that a half waits for, and let it go on
+ * @work: of a struct nopin_wait
  *
  * Context: process.
  */
-void nopin_sq_fault(struct work_struct *work)
+void nopin_fault_work(struct work_struct *work)
 {
-	nopin_sq_resolve(container_of(work, struct nopin_qp, sq.park.work));
-}
+	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
+	bool waited = false;
+	u64 pages = 0;
+	int err = nopin_wait_fetch(wait, &pages);
+	/* Of its QP only the number is sure; the wait itself says if it is the same. */
+	struct nopin_qp *qp = nopin_qp_lookup(wait->qpn);
 
-/**
- * nopin_rq_fault - work: resolve the responder's miss, and go on
- * @work: rq.park.work
- *
- * Context: process.
- */
-void nopin_rq_fault(struct work_struct *work)
-{
-	struct nopin_qp *qp = container_of(work, struct nopin_qp, rq.park.work);
-
-	nopin_park_resolve(&qp->rq.park);
-	spin_lock_bh(&qp->rq.lock);
-	qp->rq.park.waiting = false;
-	spin_unlock_bh(&qp->rq.lock);
-	nopin_responder_resume(qp);
+	if (qp) {
+		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
+		waited = wait->requester ? nopin_sq_end_wait(qp, wait, err) :
+					   nopin_rq_end_wait(qp, wait, err);
+		nopin_qp_put(qp);
+	}
+	if (!waited)
+		nopin_wait_free(wait);
 }
 
 /**

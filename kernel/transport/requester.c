@@ -456,22 +456,24 @@ void nopin_sq_task(struct tasklet_struct *task)
 static bool nopin_doorbell_burst(struct nopin_qp *qp)
 {
 	struct nopin_park *park = &qp->sq.park;
-	bool more, own = false;
+	struct nopin_wait *wait = NULL;
+	bool more;
 
 	spin_lock_bh(&qp->sq.lock);
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
 	if (park->defer && park->waiting) {
-		own = nopin_miss_is_current(&park->miss);
-		if (!own)
+		if (nopin_miss_is_current(&park->wait->miss))
+			wait = park->wait;
+		else
 			nopin_park_submit(park);
 	}
 	park->defer = false;
 	spin_unlock_bh(&qp->sq.lock);
 
-	if (own)
-		nopin_sq_resolve(qp);
-	return more || own;
+	if (wait)
+		nopin_sq_resolve(qp, wait);
+	return more || wait;
 }
 
 static void nopin_doorbell_flush(struct nopin_qp *qp)

@@ -42,6 +42,24 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 	}
 }
 
+/**
+ * nopin_responder_repeat_ack - tell the peer again what it has been told
+ * @qp: the QP
+ *
+ * A READ in progress has taken the PSNs of all its responses already; an ACK
+ * beyond those sent would mean that they were lost.
+ *
+ * Context: rq.lock held, BH off.
+ */
+void nopin_responder_repeat_ack(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u32 next = rq->read.active ? rq->read.psn : rq->expected_psn;
+
+	nopin_reply(qp, nopin_psn_add(next, NOPIN_PSN_MASK),
+		    NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+}
+
 static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -64,8 +82,7 @@ static enum nopin_verdict nopin_responder_duplicate(struct nopin_qp *qp,
 	if (flags & NOPIN_OP_ATOMIC)
 		nopin_responder_replay_atomic(qp, pkt->psn);
 	else if (pkt->ack_req)
-		nopin_reply(qp, nopin_psn_add(qp->rq.expected_psn, NOPIN_PSN_MASK),
-			    NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+		nopin_responder_repeat_ack(qp);
 	return NOPIN_DONE;
 }
 
@@ -206,7 +223,9 @@ static void nopin_responder_finish(struct nopin_qp *qp)
 
 	if (nopin_responder_run(qp))
 		tasklet_schedule(&rq->task);
-	if (!rq->park.waiting) /* the access that it was for has been retried */
+	if (rq->park.waiting)
+		nopin_rq_timer_start(qp);
+	else /* the access that it was for has been retried */
 		rq->park.error = 0;
 	failed = rq->failed && qp->state != IB_QPS_ERR;
 	spin_unlock_bh(&rq->lock);

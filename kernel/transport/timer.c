@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The requester's timers, in one timer_list:
+ * The timers of a QP. The requester's, in one timer_list:
  *
- *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without progress:
+ *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
  *                 send again from the oldest unacknowledged PSN
  *   RNR wait      (IBTA 9.7.5.2.8) the peer had no receive: send again after
  *                 the time that its NAK names
  *   no memory     for a packet: try again soon
+ *
+ * The responder's:
+ *
+ *   patience      while a request waits for a page, however long: repeat the
+ *                 last ACK, so that the peer does not send again what is kept
  */
 #include <linux/jiffies.h>
 
@@ -21,9 +26,14 @@ static const u32 nopin_rnr_10us[32] = {
 
 #define NOPIN_NOMEM_US	1000
 
+/* Of the ACK timeout; room for some signs of life within it. */
+#define NOPIN_SIGNS		4
+#define NOPIN_PATIENCE_MS	20
+
 static unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
 {
-	return nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1;
+	return max(nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1,
+		   (u64)NOPIN_SIGNS);
 }
 
 /**
@@ -127,4 +137,42 @@ void nopin_sq_timer(struct timer_list *timer)
 	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
 		nopin_sq_expire(qp);
 	spin_unlock_bh(&qp->sq.lock);
+}
+
+/* What the peer waits for an ACK is not known; likely as long as we would. */
+static unsigned long nopin_patience(const struct nopin_qp *qp)
+{
+	unsigned long most = msecs_to_jiffies(NOPIN_PATIENCE_MS);
+
+	return qp->attr.timeout ? min(nopin_ack_timeout(qp) / NOPIN_SIGNS, most) : most;
+}
+
+/**
+ * nopin_rq_timer_start - a request waits for a page: ask the peer for patience
+ * @qp: the QP
+ *
+ * Context: rq.lock held, BH off.
+ */
+void nopin_rq_timer_start(struct nopin_qp *qp)
+{
+	if (!timer_pending(&qp->rq.timer))
+		mod_timer(&qp->rq.timer, jiffies + nopin_patience(qp));
+}
+
+/**
+ * nopin_rq_timer - the timer fired
+ * @timer: rq.timer
+ *
+ * Context: softirq.
+ */
+void nopin_rq_timer(struct timer_list *timer)
+{
+	struct nopin_qp *qp = from_timer(qp, timer, rq.timer);
+
+	spin_lock_bh(&qp->rq.lock);
+	if (qp->rq.park.waiting && nopin_responder_accepts(qp)) {
+		nopin_responder_repeat_ack(qp);
+		nopin_rq_timer_start(qp);
+	}
+	spin_unlock_bh(&qp->rq.lock);
 }

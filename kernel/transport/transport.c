@@ -7,10 +7,10 @@ static const struct nopin_qp_ops nopin_transport_qp_ops = {
 	.gsi_create	= nopin_gsi_create,
 	.gsi_destroy	= nopin_gsi_destroy,
 	.sq_timer	= nopin_sq_timer,
+	.rq_timer	= nopin_rq_timer,
 	.sq_task	= nopin_sq_task,
 	.rq_task	= nopin_rq_task,
-	.sq_fault	= nopin_sq_fault,
-	.rq_fault	= nopin_rq_fault,
+	.fault		= nopin_fault_work,
 };
 
 /*
