@@ -18,6 +18,7 @@ guest_modules=(
 kernel_prepare() {
 	case $1 in
 	6.1 | 6.12) kernel_from_debian "$1" ;;
+	debug | kcsan) kernel_from_source "$1" ;;
 	*) kernel_from_path "$1" ;;
 	esac
 	kernel_initramfs

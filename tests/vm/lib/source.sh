@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
+# Kernels built from Debian's linux-source package, for what its own kernels are
+# not configured to do. Each is tests/vm/kernels/base.config and NAME.config on
+# top of nothing; built once, and again only when these or the source change.
+
+readonly SOURCE_SERIES=6.12
+packages_source=(gcc make bc bison flex libelf-dev xz-utils kmod)
+
+# source_tree: sets source_dir to the unpacked sources.
+source_tree() {
+	local version known=$cache/sources/version lists=/var/lib/apt/lists
+	mkdir -p "$cache/sources"
+	(
+		lock sources
+		if [ -s "$known" ] && ! [ "$lists" -nt "$known" ]; then
+			exit 0
+		fi
+		version=$(source_version) || {
+			apt_update
+			version=$(source_version)
+		} || die "no Debian package linux-source-$SOURCE_SERIES is to be had here"
+		[ -e "$cache/sources/$version/unpacked" ] || source_unpack "$version"
+		echo "$version" >"$known"
+	) || exit
+	source_dir=$cache/sources/$(<"$known")/linux
+}
+
+source_version() {
+	local version
+	version=$(LC_ALL=C apt-cache policy "linux-source-$SOURCE_SERIES" 2>/dev/null |
+		sed -n 's/^ *Candidate: *\([0-9].*\)/\1/p')
+	[ -n "$version" ] && echo "$version"
+}
+
+# The parts that no kernel of ours needs stay packed.
+source_unpack() {
+	local dir=$cache/sources/$1
+	say "fetching and unpacking the source of Linux $1 (about 150 MB)"
+	rm -rf "$dir"
+	mkdir -p "$dir/deb" "$dir/linux"
+	source_download "$dir/deb" || { apt_update && source_download "$dir/deb"; } ||
+		die "apt-get could not download linux-source-$SOURCE_SERIES"
+	dpkg-deb --fsys-tarfile "$dir"/deb/*.deb |
+		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+		xz -dc -T0 |
+		tar -x -C "$dir/linux" --strip-components=1 \
+			--exclude='*/arch/[a-tv-wyz]*/*.[chS]' --exclude='*.dts*' \
+			--exclude='*/Documentation/*/*' --exclude='*/tools/testing/*' ||
+		die "could not unpack the source of Linux $1"
+	rm -r "$dir/deb"
+	touch "$dir/unpacked"
+}
+
+source_download() (
+	cd "$1" || exit
+	step "$run/apt.log" apt-get -qq download "linux-source-$SOURCE_SERIES"
+)
+
+# kernel_from_source NAME
+kernel_from_source() {
+	local configs=("$tree/tests/vm/kernels/base.config" "$tree/tests/vm/kernels/$1.config")
+	packages_install "${packages_source[@]}"
+	source_tree
+	kernel_build "$cache/kernels/source-$1" "$source_dir" x86_64 bzImage "${configs[@]}"
+	kernel_from_tree "$cache/kernels/source-$1"
+}
+
+# kernel_build FOLDER SOURCE ARCH IMAGE CONFIG…
+kernel_build() {
+	local name=${1##*/source-}
+	(
+		lock "kernel-source-$name"
+		kernel_build_locked "$@"
+	) || exit
+}
+
+kernel_build_locked() {
+	local dir=$1 source=$2 arch=$3 image=$4 begun=$SECONDS
+	shift 4
+	local make=(make -C "$source" O="$dir" ARCH="$arch" -s)
+	{ echo "$source" && cat "$@"; } >"$run/wanted"
+	cmp -s "$run/wanted" "$dir/.wanted" && return
+	say "building the kernel \"${dir##*/source-}\" from source, once (about 10 minutes on 2 CPUs)"
+	mkdir -p "$dir"
+	cat "$@" >"$run/kernel.config"
+	step "$run/kernel.log" "${make[@]}" KCONFIG_ALLCONFIG="$run/kernel.config" \
+		allnoconfig || die "make allnoconfig failed"
+	kernel_config_check "$dir/.config" "$run/kernel.config"
+	step_long "$run/kernel.log" "$dir" "${make[@]}" -j"$(nproc)" "$image" modules ||
+		die "the build of the kernel failed"
+	say "built it in $((SECONDS - begun)) s"
+	mv "$run/wanted" "$dir/.wanted"
+}
+
+# An option that others do not let be set is left out without a word.
+kernel_config_check() {
+	local line missing=()
+	while read -r line; do
+		grep -qxF "$line" "$1" || missing+=("$line")
+	done < <(grep '^CONFIG_' "$2")
+	[ "${#missing[@]}" = 0 ] || die "not to be had in this kernel: ${missing[*]}"
+}
+
+# step_long LOG FOLDER COMMAND…: a line every minute about the objects in FOLDER.
+step_long() {
+	local log=$1 dir=$2 ticker status
+	shift 2
+	while sleep 60; do
+		say "… $(find "$dir" -name '*.o' | wc -l) objects compiled"
+	done &
+	ticker=$!
+	step "$log" "$@"
+	status=$?
+	kill "$ticker"
+	wait "$ticker" 2>/dev/null
+	return "$status"
+}
