@@ -26,6 +26,12 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_MSG		0x80000000U	/* bytes */
 #define NOPIN_GID_TABLE_LEN	1024
 
+/* What becomes of memory that is registered without IB_ACCESS_ON_DEMAND. */
+enum nopin_pin {
+	NOPIN_PIN_ORDINARY,	/* pinned, as by any other device */
+	NOPIN_PIN_NEVER,	/* mirrored, as if on-demand had been asked for */
+};
+
 /**
  * struct nopin_dev - a device
  * @ibdev: first
@@ -37,6 +43,7 @@ struct nopin_qp_handle;
  * @ndev_tracker: of that hold
  * @net: where @ndev was when the device was made: whose socket and routes it
  *	uses. Valid until the device is freed, which the namespace's end waits for.
+ * @pin: policy for regions to come
  * @active: the port's state as last reported; under RTNL
  * @ucontexts: how many there are
  * @pds: how many there are
@@ -52,6 +59,7 @@ struct nopin_dev {
 	struct net_device *ndev;
 	netdevice_tracker ndev_tracker;
 	struct net *net;
+	enum nopin_pin pin;
 	bool active;
 	atomic_t ucontexts;
 	atomic_t pds;

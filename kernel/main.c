@@ -85,6 +85,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	dev->ndev = ndev;
 	netdev_hold(ndev, &dev->ndev_tracker, GFP_KERNEL);
 	dev->net = dev_net(ndev);
+	nopin_policy_set_default(dev);
 	xa_init_flags(&dev->regions, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));
@@ -252,6 +253,9 @@ static int __init nopin_init(void)
 {
 	int err;
 
+	err = nopin_policy_init();
+	if (err)
+		return err;
 	pr_info("ICRC by %s\n", nopin_crc32_init());
 	err = nopin_mirror_init();
 	if (err)

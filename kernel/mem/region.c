@@ -4,7 +4,8 @@
  *
  * A mirrored region is this struct and a reference to the mirror of the process:
  * making one costs the same whatever its length, and touches no page. A pinned
- * one holds its pages for as long as it lives.
+ * one holds its pages for as long as it lives. Which of them a region becomes is
+ * said by IB_ACCESS_ON_DEMAND and, without it, by the device's policy.
  *
  * An end is waited for twice. Whoever copies holds @users, so when destroy
  * returns no byte is read or written any more. A fault may sleep for long and
@@ -151,6 +152,18 @@ static int nopin_region_mirror(struct nopin_region *region)
 	return 0;
 }
 
+/*
+ * Mirrored by policy: a program that registers memory which there is not is
+ * told so at once, as pinning would.
+ */
+static int nopin_region_mirror_ordinary(struct nopin_region *region)
+{
+	int err = nopin_mirror_check_current(region->va, region->length,
+					     ib_access_writable(region->access));
+
+	return err ?: nopin_region_mirror(region);
+}
+
 /* The scatterlist merges neighbours; an access wants page i at once. */
 static void nopin_region_list_pages(struct nopin_region *region)
 {
@@ -228,11 +241,11 @@ static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
  *	address space, whatever will ever be mapped in it
  * @iova: what work requests and peers call the first byte; 0 with IB_ZERO_BASED
  *	whatever it says
- * @access: IB_ACCESS_*; IB_ACCESS_ON_DEMAND: mirrored, otherwise pinned
+ * @access: IB_ACCESS_*; IB_ACCESS_ON_DEMAND: mirrored, otherwise by dev->pin
  *
  * Return: the region; ERR_PTR(): -EINVAL for a range that is empty or wraps,
  *	-EFAULT for one that is not user memory, -EOPNOTSUPP for rights that
- *	there are not, -ENOMEM; pinned: what pinning says.
+ *	there are not, -ENOMEM; not on-demand: what pinning says or would say.
  * Context: process.
  */
 struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
@@ -254,6 +267,8 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 
 	if (access & IB_ACCESS_ON_DEMAND)
 		err = nopin_region_mirror(region);
+	else if (READ_ONCE(region->dev->pin) == NOPIN_PIN_NEVER)
+		err = nopin_region_mirror_ordinary(region);
 	else
 		err = nopin_region_pin(region);
 	if (err)

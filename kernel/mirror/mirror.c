@@ -461,6 +461,43 @@ bool nopin_mirror_is_current(const struct nopin_mirror *mirror)
 	return current->mm == mirror->mm;
 }
 
+/* With mmap_lock: has the CPU the right to all of [va, end)? */
+static bool nopin_mm_allows(struct mm_struct *mm, unsigned long va,
+			    unsigned long end, vm_flags_t rights)
+{
+	struct vm_area_struct *vma;
+
+	for (; va < end; va = vma->vm_end) {
+		vma = find_vma(mm, va);
+		if (!vma || vma->vm_start > va || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+		    (vma->vm_flags & rights) != rights)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * nopin_mirror_check_current - has the calling process this memory, as of now?
+ * @va: first byte
+ * @len: bytes; va + len does not wrap
+ * @write: must it be writable?
+ *
+ * Return: 0; -EFAULT when some of it is a hole, lacks the rights or is not
+ * memory; -EINTR when the caller has been killed.
+ * Context: process, sleeps; as long as there are mappings in the range.
+ */
+int nopin_mirror_check_current(u64 va, u64 len, bool write)
+{
+	struct mm_struct *mm = current->mm;
+	bool allows;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	allows = nopin_mm_allows(mm, va, va + len, write ? VM_READ | VM_WRITE : VM_READ);
+	mmap_read_unlock(mm);
+	return allows ? 0 : -EFAULT;
+}
+
 /**
  * nopin_mirror_usage - what a mirror did and what it costs
  * @mirror: the mirror

@@ -54,6 +54,7 @@ struct nopin_mirror *nopin_mirror_get_current(void);
 void nopin_mirror_hold(struct nopin_mirror *mirror);
 void nopin_mirror_put(struct nopin_mirror *mirror);
 bool nopin_mirror_is_current(const struct nopin_mirror *mirror);
+int nopin_mirror_check_current(u64 va, u64 len, bool write);
 
 int nopin_mirror_access(struct nopin_mirror *mirror, u64 va, size_t len,
 			enum nopin_access access, nopin_chunk_fn fn, void *ctx);

@@ -90,6 +90,7 @@ const struct ib_device_ops nopin_device_ops = {
 	.owner = THIS_MODULE,
 	.driver_id = (enum rdma_driver_id)RDMA_DRIVER_NOPIN,
 	.uverbs_abi_ver = NOPIN_ABI_VERSION,
+	.device_group = &nopin_attr_group,
 
 	.query_device = nopin_query_device,
 	.query_port = nopin_query_port,

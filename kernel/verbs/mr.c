@@ -145,13 +145,15 @@ int nopin_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 {
 	const struct nopin_region *region = to_nopin_region(ibmr);
-	const char *kind = "explicit";
+	const char *kind = "by policy";
 	struct nlattr *nest;
 
 	if (!region->mirror)
 		return 0;
 	if (ibmr->length == U64_MAX)
 		kind = "implicit";
+	else if (region->access & IB_ACCESS_ON_DEMAND)
+		kind = "explicit";
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!nest)
 		return -EMSGSIZE;

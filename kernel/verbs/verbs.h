@@ -8,6 +8,7 @@
 #include "compat.h"
 
 struct nopin_create_cq_attrs;
+struct nopin_dev;
 struct nopin_mirror;
 
 /**
@@ -26,6 +27,11 @@ struct nopin_pd {
 };
 
 extern const struct ib_device_ops nopin_device_ops;
+
+/* policy.c */
+extern const struct attribute_group nopin_attr_group;
+int nopin_policy_init(void);
+void nopin_policy_set_default(struct nopin_dev *dev);
 
 /* udata.c */
 int nopin_udata_read(struct ib_udata *udata, void *req, size_t len);

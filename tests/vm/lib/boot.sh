@@ -77,7 +77,7 @@ vm_guest_files() {
 			-exec cp -L {} "$guest/provider/" \;
 	fi
 	{
-		printf '%s=%q\n' vm_nodes "$nodes" vm_device "$device" \
+		printf '%s=%q\n' vm_nodes "$nodes" vm_device "$device" vm_pin "$pin" \
 			vm_modules "$kdir/root/lib/modules/$kver" \
 			vm_cwd "$PWD" vm_interactive "$interactive"
 		printf 'export %s=%q\n' NOPIN_TREE "$tree" NOPIN_KERNEL "$kver" \

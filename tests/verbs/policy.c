@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The pinning policy of a device: with "never" programs that register ordinary
+ * memory run without pinning any, under the smallest RLIMIT_MEMLOCK.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "rc.h"
+
+#define PAGE	4096UL
+#define LEN	(64 * MIB)
+
+static int policy_file(int flags)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/pin",
+		 ibv_get_device_name(rc_dev(0)->ctx->device));
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		rc_skip("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static bool try_policy(const char *policy)
+{
+	int fd = policy_file(O_WRONLY);
+	bool taken = write(fd, policy, strlen(policy)) == (ssize_t)strlen(policy);
+
+	close(fd);
+	return taken;
+}
+
+static void restore(void *policy)
+{
+	try_policy(policy);
+	free(policy);
+}
+
+static char *get_policy(void)
+{
+	char *policy = calloc(1, 32);
+	int fd = policy_file(O_RDONLY);
+
+	rc_require(policy && read(fd, policy, 31) > 0, "cannot read the policy");
+	close(fd);
+	policy[strcspn(policy, "\n")] = 0;
+	return policy;
+}
+
+/* Until the end of the test. */
+static void set_policy(const char *policy)
+{
+	rc_defer(restore, get_policy());
+	rc_require(try_policy(policy), "%s refused: %s", policy, strerror(errno));
+}
+
+static void values(const void *arg)
+{
+	static const char *const wrong[] = { "", "sometimes", "neve", "never mind", "\n" };
+	char *now;
+
+	(void)arg;
+	set_policy("never");
+	now = get_policy();
+	rc_require(!strcmp(now, "never"), "set to never, reads %s", now);
+	free(now);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		rc_require(!*wrong[i] || !try_policy(wrong[i]), "\"%s\" was taken", wrong[i]);
+	now = get_policy();
+	rc_require(!strcmp(now, "never"), "a refused value left %s", now);
+	free(now);
+	rc_require(try_policy("ordinary\n"), "ordinary refused");
+}
+
+/* An ordinary user with little memory to lock, who must get away with @want. */
+static void register_limited(struct ibv_pd *pd, uint8_t *addr, bool want)
+{
+	struct rlimit old, little = { .rlim_cur = 64 * KIB };
+	struct ibv_mr *mr;
+
+	rc_ok(getrlimit(RLIMIT_MEMLOCK, &old));
+	little.rlim_max = old.rlim_max;
+	rc_ok(setrlimit(RLIMIT_MEMLOCK, &little));
+	rc_ok(seteuid(65534));
+	mr = ibv_reg_mr(pd, addr, LEN, RC_ACCESS_ALL);
+	rc_ok(seteuid(0));
+	rc_ok(setrlimit(RLIMIT_MEMLOCK, &old));
+	rc_require(!!mr == want, "registering %s", mr ? "succeeded" : strerror(errno));
+	if (mr)
+		rc_ok(ibv_dereg_mr(mr));
+}
+
+static void memlock(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	uint8_t *addr = rc_map(LEN, 0);
+
+	(void)arg;
+	set_policy("ordinary");
+	register_limited(pair->a.pd, addr, false);
+	set_policy("never");
+	register_limited(pair->a.pd, addr, true);
+}
+
+/* Traffic in ordinary regions, whose pages go away in between. */
+static void traffic(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_mem *mem, *peer;
+
+	(void)arg;
+	set_policy("never");
+	mem = rc_mem_new(pair->a.pd, RC_PINNED, MIB, RC_ACCESS_ALL);
+	peer = rc_mem_new(pair->b.pd, RC_ODP, MIB, RC_ACCESS_ALL);
+	for (unsigned int i = 0; i < 5 * rc_opts.rounds; i++) {
+		size_t off = rc_below(MIB / 2), len = 1 + rc_below(MIB / 2);
+
+		rc_fill(mem->addr, mem->len);
+		rc_do(&pair->a, IBV_WR_RDMA_WRITE, mem, off, peer, off, len, IBV_WC_SUCCESS);
+		rc_require(!memcmp(mem->addr + off, peer->addr + off, len), "WRITE: data differ");
+		rc_fill(peer->addr, peer->len);
+		rc_ok(madvise(mem->map, mem->map_len, MADV_PAGEOUT));
+		rc_do(&pair->a, IBV_WR_RDMA_READ, mem, off, peer, off, len, IBV_WC_SUCCESS);
+		rc_require(!memcmp(mem->addr + off, peer->addr + off, len), "READ: data differ");
+		rc_mem_guards(mem);
+	}
+	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
+}
+
+/* What pinning would refuse is refused, now and not at the first access. */
+static void refused(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	uint8_t *addr = rc_map(8 * PAGE, 0);
+	static const char *const policies[] = { "ordinary", "never" };
+
+	(void)arg;
+	rc_ok(mprotect(addr + 4 * PAGE, PAGE, PROT_READ));
+	rc_ok(mprotect(addr + 6 * PAGE, PAGE, PROT_NONE));
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		struct ibv_mr *mr;
+
+		set_policy(policies[i]);
+		errno = 0;
+		mr = ibv_reg_mr(pair->a.pd, addr, 5 * PAGE, IBV_ACCESS_LOCAL_WRITE);
+		rc_require(!mr && errno == EFAULT, "%s: a read-only page: %s", policies[i],
+			   strerror(errno));
+		mr = ibv_reg_mr(pair->a.pd, addr, 8 * PAGE, 0);
+		rc_require(!mr && errno == EFAULT, "%s: a page without rights: %s",
+			   policies[i], strerror(errno));
+		mr = ibv_reg_mr(pair->a.pd, NULL, PAGE, 0);
+		rc_require(!mr && errno == EFAULT, "%s: a hole: %s", policies[i],
+			   strerror(errno));
+		mr = ibv_reg_mr(pair->a.pd, addr, 6 * PAGE, 0);
+		rc_require(mr, "%s: for reading: %s", policies[i], strerror(errno));
+		rc_ok(ibv_dereg_mr(mr));
+	}
+}
+
+static void add_tests(void)
+{
+	RC_TEST(values);
+	RC_TEST(memlock);
+	RC_TEST(traffic);
+	RC_TEST(refused);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}
