@@ -145,7 +145,7 @@ static void event_loop(const void *arg)
 	rc_ok(ibv_req_notify_cq(b->rcq, 0));
 	rc_ok(pthread_create(&thread, NULL, pump_run, &pump));
 	while (got < pump.count) {
-		rc_require(event_within(b, RC_PATIENCE_MS, b->rcq),
+		rc_require(event_within(b, rc_patience_ms(), b->rcq),
 			   "no event after %d completions", got);
 		rc_ok(ibv_req_notify_cq(b->rcq, 0));
 		while ((n = ibv_poll_cq(b->rcq, ARRAY_SIZE(wc), wc)) > 0)

@@ -220,7 +220,7 @@ static void write_poll_memory(const void *arg)
 	for (unsigned int i = 0; i < 50 * rc_opts.rounds; i++) {
 		size_t len = 1 + rc_below(64 * KIB);
 		uint8_t *last = dst->addr + len - 1;
-		uint64_t end = rc_now_ms() + RC_PATIENCE_MS;
+		uint64_t end = rc_now_ms() + rc_patience_ms();
 
 		rc_fill(src->addr, len);
 		src->addr[len - 1] = 1 + i % 255;

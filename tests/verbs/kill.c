@@ -170,7 +170,7 @@ static pid_t start(enum rc_kind kind, int which, const int fds[2])
 /* What is left after the kill ends by itself, in time and satisfied. */
 static void end_worker(pid_t pid, bool killed)
 {
-	int status = rc_wait_child(pid, RC_PATIENCE_MS);
+	int status = rc_wait_child(pid, rc_patience_ms());
 
 	rc_require(status != -1, "the survivor did not see its peer's end");
 	if (killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)

@@ -218,8 +218,7 @@ void rc_wr_atomic(struct rc_wr *wr, uint64_t compare_add, uint64_t swap);
 int rc_post(struct rc_end *end, struct rc_wr *wr);
 int rc_post_recv(struct rc_end *end, uint64_t id, struct ibv_sge *sge, int num);
 
-#define RC_PATIENCE_MS	30000
-
+unsigned int rc_patience_ms(void);
 int rc_poll_for(struct ibv_cq *cq, struct ibv_wc *wc, int n, unsigned int ms);
 struct ibv_wc rc_poll(struct ibv_cq *cq);
 struct ibv_wc rc_want(struct ibv_cq *cq, uint64_t id, enum ibv_wc_status status);

@@ -82,7 +82,7 @@ struct ibv_wc rc_poll(struct ibv_cq *cq)
 {
 	struct ibv_wc wc;
 
-	rc_require(rc_poll_for(cq, &wc, 1, RC_PATIENCE_MS) == 1, "no completion");
+	rc_require(rc_poll_for(cq, &wc, 1, rc_patience_ms()) == 1, "no completion");
 	return wc;
 }
 

@@ -12,6 +12,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 work=$(mktemp -d /tmp/suite.XXXXXX)
 failures=0
 
+# patience SECONDS: a limit, where kernels that look at every access need longer.
+patience() { echo $(($1 * ${NOPIN_PATIENCE:-1})); }
+
 pass() { printf 'PASS %s\n' "$1"; }
 skip() { printf 'SKIP %s: %s\n' "$1" "$2"; }
 
@@ -34,7 +37,7 @@ limited() {
 	if declare -F "$1" >/dev/null; then
 		"$@"
 	else
-		timeout "${limit:-60}" "$@"
+		timeout "$(patience "${limit:-60}")" "$@"
 	fi >"$work/check" 2>&1 </dev/null
 }
 
@@ -89,7 +92,7 @@ becomes() {
 
 # until_true SECONDS COMMAND…
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $(patience "$1")))
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
@@ -117,11 +120,11 @@ pair() {
 		shift
 	done
 	shift
-	timeout "${limit:-60}" on "${server:-node1}" "${command[@]}" \
+	timeout "$(patience "${limit:-60}")" on "${server:-node1}" "${command[@]}" \
 		>"$work/server" 2>&1 </dev/null &
 	pid=$!
 	until_true 30 listening "${server:-node1}" "$how" "$port" "$pid"
-	timeout "${limit:-60}" on "${client:-node0}" "$@" >"$work/client" 2>&1 </dev/null
+	timeout "$(patience "${limit:-60}")" on "${client:-node0}" "$@" >"$work/client" 2>&1 </dev/null
 	ours=$?
 	[ "$ours" = 0 ] || { sleep 1; kill "$pid"; } 2>/dev/null
 	wait "$pid" 2>/dev/null

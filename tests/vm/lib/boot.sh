@@ -81,7 +81,7 @@ vm_guest_files() {
 			vm_modules "$kdir/root/lib/modules/$kver" \
 			vm_cwd "$PWD" vm_interactive "$interactive"
 		printf 'export %s=%q\n' NOPIN_TREE "$tree" NOPIN_KERNEL "$kver" \
-			NOPIN_NODES "$nodes" NOPIN_TESTS "$tests_dir"
+			NOPIN_NODES "$nodes" NOPIN_TESTS "$tests_dir" NOPIN_PATIENCE "$patience"
 		for name in TERM COLORTERM LANG LC_ALL CI NO_COLOR "${pass_env[@]}"; do
 			[ -z "${!name+x}" ] || printf 'export %s=%q\n' "$name" "${!name}"
 		done

@@ -7,6 +7,7 @@
 #   kver    the kernel's release
 #   kdir    its folder in the cache: image, root/lib/modules/$kver, initramfs
 #   kbuild  the folder that modules are built against
+#   patience  how many times as long as usual its tests may take
 
 # Needed before the guest's root is there, or at every start: loaded from the
 # initramfs. What the kernel has built in is skipped.
@@ -16,9 +17,10 @@ guest_modules=(
 )
 
 kernel_prepare() {
+	patience=1
 	case $1 in
 	6.1 | 6.12) kernel_from_debian "$1" ;;
-	debug | kcsan) kernel_from_source "$1" ;;
+	debug | kcsan) patience=15 && kernel_from_source "$1" ;;
 	*) kernel_from_path "$1" ;;
 	esac
 	kernel_initramfs

@@ -96,6 +96,7 @@ suite_after() {
 suite_count() { grep -c "^$1 " "$run/results"; }
 
 suite_run() {
+	local begun=$SECONDS
 	: >"$run/results"
 	suite_unit
 	suite_self
@@ -105,6 +106,7 @@ suite_run() {
 		suite_kernel 6.12 full
 		suite_kernel 6.1 smoke
 	fi
+	suite_result "INFO took $((SECONDS - begun)) s"
 	grep '^FAIL ' "$run/results" | sed 's/^/nopin-vm: /' >&2
 	echo "$(suite_count PASS) passed, $(suite_count FAIL) failed, $(suite_count SKIP) skipped"
 	[ "$(suite_count FAIL)" = 0 ] && [ "$(suite_count PASS)" -gt 0 ]
