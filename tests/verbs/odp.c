@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * On-demand memory: registering much more than there is, first touches by the
- * NIC, holes, read-only mappings, prefetching, and nothing pinned at any time.
+ * NIC, holes, read-only mappings, and nothing pinned at any time.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -23,14 +23,6 @@ static void nothing_pinned(long locked_before)
 	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
 	rc_require(rc_status_kib("VmLck") == locked_before, "VmLck is %ld KiB",
 		   rc_status_kib("VmLck"));
-}
-
-static bool resident(void *page)
-{
-	unsigned char there;
-
-	rc_ok(mincore(page, PAGE, &there));
-	return there & 1;
 }
 
 /* --- registration --- */
@@ -334,78 +326,6 @@ static void read_only(const void *arg)
 	}
 }
 
-/* --- prefetching --- */
-
-static int advise(struct rc_end *end, enum ibv_advise_mr_advice advice, uint32_t flags,
-		  struct rc_mem *mem, size_t off, size_t len)
-{
-	struct ibv_sge sge = rc_sge(mem, off, len);
-
-	return ibv_advise_mr(end->pd, advice, flags, &sge, 1);
-}
-
-/* A flushed prefetch has the pages there when it returns. */
-static void prefetch(const void *arg)
-{
-	enum rc_kind kind = *(const enum rc_kind *)arg;
-	struct rc_pair *pair = odp_pair(kind);
-	uint8_t *map = rc_map(64 * PAGE, 0);
-	struct rc_mem *mem = rc_mem_at(pair->b.pd, kind, map, 64 * PAGE, RC_ACCESS_ALL);
-	struct rc_mem *src = rc_mem_new(pair->a.pd, kind, 64 * PAGE, RC_ACCESS_ALL);
-	int err = advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
-			 IBV_ADVISE_MR_FLAG_FLUSH, mem, 5, 10 * PAGE);
-
-	if (err == EOPNOTSUPP)
-		rc_skip("%s", strerror(EOPNOTSUPP));
-	rc_ok(err);
-	for (int i = 0; i < 11; i++)
-		rc_require(resident(map + i * PAGE), "page %d is not there", i);
-	rc_require(!resident(map + 40 * PAGE), "page 40 was not asked for");
-	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, IBV_ADVISE_MR_FLAG_FLUSH,
-		     mem, 0, 64 * PAGE));
-	rc_ok(madvise(map, 64 * PAGE, MADV_DONTNEED));
-	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
-		     IBV_ADVISE_MR_FLAG_FLUSH, mem, 0, 64 * PAGE));
-	rc_require(!resident(map), "NO_FAULT faulted");
-	rc_ok(advise(&pair->b, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, mem, 0, 64 * PAGE));
-	rc_fill(src->addr, src->len);
-	rc_do(&pair->a, IBV_WR_RDMA_WRITE, src, 0, mem, 0, src->len, IBV_WC_SUCCESS);
-	rc_require(!memcmp(src->addr, map, src->len), "data differ");
-	nothing_pinned(0);
-}
-
-/* What ibv_advise_mr(3) says is refused: keys, ranges, holes, rights. */
-static void prefetch_refused(const void *arg)
-{
-	struct rc_pair *pair = odp_pair(RC_ODP);
-	uint8_t *map = rc_map(64 * PAGE, 0);
-	struct rc_mem *mem = rc_mem_at(pair->b.pd, RC_ODP, map, 64 * PAGE, RC_ACCESS_ALL);
-	struct rc_mem *pinned = rc_mem_new(pair->b.pd, RC_PINNED, PAGE, RC_ACCESS_ALL);
-	struct rc_mem *fixed = rc_mem_at(pair->b.pd, RC_ODP, map, 64 * PAGE,
-					 IBV_ACCESS_REMOTE_READ);
-	const enum ibv_advise_mr_advice read = IBV_ADVISE_MR_ADVICE_PREFETCH;
-	const enum ibv_advise_mr_advice write = IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE;
-	uint32_t flush = IBV_ADVISE_MR_FLAG_FLUSH, lkey = mem->mr->lkey;
-	struct ibv_sge sge = { mem->iova, PAGE, lkey ^ 0x5000 };
-
-	(void)arg;
-	if (advise(&pair->b, read, flush, mem, 0, PAGE) == EOPNOTSUPP)
-		rc_skip("%s", strerror(EOPNOTSUPP));
-	rc_require(ibv_advise_mr(pair->b.pd, read, flush, &sge, 1), "a forged key");
-	rc_require(ibv_advise_mr(pair->b.pd, read, flush, &sge, 0), "no ranges at all");
-	rc_require(advise(&pair->a, read, flush, mem, 0, PAGE), "another PD");
-	rc_require(advise(&pair->b, read, 1U << 31, mem, 0, PAGE), "an unknown flag");
-	rc_require(advise(&pair->b, 77, flush, mem, 0, PAGE), "an unknown advice");
-	rc_require(advise(&pair->b, read, flush, mem, 1, 64 * PAGE), "a range past the end");
-	rc_require(advise(&pair->b, read, flush, mem, -1UL, 2), "a range from below");
-	rc_require(advise(&pair->b, read, flush, mem, -mem->iova - 1, PAGE), "a range that wraps");
-	rc_require(advise(&pair->b, read, flush, pinned, 0, 8), "a pinned region");
-	rc_require(advise(&pair->b, write, flush, fixed, 0, PAGE), "WRITE of a read-only region");
-	rc_ok(munmap(map + 8 * PAGE, PAGE));
-	rc_require(advise(&pair->b, read, flush, mem, 0, 64 * PAGE), "a hole");
-	rc_ok(advise(&pair->b, read, flush, mem, 0, 8 * PAGE));
-}
-
 /* --- registration that must fail --- */
 
 static void refuse(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, int access,
@@ -480,8 +400,6 @@ static void add_tests(void)
 	add_for_kinds(local_hole, "local_hole");
 	add_for_kinds(recv_hole, "recv_hole");
 	add_for_kinds(read_only, "read_only");
-	add_for_kinds(prefetch, "prefetch");
-	RC_TEST(prefetch_refused);
 }
 
 int main(int argc, char **argv)

@@ -75,6 +75,7 @@ void rc_note(const char *fmt, ...);
 
 void rc_defer(void (*release)(void *obj), void *obj);
 void rc_release(void *obj);
+void rc_forget(void *obj);
 
 /* --- time and chance --- */
 

@@ -41,8 +41,8 @@ void rc_defer(void (*release)(void *obj), void *obj)
 	deferred[num_deferred++] = (struct deferred){ release, obj };
 }
 
-/* Release @obj now. */
-void rc_release(void *obj)
+/* What was to happen to @obj; it is the caller's now. */
+static struct deferred take_deferred(void *obj)
 {
 	size_t i = num_deferred;
 
@@ -53,10 +53,21 @@ void rc_release(void *obj)
 			continue;
 		memmove(&deferred[i], &deferred[i + 1],
 			(--num_deferred - i) * sizeof(*deferred));
-		found.release(obj);
-		return;
+		return found;
 	}
 	rc_fail("released what was never made");
+}
+
+/* Release @obj now. */
+void rc_release(void *obj)
+{
+	take_deferred(obj).release(obj);
+}
+
+/* The test itself will have released @obj. */
+void rc_forget(void *obj)
+{
+	take_deferred(obj);
 }
 
 static void release_all(void)

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The bench of the tests of on-demand memory, and traffic beside them. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "odp_bench.h"
+
+#define PUT_ID	0xa1
+#define GET_ID	0xa2
+#define RECV_ID	0xa3
+
+static const char *const side_name[ODP_SIDES] = {
+	[ODP_REMOTE] = "remote",
+	[ODP_LOCAL] = "local",
+	[ODP_MESSAGE] = "message",
+};
+
+static const struct odp_variant variants[2][ODP_SIDES] = {
+	{ { RC_ODP, ODP_REMOTE }, { RC_ODP, ODP_LOCAL }, { RC_ODP, ODP_MESSAGE } },
+	{ { RC_IMPLICIT, ODP_REMOTE }, { RC_IMPLICIT, ODP_LOCAL },
+	  { RC_IMPLICIT, ODP_MESSAGE } },
+};
+
+void odp_test(rc_fn fn, const char *name, unsigned int sides)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(variants); k++)
+		for (size_t s = 0; s < ODP_SIDES; s++)
+			if (sides & 1U << s)
+				rc_test(fn, &variants[k][s], "%s_%s_%s", name,
+					rc_kind_name[variants[k][s].kind], side_name[s]);
+}
+
+void odp_need(enum rc_kind kind)
+{
+	rc_need_kind(rc_dev(0), kind, 0x1f);
+	rc_need_kind(rc_dev(1), kind, 0x1f);
+}
+
+static struct odp_bench bench(const struct odp_variant *v, void *addr, size_t len,
+			      int access, const struct rc_attr *attr)
+{
+	struct odp_bench b = { .v = *v };
+	struct rc_attr large = *attr;
+	unsigned int mtus[5];
+
+	odp_need(v->kind);
+	large.mtu = mtus[rc_mtus(mtus) - 1];	/* fewer packets, less time */
+	b.pair = rc_pair_new(&large);
+	b.src = rc_mem_new(odp_peer_end(&b)->pd, v->kind, len, RC_ACCESS_ALL);
+	b.back = rc_mem_new(odp_peer_end(&b)->pd, v->kind, len, RC_ACCESS_ALL);
+	b.mem = rc_mem_at(odp_mem_end(&b)->pd, v->kind, addr, len, access);
+	return b;
+}
+
+struct odp_bench odp_bench(const void *variant, void *addr, size_t len)
+{
+	return bench(variant, addr, len, RC_ACCESS_ALL, &rc_attr_default);
+}
+
+struct odp_bench odp_bench_access(const void *variant, void *addr, size_t len, int access)
+{
+	return bench(variant, addr, len, access, &rc_attr_default);
+}
+
+struct odp_bench odp_bench_attr(const void *variant, void *addr, size_t len,
+				const struct rc_attr *attr)
+{
+	return bench(variant, addr, len, RC_ACCESS_ALL, attr);
+}
+
+/* End a sends all but the SENDs out of the memory, so it has what is local. */
+struct rc_end *odp_mem_end(struct odp_bench *b)
+{
+	return b->v.side == ODP_LOCAL ? &b->pair->a : &b->pair->b;
+}
+
+struct rc_end *odp_peer_end(struct odp_bench *b)
+{
+	return b->v.side == ODP_LOCAL ? &b->pair->b : &b->pair->a;
+}
+
+static void send_one(struct rc_end *from, const struct rc_mem *mem, size_t off,
+		     struct rc_end *to, const struct rc_mem *into, size_t into_off,
+		     size_t len, uint64_t id)
+{
+	struct ibv_sge sge = rc_sge(into, into_off, len);
+	struct rc_wr wr;
+
+	rc_ok(rc_post_recv(to, RECV_ID, &sge, 1));
+	rc_wr_init(&wr, IBV_WR_SEND, id);
+	rc_wr_local(&wr, mem, off, len);
+	rc_ok(rc_post(from, &wr));
+}
+
+static void rdma_one(struct rc_end *a, enum ibv_wr_opcode op, const struct rc_mem *local,
+		     size_t loff, const struct rc_mem *remote, size_t roff, size_t len,
+		     uint64_t id)
+{
+	struct rc_wr wr;
+
+	rc_wr_init(&wr, op, id);
+	rc_wr_local(&wr, local, loff, len);
+	rc_wr_remote(&wr, remote, roff);
+	rc_ok(rc_post(a, &wr));
+}
+
+void odp_put_start(struct odp_bench *b, size_t off, size_t len)
+{
+	struct rc_end *a = &b->pair->a;
+
+	rc_fill(b->src->addr, len);
+	switch (b->v.side) {
+	case ODP_REMOTE:
+		rdma_one(a, IBV_WR_RDMA_WRITE, b->src, 0, b->mem, off, len, PUT_ID);
+		break;
+	case ODP_LOCAL:
+		rdma_one(a, IBV_WR_RDMA_READ, b->mem, off, b->src, 0, len, PUT_ID);
+		break;
+	default:
+		send_one(a, b->src, 0, &b->pair->b, b->mem, off, len, PUT_ID);
+	}
+}
+
+void odp_get_start(struct odp_bench *b, size_t off, size_t len)
+{
+	struct rc_end *a = &b->pair->a;
+
+	switch (b->v.side) {
+	case ODP_REMOTE:
+		rdma_one(a, IBV_WR_RDMA_READ, b->back, 0, b->mem, off, len, GET_ID);
+		break;
+	case ODP_LOCAL:
+		rdma_one(a, IBV_WR_RDMA_WRITE, b->mem, off, b->back, 0, len, GET_ID);
+		break;
+	default:
+		send_one(&b->pair->b, b->mem, off, a, b->back, 0, len, GET_ID);
+	}
+}
+
+/* Where the request of a put or a get completes. */
+struct ibv_cq *odp_cq(struct odp_bench *b, bool put)
+{
+	return put || b->v.side != ODP_MESSAGE ? b->pair->a.scq : b->pair->b.scq;
+}
+
+static void end(struct odp_bench *b, bool put)
+{
+	struct rc_end *receiver = put ? &b->pair->b : &b->pair->a;
+
+	rc_want(odp_cq(b, put), put ? PUT_ID : GET_ID, IBV_WC_SUCCESS);
+	if (b->v.side == ODP_MESSAGE)
+		rc_want(receiver->rcq, RECV_ID, IBV_WC_SUCCESS);
+}
+
+void odp_put_end(struct odp_bench *b)
+{
+	end(b, true);
+}
+
+void odp_get_end(struct odp_bench *b)
+{
+	end(b, false);
+}
+
+void odp_put(struct odp_bench *b, size_t off, size_t len)
+{
+	odp_put_start(b, off, len);
+	odp_put_end(b);
+}
+
+void odp_get(struct odp_bench *b, size_t off, size_t len)
+{
+	odp_get_start(b, off, len);
+	odp_get_end(b);
+}
+
+/* --- what fails --- */
+
+static void want_state(struct rc_end *end, const char *whose, enum ibv_qp_state state)
+{
+	uint64_t until = rc_now_ms() + 2000;
+
+	while (rc_state(end) != state && rc_now_ms() < until)
+		rc_sleep_ms(1);
+	rc_require(rc_state(end) == state, "the %s's QP is in state %d, want %d", whose,
+		   rc_state(end), state);
+}
+
+/*
+ * A peer asked for memory that is not there: it hears of it, and both QPs are in
+ * error. Whose own memory is not there ends its own request or receive; a
+ * requester's peer is not told.
+ */
+static void want_failure(struct odp_bench *b, bool put)
+{
+	struct rc_end *a = &b->pair->a, *bb = &b->pair->b;
+	uint64_t id = put ? PUT_ID : GET_ID;
+
+	if (b->v.side == ODP_REMOTE) {
+		rc_want(a->scq, id, IBV_WC_REM_ACCESS_ERR);
+		rc_want_event(bb->dev, IBV_EVENT_QP_ACCESS_ERR);
+		want_state(bb, "responder", IBV_QPS_ERR);
+	} else if (b->v.side == ODP_LOCAL) {
+		rc_want(a->scq, id, IBV_WC_LOC_PROT_ERR);
+		want_state(bb, "responder", IBV_QPS_RTS);
+	} else if (put) {
+		rc_want(a->scq, id, IBV_WC_REM_OP_ERR);
+		rc_want(bb->rcq, RECV_ID, IBV_WC_LOC_PROT_ERR);
+		want_state(bb, "receiver", IBV_QPS_ERR);
+	} else {
+		rc_want(bb->scq, id, IBV_WC_LOC_PROT_ERR);
+		want_state(bb, "sender", IBV_QPS_ERR);
+		want_state(a, "receiver", IBV_QPS_RTS);
+		return;
+	}
+	want_state(a, "requester", IBV_QPS_ERR);
+}
+
+static void fails_in_time(struct odp_bench *b, bool put, uint64_t start)
+{
+	want_failure(b, put);
+	rc_require(rc_now_ms() - start < 2000, "the error took %llu ms",
+		   (unsigned long long)(rc_now_ms() - start));
+}
+
+void odp_put_fails(struct odp_bench *b, size_t off, size_t len)
+{
+	uint64_t start = rc_now_ms();
+
+	odp_put_start(b, off, len);
+	fails_in_time(b, true, start);
+}
+
+void odp_get_fails(struct odp_bench *b, size_t off, size_t len)
+{
+	uint64_t start = rc_now_ms();
+
+	odp_get_start(b, off, len);
+	fails_in_time(b, false, start);
+}
+
+/* The QPs anew, as a program does after an error; the regions stay as they are. */
+void odp_reconnect(struct odp_bench *b)
+{
+	struct rc_end *a = &b->pair->a, *bb = &b->pair->b;
+	struct rc_addr to_a = rc_end_addr(a), to_b = rc_end_addr(bb);
+
+	rc_ok(rc_to_state(a, IBV_QPS_RESET));
+	rc_ok(rc_to_state(bb, IBV_QPS_RESET));
+	rc_drain(a->scq);
+	rc_drain(a->rcq);
+	rc_drain(bb->scq);
+	rc_drain(bb->rcq);
+	rc_drain_events(a->dev);
+	rc_drain_events(bb->dev);
+	rc_connect(a, &b->pair->attr, &to_b);
+	rc_connect(bb, &b->pair->attr, &to_a);
+}
+
+/* --- what must be so --- */
+
+void odp_check_at(struct odp_bench *b, size_t off, size_t len, const void *at)
+{
+	odp_put(b, off, len);
+	rc_require(!memcmp(at, b->src->addr, len), "the NIC's write is not what the CPU sees");
+	odp_get(b, off, len);
+	rc_require(!memcmp(b->back->addr, b->src->addr, len),
+		   "the NIC does not read what it wrote");
+}
+
+void odp_check(struct odp_bench *b)
+{
+	odp_check_at(b, 0, b->mem->len, b->mem->addr);
+}
+
+void odp_check_get(struct odp_bench *b)
+{
+	odp_get(b, 0, b->mem->len);
+	rc_require(!memcmp(b->back->addr, b->mem->addr, b->mem->len),
+		   "the NIC does not read what the CPU sees");
+}
+
+void odp_check_zeros(struct odp_bench *b, size_t off, size_t len)
+{
+	odp_get(b, off, len);
+	for (size_t i = 0; i < len; i++)
+		rc_require(!b->back->addr[i], "byte %zu is %#x, want zero: old data",
+			   off + i, b->back->addr[i]);
+}
+
+/* --- others at the same time --- */
+
+static void hammer_round(struct odp_hammer *h)
+{
+	struct rc_end *a = &h->bench->pair->a;
+	enum ibv_wc_status refused = h->bench->v.side == ODP_LOCAL ?
+				     IBV_WC_LOC_PROT_ERR : IBV_WC_REM_ACCESS_ERR;
+	struct ibv_wc wc;
+
+	for (int i = 0; i < 8; i++)
+		rc_ok(rc_post(a, &h->wr));
+	for (int i = 0; i < 8; i++) {
+		wc = rc_poll(a->scq);
+		if (wc.status == IBV_WC_SUCCESS)
+			continue;
+		rc_require(h->dead || wc.status == refused, "ended in %s",
+			   ibv_wc_status_str(wc.status));
+		h->dead = true;
+	}
+}
+
+static void *hammer_run(void *arg)
+{
+	struct odp_hammer *h = arg;
+
+	rc_reseed(1);
+	while (!__atomic_load_n(&h->stop, __ATOMIC_ACQUIRE) && !h->dead) {
+		rc_fill(h->bench->src->addr, 64);
+		hammer_round(h);
+		__atomic_fetch_add(&h->rounds, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
+{
+	bool local = b->v.side == ODP_LOCAL;
+
+	*h = (struct odp_hammer){ .bench = b };
+	rc_wr_init(&h->wr, local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, 1);
+	rc_wr_local(&h->wr, local ? b->mem : b->src, 0, b->mem->len);
+	rc_wr_remote(&h->wr, local ? b->src : b->mem, 0);
+	rc_ok(pthread_create(&h->thread, NULL, hammer_run, h));
+	while (__atomic_load_n(&h->rounds, __ATOMIC_ACQUIRE) < 3)
+		rc_sleep_ms(1);
+}
+
+void odp_hammer_stop(struct odp_hammer *h)
+{
+	__atomic_store_n(&h->stop, true, __ATOMIC_RELEASE);
+	rc_ok(pthread_join(h->thread, NULL));
+}
+
+static void *disturber_run(void *arg)
+{
+	struct odp_disturber *d = arg;
+
+	while (!__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE)) {
+		d->disturb(d);
+		__atomic_fetch_add(&d->turns, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+void odp_disturb_start(struct odp_disturber *d)
+{
+	rc_ok(pthread_create(&d->thread, NULL, disturber_run, d));
+}
+
+void odp_disturb_stop(struct odp_disturber *d)
+{
+	__atomic_store_n(&d->stop, true, __ATOMIC_RELEASE);
+	rc_ok(pthread_join(d->thread, NULL));
+}
+
+/* Data stay right, whatever @d does; both get their turns. */
+void odp_traffic_while(struct odp_bench *b, struct odp_disturber *d)
+{
+	unsigned int rounds = 0;
+
+	odp_disturb_start(d);
+	while (rounds < 10 * rc_opts.rounds ||
+	       __atomic_load_n(&d->turns, __ATOMIC_ACQUIRE) < 3 * rc_opts.rounds) {
+		odp_check(b);
+		rounds++;
+	}
+	odp_disturb_stop(d);
+}
+
+/* --- memory --- */
+
+void odp_map_fixed(void *addr, size_t len)
+{
+	void *got = mmap(addr, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	rc_require(got == addr, "mmap: %s", strerror(errno));
+}
+
+uint8_t *odp_map_aligned(size_t len, size_t align)
+{
+	uintptr_t map = (uintptr_t)rc_map(len + align, MAP_NORESERVE);
+
+	return (uint8_t *)((map + align - 1) & ~(align - 1));
+}
+
+/* Unmapped after the test. */
+uint8_t *odp_map_file(int fd, size_t len, int prot, int flags)
+{
+	uint8_t *map = rc_map(len, 0);
+	void *got = mmap(map, len, prot, flags | MAP_FIXED, fd, 0);
+
+	rc_require(got == map, "mmap: %s", strerror(errno));
+	return map;
+}
+
+uint8_t *odp_copy_of(const void *from, size_t len)
+{
+	uint8_t *copy = rc_map(len, 0);
+
+	memcpy(copy, from, len);
+	return copy;
+}
+
+static void close_fd(void *obj)
+{
+	close((int)(intptr_t)obj);
+}
+
+struct odp_file odp_file_of(int fd, size_t len, int nic_flags)
+{
+	struct odp_file file = { .fd = fd };
+
+	rc_require(fd >= 0, "no file: %s", strerror(errno));
+	rc_defer(close_fd, (void *)(intptr_t)fd);
+	rc_ok(ftruncate(fd, len));
+	file.nic = odp_map_file(fd, len, PROT_READ | PROT_WRITE, nic_flags);
+	file.cpu = odp_map_file(fd, len, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return file;
+}
+
+struct odp_file odp_memfd(size_t len, int nic_flags)
+{
+	return odp_file_of(memfd_create("verbs", MFD_CLOEXEC), len, nic_flags);
+}

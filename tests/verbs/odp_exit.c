@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Ends in the midst of faults: the process that owns the memory is killed, runs
+ * out of memory or exits, a region or a QP is destroyed. Nobody waits for the
+ * page any more, the peer gets an error completion, and never the memory of
+ * another process.
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "odp_bench.h"
+#include "odp_system.h"
+
+#define BIG	(96 * MIB)
+#define SMALL	(24 * MIB)
+
+static const struct rc_attr quick = {
+	.mtu = 1024, .wr = 64, .sge = 4, .inline_len = 64, .timeout = 14, .retry_cnt = 3,
+	.rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 4, .access = RC_ACCESS_ALL,
+};
+
+/* --- faults that nobody answers --- */
+
+static int uffd_over(uint8_t *mem, size_t len)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		{ (uintptr_t)mem, len }, UFFDIO_REGISTER_MODE_MISSING, 0
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	madvise(mem, len, MADV_NOHUGEPAGE);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		rc_skip("userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
+static void wait_for_fault(int uffd)
+{
+	struct pollfd fd = { .fd = uffd, .events = POLLIN };
+
+	rc_require(poll(&fd, 1, 10000) == 1, "no fault is waiting");
+}
+
+/* --- a process that owns the memory --- */
+
+/* What the owner and its peer tell each other. */
+struct card {
+	struct rc_addr qp;
+	uint64_t iova;
+	uint32_t rkey;
+	int uffd;
+};
+
+/**
+ * struct owner - a child with one end, and the memory
+ * @v: how the memory is reached
+ * @pid: the child
+ * @sock: to the child
+ * @end: the end of this process: the peer in the parent, the owner's in the child
+ * @mem: of this process
+ * @card: of the other one
+ */
+struct owner {
+	struct odp_variant v;
+	pid_t pid;
+	int sock;
+	struct rc_end end;
+	struct rc_mem *mem;
+	struct card card;
+};
+
+typedef void (*life_fn)(struct owner *o);
+
+static void swap_cards(struct owner *o, const struct card *mine)
+{
+	rc_require(write(o->sock, mine, sizeof(*mine)) == sizeof(*mine) &&
+		   recv(o->sock, &o->card, sizeof(o->card), MSG_WAITALL) == sizeof(o->card),
+		   "the other process is gone");
+}
+
+/* Open one's end, tell of it, connect; the owner's memory may have a userfaultfd. */
+static void meet(struct owner *o, int which, uint8_t *mem, size_t len, bool uffd)
+{
+	struct card mine;
+
+	rc_end_open(&o->end, rc_dev(which), NULL, &quick);
+	o->mem = rc_mem_at(o->end.pd, o->v.kind, mem, len, RC_ACCESS_ALL);
+	mine = (struct card){
+		.qp = rc_end_addr(&o->end), .iova = o->mem->iova,
+		.rkey = o->mem->mr->rkey, .uffd = uffd ? uffd_over(mem, len) : -1,
+	};
+	swap_cards(o, &mine);
+	rc_connect(&o->end, &quick, &o->card.qp);
+	swap_cards(o, &mine);		/* both are ready */
+}
+
+/* The parent is the peer, with as much memory of its own. */
+static struct owner owner_start(const void *variant, size_t len, bool uffd, life_fn life,
+				const char *cgroup)
+{
+	struct owner o = { .v = *(const struct odp_variant *)variant };
+	int local = o.v.side == ODP_LOCAL, fds[2];
+
+	odp_need(o.v.kind);
+	rc_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	o.pid = rc_fork();
+	o.sock = fds[!o.pid];
+	close(fds[!!o.pid]);
+	if (!o.pid) {
+		if (cgroup)
+			odp_cgroup_enter(cgroup);
+		meet(&o, !local, rc_map(len, MAP_NORESERVE), len, uffd);
+		life(&o);
+		_exit(EXIT_SUCCESS);
+	}
+	meet(&o, local, rc_map(len, MAP_NORESERVE), len, false);
+	return o;
+}
+
+/* A request on @len bytes at @off; the parent's for ODP_REMOTE, else the owner's. */
+static void post_at(struct owner *o, enum ibv_wr_opcode op, size_t off, size_t len)
+{
+	struct ibv_mr there_mr = { .rkey = o->card.rkey };
+	struct rc_mem there = { .iova = o->card.iova, .mr = &there_mr };
+	struct rc_wr wr;
+
+	rc_wr_init(&wr, op, off);
+	rc_wr_local(&wr, o->mem, off, len);
+	rc_wr_remote(&wr, &there, off);
+	rc_ok(rc_post(&o->end, &wr));
+}
+
+static void stay(struct owner *o)
+{
+	(void)o;
+	for (;;)
+		pause();
+}
+
+static bool reaped(pid_t pid, int *status, unsigned int ms)
+{
+	uint64_t end = rc_now_ms() + ms;
+
+	while (waitpid(pid, status, WNOHANG) != pid) {
+		if (rc_now_ms() > end)
+			return false;
+		rc_sleep_ms(5);
+	}
+	return true;
+}
+
+/* All @n requests of the parent end, in an error if @fail. */
+static void all_end(struct owner *o, int n, bool fail)
+{
+	struct ibv_wc wc;
+
+	for (int i = 0; i < n; i++) {
+		wc = rc_poll(o->end.scq);
+		rc_require(!fail || wc.status != IBV_WC_SUCCESS,
+			   "a request to a dead process succeeded");
+	}
+}
+
+/* --- killed --- */
+
+static void post_and_stay(struct owner *o)
+{
+	if (o->v.side == ODP_LOCAL)
+		post_at(o, IBV_WR_RDMA_WRITE, 0, LEN);
+	stay(o);
+}
+
+/* Nobody will ever answer the fault; the owner can be killed all the same. */
+static void killed_in_fault(const void *arg)
+{
+	struct owner o = owner_start(arg, LEN, true, post_and_stay, NULL);
+	int pidfd = syscall(SYS_pidfd_open, o.pid, 0), status;
+	int uffd = syscall(SYS_pidfd_getfd, pidfd, o.card.uffd, 0);
+
+	rc_require(pidfd >= 0 && uffd >= 0, "pidfd_getfd: %s", strerror(errno));
+	if (o.v.side == ODP_REMOTE)
+		post_at(&o, IBV_WR_RDMA_WRITE, 0, LEN);
+	wait_for_fault(uffd);
+	kill(o.pid, SIGKILL);
+	if (!reaped(o.pid, &status, 5000)) {
+		close(uffd);
+		waitpid(o.pid, &status, 0);
+		rc_fail("the killed process waited for the fault");
+	}
+	if (o.v.side == ODP_REMOTE)
+		all_end(&o, 1, true);
+	close(uffd);
+	close(pidfd);
+	close(o.sock);
+	rc_works(rc_pair());
+}
+
+static void fill_and_stay(struct owner *o)
+{
+	struct ibv_wc wc;
+
+	for (size_t off = 0; o->v.side == ODP_LOCAL && off < BIG; off += MIB) {
+		post_at(o, IBV_WR_RDMA_READ, off, MIB);
+		wc = rc_poll(o->end.scq);
+		rc_require(wc.status == IBV_WC_SUCCESS, "READ: %s",
+			   ibv_wc_status_str(wc.status));
+	}
+	stay(o);
+}
+
+/* The NIC's faults exceed the memory limit of the process: the OOM killer comes. */
+static void out_of_memory(const void *arg)
+{
+	const char *cgroup = odp_cgroup(SMALL);
+	struct owner o = owner_start(arg, BIG, false, fill_and_stay, cgroup);
+	struct ibv_wc wc = { .status = IBV_WC_SUCCESS };
+	char events[256];
+	int status;
+
+	for (size_t off = 0; o.v.side == ODP_REMOTE && off < BIG && !wc.status; off += MIB) {
+		post_at(&o, IBV_WR_RDMA_WRITE, off, MIB);
+		wc = rc_poll(o.end.scq);
+	}
+	if (!reaped(o.pid, &status, 20000)) {
+		kill(o.pid, SIGKILL);
+		waitpid(o.pid, &status, 0);
+		rc_fail("%lu MiB were written into %lu MiB and nobody was killed",
+			BIG / MIB, SMALL / MIB);
+	}
+	rc_require(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+		   "the owner ended with %#x", status);
+	snprintf(events, sizeof(events), "%s/memory.events", cgroup);
+	rc_require(odp_read_field(events, "oom_kill") > 0, "it was not the OOM killer");
+	rc_require(o.v.side == ODP_LOCAL || wc.status, "all WRITEs succeeded");
+	close(o.sock);
+	rc_works(rc_pair());
+}
+
+/* --- exits --- */
+
+#define QUEUED	32
+
+static void post_and_exit(struct owner *o)
+{
+	for (int i = 0; o->v.side == ODP_LOCAL && i < QUEUED; i++)
+		post_at(o, i & 1 ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, i * 64 * KIB, 3 * PAGE);
+	rc_sleep_ms(rc_below(4));
+}
+
+static void exit_with_faults_queued(const void *arg)
+{
+	for (unsigned int round = 0; round < 3 * rc_opts.rounds; round++) {
+		struct owner o = owner_start(arg, QUEUED * 64 * KIB, false, post_and_exit, NULL);
+		int status;
+
+		for (int i = 0; o.v.side == ODP_REMOTE && i < QUEUED; i++)
+			post_at(&o, i & 1 ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE,
+				i * 64 * KIB, 3 * PAGE);
+		rc_require(reaped(o.pid, &status, 10000), "the owner does not exit");
+		rc_require(!status, "the owner ended with %#x", status);
+		if (o.v.side == ODP_REMOTE)
+			all_end(&o, QUEUED, false);
+		close(o.sock);
+	}
+	rc_works(rc_pair());
+}
+
+/*
+ * The owner leaves, but a child of its own keeps the device open, and so the QP
+ * and the region whose memory is gone. At the same addresses that child has
+ * memory too, which nobody has registered.
+ */
+static void leave_heir(struct owner *o)
+{
+	char answer = 'y';
+
+	memset(o->mem->addr, 0x77, LEN);
+	if (recv(o->sock, &answer, 1, 0) != 1)	/* the peer has warmed it up */
+		_exit(EXIT_FAILURE);
+	memset(o->mem->addr, 0x77, LEN);
+	if (rc_fork())
+		_exit(EXIT_SUCCESS);
+	if (recv(o->sock, &answer, 1, 0) != 1)
+		_exit(EXIT_FAILURE);
+	answer = 'y';
+	for (size_t i = 0; i < LEN; i++)
+		if (o->mem->addr[i] != 0x77)
+			answer = 'n';
+	rc_require(write(o->sock, &answer, 1) == 1, "socket: %s", strerror(errno));
+}
+
+static void owner_gone(const void *arg, enum ibv_wr_opcode op)
+{
+	struct owner o = owner_start(arg, LEN, false, leave_heir, NULL);
+	uint8_t *want;
+	char answer;
+	int status;
+
+	rc_fill(o.mem->addr, LEN);
+	want = odp_copy_of(o.mem->addr, LEN);
+	post_at(&o, IBV_WR_RDMA_WRITE, 0, LEN);
+	rc_want(o.end.scq, 0, IBV_WC_SUCCESS);
+	rc_require(write(o.sock, "", 1) == 1, "socket: %s", strerror(errno));
+	rc_require(reaped(o.pid, &status, 10000) && !status, "the owner does not exit");
+	post_at(&o, op, 0, LEN);
+	rc_want(o.end.scq, 0, IBV_WC_REM_ACCESS_ERR);
+	rc_require(!memcmp(o.mem->addr, want, LEN), "the READ brought some other memory");
+	rc_require(write(o.sock, "", 1) == 1 && recv(o.sock, &answer, 1, 0) == 1,
+		   "the heir is gone");
+	rc_require(answer == 'y', "the WRITE reached another process's memory");
+	close(o.sock);
+}
+
+static void owner_gone_write(const void *arg)
+{
+	owner_gone(arg, IBV_WR_RDMA_WRITE);
+}
+
+static void owner_gone_read(const void *arg)
+{
+	owner_gone(arg, IBV_WR_RDMA_READ);
+}
+
+/* --- destroyed --- */
+
+static struct odp_bench faulting_bench(const void *arg, int *uffd)
+{
+	struct rc_attr attr = rc_attr_default;
+	uint8_t *mem = rc_map(LEN, 0);
+	struct odp_bench b;
+
+	attr.timeout = 20;
+	b = odp_bench_attr(arg, mem, LEN, &attr);
+	*uffd = uffd_over(mem, LEN);
+	odp_put_start(&b, 0, LEN);
+	wait_for_fault(*uffd);
+	return b;
+}
+
+struct destroying {
+	void (*destroy)(void *obj);
+	void *obj;
+	pthread_t thread;
+};
+
+static void *destroy_run(void *arg)
+{
+	struct destroying *d = arg;
+
+	d->destroy(d->obj);
+	return NULL;
+}
+
+static void destroy_mr(void *obj)
+{
+	rc_ok(ibv_dereg_mr(obj));
+}
+
+static void destroy_qp(void *obj)
+{
+	rc_ok(ibv_destroy_qp(obj));
+}
+
+/* Destroys @obj, which is released after the test otherwise, while a fault waits. */
+static void destroy_in_time(void *obj, void (*destroy)(void *obj), int uffd)
+{
+	struct destroying d = { .destroy = destroy, .obj = obj };
+	struct timespec until;
+
+	rc_forget(obj);
+	rc_ok(pthread_create(&d.thread, NULL, destroy_run, &d));
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 3;
+	if (pthread_timedjoin_np(d.thread, NULL, &until)) {
+		close(uffd);
+		pthread_join(d.thread, NULL);
+		rc_fail("destroying waited for the fault");
+	}
+}
+
+/* The page comes when its region is gone: nothing is written. */
+static void dereg_in_fault(const void *arg)
+{
+	struct odp_bench b;
+	int uffd;
+
+	b = faulting_bench(arg, &uffd);
+	destroy_in_time(b.mem->mr, destroy_mr, uffd);
+	close(uffd);
+	rc_want(odp_cq(&b, true), 0xa1, b.v.side == ODP_LOCAL ? IBV_WC_LOC_PROT_ERR :
+		IBV_WC_REM_ACCESS_ERR);
+	for (size_t i = 0; i < LEN; i++)
+		rc_require(!b.mem->addr[i], "memory without a region was written");
+}
+
+static void destroy_qp_in_fault(const void *arg)
+{
+	struct odp_bench b;
+	int uffd;
+
+	b = faulting_bench(arg, &uffd);
+	destroy_in_time(odp_mem_end(&b)->qp, destroy_qp, uffd);
+	close(uffd);
+	rc_sleep_ms(20);
+	for (size_t i = 0; i < LEN; i++)
+		rc_require(!b.mem->addr[i], "memory was written for a QP that is gone");
+	rc_works(rc_pair());
+}
+
+/* The error state ends what waits for a page, without that page. */
+static void error_in_fault(const void *arg)
+{
+	struct odp_bench b;
+	uint64_t start;
+	int uffd;
+
+	b = faulting_bench(arg, &uffd);
+	start = rc_now_ms();
+	rc_ok(rc_to_state(&b.pair->a, IBV_QPS_ERR));
+	rc_want(b.pair->a.scq, 0xa1, IBV_WC_WR_FLUSH_ERR);
+	rc_require(rc_now_ms() - start < 2000, "the error state waited for the fault");
+	close(uffd);
+	odp_reconnect(&b);
+	odp_check(&b);
+}
+
+static void add_tests(void)
+{
+	odp_test(killed_in_fault, "killed_in_fault", ODP_RDMA_SIDES);
+	odp_test(out_of_memory, "out_of_memory", ODP_RDMA_SIDES);
+	odp_test(exit_with_faults_queued, "exit_with_faults_queued", ODP_RDMA_SIDES);
+	odp_test(owner_gone_write, "owner_gone_write", 1U << ODP_REMOTE);
+	odp_test(owner_gone_read, "owner_gone_read", 1U << ODP_REMOTE);
+	odp_test(dereg_in_fault, "dereg_in_fault", ODP_RDMA_SIDES);
+	odp_test(destroy_qp_in_fault, "destroy_qp_in_fault", ODP_RDMA_SIDES);
+	odp_test(error_in_fault, "error_in_fault", ODP_RDMA_SIDES);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand memory that is a file's: memfd, tmpfs and a real file system. What
+ * the NIC writes to a shared mapping is in the file, also after the page cache
+ * was dropped; what it writes to a private one is not. Beyond the end of a file
+ * there is nothing, however it came to end there.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "odp_bench.h"
+#include "odp_system.h"
+
+/* --- any file --- */
+
+/* Puts into a shared mapping are in the file, and seen through other mappings. */
+static void shared(struct odp_bench *b, struct odp_file *file)
+{
+	uint8_t *want = rc_map(LEN, 0);
+
+	odp_check_at(b, 0, LEN, file->cpu);
+	rc_fill(file->cpu, LEN);
+	odp_check_get(b);
+	rc_require(!memcmp(b->back->addr, file->cpu, LEN), "the NIC reads old data");
+	odp_check_at(b, 0, LEN, file->cpu);
+	rc_require(pread(file->fd, want, LEN, 0) == LEN, "pread: %s", strerror(errno));
+	rc_require(!memcmp(want, b->src->addr, LEN), "read() does not see the put");
+}
+
+/* A mapping is private: the NIC's write makes a copy, as the CPU's does. */
+static void private(struct odp_bench *b, struct odp_file *file)
+{
+	uint8_t *want;
+
+	rc_fill(file->cpu, LEN);
+	want = odp_copy_of(file->cpu, LEN);
+	odp_check_get(b);
+	rc_require(!memcmp(b->back->addr, want, LEN), "the NIC does not read the file");
+	odp_check(b);
+	rc_require(!memcmp(file->cpu, want, LEN), "the put reached the file");
+	file->cpu[0]++;			/* shows no more: there is a copy */
+	odp_check_get(b);
+	rc_require(!memcmp(b->back->addr, b->src->addr, LEN), "the copy was lost");
+}
+
+static void truncated(struct odp_bench *b, struct odp_file *file)
+{
+	odp_check(b);
+	rc_ok(ftruncate(file->fd, LEN / 2));
+	odp_check_at(b, 0, LEN / 2, file->cpu);
+	odp_get_fails(b, 0, LEN);
+	odp_reconnect(b);
+	odp_put_fails(b, LEN - 8, 8);
+	rc_ok(ftruncate(file->fd, LEN));
+	odp_reconnect(b);
+	odp_check_zeros(b, LEN / 2, LEN / 2);
+	odp_check_at(b, 0, LEN, file->cpu);
+}
+
+static void hole_punched(struct odp_bench *b, struct odp_file *file)
+{
+	odp_check(b);
+	rc_ok(fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, 4 * PAGE));
+	odp_check_zeros(b, PAGE, 4 * PAGE);
+	odp_check_get(b);
+	odp_check_at(b, 0, LEN, file->cpu);
+}
+
+/* The end of the file moves while puts run; from then on they write nothing. */
+static void truncated_under_puts(struct odp_bench *b, struct odp_file *file)
+{
+	struct odp_hammer h;
+
+	for (int i = 0; i < 2; i++) {
+		odp_hammer_start(&h, b);
+		rc_sleep_ms(rc_below(10));
+		rc_ok(ftruncate(file->fd, i ? LEN / 2 : 0));
+		rc_ok(ftruncate(file->fd, LEN));
+		odp_hammer_stop(&h);
+		if (h.dead)
+			odp_reconnect(b);
+		odp_check_at(b, 0, LEN, file->cpu);
+		odp_hammer_start(&h, b);
+		rc_ok(ftruncate(file->fd, PAGE));
+		pthread_join(h.thread, NULL);
+		rc_require(h.dead, "the puts went on past the end of the file");
+		rc_ok(ftruncate(file->fd, LEN));
+		for (size_t j = PAGE; j < LEN; j++)
+			rc_require(!file->cpu[j], "byte %zu was written past the end", j);
+		odp_reconnect(b);
+	}
+	odp_check_at(b, 0, LEN, file->cpu);
+}
+
+/* --- memfd, that is tmpfs --- */
+
+static void memfd_shared(const void *arg)
+{
+	struct odp_file file = odp_memfd(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	shared(&b, &file);
+}
+
+static void memfd_private(const void *arg)
+{
+	struct odp_file file = odp_memfd(LEN, MAP_PRIVATE);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	private(&b, &file);
+}
+
+static void memfd_truncated(const void *arg)
+{
+	struct odp_file file = odp_memfd(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	truncated(&b, &file);
+}
+
+static void memfd_hole_punched(const void *arg)
+{
+	struct odp_file file = odp_memfd(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	hole_punched(&b, &file);
+}
+
+static void memfd_truncated_under_puts(const void *arg)
+{
+	struct odp_file file = odp_memfd(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	truncated_under_puts(&b, &file);
+}
+
+static void disturb_file(struct odp_disturber *d)
+{
+	rc_ok(fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, d->len, d->len));
+	rc_require(pwrite(d->fd, "x", 1, d->len) == 1, "pwrite: %s", strerror(errno));
+	rc_ok(ftruncate(d->fd, d->len));
+	rc_ok(ftruncate(d->fd, 2 * d->len));
+}
+
+/* The other half of the same file comes and goes. */
+static void memfd_traffic_beside_changes(const void *arg)
+{
+	struct odp_file file = odp_memfd(2 * LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+	struct odp_disturber d = { .disturb = disturb_file, .len = LEN, .fd = file.fd };
+
+	odp_traffic_while(&b, &d);
+}
+
+/* Sealed against writing: gets work, puts fail, though the region allows both. */
+static void memfd_read_only(const void *arg)
+{
+	struct odp_file file = odp_memfd(LEN, MAP_SHARED);
+	struct odp_bench b;
+	char path[64];
+	uint8_t *want;
+	int fd;
+
+	rc_fill(file.cpu, LEN);
+	want = odp_copy_of(file.cpu, LEN);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file.fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	rc_require(fd >= 0, "open: %s", strerror(errno));
+	b = odp_bench(arg, odp_map_file(fd, LEN, PROT_READ, MAP_SHARED), LEN);
+	close(fd);
+	odp_check_get(&b);
+	odp_put_fails(&b, 100, PAGE);
+	rc_require(!memcmp(file.cpu, want, LEN), "the put reached a file opened for reading");
+	odp_reconnect(&b);
+	odp_check_get(&b);
+}
+
+/* Huge pages of tmpfs, which a hole splits. */
+static void tmpfs_huge(const void *arg)
+{
+	const char *folder = odp_mount("-t tmpfs -o huge=always,size=16m tmpfs");
+	size_t len = 2 * MIB;
+	struct odp_bench b;
+	uint8_t *map;
+	int fd;
+
+	fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	rc_require(fd >= 0 && !ftruncate(fd, len), "tmpfs: %s", strerror(errno));
+	map = odp_map_aligned(len, len);
+	rc_require(mmap(map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == map,
+		   "mmap: %s", strerror(errno));
+	memset(map, 0x55, len);
+	b = odp_bench(arg, map, LEN);
+	odp_check(&b);
+	rc_ok(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5 * PAGE, 9 * PAGE));
+	odp_check_zeros(&b, 5 * PAGE, 9 * PAGE);
+	odp_check_get(&b);
+	odp_check(&b);
+	rc_require(map[LEN] == 0x55 && map[len - 1] == 0x55, "beside the hole, data changed");
+	odp_map_fixed(map, len);
+	close(fd);
+}
+
+/* --- ext4 on a loop device --- */
+
+static char disk_folder[64];
+
+static void end_disk(void)
+{
+	if (disk_folder[0])
+		odp_run("umount -l %s/disk %s && rmdir %s", disk_folder, disk_folder, disk_folder);
+}
+
+/* Made once, as that takes longer than all of the tests on it. */
+static bool make_disk(void)
+{
+	static bool tried, made;
+
+	if (tried)
+		return made;
+	tried = true;
+	strcpy(disk_folder, "/tmp/verbs.XXXXXX");
+	rc_require(mkdtemp(disk_folder), "mkdtemp: %s", strerror(errno));
+	made = odp_run("mount -t tmpfs -o size=20m tmpfs %s && cd %s && mkdir disk &&"
+		       "truncate -s 16M image && mkfs.ext4 -q -F image &&"
+		       "modprobe -q -a loop ext4; mount -o loop image disk",
+		       disk_folder, disk_folder);
+	return made;
+}
+
+static struct odp_file ext4_file(size_t len, int nic_flags)
+{
+	char path[128];
+
+	if (!make_disk())
+		rc_skip("no ext4 on a loop device here");
+	snprintf(path, sizeof(path), "%s/disk", disk_folder);
+	return odp_file_of(open(path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), len, nic_flags);
+}
+
+/* What the disk has: nothing of the file is in memory any more. */
+static void read_from_disk(struct odp_file *file, uint8_t *into)
+{
+	rc_ok(fsync(file->fd));
+	rc_ok(madvise(file->nic, LEN, MADV_DONTNEED));
+	rc_ok(madvise(file->cpu, LEN, MADV_DONTNEED));
+	rc_ok(odp_write_file("/proc/sys/vm/drop_caches", "3"));
+	rc_require(pread(file->fd, into, LEN, 0) == LEN, "pread: %s", strerror(errno));
+}
+
+static void ext4_shared(const void *arg)
+{
+	struct odp_file file = ext4_file(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+	uint8_t *disk = rc_map(LEN, 0);
+
+	shared(&b, &file);
+	for (int i = 0; i < 5; i++) {
+		odp_put(&b, 0, LEN);
+		if (i % 2)		/* clean, and write-protected; then put again */
+			rc_ok(fsync(file.fd));
+		odp_put(&b, 0, LEN);
+		read_from_disk(&file, disk);
+		rc_require(!memcmp(disk, b.src->addr, LEN), "round %d: the put is not on disk", i);
+		odp_get(&b, 0, LEN);
+		rc_require(!memcmp(disk, b.back->addr, LEN), "round %d: got other data", i);
+	}
+}
+
+static void disturb_sync(struct odp_disturber *d)
+{
+	rc_ok(fsync(d->fd));
+}
+
+/* Pages are written back, cleaned and protected in the midst of puts. */
+static void ext4_written_back_under_puts(const void *arg)
+{
+	struct odp_file file = ext4_file(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+	struct odp_disturber d = { .disturb = disturb_sync, .fd = file.fd };
+	uint8_t *disk = rc_map(LEN, 0);
+
+	for (int i = 0; i < 3; i++) {
+		d.turns = 0;
+		d.stop = false;
+		odp_traffic_while(&b, &d);
+		read_from_disk(&file, disk);
+		rc_require(!memcmp(disk, b.src->addr, LEN), "the last put is not on disk");
+	}
+}
+
+static void ext4_private(const void *arg)
+{
+	struct odp_file file = ext4_file(LEN, MAP_PRIVATE);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	private(&b, &file);
+}
+
+static void ext4_truncated(const void *arg)
+{
+	struct odp_file file = ext4_file(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	truncated(&b, &file);
+	hole_punched(&b, &file);
+}
+
+static void ext4_truncated_under_puts(const void *arg)
+{
+	struct odp_file file = ext4_file(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	truncated_under_puts(&b, &file);
+}
+
+/* Write to the file behind @off until the disk is full. */
+static void fill_disk(int fd, off_t off)
+{
+	static const uint8_t zeros[64 * KIB];
+	size_t n = sizeof(zeros);
+
+	while (n >= PAGE) {
+		if (pwrite(fd, zeros, n, off) == (ssize_t)n)
+			off += n;
+		else
+			n /= 2;
+	}
+	rc_require(errno == ENOSPC, "the disk is not full: %s", strerror(errno));
+}
+
+/* No block is left for a page: the NIC cannot write it any more than the CPU. */
+static void ext4_full(const void *arg)
+{
+	struct odp_file file = ext4_file(LEN, MAP_SHARED);
+	struct odp_bench b = odp_bench(arg, file.nic, LEN);
+
+	fill_disk(file.fd, LEN);
+	odp_check_zeros(&b, 0, LEN);
+	odp_put_fails(&b, 0, LEN);
+	rc_ok(ftruncate(file.fd, LEN));
+	odp_reconnect(&b);
+	odp_check(&b);
+}
+
+static void add_tests(void)
+{
+	odp_test(memfd_shared, "memfd_shared", ODP_ALL_SIDES);
+	odp_test(memfd_private, "memfd_private", ODP_ALL_SIDES);
+	odp_test(memfd_truncated, "memfd_truncated", ODP_ALL_SIDES);
+	odp_test(memfd_hole_punched, "memfd_hole_punched", ODP_ALL_SIDES);
+	odp_test(memfd_truncated_under_puts, "memfd_truncated_under_puts", ODP_RDMA_SIDES);
+	odp_test(memfd_traffic_beside_changes, "memfd_traffic_beside_changes", ODP_ALL_SIDES);
+	odp_test(memfd_read_only, "memfd_read_only", ODP_ALL_SIDES);
+	odp_test(tmpfs_huge, "tmpfs_huge", ODP_RDMA_SIDES);
+	odp_test(ext4_shared, "ext4_shared", ODP_RDMA_SIDES);
+	odp_test(ext4_written_back_under_puts, "ext4_written_back_under_puts", ODP_RDMA_SIDES);
+	odp_test(ext4_private, "ext4_private", ODP_RDMA_SIDES);
+	odp_test(ext4_truncated, "ext4_truncated", ODP_RDMA_SIDES);
+	odp_test(ext4_truncated_under_puts, "ext4_truncated_under_puts", ODP_RDMA_SIDES);
+	odp_test(ext4_full, "ext4_full", ODP_RDMA_SIDES);
+}
+
+int main(int argc, char **argv)
+{
+	atexit(end_disk);
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand memory whose pages the kernel moves or merges: KSM, compaction,
+ * migration between NUMA nodes and by NUMA balancing, memory that is taken
+ * offline, pages that went bad.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "odp_bench.h"
+#include "odp_system.h"
+
+#define KSM		"/sys/kernel/mm/ksm/"
+#define MEMORY		"/sys/devices/system/memory/"
+#define LEN_PAGES	(LEN / PAGE)
+
+#define MPOL_BIND	2
+#define MPOL_MF_STRICT	1
+#define MPOL_MF_MOVE	2
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
+
+static long vmstat(const char *field)
+{
+	return odp_read_field("/proc/vmstat", field);
+}
+
+/* --- KSM --- */
+
+static void ksm_start(void)
+{
+	odp_set(KSM "pages_to_scan", "10000");
+	odp_set(KSM "sleep_millisecs", "5");
+	odp_set(KSM "run", "1");
+}
+
+static bool ksm_merged(long pages)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (odp_read_number(KSM "pages_sharing", 10) >= pages)
+			return true;
+		rc_sleep_ms(5);
+	}
+	return false;
+}
+
+/* Pages with the same data become one; puts into some leave the others alone. */
+static void ksm(const void *arg)
+{
+	uint8_t *map = rc_map(2 * LEN, 0), *want;
+	struct odp_bench b = odp_bench(arg, map, LEN);
+
+	madvise(map, 2 * LEN, MADV_NOHUGEPAGE);
+	odp_check(&b);
+	memcpy(map + LEN, map, LEN);
+	want = odp_copy_of(map, LEN);
+	ksm_start();
+	if (madvise(map, 2 * LEN, MADV_MERGEABLE))
+		rc_skip("MADV_MERGEABLE: %s", strerror(errno));
+	rc_require(ksm_merged(LEN_PAGES), "KSM merged nothing");
+	odp_check_get(&b);
+	rc_require(!memcmp(b.back->addr, want, LEN), "merging changed the data");
+	odp_check_at(&b, 0, LEN / 2, map);
+	rc_require(!memcmp(map + LEN, want, LEN), "a put into a merged page shows elsewhere");
+	rc_require(!memcmp(map + LEN / 2, want + LEN / 2, LEN / 2), "beside the put, data changed");
+	odp_check(&b);
+	rc_require(!memcmp(map + LEN, want, LEN), "a put into a merged page shows elsewhere");
+	rc_ok(madvise(map, 2 * LEN, MADV_UNMERGEABLE));
+	odp_check_get(&b);
+}
+
+/* Puts of the same data everywhere, so that KSM always finds what to merge. */
+static void ksm_under_traffic(const void *arg)
+{
+	uint8_t *map = rc_map(LEN, 0);
+	struct odp_bench b = odp_bench(arg, map, LEN);
+	uint64_t end = rc_now_ms() + 500;
+
+	madvise(map, LEN, MADV_NOHUGEPAGE);
+	ksm_start();
+	if (madvise(map, LEN, MADV_MERGEABLE))
+		rc_skip("MADV_MERGEABLE: %s", strerror(errno));
+	for (uint8_t i = 1; rc_now_ms() < end; i++) {
+		memset(map, i, LEN);
+		rc_sleep_ms(5);
+		odp_check_at(&b, 3 * PAGE, LEN / 2, map + 3 * PAGE);
+		for (size_t j = 0; j < 3 * PAGE; j++)
+			rc_require(map[j] == i, "a page beside the put changed");
+	}
+	rc_ok(madvise(map, LEN, MADV_UNMERGEABLE));
+}
+
+/* --- compaction and migration --- */
+
+static void disturb_compact(struct odp_disturber *d)
+{
+	d->err = odp_write_file("/proc/sys/vm/compact_memory", "1");
+}
+
+static void traffic_while_compacting(const void *arg)
+{
+	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_disturber d = { .disturb = disturb_compact };
+
+	odp_traffic_while(&b, &d);
+	if (d.err)
+		rc_skip("compact_memory: %s", strerror(d.err));
+}
+
+/* Each page is moved away, as from memory that begins to fail. */
+static void disturb_soft_offline(struct odp_disturber *d)
+{
+#ifdef MADV_SOFT_OFFLINE
+	if (d->turns < 4 && madvise(d->addr + d->turns * PAGE, PAGE, MADV_SOFT_OFFLINE))
+		d->err = errno;
+#else
+	d->err = ENOSYS;
+#endif
+}
+
+static void traffic_while_pages_retire(const void *arg)
+{
+	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_disturber d = { .disturb = disturb_soft_offline, .addr = b.mem->addr };
+
+	rc_fill(b.mem->addr, LEN);
+	odp_traffic_while(&b, &d);
+	if (d.err)
+		rc_skip("MADV_SOFT_OFFLINE: %s", strerror(d.err));
+}
+
+/* A page that went bad is an error to the NIC, as it is SIGBUS to the CPU. */
+static void poisoned(const void *arg)
+{
+	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+
+	madvise(b.mem->addr, LEN, MADV_NOHUGEPAGE);
+	odp_check(&b);
+#ifdef MADV_HWPOISON
+	if (madvise(b.mem->addr + 5 * PAGE, PAGE, MADV_HWPOISON))
+#endif
+		rc_skip("MADV_HWPOISON: %s", strerror(errno));
+	odp_get_fails(&b, 0, LEN);
+	odp_reconnect(&b);
+	odp_put_fails(&b, 5 * PAGE + 8, 8);
+	odp_reconnect(&b);
+	odp_check_at(&b, 6 * PAGE, LEN - 6 * PAGE, b.mem->addr + 6 * PAGE);
+	odp_map_fixed(b.mem->addr + 5 * PAGE, PAGE);
+	odp_check(&b);
+}
+
+static void need_two_nodes(void)
+{
+	if (access("/sys/devices/system/node/node1", F_OK))
+		rc_skip("the machine has one NUMA node (numa=fake=2 makes two)");
+}
+
+/* From node to node, page by page and by policy. */
+static void disturb_nodes(struct odp_disturber *d)
+{
+	unsigned long mask = d->turns & 1 ? 1 : 2;
+	int nodes[LEN_PAGES], status[LEN_PAGES];
+	void *pages[LEN_PAGES];
+
+	for (size_t i = 0; i < LEN_PAGES; i++) {
+		pages[i] = d->addr + i * PAGE;
+		nodes[i] = (i + d->turns) & 1;
+		status[i] = -1;
+	}
+	if (syscall(SYS_move_pages, 0, LEN_PAGES, pages, nodes, status, MPOL_MF_MOVE) < 0)
+		d->err = errno;
+	if (syscall(SYS_mbind, d->addr, d->len, MPOL_BIND, &mask, 8 * sizeof(mask),
+		    MPOL_MF_MOVE))
+		d->err = errno;
+}
+
+static void traffic_while_moving_nodes(const void *arg)
+{
+	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_disturber d = {
+		.disturb = disturb_nodes, .addr = b.mem->addr, .len = LEN,
+	};
+	long before = vmstat("pgmigrate_success");
+
+	need_two_nodes();
+	madvise(b.mem->addr, LEN, MADV_NOHUGEPAGE);
+	odp_traffic_while(&b, &d);
+	rc_require(!d.err, "pages could not be moved: %s", strerror(d.err));
+	rc_require(vmstat("pgmigrate_success") > before, "no page was moved");
+}
+
+/* The balancer takes entries away to see who uses the pages, and moves them. */
+static void traffic_while_balancing(const void *arg)
+{
+	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	long before = vmstat("numa_pte_updates");
+	uint64_t end = rc_now_ms() + 15000;
+
+	need_two_nodes();
+	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
+	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
+	odp_set("/proc/sys/kernel/numa_balancing", "1");
+	while (vmstat("numa_pte_updates") < before + (long)LEN_PAGES && rc_now_ms() < end)
+		odp_check(&b);
+	rc_require(vmstat("numa_pte_updates") > before, "nothing was balanced");
+}
+
+/* --- memory that goes offline --- */
+
+/* The memory block of a page, -1 if that cannot be known. */
+static long block_of(const void *addr, unsigned long block_size)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = pread(fd, &entry, sizeof(entry), (uintptr_t)addr / PAGE * sizeof(entry));
+	close(fd);
+	entry &= (1ULL << 55) - 1;
+	return n == sizeof(entry) && entry ? (long)(entry * PAGE / block_size) : -1;
+}
+
+static int set_block(long block, const char *state)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), MEMORY "memory%ld/state", block);
+	return odp_write_file(path, state);
+}
+
+static void disturb_block(struct odp_disturber *d)
+{
+	if (d->turns) {
+		rc_sleep_ms(1);
+		return;
+	}
+	d->err = set_block(d->fd, "offline");
+	if (!d->err)
+		rc_ok(set_block(d->fd, "online"));
+}
+
+/* The whole block under the memory is taken away while traffic runs. */
+static void memory_offline(const void *arg)
+{
+	unsigned long block_size = odp_read_number(MEMORY "block_size_bytes", 16);
+	size_t len = 96 * MIB;
+	uint8_t *map = odp_map_aligned(len, 2 * MIB);
+	struct odp_disturber d = { .disturb = disturb_block, .err = EBUSY };
+	long block, before = -1;
+
+	odp_need(((const struct odp_variant *)arg)->kind);
+	if (block_size == -1UL)
+		rc_skip("this kernel takes no memory offline");
+	if (madvise(map, len, MADV_POPULATE_WRITE))
+		rc_skip("MADV_POPULATE_WRITE: %s", strerror(errno));
+	for (size_t off = 0; off < len && d.err; off += 8 * MIB) {
+		struct odp_bench b;
+
+		block = block_of(map + off, block_size);
+		if (block < 0 || block == before)
+			continue;
+		before = d.fd = block;
+		d.turns = d.stop = 0;
+		b = odp_bench(arg, map + off, LEN);
+		odp_traffic_while(&b, &d);
+		if (!d.err)
+			rc_require(block_of(map + off, block_size) >= 0, "the page is gone");
+	}
+	if (d.err)
+		rc_skip("no block can go offline: %s", strerror(d.err));
+}
+
+static void add_tests(void)
+{
+	odp_test(ksm, "ksm", ODP_ALL_SIDES);
+	odp_test(ksm_under_traffic, "ksm_under_traffic", ODP_RDMA_SIDES);
+	odp_test(traffic_while_compacting, "traffic_while_compacting", ODP_RDMA_SIDES);
+	odp_test(traffic_while_pages_retire, "traffic_while_pages_retire", ODP_RDMA_SIDES);
+	odp_test(poisoned, "poisoned", ODP_ALL_SIDES);
+	odp_test(traffic_while_moving_nodes, "traffic_while_moving_nodes", ODP_ALL_SIDES);
+	odp_test(traffic_while_balancing, "traffic_while_balancing", ODP_RDMA_SIDES);
+	odp_test(memory_offline, "memory_offline", ODP_RDMA_SIDES);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand memory under a userfaultfd, as in post-copy migration: missing and
+ * write-protected pages that the NIC meets are reported to the handler and
+ * waited for, however long it takes, and only by who needs the page.
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "odp_bench.h"
+
+#define SLOW_MS		300
+
+/**
+ * struct handler - a thread that answers the faults of one range
+ * @fd: the userfaultfd
+ * @mem: the range
+ * @content: what a missing page gets
+ * @saved: where a page goes before it may be written
+ * @delay_ms: before the first answer; after @random, below that before each
+ * @gate: answers wait for it, but no longer than 3 s
+ * @gave_up: nobody opened the gate
+ * @missing: faults answered
+ * @protected: likewise
+ */
+struct handler {
+	int fd;
+	uint8_t *mem;
+	uint8_t *content, *saved;
+	unsigned int delay_ms;
+	bool random;
+	bool gate, gave_up;
+	unsigned int missing, protected;
+	pthread_t thread;
+	bool stop;
+};
+
+static bool is_set(const bool *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static void set(bool *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_RELEASE);
+}
+
+/* --- the handler --- */
+
+static void give_page(struct handler *h, size_t off)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)h->mem + off,
+		.src = (uintptr_t)h->content + off,
+		.len = PAGE,
+	};
+	struct uffdio_range wake = { copy.dst, PAGE };
+
+	h->missing++;
+	if (!ioctl(h->fd, UFFDIO_COPY, &copy))
+		return;
+	rc_require(errno == EEXIST, "UFFDIO_COPY: %s", strerror(errno));
+	rc_ok(ioctl(h->fd, UFFDIO_WAKE, &wake));
+}
+
+static void let_write(struct handler *h, size_t off)
+{
+	struct uffdio_writeprotect wp = { { (uintptr_t)h->mem + off, PAGE }, 0 };
+
+	h->protected++;
+	memcpy(h->saved + off, h->mem + off, PAGE);
+	rc_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
+}
+
+static void take_time(struct handler *h)
+{
+	uint64_t end = rc_now_ms() + 3000;
+
+	rc_sleep_ms(h->random ? rc_below(h->delay_ms) : h->delay_ms);
+	if (!h->random)
+		h->delay_ms = 0;
+	while (is_set(&h->gate) && rc_now_ms() < end)
+		rc_sleep_ms(1);
+	if (is_set(&h->gate))
+		set(&h->gave_up, true);
+}
+
+static void *handler_run(void *arg)
+{
+	struct handler *h = arg;
+	struct pollfd fd = { .fd = h->fd, .events = POLLIN };
+	struct uffd_msg msg;
+	size_t off;
+
+	while (!is_set(&h->stop)) {
+		if (poll(&fd, 1, 10) != 1 || read(h->fd, &msg, sizeof(msg)) != sizeof(msg))
+			continue;
+		off = (msg.arg.pagefault.address & ~(PAGE - 1)) - (uintptr_t)h->mem;
+		take_time(h);
+		if (msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP)
+			let_write(h, off);
+		else
+			give_page(h, off);
+	}
+	return NULL;
+}
+
+static void handler_end(void *obj)
+{
+	struct handler *h = obj;
+
+	set(&h->stop, true);
+	pthread_join(h->thread, NULL);
+	close(h->fd);
+	free(h);
+}
+
+static int open_uffd(uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		rc_skip("userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
+/* Not yet answering: see handler_start(). */
+static struct handler *handler_new(uint8_t *mem, size_t len, uint64_t mode)
+{
+	struct handler *h = calloc(1, sizeof(*h));
+	struct uffdio_register reg = { { (uintptr_t)mem, len }, mode, 0 };
+
+	rc_require(h, "out of memory");
+	h->fd = open_uffd(mode & UFFDIO_REGISTER_MODE_WP ? UFFD_FEATURE_PAGEFAULT_FLAG_WP : 0);
+	h->mem = mem;
+	h->content = rc_map(len, 0);
+	h->saved = rc_map(len, 0);
+	rc_fill(h->content, len);
+	if (ioctl(h->fd, UFFDIO_REGISTER, &reg))
+		rc_skip("UFFDIO_REGISTER: %s", strerror(errno));
+	return h;
+}
+
+static void handler_start(struct handler *h)
+{
+	rc_ok(pthread_create(&h->thread, NULL, handler_run, h));
+	rc_defer(handler_end, h);
+}
+
+static void protect(struct handler *h, size_t len)
+{
+	struct uffdio_writeprotect wp = {
+		{ (uintptr_t)h->mem, len }, UFFDIO_WRITEPROTECT_MODE_WP
+	};
+
+	rc_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
+}
+
+/* Memory whose faults cost one handler's patience and no retransmission. */
+static struct odp_bench patient_bench(const void *arg, uint8_t *mem)
+{
+	struct rc_attr attr = rc_attr_default;
+
+	attr.timeout = 20;		/* 4.3 s */
+	madvise(mem, LEN, MADV_NOHUGEPAGE);
+	return odp_bench_attr(arg, mem, LEN, &attr);
+}
+
+/* --- tests --- */
+
+static void missing_run(const void *arg, uint8_t *mem)
+{
+	struct odp_bench b = patient_bench(arg, mem);
+	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	uint64_t start = rc_now_ms();
+	unsigned int faults;
+
+	h->delay_ms = SLOW_MS;
+	handler_start(h);
+	odp_get(&b, 0, LEN);
+	rc_require(!memcmp(b.back->addr, h->content, LEN), "got other data than the handler gave");
+	rc_require(rc_now_ms() - start >= SLOW_MS, "the handler was not waited for");
+	rc_require(h->missing, "no fault reached the handler");
+	odp_check(&b);
+
+	rc_ok(madvise(mem, LEN, MADV_REMOVE) && madvise(mem, LEN, MADV_DONTNEED));
+	faults = h->missing;
+	odp_check_at(&b, 100, LEN - 200, mem + 100);
+	rc_require(h->missing > faults, "the put met no fault");
+	rc_require(!memcmp(mem, h->content, 100), "beside the put, the page is not the handler's");
+	rc_require(!memcmp(mem + LEN - 100, h->content + LEN - 100, 100),
+		   "beside the put, the page is not the handler's");
+}
+
+static void missing(const void *arg)
+{
+	missing_run(arg, rc_map(LEN, 0));
+}
+
+static void missing_in_file(const void *arg)
+{
+	missing_run(arg, odp_memfd(LEN, MAP_SHARED).nic);
+}
+
+static void write_protected(const void *arg)
+{
+	uint8_t *mem = rc_map(LEN, 0), *want;
+	struct odp_bench b = patient_bench(arg, mem);
+	struct handler *h;
+
+	odp_check(&b);
+	want = odp_copy_of(mem, LEN);
+	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_WP);
+	h->delay_ms = SLOW_MS;
+	protect(h, LEN);
+	handler_start(h);
+	odp_get(&b, 0, LEN);
+	rc_require(!memcmp(b.back->addr, want, LEN), "got other data");
+	rc_require(!h->protected, "a get was reported as a write");
+	odp_put(&b, 0, LEN);
+	rc_require(h->protected == LEN / PAGE, "%u writes were reported, want %lu",
+		   h->protected, LEN / PAGE);
+	rc_require(!memcmp(h->saved, want, LEN), "it was written before the handler allowed it");
+	odp_check(&b);
+	want = odp_copy_of(mem, LEN);
+	protect(h, LEN);		/* while the NIC has it writable */
+	odp_put(&b, 10 * PAGE, PAGE);
+	rc_require(h->protected == LEN / PAGE + 1, "a write after protecting again was missed");
+	rc_require(!memcmp(h->saved + 10 * PAGE, want + 10 * PAGE, PAGE),
+		   "it was written before the handler allowed it");
+	odp_check_get(&b);
+}
+
+/* Posting does not wait for the handler, and neither do other QPs. */
+static void others_go_on(const void *arg)
+{
+	uint8_t *mem = rc_map(LEN, 0);
+	struct odp_bench b = patient_bench(arg, mem);
+	struct odp_bench other = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	uint64_t start = rc_now_ms();
+
+	set(&h->gate, true);
+	handler_start(h);
+	odp_put_start(&b, 0, LEN);
+	rc_require(rc_now_ms() - start < 2000, "posting waited for the fault");
+	for (int i = 0; i < 20; i++)
+		odp_check(&other);
+	rc_want_none(odp_cq(&b, true), 1);
+	rc_require(!is_set(&h->gave_up), "another QP waited for the fault");
+	set(&h->gate, false);
+	odp_put_end(&b);
+	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	odp_check(&b);
+}
+
+/* The handler goes away: its faults are then as any others. */
+static void handler_closes(const void *arg)
+{
+	uint8_t *mem = rc_map(LEN, 0);
+	struct odp_bench b = patient_bench(arg, mem);
+	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	struct pollfd fd = { .fd = h->fd, .events = POLLIN };
+
+	odp_put_start(&b, 0, LEN);
+	rc_require(poll(&fd, 1, 5000) == 1, "no fault reached the handler");
+	rc_want_none(odp_cq(&b, true), 10);
+	close(h->fd);
+	free(h);
+	odp_put_end(&b);
+	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	odp_check(&b);
+}
+
+/* Post-copy: traffic all over memory that comes page by page, in any order. */
+static void post_copy(const void *arg)
+{
+	uint8_t *mem = rc_map(LEN, 0), *want;
+	struct odp_bench b = patient_bench(arg, mem);
+	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+
+	h->delay_ms = 5;
+	h->random = true;
+	want = odp_copy_of(h->content, LEN);
+	handler_start(h);
+	for (int i = 0; i < 60; i++) {
+		size_t off = rc_below(LEN - 1), len = 1 + rc_below(LEN - off);
+
+		len = len > 3 * PAGE ? 3 * PAGE : len;
+		if (rc_chance(50)) {
+			odp_put(&b, off, len);
+			memcpy(want + off, b.src->addr, len);
+		} else {
+			odp_get(&b, off, len);
+			rc_require(!memcmp(b.back->addr, want + off, len), "got wrong data");
+		}
+	}
+	rc_require(!memcmp(mem, want, LEN), "the memory is not what was put and given");
+}
+
+static void add_tests(void)
+{
+	odp_test(missing, "missing", ODP_ALL_SIDES);
+	odp_test(missing_in_file, "missing_in_file", ODP_ALL_SIDES);
+	odp_test(write_protected, "write_protected", ODP_ALL_SIDES);
+	odp_test(others_go_on, "others_go_on", ODP_ALL_SIDES);
+	odp_test(handler_closes, "handler_closes", ODP_ALL_SIDES);
+	odp_test(post_copy, "post_copy", ODP_ALL_SIDES);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}
