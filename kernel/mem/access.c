@@ -247,21 +247,25 @@ void nopin_miss_widen(struct nopin_miss *miss, u64 remaining)
 /**
  * nopin_miss_resolve - make the pages of a miss present
  * @miss: the miss; its region may be deregistered and its device be gone
+ * @prompt: do not wait for a program that handles faults itself
  * @pages: how many became present is added
  *
  * They may be gone again before the access is repeated, which then misses again.
  *
  * Return: 0; -EFAULT when the process has no such memory or may not write it;
  *	or what else nopin_mirror_fault() says.
- * Context: process, sleeps; with userfaultfd for as long as a program likes.
+ * Context: process, sleeps; unless @prompt, with userfaultfd for as long as a
+ *	program likes.
  */
-int nopin_miss_resolve(const struct nopin_miss *miss, u64 *pages)
+int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages)
 {
 	struct nopin_region *region = miss->region;
 	unsigned int flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0;
 	u64 before = *pages;
 	int ret;
 
+	if (prompt)
+		flags |= NOPIN_FAULT_PROMPT;
 	ret = nopin_mirror_fault(region->mirror, miss->va, miss->need, miss->want,
 				 flags, pages);
 	atomic64_add(*pages - before, &region->page_faults);

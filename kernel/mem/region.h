@@ -108,7 +108,7 @@ int nopin_region_check(struct ib_pd *pd, u32 key, u64 iova, u64 len, int rights)
 
 bool nopin_miss_is_current(const struct nopin_miss *miss);
 void nopin_miss_widen(struct nopin_miss *miss, u64 remaining);
-int nopin_miss_resolve(const struct nopin_miss *miss, u64 *pages);
+int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages);
 void nopin_miss_drop(struct nopin_miss *miss);
 
 /* prefetch.c */

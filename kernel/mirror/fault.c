@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
 
 #include "span.h"
 #include "trace.h"
@@ -49,6 +50,7 @@
  * @deadline: when to stop trying, jiffies
  * @missing: needed pages that the CPU did not have when HMM looked last
  * @batch: pages that this attempt may fault
+ * @prompt_end: up to here the kernel itself can resolve all faults
  * @tried: the pages that are only wanted were faulted, as far as they can be
  * @blind: fault before looking, it will be needed
  * @pages: pages that became present, over all spans
@@ -72,6 +74,7 @@ struct nopin_fault {
 	unsigned long deadline;
 	unsigned int missing;
 	unsigned int batch;
+	unsigned long prompt_end;
 	bool tried;
 	bool blind;
 	u64 pages;
@@ -282,16 +285,30 @@ static int nopin_fault_look(struct nopin_fault *fault)
 	return hmm_range_fault(&range);
 }
 
+/* Would a program have to answer a fault at @va? Looks at each mapping once. */
+static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
+{
+	struct vm_area_struct *vma;
+
+	if (!(fault->flags & NOPIN_FAULT_PROMPT) || va < fault->prompt_end)
+		return true;
+	vma = vma_lookup(fault->mirror->mm, va);
+	fault->prompt_end = vma && !userfaultfd_armed(vma) ? vma->vm_end : 0;
+	return !vma || fault->prompt_end; /* no mapping is a prompt error */
+}
+
 /* As if the CPU took the fault. Drops and takes mmap_lock where that waits. */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
+	unsigned long va = nopin_fault_va(fault, i);
 	unsigned int fault_flags = FAULT_FLAG_REMOTE;
 	bool unlocked = false;
 
+	if (!nopin_fault_is_prompt(fault, va))
+		return -EINPROGRESS;
 	if (nopin_fault_writes(fault))
 		fault_flags |= FAULT_FLAG_WRITE;
-	return fixup_user_fault(fault->mirror->mm, nopin_fault_va(fault, i),
-				fault_flags, &unlocked);
+	return fixup_user_fault(fault->mirror->mm, va, fault_flags, &unlocked);
 }
 
 /* Memory without pages to copy from (VM_IO, VM_PFNMAP), or no memory at all. */
@@ -311,6 +328,7 @@ static int nopin_fault_touch_missing(struct nopin_fault *fault)
 	unsigned int i;
 	int ret = 0;
 
+	fault->prompt_end = 0;
 	fault->batch = min(batch * NOPIN_BATCH_STEP, NOPIN_SPAN_PAGES);
 	for (i = fault->first; i < fault->want_end && batch; i++) {
 		if (nopin_fault_has(fault, i))
@@ -399,8 +417,7 @@ static int nopin_fault_set_window(struct nopin_fault *fault)
 	fault->pfn = fault->line;
 	if (fault->win_end - fault->base > NOPIN_LINE_PAGES) {
 		if (!fault->whole)
-			fault->whole = kmalloc_array(NOPIN_SPAN_PAGES,
-						     sizeof(*fault->whole),
+			fault->whole = kmalloc_array(NOPIN_SPAN_PAGES, sizeof(*fault->whole),
 						     GFP_KERNEL);
 		fault->pfn = fault->whole;
 	}
@@ -415,13 +432,11 @@ static int nopin_fault_set_window(struct nopin_fault *fault)
 /* Every attempt that leaves fewer pages missing starts the time anew. */
 static bool nopin_fault_may_retry(struct nopin_fault *fault)
 {
-	unsigned int missing = nopin_fault_missing(fault, fault->first,
-						   fault->need_end);
+	unsigned int missing = nopin_fault_missing(fault, fault->first, fault->need_end);
 
 	if (missing < fault->missing) {
 		fault->missing = missing;
-		fault->deadline = jiffies +
-				  msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+		fault->deadline = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
 	}
 	return time_before(jiffies, fault->deadline);
 }
@@ -539,7 +554,7 @@ static int nopin_fault_charged(struct nopin_fault *fault, u64 va, u64 need_end,
  * @va: address in the mirrored process
  * @need: bytes that must become present
  * @want: bytes from @va, more than @need, that should if they can
- * @flags: NOPIN_FAULT_WRITE, NOPIN_FAULT_SNAPSHOT
+ * @flags: NOPIN_FAULT_WRITE, NOPIN_FAULT_SNAPSHOT, NOPIN_FAULT_PROMPT
  * @pages: the number of pages that became present is added; may be NULL
  *
  * The mirror stays a cache: what is present on return may be gone before the
@@ -549,7 +564,8 @@ static int nopin_fault_charged(struct nopin_fault *fault, u64 va, u64 need_end,
  * always 0 unless memory is short. -EFAULT for a hole, for missing rights, for
  * memory that only the CPU can reach, and when the process is gone; -EBUSY when
  * invalidations kept interfering for a second, where another call may succeed;
- * -ENOMEM; -EINTR when the caller has been killed.
+ * -ENOMEM; -EINTR when the caller has been killed; -EINPROGRESS when a program
+ * has to answer the fault and NOPIN_FAULT_PROMPT forbids to wait for it.
  * Context: process, sleeps; mmap_lock not held.
  */
 int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,

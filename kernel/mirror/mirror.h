@@ -66,6 +66,7 @@ bool nopin_mirror_present(struct nopin_mirror *mirror, u64 va, size_t len,
 /* How hard nopin_mirror_fault() tries. */
 #define NOPIN_FAULT_WRITE	0x1	/* the pages will be written */
 #define NOPIN_FAULT_SNAPSHOT	0x2	/* take only what is present (NO_FAULT) */
+#define NOPIN_FAULT_PROMPT	0x4	/* not if a program must answer (userfaultfd) */
 
 int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
 		       size_t want, unsigned int flags, u64 *pages);

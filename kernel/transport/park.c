@@ -86,13 +86,13 @@ void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
  * Memory may be short for a moment only, and giving up costs the program its
  * connection.
  */
-static int nopin_wait_fetch(struct nopin_wait *wait, u64 *pages)
+static int nopin_wait_fetch(struct nopin_wait *wait, bool prompt, u64 *pages)
 {
 	unsigned int ms;
 	int err;
 
 	for (ms = 1; ms <= NOPIN_NOMEM_PATIENCE_MS; ms *= 2) {
-		err = nopin_miss_resolve(&wait->miss, pages);
+		err = nopin_miss_resolve(&wait->miss, prompt, pages);
 		if (err != -ENOMEM)
 			break;
 		msleep(ms);
@@ -155,16 +155,25 @@ static void nopin_wait_free(struct nopin_wait *wait)
  * @qp: the QP, kept by the caller
  * @wait: of sq.park, which was waiting; this caller fetches the page
  *
+ * Posting a request must not wait for a userfaultfd handler: the program that
+ * posts may have other QPs to see to, or be the handler.
+ *
+ * Return: false when a worker now waits instead.
  * Context: process, no lock held.
  */
-void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
+bool nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 {
 	u64 pages = 0;
-	int err = nopin_wait_fetch(wait, &pages);
+	int err = nopin_wait_fetch(wait, true, &pages);
 
 	nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
+	if (err == -EINPROGRESS) {
+		queue_work(nopin_fault_wq, &wait->work);
+		return false;
+	}
 	if (!nopin_sq_end_wait(qp, wait, err))
 		nopin_wait_free(wait);
+	return true;
 }
 
 /**
@@ -178,7 +187,7 @@ void nopin_fault_work(struct work_struct *work)
 	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
 	bool waited = false;
 	u64 pages = 0;
-	int err = nopin_wait_fetch(wait, &pages);
+	int err = nopin_wait_fetch(wait, false, &pages);
 	/* Of its QP only the number is sure; the wait itself says if it is the same. */
 	struct nopin_qp *qp = nopin_qp_lookup(wait->qpn);
 

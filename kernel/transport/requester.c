@@ -471,9 +471,9 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 	park->defer = false;
 	spin_unlock_bh(&qp->sq.lock);
 
-	if (wait)
-		nopin_sq_resolve(qp, wait);
-	return more || wait;
+	if (wait && nopin_sq_resolve(qp, wait))
+		more = true;
+	return more;
 }
 
 static void nopin_doorbell_flush(struct nopin_qp *qp)
