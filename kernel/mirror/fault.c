@@ -9,7 +9,6 @@
  * memory from a hole, and breaking copy-on-write outside of the notifier's
  * critical section does not make that section start again, once a page.
  */
-#include <linux/hmm.h>
 #include <linux/memcontrol.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
@@ -17,236 +16,11 @@
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
-#include "span.h"
+#include "fault.h"
 #include "trace.h"
-
-/*
- * Where looking around brought new entries a fault looks at four times as many
- * pages the next time, where it brought none at few. As log2 of the pages.
- */
-#define NOPIN_WINDOW_MIN	2
-#define NOPIN_WINDOW_STEP	2
 
 /* How many times as many pages the next attempt may have to fault. */
 #define NOPIN_BATCH_STEP	16
-
-/**
- * struct nopin_fault - a fault in one span
- * @mirror: where
- * @span: the span, kept by nopin_span_get()
- * @flags: NOPIN_FAULT_*
- * @first: first page asked for; pages are counted from the start of the span
- * @need_end: end of the pages that must become present
- * @want_end: end of the pages that should
- * @win_first: first page looked at
- * @win_end: end of the pages looked at
- * @pfn: what HMM said about each page from @base on, later the entries
- * @base: page of @pfn[0], the first of its line
- * @line: @pfn for a window of one line
- * @whole: @pfn for a larger one, NULL as long as there was none
- * @bits: pages that get an entry
- * @room: memory for the entries
- * @seq: the notifier's sequence that @pfn belongs to
- * @deadline: when to stop trying, jiffies
- * @missing: needed pages that the CPU did not have when HMM looked last
- * @batch: pages that this attempt may fault
- * @prompt_end: up to here the kernel itself can resolve all faults
- * @tried: the pages that are only wanted were faulted, as far as they can be
- * @blind: fault before looking, it will be needed
- * @pages: pages that became present, over all spans
- */
-struct nopin_fault {
-	struct nopin_mirror *mirror;
-	struct nopin_span *span;
-	unsigned int flags;
-	unsigned int first;
-	unsigned int need_end;
-	unsigned int want_end;
-	unsigned int win_first;
-	unsigned int win_end;
-	unsigned long *pfn;
-	unsigned int base;
-	unsigned long line[NOPIN_LINE_PAGES];
-	unsigned long *whole;
-	u64 bits[NOPIN_SPAN_LINES];
-	struct nopin_room room;
-	unsigned long seq;
-	unsigned long deadline;
-	unsigned int missing;
-	unsigned int batch;
-	unsigned long prompt_end;
-	bool tried;
-	bool blind;
-	u64 pages;
-};
-
-static bool nopin_fault_writes(const struct nopin_fault *fault)
-{
-	return fault->flags & NOPIN_FAULT_WRITE;
-}
-
-static unsigned long nopin_fault_va(const struct nopin_fault *fault, unsigned int i)
-{
-	return nopin_span_start(fault->span) + ((unsigned long)i << PAGE_SHIFT);
-}
-
-static unsigned long *nopin_fault_pfn(const struct nopin_fault *fault, unsigned int i)
-{
-	return fault->pfn + (i - fault->base);
-}
-
-/* The entry for what HMM said about page @i, or 0. */
-static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned int i)
-{
-	return nopin_entry_make(*nopin_fault_pfn(fault, i), nopin_fault_writes(fault),
-				i >= fault->first && i < fault->want_end);
-}
-
-/* Does one mapping of the CPU cover the span? Then it does for every page. */
-static bool nopin_fault_is_huge(const struct nopin_fault *fault)
-{
-	unsigned long hmm = *nopin_fault_pfn(fault, fault->first);
-
-	return hmm & HMM_PFN_VALID && hmm_pfn_to_map_order(hmm) >= NOPIN_SPAN_ORDER;
-}
-
-static void nopin_fault_collect(struct nopin_fault *fault)
-{
-	unsigned int i;
-
-	memset(fault->bits, 0, sizeof(fault->bits));
-	for (i = fault->win_first; i < fault->win_end; i++)
-		if (*nopin_fault_pfn(fault, i) & HMM_PFN_VALID)
-			fault->bits[i / NOPIN_LINE_PAGES] |=
-				BIT_ULL(i % NOPIN_LINE_PAGES);
-}
-
-static void nopin_fault_install_huge(struct nopin_fault *fault)
-{
-	unsigned long entry = nopin_fault_entry(fault, fault->first);
-
-	if (entry)
-		entry -= (unsigned long)fault->first << NOPIN_ENTRY_PFN_SHIFT;
-	if (entry)
-		nopin_span_set_huge(fault->span, entry);
-}
-
-/*
- * Make the entries of the window. What is there already and is good enough is
- * left alone: looking at its struct page would cost more than anything else.
- */
-static void nopin_fault_make_entries(struct nopin_fault *fault)
-{
-	unsigned int i;
-
-	for (i = fault->win_first; i < fault->win_end; i++) {
-		u64 *bits = &fault->bits[i / NOPIN_LINE_PAGES];
-		u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
-		unsigned long entry = 0;
-
-		if (!(*bits & bit))
-			continue;
-		if (!nopin_entry_allows(nopin_span_entry(fault->span, i),
-					nopin_fault_writes(fault)))
-			entry = nopin_fault_entry(fault, i);
-		*nopin_fault_pfn(fault, i) = entry;
-		if (!entry)
-			*bits &= ~bit;
-	}
-}
-
-/* How many of the pages asked for are there already? */
-static unsigned int nopin_fault_present(const struct nopin_fault *fault)
-{
-	unsigned int i, n = 0;
-
-	for (i = fault->first; i < fault->want_end; i++)
-		n += nopin_entry_allows(nopin_span_entry(fault->span, i),
-					nopin_fault_writes(fault));
-	return n;
-}
-
-static void nopin_fault_install_pages(struct nopin_fault *fault)
-{
-	nopin_fault_make_entries(fault);
-	nopin_span_merge(fault->span, fault->bits, fault->pfn, fault->base,
-			 &fault->room);
-}
-
-/* @gained: pages beside those asked for that the fault brought */
-static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gained)
-{
-	unsigned int size = fault->win_end - fault->win_first;
-	struct nopin_span *span = fault->span;
-
-	if (gained && gained * 2 >= size - (fault->want_end - fault->first))
-		span->window = min_t(unsigned int, NOPIN_SPAN_ORDER,
-				     ilog2(size) + NOPIN_WINDOW_STEP);
-	else if (!gained)
-		span->window = NOPIN_WINDOW_MIN;
-}
-
-/* With the span locked for writing and HMM's results valid. */
-static int nopin_fault_fill(struct nopin_fault *fault)
-{
-	struct nopin_span *span = fault->span;
-	bool huge = nopin_fault_is_huge(fault);
-	int asked, all;
-
-	/* Pages and one mapping of all of them exclude each other. */
-	if (span->huge && !huge)
-		nopin_span_clear_all(span);
-	asked = nopin_fault_present(fault);
-	all = span->present;
-	if (huge)
-		nopin_fault_install_huge(fault);
-	else
-		nopin_fault_install_pages(fault);
-	asked = nopin_fault_present(fault) - asked;
-	all = span->present - all;
-	fault->pages += asked;
-	nopin_fault_adapt_window(fault, max(all - asked, 0));
-
-	/* Valid for the CPU but not for us. */
-	if (!nopin_span_allows(span, fault->first, fault->need_end,
-			       nopin_fault_writes(fault)))
-		return -EFAULT;
-	return 0;
-}
-
-/* -EAGAIN: another fault filled the span meanwhile, more room is needed. */
-static int nopin_fault_try_install(struct nopin_fault *fault)
-{
-	struct nopin_span *span = fault->span;
-	int ret;
-
-	nopin_span_write_lock(span);
-	if (mmu_interval_read_retry(&span->notifier, fault->seq))
-		ret = -EBUSY;
-	else if (!nopin_fault_is_huge(fault) &&
-		 !nopin_span_has_room(span, fault->bits, &fault->room))
-		ret = -EAGAIN;
-	else
-		ret = nopin_fault_fill(fault);
-	nopin_span_write_unlock(span);
-	return ret;
-}
-
-static int nopin_fault_install(struct nopin_fault *fault)
-{
-	int ret;
-
-	nopin_fault_collect(fault);
-	do {
-		ret = 0;
-		if (!nopin_fault_is_huge(fault))
-			ret = nopin_span_reserve(fault->span, fault->bits,
-						 &fault->room);
-		if (!ret)
-			ret = nopin_fault_try_install(fault);
-	} while (ret == -EAGAIN);
-	return ret;
-}
 
 /* Is page @i as it is asked for, for the CPU? */
 static bool nopin_fault_has(const struct nopin_fault *fault, unsigned int i)
@@ -270,18 +44,21 @@ static unsigned int nopin_fault_missing(const struct nopin_fault *fault,
 
 /*
  * Read the CPU's page tables, without any fault: all of the window, for entries
- * that cost next to nothing now and a fault each later.
+ * that cost next to nothing now and a fault each later. An invalidation that is
+ * waited for here may hold mmap_lock, for reading, but does not wait for it.
  */
 static int nopin_fault_look(struct nopin_fault *fault)
 {
+	struct mmu_interval_notifier *notifier = &fault->span->notifier;
 	struct hmm_range range = {
-		.notifier = &fault->span->notifier,
-		.notifier_seq = fault->seq,
+		.notifier = notifier,
+		.notifier_seq = mmu_interval_read_begin(notifier),
 		.start = nopin_fault_va(fault, fault->win_first),
 		.end = nopin_fault_va(fault, fault->win_end),
 		.hmm_pfns = nopin_fault_pfn(fault, fault->win_first),
 	};
 
+	fault->seq = range.notifier_seq;
 	return hmm_range_fault(&range);
 }
 
@@ -367,8 +144,11 @@ static int nopin_fault_walk(struct nopin_fault *fault)
 			return ret;
 	}
 	fault->blind = false;
-	ret = nopin_fault_touch_missing(fault);
-	return ret ?: -EBUSY;
+	ret = nopin_fault_touch_missing(fault) ?: nopin_fault_look(fault);
+	if (ret || nopin_fault_is_satisfied(fault))
+		return ret;
+	fault->blind = true;
+	return -EBUSY;
 }
 
 static int nopin_fault_attempt(struct nopin_fault *fault)
@@ -376,7 +156,6 @@ static int nopin_fault_attempt(struct nopin_fault *fault)
 	struct mm_struct *mm = fault->mirror->mm;
 	int ret;
 
-	fault->seq = mmu_interval_read_begin(&fault->span->notifier);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	ret = nopin_fault_walk(fault);
@@ -388,12 +167,16 @@ static int nopin_fault_attempt(struct nopin_fault *fault)
  * A page may be there and the access was turned away for a writer that starves:
  * let that one go first, for the access that follows must not find it again.
  */
+static void nopin_fault_let_writers(struct nopin_fault *fault)
+{
+	while (atomic_read(&fault->span->starved))
+		cond_resched();
+}
+
 static bool nopin_fault_is_done(struct nopin_fault *fault)
 {
 	bool done;
 
-	while (atomic_read(&fault->span->starved))
-		cond_resched();
 	read_lock_bh(&fault->span->lock);
 	done = nopin_span_allows(fault->span, fault->first, fault->want_end,
 				 nopin_fault_writes(fault));
@@ -476,7 +259,8 @@ static int nopin_fault_span(struct nopin_fault *fault, u64 va, u64 need, u64 wan
 	/* Where the neighbours were not there, the next page will not be either. */
 	fault->blind = need && READ_ONCE(fault->span->window) == NOPIN_WINDOW_MIN;
 	memset(&fault->room, 0, sizeof(fault->room));
-	if (!nopin_fault_is_done(fault))
+	nopin_fault_let_writers(fault);
+	if (fault->blind || !nopin_fault_is_done(fault))
 		ret = nopin_fault_run(fault);
 	nopin_room_free(&fault->room);
 	nopin_span_put(fault->span);
@@ -534,18 +318,23 @@ static int nopin_fault_errno(int ret)
  * Page tables and our own are charged to the process that owns the memory, not
  * to the worker that happens to run the fault.
  */
-static int nopin_fault_charged(struct nopin_fault *fault, u64 va, u64 need_end,
-			       u64 want_end)
+static int nopin_fault_remote(struct nopin_fault *fault, u64 va, u64 need_end,
+			      u64 want_end)
 {
-	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(fault->mirror->mm);
-	struct mem_cgroup *old = set_active_memcg(memcg);
+	struct mm_struct *mm = fault->mirror->mm;
+	struct mem_cgroup *memcg, *old;
 	int ret;
 
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	memcg = get_mem_cgroup_from_mm(mm);
+	old = set_active_memcg(memcg);
 	ret = nopin_fault_spans(fault, va, need_end, want_end);
-	kfree(fault->whole);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
-	return nopin_fault_errno(ret);
+	/* The last user's exit would take its time, and it is not our job. */
+	mmput_async(mm);
+	return ret;
 }
 
 /**
@@ -582,15 +371,16 @@ int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
 		want_end = U64_MAX;
 	want_end = min_t(u64, want_end, mm->task_size);
 
-	if (!mmget_not_zero(mm))
-		return -EFAULT;
 	fault.mirror = mirror;
 	fault.flags = flags;
 	fault.pages = 0;
 	fault.whole = NULL;
-	ret = nopin_fault_charged(&fault, va, need_end, want_end);
-	/* The last user's exit would take its time, and it is not our job. */
-	mmput_async(mm);
+	if (current->mm == mm)
+		ret = nopin_fault_spans(&fault, va, need_end, want_end);
+	else
+		ret = nopin_fault_remote(&fault, va, need_end, want_end);
+	ret = nopin_fault_errno(ret);
+	kfree(fault.whole);
 
 	atomic64_add(fault.pages, &mirror->page_faults);
 	if (pages)

@@ -168,7 +168,7 @@ static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
 		return ERR_PTR(-ENOMEM);
 	rwlock_init(&span->lock);
 	span->mirror = mirror;
-	span->users = 1;
+	refcount_set(&span->users, 2);	/* the mirror and the fault that makes it */
 	span->window = NOPIN_WINDOW_FIRST;
 	ret = mmu_interval_notifier_insert(&span->notifier, mirror->mm,
 					   va & ~(NOPIN_SPAN_SIZE - 1),
@@ -197,24 +197,13 @@ static struct nopin_span *nopin_span_create(struct nopin_mirror *mirror, u64 va)
 	return span;
 }
 
-static bool nopin_span_use(struct nopin_span *span)
-{
-	bool alive;
-
-	nopin_span_write_lock(span);
-	alive = !span->dead;
-	span->users += alive;
-	nopin_span_write_unlock(span);
-	return alive;
-}
-
 static struct nopin_span *nopin_span_find(struct nopin_mirror *mirror, u64 va)
 {
 	struct nopin_span *span;
 
 	rcu_read_lock();
 	span = xa_load(&mirror->spans, va >> NOPIN_SPAN_SHIFT);
-	if (span && !nopin_span_use(span))
+	if (span && !refcount_inc_not_zero(&span->users))
 		span = NULL;
 	rcu_read_unlock();
 	return span;
@@ -256,11 +245,11 @@ void nopin_span_put(struct nopin_span *span)
 	u64 va = nopin_span_start(span);
 	bool idle;
 
-	nopin_span_write_lock(span);
-	span->users--;
-	idle = !span->users && !span->present;
-	nopin_span_write_unlock(span);
-	/* From here on the span may go at any time. */
+	rcu_read_lock();
+	refcount_dec(&span->users);
+	/* From here on the span may go at any time, but for RCU. */
+	idle = !READ_ONCE(span->present);
+	rcu_read_unlock();
 	if (idle) {
 		nopin_span_mark(mirror, va);
 		nopin_mirror_kick(mirror, NOPIN_REAP_DELAY);
@@ -268,11 +257,11 @@ void nopin_span_put(struct nopin_span *span)
 }
 
 /*
- * A span that is to go is dead and empty before its notifier is removed:
+ * A span that is to go has no user and is empty before its notifier is removed:
  *
  *  copy (RCU, softirq)                reap
  *  span = xa_load
- *                                     lock, dead = true, clear, unlock
+ *                                     lock, users = 0, clear, unlock
  *                                     erase, remove the notifier
  *                                     (nobody tells the span anything now)
  *  lock
@@ -284,11 +273,9 @@ static bool nopin_span_kill(struct nopin_span *span, bool force)
 	bool kill;
 
 	nopin_span_write_lock(span);
-	kill = force || (!span->users && !span->present);
-	if (kill) {
+	kill = force || (!span->present && refcount_dec_if_one(&span->users));
+	if (kill)
 		nopin_span_clear_all(span);
-		span->dead = true;
-	}
 	nopin_span_write_unlock(span);
 	return kill;
 }

@@ -57,7 +57,7 @@ static bool nopin_span_try_empty(struct nopin_span *span)
 
 	if (!write_trylock(&span->lock))
 		return false;
-	empty = !span->users && !span->dead;
+	empty = refcount_read(&span->users) == 1;
 	if (empty)
 		nopin_span_clear_all(span);
 	write_unlock(&span->lock);

@@ -173,10 +173,11 @@ static unsigned int nopin_room_round(unsigned int entries)
 	return NOPIN_LINE_PAGES;
 }
 
+/* Entries that line @l will have to hold, 0 when nothing is added to it. */
 static unsigned int nopin_line_wants(const struct nopin_span *span,
 				     unsigned int l, u64 bits)
 {
-	return hweight64(span->line[l].bits | bits);
+	return bits ? hweight64(span->line[l].bits | bits) : 0;
 }
 
 /**
@@ -256,7 +257,8 @@ void nopin_room_free(struct nopin_room *room)
 	unsigned int l;
 
 	for (l = 0; l < NOPIN_SPAN_LINES; l++)
-		kfree(room->entry[l]);
+		if (room->room[l])
+			kfree(room->entry[l]);
 }
 
 /*
@@ -322,7 +324,7 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 		unsigned int wants = nopin_line_wants(span, l, bits[l]);
 		bool adopt = wants > span->room[l];
 
-		if (!bits[l])
+		if (!wants)
 			continue;
 		span->present += wants - hweight64(line->bits);
 		nopin_line_merge(line, adopt ? room->entry[l] : line->entry, bits[l],

@@ -10,6 +10,7 @@
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -53,7 +54,7 @@ struct nopin_line {
 
 /**
  * struct nopin_span - what is known about 2 MiB of an address space
- * @lock: protects what follows it, up to @dead; hints may be read without it.
+ * @lock: protects what follows it, up to @window; hints may be read without it.
  *	Held for reading during copies, so that whoever holds it for writing
  *	knows that no copy is in flight. Softirqs read, so writers disable them.
  * @starved: writers that waited too long; readers stay out while it is not 0
@@ -61,9 +62,9 @@ struct nopin_line {
  * @line: the entries otherwise
  * @room: entries that fit into the memory of each line
  * @present: pages that have an entry
- * @users: faults in progress; the span outlives them
  * @window: log2 of the pages that the next fault looks at
- * @dead: left the mirror, takes no more entries
+ * @users: the mirror's reference and those of faults in progress, which the span
+ *	outlives; the mirror gives up the last one, and then only an empty span
  * @used: read since the shrinker last looked; a hint, no lock
  * @mirror: the owner, valid until the notifier is removed
  * @notifier: the mm's way to tell us; its sequence is protected by @lock
@@ -76,10 +77,9 @@ struct nopin_span {
 	struct nopin_line line[NOPIN_SPAN_LINES];
 	u8 room[NOPIN_SPAN_LINES];
 	u16 present;
-	u16 users;
 	u8 window;
-	bool dead;
 	bool used;
+	refcount_t users;
 
 	struct nopin_mirror *mirror;
 	struct mmu_interval_notifier notifier;

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The second half of a fault: what HMM read from the CPU's page tables becomes
+ * entries of the span, unless an invalidation came in between.
+ */
+#include "fault.h"
+
+/* The entry for what HMM said about page @i, or 0. */
+static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned int i)
+{
+	return nopin_entry_make(*nopin_fault_pfn(fault, i), nopin_fault_writes(fault),
+				i >= fault->first && i < fault->want_end);
+}
+
+/* Does one mapping of the CPU cover the span? Then it does for every page. */
+static bool nopin_fault_is_huge(const struct nopin_fault *fault)
+{
+	unsigned long hmm = *nopin_fault_pfn(fault, fault->first);
+
+	return hmm & HMM_PFN_VALID && hmm_pfn_to_map_order(hmm) >= NOPIN_SPAN_ORDER;
+}
+
+static void nopin_fault_collect(struct nopin_fault *fault)
+{
+	unsigned int i;
+
+	memset(fault->bits, 0, sizeof(fault->bits));
+	for (i = fault->win_first; i < fault->win_end; i++)
+		if (*nopin_fault_pfn(fault, i) & HMM_PFN_VALID)
+			fault->bits[i / NOPIN_LINE_PAGES] |=
+				BIT_ULL(i % NOPIN_LINE_PAGES);
+}
+
+static void nopin_fault_install_huge(struct nopin_fault *fault)
+{
+	unsigned long entry = nopin_fault_entry(fault, fault->first);
+
+	if (entry)
+		entry -= (unsigned long)fault->first << NOPIN_ENTRY_PFN_SHIFT;
+	if (entry)
+		nopin_span_set_huge(fault->span, entry);
+}
+
+/*
+ * Make the entries of the window. What is there already and is good enough is
+ * left alone: looking at its struct page would cost more than anything else.
+ */
+static void nopin_fault_make_entries(struct nopin_fault *fault)
+{
+	unsigned int i;
+
+	for (i = fault->win_first; i < fault->win_end; i++) {
+		u64 *bits = &fault->bits[i / NOPIN_LINE_PAGES];
+		u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
+		unsigned long entry = 0;
+
+		if (!(*bits & bit))
+			continue;
+		if (!nopin_entry_allows(nopin_span_entry(fault->span, i),
+					nopin_fault_writes(fault)))
+			entry = nopin_fault_entry(fault, i);
+		*nopin_fault_pfn(fault, i) = entry;
+		if (!entry)
+			*bits &= ~bit;
+	}
+}
+
+/* How many of the pages asked for are there already? */
+static unsigned int nopin_fault_present(const struct nopin_fault *fault)
+{
+	unsigned int i, n = 0;
+
+	for (i = fault->first; i < fault->want_end; i++)
+		n += nopin_entry_allows(nopin_span_entry(fault->span, i),
+					nopin_fault_writes(fault));
+	return n;
+}
+
+static void nopin_fault_install_pages(struct nopin_fault *fault)
+{
+	nopin_fault_make_entries(fault);
+	nopin_span_merge(fault->span, fault->bits, fault->pfn, fault->base,
+			 &fault->room);
+}
+
+/* @gained: pages beside those asked for that the fault brought */
+static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gained)
+{
+	unsigned int size = fault->win_end - fault->win_first;
+	struct nopin_span *span = fault->span;
+
+	if (gained && gained * 2 >= size - (fault->want_end - fault->first))
+		span->window = min_t(unsigned int, NOPIN_SPAN_ORDER,
+				     ilog2(size) + NOPIN_WINDOW_STEP);
+	else if (!gained)
+		span->window = NOPIN_WINDOW_MIN;
+}
+
+/* With the span locked for writing and HMM's results valid. */
+static int nopin_fault_fill(struct nopin_fault *fault)
+{
+	struct nopin_span *span = fault->span;
+	bool huge = nopin_fault_is_huge(fault);
+	int asked, all;
+
+	/* Pages and one mapping of all of them exclude each other. */
+	if (span->huge && !huge)
+		nopin_span_clear_all(span);
+	asked = nopin_fault_present(fault);
+	all = span->present;
+	if (huge)
+		nopin_fault_install_huge(fault);
+	else
+		nopin_fault_install_pages(fault);
+	asked = nopin_fault_present(fault) - asked;
+	all = span->present - all;
+	fault->pages += asked;
+	nopin_fault_adapt_window(fault, max(all - asked, 0));
+
+	/* Valid for the CPU but not for us. */
+	if (!nopin_span_allows(span, fault->first, fault->need_end,
+			       nopin_fault_writes(fault)))
+		return -EFAULT;
+	return 0;
+}
+
+/* -EAGAIN: more room is needed, perhaps for what other faults brought meanwhile. */
+static int nopin_fault_try_install(struct nopin_fault *fault)
+{
+	struct nopin_span *span = fault->span;
+	int ret;
+
+	nopin_span_write_lock(span);
+	if (mmu_interval_read_retry(&span->notifier, fault->seq))
+		ret = -EBUSY;
+	else if (!nopin_fault_is_huge(fault) &&
+		 !nopin_span_has_room(span, fault->bits, &fault->room))
+		ret = -EAGAIN;
+	else
+		ret = nopin_fault_fill(fault);
+	nopin_span_write_unlock(span);
+	return ret;
+}
+
+/**
+ * nopin_fault_install - enter what HMM said into the span
+ * @fault: the fault; its window has been looked at, with fault->seq
+ *
+ * Return: 0; -EBUSY when pages were taken away since; -EFAULT when a needed page
+ * is one that the CPU can reach but we cannot; -ENOMEM.
+ * Context: process, sleeps.
+ */
+int nopin_fault_install(struct nopin_fault *fault)
+{
+	int ret;
+
+	nopin_fault_collect(fault);
+	while ((ret = nopin_fault_try_install(fault)) == -EAGAIN) {
+		ret = nopin_span_reserve(fault->span, fault->bits, &fault->room);
+		if (ret)
+			break;
+	}
+	return ret;
+}
