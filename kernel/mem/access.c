@@ -112,7 +112,7 @@ static void nopin_pinned_access(const struct nopin_region *region, u64 va,
  *
  * Return: 0 or an error as at the top of this file. On -EAGAIN and -EFAULT
  *	pieces before the page may have been handled.
- * Context: softirq or process, no sleep.
+ * Context: softirq, or process with BH off.
  */
 int nopin_region_access(struct ib_pd *pd, u32 key, u64 iova, size_t len,
 			int rights, enum nopin_access access,
@@ -166,7 +166,7 @@ static int nopin_region_do_atomic(struct nopin_region *region, u64 va,
  *
  * Return: 0 or an error as at the top of this file, -EINVAL for memory that is
  *	not aligned to 8 bytes as well. Unless 0, nothing was done.
- * Context: softirq or process, no sleep.
+ * Context: softirq, or process with BH off.
  */
 int nopin_region_atomic(struct ib_pd *pd, u32 key, u64 iova,
 			struct nopin_atomic *atomic, struct nopin_miss *miss)

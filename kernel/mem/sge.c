@@ -91,7 +91,7 @@ static int nopin_sge_access(struct ib_pd *pd, const struct nopin_sge *sge,
  *
  * Return: 0; -ERANGE also when the list ends before the part does; otherwise as
  *	nopin_region_access().
- * Context: softirq or process, no sleep.
+ * Context: softirq, or process with BH off.
  */
 int nopin_sges_access(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 		      u64 offset, size_t len, enum nopin_access access,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Access through the mirror: find the entries, map the pages, let the caller
- * copy. Runs in softirq and in process context, never sleeps, never faults: a
+ * copy. Runs in softirq, or with BH off, never sleeps, never faults: a
  * page without an entry ends the access, and somebody who may sleep calls
  * nopin_mirror_fault().
  */
@@ -53,7 +53,7 @@ static int nopin_span_access(struct nopin_span *span, u64 va, size_t off,
 	if (!READ_ONCE(span->used))
 		WRITE_ONCE(span->used, true);
 
-	read_lock_bh(&span->lock);
+	read_lock(&span->lock);
 	while (len) {
 		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
 		unsigned long entry = nopin_span_entry(span, nopin_span_page(va));
@@ -65,7 +65,7 @@ static int nopin_span_access(struct nopin_span *span, u64 va, size_t off,
 		off += n;
 		len -= n;
 	}
-	read_unlock_bh(&span->lock);
+	read_unlock(&span->lock);
 	return ret;
 }
 
@@ -90,7 +90,8 @@ static size_t nopin_hold_bytes(u64 va, size_t len)
  * Return: 0 when all was handled; -EAGAIN when a page has no entry that allows
  * the access: pieces before it may have been handled, fault and repeat the
  * whole; -EFAULT when the range is not one of the process's address space.
- * Context: softirq or process, no sleep.
+ * Context: softirq, or process with BH off: no sleep, and no softirq may come in
+ * between, for it might access the same span.
  */
 int nopin_mirror_access(struct nopin_mirror *mirror, u64 va, size_t len,
 			enum nopin_access access, nopin_chunk_fn fn, void *ctx)
@@ -100,6 +101,7 @@ int nopin_mirror_access(struct nopin_mirror *mirror, u64 va, size_t len,
 
 	if (ret)
 		return ret;
+	lockdep_assert(in_softirq());
 	rcu_read_lock();
 	for (off = 0; off < len && !ret; off += n) {
 		struct nopin_span *span;
@@ -151,7 +153,7 @@ static void nopin_atomic_chunk(void *kaddr, size_t off, size_t len, void *ctx)
  * Return: 0; -EINVAL when @va is not aligned; -EAGAIN when the page has no
  * writable entry (nothing was done); -EFAULT when @va is no address of the
  * process.
- * Context: softirq or process, no sleep.
+ * Context: softirq, or process with BH off.
  */
 int nopin_mirror_atomic(struct nopin_mirror *mirror, u64 va,
 			struct nopin_atomic *atomic)
@@ -160,27 +162,4 @@ int nopin_mirror_atomic(struct nopin_mirror *mirror, u64 va,
 		return -EINVAL;
 	return nopin_mirror_access(mirror, va, sizeof(u64), NOPIN_WRITE,
 				   nopin_atomic_chunk, atomic);
-}
-
-static void nopin_present_chunk(void *kaddr, size_t off, size_t len, void *ctx)
-{
-}
-
-/**
- * nopin_mirror_present - would an access find everything it needs?
- * @mirror: the mirror
- * @va: address in the mirrored process
- * @len: bytes
- * @access: the kind of access
- *
- * What is true now may be false a moment later.
- *
- * Return: true when nopin_mirror_access() would return 0.
- * Context: softirq or process, no sleep.
- */
-bool nopin_mirror_present(struct nopin_mirror *mirror, u64 va, size_t len,
-			  enum nopin_access access)
-{
-	return !nopin_mirror_access(mirror, va, len, access, nopin_present_chunk,
-				    NULL);
 }

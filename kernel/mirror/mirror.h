@@ -60,8 +60,6 @@ int nopin_mirror_access(struct nopin_mirror *mirror, u64 va, size_t len,
 			enum nopin_access access, nopin_chunk_fn fn, void *ctx);
 int nopin_mirror_atomic(struct nopin_mirror *mirror, u64 va,
 			struct nopin_atomic *atomic);
-bool nopin_mirror_present(struct nopin_mirror *mirror, u64 va, size_t len,
-			  enum nopin_access access);
 
 /* How hard nopin_mirror_fault() tries. */
 #define NOPIN_FAULT_WRITE	0x1	/* the pages will be written */
