@@ -145,6 +145,7 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 
 /* loopback.c */
 struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp);
+bool nopin_loopback_is_alive(struct nopin_qp *qp);
 bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 			 const struct nopin_swqe *wqe, u32 *packets);
 

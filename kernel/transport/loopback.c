@@ -63,6 +63,27 @@ struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
 	return NULL;
 }
 
+/**
+ * nopin_loopback_is_alive - would the peer take a request?
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false when it would have to go as packets, if only into the void.
+ */
+bool nopin_loopback_is_alive(struct nopin_qp *qp)
+{
+	struct nopin_qp *peer = nopin_loopback_peer(qp);
+	bool alive;
+
+	if (!peer)
+		return false;
+	spin_lock(&peer->rq.lock);
+	alive = nopin_responder_accepts(peer);
+	spin_unlock(&peer->rq.lock);
+	nopin_qp_put(peer);
+	return alive;
+}
+
 /* nopin_chunk_fn: fill a piece of the peer's memory from the request's. */
 static void nopin_loopback_fill(void *kaddr, size_t off, size_t len, void *ctx)
 {
@@ -268,6 +289,8 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 	spin_unlock(&peer->rq.lock);
 
 	nopin_loopback_conclude(qp, wqe, *packets, rnr_timer, verdict);
+	if (verdict == NOPIN_PARKED)
+		nopin_sq_timer_start(qp);
 	if (verdict != NOPIN_DONE)
 		*packets = 0;
 	return true;

@@ -7,6 +7,8 @@
  *   RNR wait      (IBTA 9.7.5.2.8) the peer had no receive: send again after
  *                 the time that its NAK names
  *   no memory     for a packet: try again soon
+ *   loopback      a request to a QP of the same device waits for a page: nothing
+ *                 is in flight, but is the peer still there?
  *
  * The responder's:
  *
@@ -101,6 +103,24 @@ static void nopin_sq_timeout(struct nopin_qp *qp)
 	nopin_requester_continue(qp);
 }
 
+/*
+ * The page may be another process's, which is no more or never answers its
+ * fault. A peer on the wire would be silent then: that takes as long here.
+ */
+static void nopin_sq_expire_parked(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (nopin_loopback_is_alive(qp))
+		sq->retries = qp->attr.retry_cnt + 1;
+	if (!sq->retries) {
+		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
+		return;
+	}
+	sq->retries--;
+	mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
+}
+
 static void nopin_sq_expire(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -113,8 +133,13 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 			nopin_sq_timer_start(qp);
 		return;
 	}
-	if (sq->una_psn == sq->unsent_psn || !qp->attr.timeout)
+	if (!qp->attr.timeout)
 		return;
+	if (sq->una_psn == sq->unsent_psn) {
+		if (sq->park.waiting)
+			nopin_sq_expire_parked(qp);
+		return;
+	}
 	if (sq->park.waiting) /* the answer may be among the parked packets */
 		due = jiffies + nopin_ack_timeout(qp);
 	if (time_before(jiffies, due))
