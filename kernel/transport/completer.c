@@ -127,12 +127,27 @@ static void nopin_completer_nak(struct nopin_qp *qp, u8 syndrome)
 		nopin_requester_fail(qp, refusal ? refusal->status : IB_WC_BAD_RESP_ERR);
 }
 
+/*
+ * A verdict on the READ whose responses are missing? Packets from different CPUs
+ * overtake each other, and a peer that has refused a request says no more.
+ */
+static bool nopin_completer_is_refused(struct nopin_qp *qp,
+				       const struct nopin_pkt *pkt)
+{
+	const struct nopin_swqe *wqe = nopin_sq_oldest(&qp->sq);
+
+	return (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_NAK &&
+	       pkt->syndrome != NOPIN_NAK_PSN_SEQUENCE &&
+	       nopin_psn_diff(pkt->psn, wqe->last_psn) <= 0;
+}
+
 static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	u8 type = pkt->syndrome & NOPIN_AETH_TYPE;
 	u32 acked = type == NOPIN_AETH_ACK ? nopin_psn_add(pkt->psn, 1) : pkt->psn;
 
-	if (!nopin_completer_acknowledge(qp, acked)) {
+	if (!nopin_completer_acknowledge(qp, acked) &&
+	    !nopin_completer_is_refused(qp, pkt)) {
 		nopin_completer_resend(qp);
 		return 0;
 	}
