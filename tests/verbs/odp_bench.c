@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The bench of the tests of on-demand memory, and traffic beside them. */
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,6 +35,22 @@ void odp_need(enum rc_kind kind)
 {
 	rc_need_kind(rc_dev(0), kind, 0x1f);
 	rc_need_kind(rc_dev(1), kind, 0x1f);
+}
+
+bool odp_pins(const struct rc_dev *dev)
+{
+	static const char *const module = "/sys/module/nopin/parameters/pin";
+	char path[512], policy[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/pin", dev->ctx->device->ibdev_path);
+	f = fopen(access(path, R_OK) ? module : path, "re");
+	if (f) {
+		if (!fgets(policy, sizeof(policy), f))
+			policy[0] = 0;
+		fclose(f);
+	}
+	return strncmp(policy, "never", 5) != 0;
 }
 
 static struct odp_bench bench(const struct odp_variant *v, void *addr, size_t len,
@@ -178,7 +195,7 @@ void odp_get(struct odp_bench *b, size_t off, size_t len)
 
 static void want_state(struct rc_end *end, const char *whose, enum ibv_qp_state state)
 {
-	uint64_t until = rc_now_ms() + 2000;
+	uint64_t until = rc_now_ms() + rc_patience_ms() / 10;
 
 	while (rc_state(end) != state && rc_now_ms() < until)
 		rc_sleep_ms(1);
@@ -219,7 +236,7 @@ static void want_failure(struct odp_bench *b, bool put)
 static void fails_in_time(struct odp_bench *b, bool put, uint64_t start)
 {
 	want_failure(b, put);
-	rc_require(rc_now_ms() - start < 2000, "the error took %llu ms",
+	rc_require(rc_now_ms() - start < rc_patience_ms() / 10, "the error took %llu ms",
 		   (unsigned long long)(rc_now_ms() - start));
 }
 

@@ -49,6 +49,8 @@ struct odp_bench {
 void odp_test(rc_fn fn, const char *name, unsigned int sides);
 
 void odp_need(enum rc_kind kind);
+/* False where the device mirrors ordinary regions as well (pin=never). */
+bool odp_pins(const struct rc_dev *dev);
 struct odp_bench odp_bench(const void *variant, void *addr, size_t len);
 struct odp_bench odp_bench_access(const void *variant, void *addr, size_t len,
 				  int access);

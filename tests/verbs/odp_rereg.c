@@ -68,25 +68,6 @@ static void other_addresses(const void *arg)
 	odp_put_fails(&b, LEN / 2, 1);
 }
 
-static void to_implicit_and_back(const void *arg)
-{
-	struct odp_bench b = fresh_bench(arg);
-	uint8_t *other = rc_map(LEN, 0), *mem = b.mem->addr;
-
-	odp_check(&b);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION | IBV_REREG_MR_CHANGE_ACCESS, NULL,
-		    NULL, SIZE_MAX, ODP_ACCESS));
-	odp_check(&b);
-	moved_to(&b, other);
-	odp_check(&b);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION | IBV_REREG_MR_CHANGE_ACCESS, NULL,
-		    mem, LEN, ODP_ACCESS));
-	odp_put_fails(&b, 0, 8);
-	moved_to(&b, mem);
-	odp_reconnect(&b);
-	odp_check(&b);
-}
-
 static void free_pd(void *obj)
 {
 	ibv_dealloc_pd(obj);
@@ -143,7 +124,8 @@ static void pinned_and_back(const void *arg)
 	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION | IBV_REREG_MR_CHANGE_ACCESS, NULL,
 		    b.mem->addr, LEN, RC_ACCESS_ALL));
 	odp_check(&b);
-	rc_require(rc_status_kib("VmPin") >= (long)(LEN / KIB), "it was not pinned");
+	if (odp_pins(odp_mem_end(&b)->dev))
+		rc_require(rc_status_kib("VmPin") >= (long)(LEN / KIB), "it was not pinned");
 	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
 	rc_require(rc_status_kib("VmPin") == 0, "it is still pinned");
 	odp_check(&b);
@@ -215,7 +197,6 @@ static void add_tests(void)
 {
 	odp_test(rights_taken_and_given, "rights_taken_and_given", ODP_ALL_SIDES);
 	odp_test(other_addresses, "other_addresses", ODP_ALL_SIDES);
-	odp_test(to_implicit_and_back, "to_implicit_and_back", ODP_ALL_SIDES);
 	odp_test(other_pd, "other_pd", ODP_ALL_SIDES);
 	odp_test(all_at_once, "all_at_once", ODP_ALL_SIDES);
 	odp_test(pinned_and_back, "pinned_and_back", ODP_RDMA_SIDES);

@@ -9,7 +9,7 @@
 #include "odp_bench.h"
 #include "odp_system.h"
 
-#define LIMIT	(16 * MIB)
+#define LIMIT	(10 * MIB)
 #define WORKING	(4 * LIMIT)
 #define CHUNK	(64 * KIB)
 #define CHUNKS	(WORKING / CHUNK)

@@ -16,6 +16,15 @@
 
 #define SLOW_MS		300
 
+/* Linux 6.6: pages that are as bad as if their memory had failed. */
+struct poison {
+	struct uffdio_range range;
+	__u64 mode;
+	__s64 updated;
+};
+
+#define POISON		_IOWR(UFFDIO, 0x08, struct poison)
+
 /**
  * struct handler - a thread that answers the faults of one range
  * @fd: the userfaultfd
@@ -23,7 +32,7 @@
  * @content: what a missing page gets
  * @saved: where a page goes before it may be written
  * @delay_ms: before the first answer; after @random, below that before each
- * @gate: answers wait for it, but no longer than 3 s
+ * @gate: answers wait for it, but not forever
  * @gave_up: nobody opened the gate
  * @missing: faults answered
  * @protected: likewise
@@ -79,7 +88,7 @@ static void let_write(struct handler *h, size_t off)
 
 static void take_time(struct handler *h)
 {
-	uint64_t end = rc_now_ms() + 3000;
+	uint64_t end = rc_now_ms() + rc_patience_ms() / 10;
 
 	rc_sleep_ms(h->random ? rc_below(h->delay_ms) : h->delay_ms);
 	if (!h->random)
@@ -249,7 +258,7 @@ static void others_go_on(const void *arg)
 	set(&h->gate, true);
 	handler_start(h);
 	odp_put_start(&b, 0, LEN);
-	rc_require(rc_now_ms() - start < 2000, "posting waited for the fault");
+	rc_require(rc_now_ms() - start < rc_patience_ms() / 15, "posting waited for the fault");
 	for (int i = 0; i < 20; i++)
 		odp_check(&other);
 	rc_want_none(odp_cq(&b, true), 1);
@@ -275,6 +284,27 @@ static void handler_closes(const void *arg)
 	free(h);
 	odp_put_end(&b);
 	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	odp_check(&b);
+}
+
+/* A page that went bad is an error to the NIC, as it is SIGBUS to the CPU. */
+static void poisoned(const void *arg)
+{
+	uint8_t *mem = rc_map(LEN, 0);
+	struct odp_bench b = patient_bench(arg, mem);
+	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	struct poison poison = { .range = { (uintptr_t)mem + 5 * PAGE, PAGE } };
+
+	handler_start(h);
+	if (ioctl(h->fd, POISON, &poison))
+		rc_skip("UFFDIO_POISON: %s", strerror(errno));
+	odp_get_fails(&b, 0, LEN);
+	odp_reconnect(&b);
+	odp_put_fails(&b, 5 * PAGE + 8, 8);
+	odp_reconnect(&b);
+	odp_check_at(&b, 0, 5 * PAGE, mem);
+	odp_check_at(&b, 6 * PAGE, LEN - 6 * PAGE, mem + 6 * PAGE);
+	odp_map_fixed(mem + 5 * PAGE, PAGE);
 	odp_check(&b);
 }
 
@@ -311,6 +341,7 @@ static void add_tests(void)
 	odp_test(write_protected, "write_protected", ODP_ALL_SIDES);
 	odp_test(others_go_on, "others_go_on", ODP_ALL_SIDES);
 	odp_test(handler_closes, "handler_closes", ODP_ALL_SIDES);
+	odp_test(poisoned, "poisoned", ODP_ALL_SIDES);
 	odp_test(post_copy, "post_copy", ODP_ALL_SIDES);
 }
 

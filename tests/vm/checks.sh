@@ -174,4 +174,33 @@ swap_off() {
 		echo "$swap_disk" >/sys/class/zram-control/hot_remove
 }
 
+# The folder of the built C tests on libibverbs.
+verbs_folder() {
+	find "${NOPIN_TESTS:-/nonexistent}" -type d -path '*tests/verbs' | head -n1
+}
+
+# verbs_program PROGRAM WORDS OPTION…: one of them; cmocka's lines become ours.
+verbs_program() {
+	local program=$1 words=$2 file status
+	file=$(verbs_folder)/$program
+	[ -x "$file" ] || { fail "verbs:$program" "was not built"; return; }
+	shift 2
+	timeout "$(patience 400)" "$file" "$@" >"$work/out" 2>&1 </dev/null
+	status=$?
+	sed -n -E -e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
+		-e "s/^\[  SKIPPED \] ([a-z][^ ]*)\$/SKIP \1/p" "$work/out" |
+		while read -r verdict name; do
+			case $verdict in
+			SKIP) skip "$program:$name$words" "$(verbs_skip_reason "$name")" ;;
+			*) echo "$verdict $name" ;;
+			esac
+		done
+	[ "$status" = 0 ] || show_lines=60 fail "verbs:$program$words" "status $status" "$work/out"
+}
+
+verbs_skip_reason() {
+	grep -m1 -F -B3 "SKIPPED ] $1" "$work/out" | sed -n 's/^skip[a-z]*: *//p' |
+		tail -n1 | grep . || echo 'see the test'
+}
+
 module_users() { awk '$1 == "nopin" {print $3}' /proc/modules; }
