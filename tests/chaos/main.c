@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The random model test: its options and its run. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "chaos.h"
+
+#define CHECK_EVERY	40	/* steps between two looks at everything */
+
+struct chaos_opts chaos_opts = { .seconds = 60, .crew = 3 };
+struct chaos *chaos;
+
+static void usage(const char *name)
+{
+	printf("usage: %s [OPTION]...\n"
+	       "Random verbs operations of several processes against random memory\n"
+	       "management, checked against a model.\n"
+	       "  --device [NETNS:]DEV  device of the processes 0, 2, ... (default: the first)\n"
+	       "  --peer [NETNS:]DEV    device of the others (default: the same)\n"
+	       "  --seed N              draw the same again\n"
+	       "  --steps N             end after so many steps\n"
+	       "  --seconds N           end after that time (default: 60)\n"
+	       "  --processes N         1 to %d (default: 3)\n"
+	       "  --pin                 pinned regions too\n"
+	       "  --faults              the kernel injects faults: calls may fail\n"
+	       "  --verbose             tell everything that is drawn\n", name, CREW_MAX);
+}
+
+static unsigned long number(const char *text, unsigned long min, unsigned long max)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 0);
+	if (errno || *end || end == text || value < min || value > max) {
+		fprintf(stderr, "not a number from %lu to %lu: %s\n", min, max, text);
+		exit(EXIT_FAILURE);
+	}
+	return value;
+}
+
+static void option(int c, const char *name)
+{
+	switch (c) {
+	case 'd':
+		rc_opts.device = optarg;
+		break;
+	case 'e':
+		rc_opts.peer = optarg;
+		break;
+	case 's':
+		chaos_opts.seed = number(optarg, 0, ~0UL);
+		break;
+	case 'n':
+		chaos_opts.steps = number(optarg, 1, ~0UL);
+		break;
+	case 't':
+		chaos_opts.seconds = number(optarg, 1, 1000000);
+		break;
+	case 'p':
+		chaos_opts.crew = number(optarg, 1, CREW_MAX);
+		break;
+	case 'i':
+		chaos_opts.pin = true;
+		break;
+	case 'f':
+		chaos_opts.faults = true;
+		break;
+	case 'v':
+		chaos_opts.verbose = true;
+		break;
+	default:
+		usage(name);
+		exit(c == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+}
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "peer", required_argument, NULL, 'e' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "steps", required_argument, NULL, 'n' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "processes", required_argument, NULL, 'p' },
+		{ "pin", no_argument, NULL, 'i' },
+		{ "faults", no_argument, NULL, 'f' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		option(c, argv[0]);
+	if (optind < argc) {
+		usage(argv[0]);
+		exit(EXIT_FAILURE);
+	}
+}
+
+static bool is_over(uint64_t end)
+{
+	if (chaos_opts.steps)
+		return chaos_step >= chaos_opts.steps;
+	return rc_now_ms() >= end;
+}
+
+static void run(void)
+{
+	uint64_t end = rc_now_ms() + chaos_opts.seconds * 1000ULL;
+
+	crew_start();
+	step_first();
+	for (; !is_over(end); chaos_step++) {
+		if (chaos_step && chaos_step % CHECK_EVERY == 0)
+			step_check_all();
+		step_run();
+	}
+	step_check_all();
+	crew_end();
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t begun = rc_now_ms();
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	chaos_opts.seed = rc_now_ns() ^ (uint64_t)getpid() << 32;
+	parse_options(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	printf("seed: %#llx\n", (unsigned long long)chaos_opts.seed);
+	chaos = mmap(NULL, sizeof(*chaos), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (chaos == MAP_FAILED) {
+		perror("mmap");
+		return EXIT_FAILURE;
+	}
+	rc_reseed(chaos_opts.seed);
+	chaos_step = 0;
+	run();
+	log_summary();
+	printf("done in %llu s\n", (unsigned long long)(rc_now_ms() - begun) / 1000);
+	return EXIT_SUCCESS;
+}

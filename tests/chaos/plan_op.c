@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Operations drawn: who sends what to whom, and how it should end. */
+#include "chaos.h"
+
+enum trouble { FINE, SOURCE_PAGE, TARGET_PAGE, RIGHTS, BOUNDS, KEY, TROUBLES };
+
+static const char *const trouble_name[TROUBLES] = {
+	"", " (local page)", " (remote page)", " (rights)", " (bounds)", " (key)",
+};
+
+struct batch batch;
+
+/* What a piece must be. */
+struct need {
+	int w;
+	int access;	/* of the region */
+	bool write;	/* the page is written */
+	bool bad;	/* some page must not allow it */
+	bool certain;	/* old or zero will not do */
+	uint32_t align;
+};
+
+bool region_covers(const struct region *region, uint32_t off, uint32_t len)
+{
+	return off >= region->off && off + len <= region->off + region->len;
+}
+
+static int pick_region(int w, int access, bool exact)
+{
+	const struct region *regions = chaos->desks[w].regions;
+
+	for (int tries = 0; tries < 12; tries++) {
+		int r = rc_below(REGIONS);
+		bool has = (regions[r].access & access) == access;
+
+		if (regions[r].valid && !batch.dereg[w][r] && has == exact)
+			return r;
+	}
+	return -1;
+}
+
+static uint32_t align_to(uint32_t off, uint32_t align)
+{
+	return (off + align - 1) & ~(align - 1);
+}
+
+/* An offset that likes the edges of pages. */
+static uint32_t pick_off(const struct region *region, uint32_t len, uint32_t align)
+{
+	uint32_t room = region->len - len;
+	uint32_t off = region->off + rc_below(room + 1);
+
+	if (rc_chance(25))
+		off = align_to(off, PAGE);
+	else if (rc_chance(10))
+		off = align_to(off + len, PAGE) - len;
+	return align_to(off, align);
+}
+
+static bool suits(const struct need *need, uint32_t off, uint32_t len)
+{
+	bool good = need->write ? model_writable(need->w, off, len) :
+				  model_readable(need->w, off, len);
+
+	if (off >= ARENA_LEN || len > ARENA_LEN - off || good == need->bad)
+		return false;
+	if (need->certain && model_has_lazy(need->w, off, len))
+		return false;
+	return !model_claimed(need->w, off, len, need->write);
+}
+
+static bool pick_piece(const struct need *need, uint32_t len, struct piece *piece)
+{
+	for (int tries = 0; tries < 12; tries++) {
+		int r = pick_region(need->w, need->access, true);
+		const struct region *region;
+		uint32_t off;
+
+		if (r < 0)
+			return false;
+		region = &chaos->desks[need->w].regions[r];
+		if (region->len < len)
+			continue;
+		off = pick_off(region, len, need->align);
+		if (!region_covers(region, off, len) || !suits(need, off, len))
+			continue;
+		*piece = (struct piece){ r, off, len };
+		model_claim(need->w, off, len, need->write);
+		batch.uses[need->w][r]++;
+		return true;
+	}
+	return false;
+}
+
+/* One to PIECES of them, @len bytes together; of bad ones only one. */
+static int pick_pieces(const struct need *need, uint32_t len, struct piece *pieces)
+{
+	int num = need->bad ? 1 : 1 + rc_below(PIECES);
+	struct need one = *need;
+	uint32_t left = len;
+
+	if (!len && rc_chance(50))
+		return 0;
+	for (int i = 0; i < num; i++) {
+		uint32_t n = i + 1 < num ? rc_below(left + 1) : left;
+
+		if (!pick_piece(&one, n, &pieces[i]))
+			return -1;
+		left -= n;
+	}
+	return num;
+}
+
+static bool is_plain(const struct op *op)
+{
+	return op->kind->op == IBV_WR_RDMA_WRITE || op->kind->op == IBV_WR_RDMA_READ;
+}
+
+/* Where a trouble shows, its op is of some length. */
+static uint32_t pick_len(struct op *op, int attempt)
+{
+	uint32_t len;
+
+	if (op->kind->atomic)
+		return 8;
+	len = rc_length(MESSAGE_MAX >> (2 * attempt), 1024);
+	if (op->in_line)
+		len %= rc_attr_default.inline_len + 1;
+	return len ? len : op->trouble != FINE;
+}
+
+/* Something that is old or zero already cannot take part on both sides. */
+static bool target_is_lazy(const struct op *op)
+{
+	for (int i = 0; i < op->num_target; i++)
+		if (model_has_lazy(op->to, op->target[i].off, op->target[i].len))
+			return true;
+	return false;
+}
+
+static bool pick_local(struct op *op)
+{
+	struct need need = {
+		.w = op->from,
+		.access = op->kind->fetches ? IBV_ACCESS_LOCAL_WRITE : 0,
+		.write = op->kind->fetches,
+		.bad = op->trouble == SOURCE_PAGE,
+		.certain = op->maybe || op->in_line || op->kind->atomic ||
+			   target_is_lazy(op),
+		.align = 1,
+	};
+
+	op->num_local = pick_pieces(&need, op->len, op->local);
+	return op->num_local >= 0;
+}
+
+/* A region without the right, or a range that leaves its region. */
+static bool pick_refused(struct op *op)
+{
+	int right = op->kind->remote_right, r;
+	const struct region *region;
+	uint32_t off;
+
+	r = pick_region(op->to, right, op->trouble != RIGHTS);
+	if (r < 0)
+		return false;
+	region = &chaos->desks[op->to].regions[r];
+	if (region->len < op->len + 16)
+		return false;
+	off = align_to(region->off, 8);
+	if (op->trouble == BOUNDS && region->kind == RC_IMPLICIT)
+		return false;
+	if (op->trouble == BOUNDS)
+		off = align_to(region->off + region->len - rc_below(op->len),
+			       op->kind->atomic ? 8 : 1);
+	op->target[0] = (struct piece){ r, off, op->len };
+	op->num_target = 1;
+	batch.uses[op->to][r]++;
+	return true;
+}
+
+static bool pick_target(struct op *op)
+{
+	struct need need = {
+		.w = op->to,
+		.access = op->kind->rdma ? op->kind->remote_right : IBV_ACCESS_LOCAL_WRITE,
+		.write = op->kind->op != IBV_WR_RDMA_READ,
+		.bad = op->trouble == TARGET_PAGE,
+		.certain = op->maybe || op->kind->atomic,
+		.align = op->kind->atomic ? 8 : 1,
+	};
+
+	if (op->trouble >= RIGHTS)
+		return pick_refused(op);
+	if (!op->kind->rdma) {
+		op->num_target = pick_pieces(&need, op->len, op->target);
+		return op->num_target >= 0;
+	}
+	op->num_target = 1;
+	return pick_piece(&need, op->len, &op->target[0]);
+}
+
+/* All of it, in less and less space. */
+static bool pick_memory(struct op *op)
+{
+	int saved = model_claims_save();
+
+	for (int attempt = 0; attempt < 6; attempt++) {
+		op->len = pick_len(op, attempt);
+		if (pick_target(op) && pick_local(op))
+			return true;
+		model_claims_restore(saved);
+	}
+	return false;
+}
+
+static bool pick_link(struct op *op)
+{
+	op->link = rc_below(chaos->num_links);
+	if (batch.closed[op->link])
+		return false;
+	if (batch.dir[op->link] < 0)
+		batch.dir[op->link] = rc_below(2);
+	op->dir = batch.dir[op->link];
+	op->from = chaos->links[op->link].worker[op->dir];
+	op->to = chaos->links[op->link].worker[!op->dir];
+	return true;
+}
+
+static enum trouble pick_trouble(const struct op *op)
+{
+	enum trouble trouble;
+
+	if (!rc_chance(6) || op->maybe)
+		return FINE;
+	trouble = 1 + rc_below(TROUBLES - 1);
+	return !op->kind->rdma && trouble >= RIGHTS ? TARGET_PAGE : trouble;
+}
+
+/* How an operation ends that meets trouble, and that its link ends with it. */
+static void foresee_trouble(struct op *op)
+{
+	enum ibv_wc_status status = IBV_WC_REM_ACCESS_ERR;
+
+	if (op->trouble == SOURCE_PAGE)
+		status = IBV_WC_LOC_PROT_ERR;
+	else if (!op->kind->rdma)
+		status = IBV_WC_REM_OP_ERR;
+	op->allowed = 1U << status;
+	op->closes = true;
+	op->effect = op->trouble <= TARGET_PAGE;
+	op->maybe = true;
+}
+
+static void foresee(struct op *op)
+{
+	op->allowed = 1U << IBV_WC_SUCCESS;
+	op->effect = true;
+	if (op->trouble)
+		foresee_trouble(op);
+	if (op->from == batch.victim || op->to == batch.victim) {
+		op->allowed = 1U << IBV_WC_SUCCESS | 1U << IBV_WC_RETRY_EXC_ERR |
+			      1U << IBV_WC_REM_ACCESS_ERR | 1U << IBV_WC_REM_OP_ERR |
+			      1U << IBV_WC_WR_FLUSH_ERR;
+		op->maybe = true;
+	}
+}
+
+static bool may_be_inline(const struct op *op)
+{
+	return !op->kind->fetches && !op->maybe && rc_chance(15);
+}
+
+static void draw_details(struct op *op)
+{
+	op->imm = rc_rand();
+	op->compare_add = rc_rand();
+	op->swap = rc_rand();
+	op->quiet = rc_chance(30);
+	op->beside = rc_chance(40);
+	op->key_xor = op->trouble == KEY ? 1 + rc_below(255) : 0;
+}
+
+/* A compare that will match, half of the time. */
+static void aim_atomic(struct op *op)
+{
+	if (op->kind->op == IBV_WR_ATOMIC_CMP_AND_SWP && rc_chance(50) && !op->trouble)
+		memcpy(&op->compare_add,
+		       chaos->desks[op->to].shadow + op->target[0].off, 8);
+}
+
+static void log_op(const struct op *op)
+{
+	const char *trouble = trouble_name[op->trouble];
+	const char *maybe = op->maybe && !op->trouble ? " (uncertain)" : "";
+
+	for (int i = 0; i < op->num_local; i++)
+		log_event(op->from, op->local[i].off, op->local[i].len,
+			  "op %d: %s%s: local, region %d, to %d:%#x%s%s", op->id,
+			  op->kind->name, op->in_line ? " inline" : "", op->local[i].region,
+			  op->to, op->num_target ? op->target[0].off : 0, trouble, maybe);
+	for (int i = 0; i < op->num_target; i++)
+		log_event(op->to, op->target[i].off, op->target[i].len,
+			  "op %d: %s: remote, region %d, from %d:%#x%s%s", op->id,
+			  op->kind->name, op->target[i].region, op->from,
+			  op->num_local ? op->local[0].off : 0, trouble, maybe);
+	log_count(op->kind->name);
+	if (op->trouble)
+		log_count("errors");
+}
+
+/* Some race, and a kernel that takes away the memory meanwhile. */
+static bool may_race(const struct op *op)
+{
+	return is_plain(op) && !op->maybe && !op->in_line && op->len &&
+	       batch.victim < 0 && rc_chance(15);
+}
+
+static bool plan_op(struct op *op)
+{
+	int claims = model_claims_save();
+	bool race = false;
+
+	memset(op, 0, sizeof(*op));
+	op->id = batch.num;
+	op->kind = &rc_ops[rc_below(RC_OPS)];
+	if (!pick_link(op))
+		return false;
+	op->maybe = op->from == batch.victim || op->to == batch.victim;
+	op->trouble = pick_trouble(op);
+	op->in_line = !op->trouble && may_be_inline(op);
+	if (op->trouble)
+		op->maybe = true;
+	if (!pick_memory(op))
+		return false;
+	draw_details(op);
+	aim_atomic(op);
+	foresee(op);
+	if (may_race(op))
+		race = plan_race(op, claims);
+	log_op(op);
+	if (op->effect)
+		op_effect(op);
+	if (race)
+		plan_race_after(op);
+	if (op->closes)
+		batch.closed[op->link] = true;
+	return true;
+}
+
+/* What is posted after an error is flushed, and does nothing. */
+static void plan_follower(const struct op *bad)
+{
+	struct op *op = &batch.ops[batch.num];
+
+	memset(op, 0, sizeof(*op));
+	op->id = batch.num++;
+	op->kind = rc_op(IBV_WR_SEND);
+	op->link = bad->link;
+	op->dir = bad->dir;
+	op->from = bad->from;
+	op->to = bad->to;
+	op->allowed = 1U << IBV_WC_WR_FLUSH_ERR;
+	op->quiet = rc_chance(50);
+	log_count("flushed");
+}
+
+void plan_ops(void)
+{
+	int want = 1 + rc_below(rc_chance(30) ? 16 : 6);
+
+	memset(batch.closed, 0, sizeof(batch.closed));
+	memset(batch.dir, -1, sizeof(batch.dir));
+	memset(batch.uses, 0, sizeof(batch.uses));
+	memset(batch.dereg, 0, sizeof(batch.dereg));
+	batch.num = 0;
+	for (int i = 0; i < want; i++) {
+		struct op *op = &batch.ops[batch.num];
+
+		if (!plan_op(op))
+			continue;
+		batch.num++;
+		if (op->trouble && batch.num < OPS_MAX - 2 && rc_chance(40))
+			plan_follower(op);
+	}
+}

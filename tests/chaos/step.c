@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A step: regions change; receives are posted; requests are, while memory is
+ * managed; what came of it is judged; broken links are made anew.
+ */
+#include <unistd.h>
+
+#include "chaos.h"
+
+#define VERBS	(1U << LANE_VERBS)
+#define BOTH	(1U << LANE_VERBS | 1U << LANE_MM)
+
+static bool touches(int link, int w)
+{
+	return chaos->links[link].worker[0] == w || chaos->links[link].worker[1] == w;
+}
+
+static struct cmd *link_cmd(int link, int end, enum cmd_type type)
+{
+	struct cmd *cmd = crew_cmd(chaos->links[link].worker[end], LANE_VERBS, type);
+
+	cmd->link = link;
+	cmd->end = end;
+	return cmd;
+}
+
+/* --- links --- */
+
+/* First PSNs that may wrap soon. */
+static uint32_t draw_psn(void)
+{
+	return rc_chance(30) ? 0xffffff - rc_below(200) : rc_below(1 << 24);
+}
+
+static unsigned int draw_mtu(const struct link *link)
+{
+	unsigned int mtu = 256U << rc_below(5);
+
+	for (int end = 0; end < 2; end++)
+		if (mtu > chaos->mtu[link->worker[end]])
+			mtu = chaos->mtu[link->worker[end]];
+	return mtu;
+}
+
+static void plan_connect(int link)
+{
+	uint32_t psn[2] = { draw_psn(), draw_psn() };
+	unsigned int mtu = draw_mtu(&chaos->links[link]);
+
+	for (int end = 0; end < 2; end++) {
+		struct cmd *cmd = link_cmd(link, end, CMD_QP_CONNECT);
+
+		cmd->psn = psn[end];
+		cmd->peer_psn = psn[!end];
+		cmd->len = mtu;
+		cmd->arg = 1 + end * 8;
+	}
+}
+
+/* Every process with every other and with itself. */
+static void make_links(void)
+{
+	for (int a = 0; a < chaos_opts.crew; a++)
+		for (int b = a; b < chaos_opts.crew; b++) {
+			int l = chaos->num_links++;
+
+			chaos->links[l].worker[0] = a;
+			chaos->links[l].worker[1] = b;
+			link_cmd(l, 0, CMD_QP_MAKE);
+			link_cmd(l, 1, CMD_QP_MAKE);
+		}
+}
+
+/* The crew is there: give it regions and connections. */
+void step_first(void)
+{
+	for (int w = 0; w < chaos_opts.crew; w++)
+		plan_regions_all(w);
+	make_links();
+	crew_run(VERBS, -1, 0);
+	for (int l = 0; l < chaos->num_links; l++)
+		plan_connect(l);
+	crew_run(VERBS, -1, 0);
+}
+
+/* --- posting --- */
+
+static void pieces(struct cmd *cmd, const struct piece *from, int num)
+{
+	cmd->num = num;
+	memcpy(cmd->piece, from, num * sizeof(*from));
+}
+
+static bool is_follower(const struct op *op)
+{
+	return op->allowed == 1U << IBV_WC_WR_FLUSH_ERR;
+}
+
+static void post_receives(void)
+{
+	for (int i = 0; i < batch.num; i++) {
+		const struct op *op = &batch.ops[i];
+		struct cmd *cmd;
+
+		if (!op->kind->recv || is_follower(op))
+			continue;
+		cmd = link_cmd(op->link, !op->dir, CMD_RECV);
+		cmd->op = i;
+		if (!op->kind->rdma)
+			pieces(cmd, op->target, op->num_target);
+	}
+	crew_run(VERBS, -1, 0);
+}
+
+static struct cmd *post(const struct op *op)
+{
+	struct cmd *cmd = link_cmd(op->link, op->dir, CMD_POST);
+
+	cmd->op = op->id;
+	cmd->opcode = op->kind->op;
+	cmd->flags = op->in_line ? IBV_SEND_INLINE : 0;
+	if (!op->quiet || chaos_opts.faults)
+		cmd->flags |= IBV_SEND_SIGNALED;
+	pieces(cmd, op->local, op->num_local);
+	cmd->peer = op->to;
+	if (op->kind->rdma) {
+		cmd->peer_region = op->target[0].region;
+		cmd->peer_off = op->target[0].off;
+	}
+	cmd->imm = op->imm;
+	cmd->key_xor = op->key_xor;
+	cmd->compare_add = op->compare_add;
+	cmd->swap = op->swap;
+	cmd->more = op->beside;
+	return cmd;
+}
+
+/* All requests of a link; the last one is signaled, and is waited for later. */
+static int post_link(int link)
+{
+	struct cmd *last = NULL;
+
+	for (int i = 0; i < batch.num; i++)
+		if (batch.ops[i].link == link)
+			last = post(&batch.ops[i]);
+	if (!last)
+		return -1;
+	last->flags |= IBV_SEND_SIGNALED;
+	last->more = false;
+	return last->op;
+}
+
+static void post_requests(void)
+{
+	int last[LINKS_MAX];
+
+	for (int l = 0; l < chaos->num_links; l++)
+		last[l] = post_link(l);
+	for (int l = 0; l < chaos->num_links; l++)
+		if (last[l] >= 0)
+			link_cmd(l, batch.dir[l], CMD_WAIT_SENT)->op = last[l];
+}
+
+static void draw_delays(void)
+{
+	for (int i = 0; i < chaos_opts.crew * LANES; i++) {
+		struct cmd *first = chaos->desks[i / LANES].cmds[i % LANES];
+
+		if (rc_chance(40))
+			first->delay_us += rc_below(500);
+	}
+}
+
+/* --- judging --- */
+
+/*
+ * With faults injected an operation may fail that should not: what it landed is
+ * old or new, and its link begins anew.
+ */
+static void forgive(const struct op *op)
+{
+	const struct piece *landing;
+	int w, num;
+
+	landing = op_landing(op, &w, &num);
+	for (int i = 0; i < num; i++)
+		model_settle(w, landing[i].off, landing[i].len, 0);
+	if (op->kind->atomic)
+		model_settle(op->to, op->target[0].off, 8, 0);
+	batch.closed[op->link] = true;
+	log_count("forgiven");
+}
+
+static bool succeeded(const struct op *op)
+{
+	const struct result *result = &chaos->results[op->id];
+
+	return !result->sent || result->send_status == IBV_WC_SUCCESS;
+}
+
+static void judge_sent(const struct op *op)
+{
+	const struct result *result = &chaos->results[op->id];
+	enum ibv_wc_status status = result->sent ? result->send_status : IBV_WC_SUCCESS;
+
+	if (op->from == batch.victim)
+		return;
+	if (!(op->allowed & 1U << status)) {
+		if (!chaos_opts.faults || status == IBV_WC_SUCCESS)
+			log_die("operation %d (%s, %u bytes, %d to %d): %s, want %s%s", op->id,
+				op->kind->name, op->len, op->from, op->to,
+				ibv_wc_status_str(status),
+				ibv_wc_status_str(__builtin_ctz(op->allowed)),
+				op->allowed & (op->allowed - 1) ? " or another" : "");
+		forgive(op);
+	}
+	if (result->sent && status == IBV_WC_SUCCESS && result->send_opcode != op->kind->wc)
+		log_die("operation %d (%s) completed with opcode %d", op->id, op->kind->name,
+			result->send_opcode);
+	if (result->sent && op->closes && !op->trouble)
+		log_count(status ? "races lost" : "races won");
+}
+
+static bool wants_receive(const struct op *op)
+{
+	if (!op->kind->recv || op->to == batch.victim || op->from == batch.victim)
+		return false;
+	return succeeded(op) || (op->trouble && !op->kind->rdma &&
+				 op->allowed == 1U << IBV_WC_REM_OP_ERR);
+}
+
+static void judge_received(const struct op *op)
+{
+	const struct result *result = &chaos->results[op->id];
+	bool failed = !succeeded(op);
+
+	if (!wants_receive(op) || (chaos_opts.faults && failed))
+		return;
+	if (!result->received)
+		log_die("operation %d (%s): nothing was received", op->id, op->kind->name);
+	if (result->recv_status != (failed ? IBV_WC_LOC_PROT_ERR : IBV_WC_SUCCESS))
+		log_die("operation %d (%s): the receive ended with %s", op->id,
+			op->kind->name, ibv_wc_status_str(result->recv_status));
+	if (failed)
+		return;
+	if (result->recv_opcode != op->kind->recv_wc || result->recv_len != op->len ||
+	    result->has_imm != op->kind->imm || (op->kind->imm && result->imm != op->imm))
+		log_die("operation %d (%s): received opcode %d, %u bytes of %u, data %#x of %#x",
+			op->id, op->kind->name, result->recv_opcode, result->recv_len, op->len,
+			result->imm, op->imm);
+}
+
+static void wait_receives(void)
+{
+	int wanted[LINKS_MAX] = {};
+
+	for (int i = 0; i < batch.num; i++)
+		wanted[batch.ops[i].link] += wants_receive(&batch.ops[i]);
+	for (int l = 0; l < chaos->num_links; l++) {
+		struct cmd *cmd;
+
+		if (!wanted[l])
+			continue;
+		cmd = link_cmd(l, !batch.dir[l], CMD_WAIT_RECEIVED);
+		cmd->arg = wanted[l];
+		cmd->flags = chaos_opts.faults;
+	}
+}
+
+/* --- the dead, and those who live on --- */
+
+/* A request to who was killed: it must end too, and not well. */
+static void plan_probe(int link)
+{
+	int end = chaos->links[link].worker[0] == batch.victim;
+	struct cmd *cmd = link_cmd(link, end, CMD_POST);
+
+	cmd->opcode = IBV_WR_RDMA_WRITE;
+	cmd->flags = IBV_SEND_SIGNALED;
+	cmd->op = OPS_MAX + link;
+	cmd->peer = batch.victim;
+	link_cmd(link, end, CMD_WAIT_SENT)->op = OPS_MAX + link;
+}
+
+static int probe_dead(void)
+{
+	int link;
+
+	for (link = 0; link < chaos->num_links; link++)
+		if (touches(link, batch.victim) &&
+		    chaos->links[link].worker[0] != chaos->links[link].worker[1]) {
+			plan_probe(link);
+			return link;
+		}
+	return -1;
+}
+
+static void judge_probe(int link)
+{
+	enum ibv_wc_status status;
+
+	if (link < 0)
+		return;
+	status = chaos->results[OPS_MAX + link].send_status;
+	if (status != IBV_WC_RETRY_EXC_ERR && status != IBV_WC_WR_FLUSH_ERR)
+		log_die("a request to the dead process %d: %s", batch.victim,
+			ibv_wc_status_str(status));
+}
+
+static void reset_links(void)
+{
+	for (int l = 0; l < chaos->num_links; l++) {
+		if (batch.victim >= 0 && touches(l, batch.victim))
+			batch.closed[l] = true;
+		if (!batch.closed[l])
+			continue;
+		for (int end = 0; end < 2; end++)
+			if (chaos->links[l].worker[end] != batch.victim)
+				link_cmd(l, end, CMD_QP_RESET);
+		log_count("reconnected");
+	}
+}
+
+static void replace_dead(void)
+{
+	if (batch.victim < 0)
+		return;
+	crew_hire(batch.victim);
+	plan_regions_all(batch.victim);
+	for (int l = 0; l < chaos->num_links; l++)
+		for (int end = 0; end < 2; end++)
+			if (chaos->links[l].worker[end] == batch.victim)
+				link_cmd(l, end, CMD_QP_MAKE);
+}
+
+static void reconnect(void)
+{
+	for (int l = 0; l < chaos->num_links; l++)
+		if (batch.closed[l])
+			plan_connect(l);
+	crew_run(VERBS, -1, 0);
+}
+
+/* --- */
+
+static void draw_victim(void)
+{
+	batch.victim = -1;
+	if (chaos_opts.crew > 1 && chaos_step && !rc_below(200)) {
+		batch.victim = rc_below(chaos_opts.crew);
+		log_event(batch.victim, 0, ARENA_LEN, "killed");
+		log_count("killed");
+	}
+}
+
+static void plan(void)
+{
+	memset(chaos->results, 0, sizeof(chaos->results));
+	model_step_begin();
+	draw_victim();
+	for (int w = 0; w < chaos_opts.crew; w++)
+		plan_regions(w);
+	crew_run(VERBS, -1, 0);
+	plan_ops();
+	for (int w = 0; w < chaos_opts.crew; w++)
+		if (w != batch.victim)
+			plan_mm(w);
+}
+
+static void judge(void)
+{
+	int probe = -1;
+
+	for (int i = 0; i < batch.num; i++)
+		judge_sent(&batch.ops[i]);
+	wait_receives();
+	crew_run(VERBS, -1, 0);
+	for (int i = 0; i < batch.num; i++)
+		judge_received(&batch.ops[i]);
+	if (batch.victim >= 0)
+		probe = probe_dead();
+	reset_links();
+	crew_run(VERBS, -1, 0);
+	judge_probe(probe);
+}
+
+void step_run(void)
+{
+	unsigned int delay;
+
+	plan();
+	post_receives();
+	post_requests();
+	draw_delays();
+	delay = batch.victim >= 0 ? rc_below(3000) : 0;
+	crew_run(BOTH, batch.victim, delay);
+	judge();
+	model_judge(batch.victim, false);
+	crew_run(VERBS, -1, 0);
+	replace_dead();
+	crew_run(VERBS, -1, 0);
+	reconnect();
+}
+
+/* Every byte of every process, through its CPU. */
+void step_check_all(void)
+{
+	model_judge(-1, true);
+	crew_run(VERBS, -1, 0);
+	log_count("full checks");
+}

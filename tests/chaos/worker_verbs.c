@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* What a process does with its device. */
+#include <unistd.h>
+
+#include "chaos.h"
+
+static struct rc_dev *dev;
+static struct ibv_pd *pd;
+static struct ibv_mr *mrs[REGIONS];
+static struct rc_end ends[LINKS_MAX][2];
+static struct rc_attr attr;
+
+/*
+ * With faults injected a call may find no memory, and is made again. @again is
+ * an expression that is true when the call has failed with errno set.
+ */
+static bool once_more(bool failed, int *tries)
+{
+	return failed && chaos_opts.faults && errno == ENOMEM && ++*tries < 2000;
+}
+
+static bool err_no(int err)
+{
+	errno = err < 0 ? errno : err;
+	return err;
+}
+
+#define TRY(failed)							\
+	do {								\
+		int tries_ = 0;						\
+		bool failed_;						\
+									\
+		do {							\
+			failed_ = (failed);				\
+		} while (once_more(failed_, &tries_));			\
+		rc_require(!failed_, "%s: %s", #failed, strerror(errno)); \
+	} while (0)
+
+void worker_verbs_open(void)
+{
+	dev = rc_dev(rc_opts.peer ? worker_id & 1 : 0);
+	attr = rc_attr_default;
+	chaos->mtu[worker_id] = 128U << dev->port.active_mtu;
+	TRY(!(pd = ibv_alloc_pd(dev->ctx)));
+}
+
+/* --- regions --- */
+
+static int reg_access(const struct region *as)
+{
+	return as->access | (as->kind == RC_PINNED ? 0 : IBV_ACCESS_ON_DEMAND);
+}
+
+static struct ibv_mr *reg(const struct region *as)
+{
+	if (as->kind == RC_IMPLICIT)
+		return ibv_reg_mr(pd, NULL, SIZE_MAX, reg_access(as));
+	return ibv_reg_mr_iova(pd, worker_addr(as->off), as->len, as->iova, reg_access(as));
+}
+
+static void publish(int r)
+{
+	struct region *region = &chaos->desks[worker_id].regions[r];
+
+	region->lkey = mrs[r]->lkey;
+	region->rkey = mrs[r]->rkey;
+}
+
+static void region_make(const struct cmd *cmd)
+{
+	TRY(!(mrs[cmd->region] = reg(&cmd->as)));
+	publish(cmd->region);
+}
+
+static void region_end(const struct cmd *cmd)
+{
+	TRY(err_no(ibv_dereg_mr(mrs[cmd->region])));
+	mrs[cmd->region] = NULL;
+}
+
+/* Other rights, or another range under its own address. */
+static void region_change(const struct cmd *cmd)
+{
+	int access = cmd->flags & IBV_REREG_MR_CHANGE_ACCESS ? reg_access(&cmd->as) : 0;
+
+	TRY(ibv_rereg_mr(mrs[cmd->region], cmd->flags, pd, worker_addr(cmd->as.off),
+			 cmd->as.len, access));
+	publish(cmd->region);
+}
+
+static struct ibv_sge sge_of(const struct piece *piece)
+{
+	const struct region *region = &chaos->desks[worker_id].regions[piece->region];
+
+	return (struct ibv_sge){
+		region->iova + (uint64_t)piece->off - region->off, piece->len, region->lkey,
+	};
+}
+
+/* The range may have holes, which advice may refuse or find too late. */
+static void region_advise(const struct cmd *cmd)
+{
+	struct ibv_sge sge[PIECES];
+
+	for (int i = 0; i < cmd->num; i++)
+		sge[i] = sge_of(&cmd->piece[i]);
+	ibv_advise_mr(pd, cmd->arg, cmd->flags, sge, cmd->num);
+}
+
+/* --- queue pairs --- */
+
+static void qp_end(struct rc_end *end)
+{
+	if (!end->qp)
+		return;
+	TRY(err_no(ibv_destroy_qp(end->qp)));
+	TRY(err_no(ibv_destroy_cq(end->scq)));
+	TRY(err_no(ibv_destroy_cq(end->rcq)));
+	memset(end, 0, sizeof(*end));
+}
+
+static void qp_make(const struct cmd *cmd)
+{
+	struct rc_end *end = &ends[cmd->link][cmd->end];
+	struct ibv_qp_init_attr init = {
+		.qp_type = IBV_QPT_RC,
+		.cap = {
+			.max_send_wr = attr.wr, .max_recv_wr = attr.wr,
+			.max_send_sge = PIECES, .max_recv_sge = PIECES,
+			.max_inline_data = attr.inline_len,
+		},
+	};
+
+	qp_end(end);
+	end->dev = dev;
+	TRY(!(end->scq = ibv_create_cq(dev->ctx, attr.wr + 1, NULL, NULL, 0)));
+	TRY(!(end->rcq = ibv_create_cq(dev->ctx, attr.wr + 1, NULL, NULL, 0)));
+	init.send_cq = end->scq;
+	init.recv_cq = end->rcq;
+	TRY(!(end->qp = ibv_create_qp(pd, &init)));
+	chaos->links[cmd->link].addr[cmd->end] = rc_end_addr(end);
+}
+
+static void qp_reset(const struct cmd *cmd)
+{
+	struct rc_end *end = &ends[cmd->link][cmd->end];
+
+	TRY(err_no(rc_to_state(end, IBV_QPS_RESET)));
+	rc_drain(end->scq);
+	rc_drain(end->rcq);
+	rc_drain_events(dev);
+}
+
+static void qp_connect(const struct cmd *cmd)
+{
+	struct rc_end *end = &ends[cmd->link][cmd->end];
+	struct rc_addr to = chaos->links[cmd->link].addr[!cmd->end];
+	struct rc_attr now = attr;
+
+	now.mtu = cmd->len;
+	now.min_rnr_timer = cmd->arg;
+	end->psn = cmd->psn;
+	to.psn = cmd->peer_psn;
+	TRY(err_no(rc_to_init(end, &now)));
+	TRY(err_no(rc_to_rtr(end, &now, &to)));
+	TRY(err_no(rc_to_rts(end, &now)));
+}
+
+/* --- requests --- */
+
+static void post_recv(const struct cmd *cmd)
+{
+	struct ibv_sge sge[PIECES];
+
+	for (int i = 0; i < cmd->num; i++)
+		sge[i] = sge_of(&cmd->piece[i]);
+	rc_ok(rc_post_recv(&ends[cmd->link][cmd->end], cmd->op, sge, cmd->num));
+}
+
+static void wr_remote(struct rc_wr *wr, const struct cmd *cmd)
+{
+	const struct region *region = &chaos->desks[cmd->peer].regions[cmd->peer_region];
+	uint64_t addr = region->iova + (uint64_t)cmd->peer_off - region->off;
+	uint32_t rkey = region->rkey ^ cmd->key_xor;
+
+	if (rc_op(cmd->opcode)->atomic) {
+		wr->wr.wr.atomic.remote_addr = addr;
+		wr->wr.wr.atomic.rkey = rkey;
+		rc_wr_atomic(wr, cmd->compare_add, cmd->swap);
+	} else if (rc_op(cmd->opcode)->rdma) {
+		wr->wr.wr.rdma.remote_addr = addr;
+		wr->wr.wr.rdma.rkey = rkey;
+	}
+}
+
+static void wr_make(struct rc_wr *wr, const struct cmd *cmd)
+{
+	rc_wr_init(wr, cmd->opcode, cmd->op);
+	wr->wr.send_flags = cmd->flags;
+	wr->wr.imm_data = cmd->imm;
+	wr->wr.num_sge = cmd->num;
+	for (int i = 0; i < cmd->num; i++) {
+		wr->sge[i] = sge_of(&cmd->piece[i]);
+		if (cmd->flags & IBV_SEND_INLINE)
+			wr->sge[i].addr = (uintptr_t)worker_addr(cmd->piece[i].off);
+	}
+	wr_remote(wr, cmd);
+}
+
+/* This request, and those that are to be posted with it. They are marked so. */
+static void post(struct cmd *cmd, int left)
+{
+	static struct rc_wr wrs[OPS_MAX];
+	struct ibv_send_wr *bad;
+	int n = 0;
+
+	if (cmd->arg)	/* posted already, with one before it */
+		return;
+	do {
+		wr_make(&wrs[n], &cmd[n]);
+		if (n)
+			wrs[n - 1].wr.next = &wrs[n].wr;
+		cmd[n].arg = 1;
+	} while (cmd[n].more && n + 1 < left && ++n < OPS_MAX - 1 &&
+		 cmd[n].type == CMD_POST);
+	rc_ok(ibv_post_send(ends[cmd->link][cmd->end].qp, &wrs[0].wr, &bad));
+}
+
+/* All completions up to that of the last request. */
+static void wait_sent(const struct cmd *cmd)
+{
+	struct rc_end *end = &ends[cmd->link][cmd->end];
+	struct ibv_wc wc;
+
+	do {
+		struct result *result;
+
+		rc_require(rc_poll_for(end->scq, &wc, 1, 2 * RC_PATIENCE_MS) == 1,
+			   "link %d, end %d: operation %d did not complete (QP state %d)",
+			   cmd->link, cmd->end, cmd->op, rc_state(end));
+		rc_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
+		result = &chaos->results[wc.wr_id];
+		rc_require(!result->sent, "operation %d completed twice", (int)wc.wr_id);
+		result->send_status = wc.status;
+		result->send_opcode = wc.opcode;
+		result->sent = true;
+	} while (wc.wr_id != (uint64_t)cmd->op);
+}
+
+/* As many receives as should have been used; with faults fewer may be. */
+static void wait_received(const struct cmd *cmd)
+{
+	struct rc_end *end = &ends[cmd->link][cmd->end];
+	unsigned int patience = cmd->flags ? 50 : RC_PATIENCE_MS;
+	struct ibv_wc wc;
+
+	for (int i = 0; i < cmd->arg; i++) {
+		struct result *result;
+
+		if (rc_poll_for(end->rcq, &wc, 1, patience) != 1)
+			return;
+		rc_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
+		result = &chaos->results[wc.wr_id];
+		rc_require(!result->received, "receive %d completed twice", (int)wc.wr_id);
+		result->recv_status = wc.status;
+		result->recv_opcode = wc.opcode;
+		result->recv_len = wc.byte_len;
+		result->has_imm = wc.wc_flags & IBV_WC_WITH_IMM;
+		result->imm = wc.imm_data;
+		result->received = true;
+	}
+}
+
+/* False: no command of ours. @left are on the desk, from this one on. */
+bool worker_verbs(struct cmd *cmd, int left)
+{
+	switch (cmd->type) {
+	case CMD_REG:
+		region_make(cmd);
+		return true;
+	case CMD_DEREG:
+		region_end(cmd);
+		return true;
+	case CMD_REREG:
+		region_change(cmd);
+		return true;
+	case CMD_ADVISE:
+		region_advise(cmd);
+		return true;
+	case CMD_QP_MAKE:
+		qp_make(cmd);
+		return true;
+	case CMD_QP_RESET:
+		qp_reset(cmd);
+		return true;
+	case CMD_QP_CONNECT:
+		qp_connect(cmd);
+		return true;
+	case CMD_RECV:
+		post_recv(cmd);
+		return true;
+	case CMD_POST:
+		post(cmd, left);
+		return true;
+	case CMD_WAIT_SENT:
+		wait_sent(cmd);
+		return true;
+	case CMD_WAIT_RECEIVED:
+		wait_received(cmd);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Nothing that was made may be held by anything but its user. */
+void worker_verbs_close(void)
+{
+	for (int l = 0; l < LINKS_MAX; l++)
+		for (int e = 0; e < 2; e++)
+			qp_end(&ends[l][e]);
+	for (int r = 0; r < REGIONS; r++)
+		if (mrs[r])
+			TRY(err_no(ibv_dereg_mr(mrs[r])));
+	TRY(err_no(ibv_dealloc_pd(pd)));
+	rc_drain_events(dev);
+	rc_devs_close();
+}
