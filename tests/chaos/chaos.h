@@ -200,10 +200,11 @@ struct op {
 	const struct rc_op *kind;
 	int id, link, dir, from, to;
 	uint32_t len;
+	uint32_t inside;		/* @partly: bytes of the target that may come */
 	int num_local, num_target;
 	struct piece local[PIECES], target[PIECES];
 	uint32_t allowed;		/* 1 << enum ibv_wc_status, of the send */
-	bool effect, maybe, closes;
+	bool effect, maybe, closes, partly;
 	int maybe_flags;		/* SETTLE_* of what lands */
 	bool or_zero;			/* it is new or zero, never old */
 	bool in_line, quiet, beside;	/* @quiet: not signaled */

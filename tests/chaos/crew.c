@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,10 +49,12 @@ static void spawn(int w)
 	crew[w].pid = fork();
 	rc_require(crew[w].pid >= 0, "fork: %s", strerror(errno));
 	if (!crew[w].pid) {
+		setpgid(0, 0);
 		for (int lane = 0; lane < LANES; lane++)
 			close(pair[lane][0]);
 		become_worker(w, fds);
 	}
+	setpgid(crew[w].pid, crew[w].pid);
 	for (int lane = 0; lane < LANES; lane++)
 		close(fds[lane]);
 }
@@ -81,16 +84,20 @@ void crew_hire(int w)
 
 void crew_start(void)
 {
+	rc_ok(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	for (int w = 0; w < chaos_opts.crew; w++)
 		crew_hire(w);
 }
 
+/*
+ * With its children, which have its device open as well: only when they are
+ * gone too has all ended that it had in flight. Orphans become ours.
+ */
 void crew_kill(int w)
 {
-	int status;
-
-	kill(crew[w].pid, SIGKILL);
-	waitpid(crew[w].pid, &status, 0);
+	kill(-crew[w].pid, SIGKILL);
+	while (waitpid(-crew[w].pid, NULL, 0) > 0 || errno == EINTR)
+		;
 	close_lanes(w);
 }
 

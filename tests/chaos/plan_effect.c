@@ -108,7 +108,16 @@ static void atomic_effect(struct op *op)
 static void rdma_effect(struct op *op, int from, const struct piece *source, int num_source,
 			int to, const struct piece *target, int num_target)
 {
-	bool lazy = gather(from, source, num_source);
+	struct piece inside = { };
+	bool lazy;
+
+	if (op->partly) {
+		memset(there, 0, op->len);
+		inside = *source;
+		inside.len = op->inside;
+		source = &inside;
+	}
+	lazy = gather(from, source, num_source);
 
 	for (int i = 0; lazy && i < num_target; i++)
 		if (model_has_lazy(to, target[i].off, target[i].len))

@@ -154,6 +154,21 @@ static bool pick_local(struct op *op)
 	return op->num_local >= 0;
 }
 
+/* What a READ that leaves its region has brought before it failed is right. */
+static bool may_be_read_partly(struct op *op, const struct region *region, uint32_t off)
+{
+	uint32_t end = region->off + region->len;
+	uint32_t inside = end > off ? end - off : 0;
+
+	if (op->kind->op != IBV_WR_RDMA_READ)
+		return true;
+	if (model_claimed(op->to, off, inside, false) || model_has_lazy(op->to, off, inside))
+		return false;
+	model_claim(op->to, off, inside, false);
+	op->inside = inside;
+	return true;
+}
+
 /* A region without the right, or a range that leaves its region. */
 static bool pick_refused(struct op *op)
 {
@@ -173,6 +188,8 @@ static bool pick_refused(struct op *op)
 	if (op->trouble == BOUNDS)
 		off = align_to(region->off + region->len - rc_below(op->len),
 			       op->kind->atomic ? 8 : 1);
+	if (op->trouble == BOUNDS && !may_be_read_partly(op, region, off))
+		return false;
 	op->target[0] = (struct piece){ r, off, op->len };
 	op->num_target = 1;
 	batch.uses[op->to][r]++;
@@ -248,7 +265,9 @@ static void foresee_trouble(struct op *op)
 		status = IBV_WC_REM_OP_ERR;
 	op->allowed = 1U << status;
 	op->closes = true;
-	op->effect = op->trouble <= TARGET_PAGE;
+	op->effect = op->trouble <= TARGET_PAGE ||
+		     (op->trouble == BOUNDS && op->kind->op == IBV_WR_RDMA_READ);
+	op->partly = op->trouble == BOUNDS;
 	op->maybe = true;
 }
 
