@@ -91,11 +91,34 @@ void nopin_requester_settle(struct nopin_qp *qp)
 		nopin_requester_fail(qp, oldest->status);
 }
 
+/*
+ * The request before one that fails had left it to that one to ask for an ACK:
+ * its last packet goes once more, and asks.
+ */
+static void nopin_requester_ask_again(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_swqe *prev;
+
+	if (sq->next == sq->queue.index || !sq->since_ack_req)
+		return;
+	prev = nopin_sq_wqe(sq, sq->next - 1);
+	if (nopin_wr_is_read(prev->opcode) || nopin_wr_is_atomic(prev->opcode))
+		return;
+	sq->next--;
+	sq->next_psn = prev->last_psn;
+	sq->since_ack_req = NOPIN_ACK_EVERY;
+	tasklet_schedule(&sq->task);
+}
+
+/* The next request cannot go on. False, for its callers to return. */
 static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 				   enum ib_wc_status status)
 {
 	wqe->status = status;
 	nopin_requester_settle(qp);
+	if (qp->state != IB_QPS_ERR)
+		nopin_requester_ask_again(qp);
 	return false;
 }
 

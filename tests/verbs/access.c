@@ -365,6 +365,29 @@ static void second_element_bad(const void *arg)
 		   "the bad element was sent");
 }
 
+/* What was posted together with a bad request, before it, is done all the same. */
+static void good_before_bad(const void *arg)
+{
+	struct ibv_send_wr *failed;
+	struct rc_wr good;
+	uint64_t start;
+	struct scene s;
+
+	scene_init(&s, arg, RC_PINNED);
+	forged_lkey(&s);
+	rc_wr_init(&good, IBV_WR_RDMA_WRITE, 0);
+	rc_wr_local(&good, s.local, 0, LEN);
+	rc_wr_remote(&good, s.remote, 0);
+	good.wr.next = &s.wr.wr;
+	rc_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
+	start = rc_now_ms();
+	rc_ok(ibv_post_send(s.pair->a.qp, &good.wr, &failed));
+	rc_want(s.pair->a.scq, 0, IBV_WC_SUCCESS);
+	rc_require(rc_now_ms() - start < 400, "it took an ACK timeout");
+	rc_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
+	rc_require(!memcmp(s.local->addr, s.remote->addr, LEN), "data differ");
+}
+
 /* The target's QP does not allow the operation at all. */
 static void qp_forbids(const void *arg)
 {
@@ -453,6 +476,7 @@ static void add_tests(void)
 	for (size_t i = 0; i < RC_OPS; i++) {
 		const struct rc_op *op = &rc_ops[i];
 
+		rc_test(good_before_bad, op, "good_before_bad_%s", op->name);
 		if (op->fetches)
 			rc_test(fetch_into_read_only, op, "fetch_into_read_only_%s", op->name);
 		if (op->op == IBV_WR_RDMA_WRITE || op->op == IBV_WR_RDMA_WRITE_WITH_IMM)
