@@ -167,6 +167,8 @@ struct nopin_read_job {
  * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
  * @failed: the QP is on its way to the error state; nothing is executed
  * @event: why it @failed
+ * @refused_psn: the request that it @failed for, with @refused_nak
+ * @refused_nak: what the peer was told, AETH syndrome; 0: nothing
  * @established: the first packet was seen (IB_EVENT_COMM_EST)
  * @in_message: NOPIN_OP_SEND or NOPIN_OP_WRITE between FIRST and LAST, else 0
  * @expected_psn: of the next new request
@@ -190,6 +192,8 @@ struct nopin_rq {
 	bool nak_sent;
 	bool failed;
 	enum ib_event_type event;
+	u32 refused_psn;
+	u8 refused_nak;
 	bool established;
 	u16 in_message;
 	u32 expected_psn;

@@ -123,6 +123,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 
 	nopin_qp_stop(qp, IB_QPS_RESET);
+	rq->refused_nak = 0;
 	nopin_park_leave(&sq->park);
 	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
@@ -146,6 +147,7 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 	rq->msn = 0;
 	rq->nak_sent = false;
 	rq->failed = false;
+	rq->refused_nak = 0;
 	rq->established = false;
 	rq->in_message = 0;
 	rq->atomic_next = 0;

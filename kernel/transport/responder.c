@@ -38,8 +38,20 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 		nopin_responder_rnr(qp);
 	if (refusal) {
 		nopin_reply(qp, psn, refusal->nak);
+		qp->rq.refused_psn = psn;
+		qp->rq.refused_nak = refusal->nak;
 		nopin_responder_refuse(qp, refusal);
 	}
+}
+
+/*
+ * The NAK of a refused request may be lost like any packet. The requester, when
+ * it asks again, is told again, or it would take the peer for dead.
+ */
+static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	if (qp->rq.refused_nak && pkt->ack_req)
+		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
 }
 
 /**
@@ -125,8 +137,10 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 	enum nopin_verdict verdict = NOPIN_DONE;
 	s32 ahead;
 
-	if (!nopin_responder_accepts(qp))
+	if (!nopin_responder_accepts(qp)) {
+		nopin_responder_repeat_nak(qp, pkt);
 		return NOPIN_DONE;
+	}
 	ahead = nopin_psn_diff(pkt->psn, qp->rq.expected_psn);
 	if (ahead > 0) {
 		nopin_responder_gap(qp);
