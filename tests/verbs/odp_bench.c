@@ -101,24 +101,9 @@ static void send_one(struct rc_end *from, const struct rc_mem *mem, size_t off,
 		     size_t len, uint64_t id)
 {
 	struct ibv_sge sge = rc_sge(into, into_off, len);
-	struct rc_wr wr;
 
 	rc_ok(rc_post_recv(to, RECV_ID, &sge, 1));
-	rc_wr_init(&wr, IBV_WR_SEND, id);
-	rc_wr_local(&wr, mem, off, len);
-	rc_ok(rc_post(from, &wr));
-}
-
-static void rdma_one(struct rc_end *a, enum ibv_wr_opcode op, const struct rc_mem *local,
-		     size_t loff, const struct rc_mem *remote, size_t roff, size_t len,
-		     uint64_t id)
-{
-	struct rc_wr wr;
-
-	rc_wr_init(&wr, op, id);
-	rc_wr_local(&wr, local, loff, len);
-	rc_wr_remote(&wr, remote, roff);
-	rc_ok(rc_post(a, &wr));
+	rc_start(from, IBV_WR_SEND, id, mem, off, NULL, 0, len);
 }
 
 void odp_put_start(struct odp_bench *b, size_t off, size_t len)
@@ -128,10 +113,10 @@ void odp_put_start(struct odp_bench *b, size_t off, size_t len)
 	rc_fill(b->src->addr, len);
 	switch (b->v.side) {
 	case ODP_REMOTE:
-		rdma_one(a, IBV_WR_RDMA_WRITE, b->src, 0, b->mem, off, len, PUT_ID);
+		rc_start(a, IBV_WR_RDMA_WRITE, PUT_ID, b->src, 0, b->mem, off, len);
 		break;
 	case ODP_LOCAL:
-		rdma_one(a, IBV_WR_RDMA_READ, b->mem, off, b->src, 0, len, PUT_ID);
+		rc_start(a, IBV_WR_RDMA_READ, PUT_ID, b->mem, off, b->src, 0, len);
 		break;
 	default:
 		send_one(a, b->src, 0, &b->pair->b, b->mem, off, len, PUT_ID);
@@ -144,10 +129,10 @@ void odp_get_start(struct odp_bench *b, size_t off, size_t len)
 
 	switch (b->v.side) {
 	case ODP_REMOTE:
-		rdma_one(a, IBV_WR_RDMA_READ, b->back, 0, b->mem, off, len, GET_ID);
+		rc_start(a, IBV_WR_RDMA_READ, GET_ID, b->back, 0, b->mem, off, len);
 		break;
 	case ODP_LOCAL:
-		rdma_one(a, IBV_WR_RDMA_WRITE, b->mem, off, b->back, 0, len, GET_ID);
+		rc_start(a, IBV_WR_RDMA_WRITE, GET_ID, b->mem, off, b->back, 0, len);
 		break;
 	default:
 		send_one(&b->pair->b, b->mem, off, a, b->back, 0, len, GET_ID);

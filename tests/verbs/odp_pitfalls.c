@@ -116,18 +116,6 @@ struct damming {
 	unsigned int gap_ms;
 };
 
-static void post(struct rc_end *end, enum ibv_wr_opcode op, int id,
-		 const struct rc_mem *local, const struct rc_mem *remote, size_t off,
-		 size_t len)
-{
-	struct rc_wr wr;
-
-	rc_wr_init(&wr, op, id);
-	rc_wr_local(&wr, local, off, len);
-	rc_wr_remote(&wr, remote, off);
-	rc_ok(rc_post(end, &wr));
-}
-
 static struct rc_pair *slow_pair(enum rc_kind kind)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -164,9 +152,9 @@ static void damming(const void *arg)
 		rc_fill(want, SLOW_LEN), memcpy(from->addr, want, SLOW_LEN);
 
 	begun = rc_now_ms();
-	post(&pair->a, d->op, 1, local, remote, 100, PAGE);	/* two pages */
+	rc_start(&pair->a, d->op, 1, local, 100, remote, 100, PAGE);	/* two pages */
 	rc_sleep_ms(d->gap_ms);
-	post(&pair->a, d->op, 2, local, remote, 5 * PAGE + 50, 64);
+	rc_start(&pair->a, d->op, 2, local, 5 * PAGE + 50, remote, 5 * PAGE + 50, 64);
 	rc_want(pair->a.scq, 1, IBV_WC_SUCCESS);
 	rc_want(pair->a.scq, 2, IBV_WC_SUCCESS);
 	took = rc_now_ms() - begun;
@@ -256,9 +244,11 @@ static void flood_round(const struct flood *flood, struct flooding *f,
 {
 	rc_ok(madvise(f->map, f->len, MADV_DONTNEED));
 	rc_ok(madvise(local->addr, local->len, MADV_DONTNEED));
-	for (unsigned int i = 0; i < flood->qps; i++)
-		post(&f->pair[i].a, IBV_WR_RDMA_READ, i, local, remote,
-		     flood_offset(flood, i), 8);
+	for (unsigned int i = 0; i < flood->qps; i++) {
+		size_t off = flood_offset(flood, i);
+
+		rc_start(&f->pair[i].a, IBV_WR_RDMA_READ, i, local, off, remote, off, 8);
+	}
 	for (unsigned int i = 0; i < flood->qps; i++)
 		rc_want(f->pair[i].a.scq, i, IBV_WC_SUCCESS);
 	for (unsigned int i = 0; i < flood->qps; i++) {

@@ -227,6 +227,10 @@ void rc_want_none(struct ibv_cq *cq, unsigned int ms);
 void rc_works(struct rc_pair *pair);
 void rc_drain(struct ibv_cq *cq);
 
+void rc_start(struct rc_end *end, enum ibv_wr_opcode op, uint64_t id,
+	      const struct rc_mem *local, size_t loff,
+	      const struct rc_mem *remote, size_t roff, size_t len);
+
 /* One request from a to b and its completion: the plain case. */
 void rc_do(struct rc_end *end, enum ibv_wr_opcode op,
 	   const struct rc_mem *local, size_t loff,

@@ -115,19 +115,27 @@ void rc_drain(struct ibv_cq *cq)
 		;
 }
 
-/* One request of @end, with one local element, and its completion. */
+/* Post one request of @end, with one local element. */
+void rc_start(struct rc_end *end, enum ibv_wr_opcode op, uint64_t id,
+	      const struct rc_mem *local, size_t loff,
+	      const struct rc_mem *remote, size_t roff, size_t len)
+{
+	struct rc_wr wr;
+
+	rc_wr_init(&wr, op, id);
+	rc_wr_local(&wr, local, loff, len);
+	if (remote)
+		rc_wr_remote(&wr, remote, roff);
+	rc_ok(rc_post(end, &wr));
+}
+
+/* The same, and its completion. */
 void rc_do(struct rc_end *end, enum ibv_wr_opcode op,
 	   const struct rc_mem *local, size_t loff,
 	   const struct rc_mem *remote, size_t roff, size_t len,
 	   enum ibv_wc_status status)
 {
-	struct rc_wr wr;
-
-	rc_wr_init(&wr, op, 0xd0);
-	rc_wr_local(&wr, local, loff, len);
-	if (remote)
-		rc_wr_remote(&wr, remote, roff);
-	rc_ok(rc_post(end, &wr));
+	rc_start(end, op, 0xd0, local, loff, remote, roff, len);
 	rc_want(end->scq, 0xd0, status);
 }
 
