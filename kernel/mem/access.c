@@ -12,7 +12,6 @@
  *
  * No byte is touched before the first three have been ruled out.
  */
-#include <linux/highmem.h>
 #include <linux/mm.h>
 
 #include "device.h"
@@ -81,21 +80,47 @@ static void nopin_region_miss(struct nopin_region *region, u64 va, size_t len,
 	miss->access = access;
 }
 
-static void nopin_pinned_access(const struct nopin_region *region, u64 va,
-				size_t len, nopin_chunk_fn fn, void *ctx)
+static void nopin_pinned_open(const struct nopin_region *region, u64 va, size_t len,
+			      enum nopin_access access, struct nopin_view *view)
 {
 	struct page **page = region->pages +
 			     (va >> PAGE_SHIFT) - (region->va >> PAGE_SHIFT);
 	size_t start = offset_in_page(va);
-	size_t off, n;
+	size_t n;
 
-	for (off = 0; off < len; off += n, start = 0) {
-		void *kaddr = kmap_local_page(*page++);
-
-		n = min_t(size_t, len - off, PAGE_SIZE - start);
-		fn(kaddr + start, off, n, ctx);
-		kunmap_local(kaddr);
+	nopin_view_init(view, access == NOPIN_WRITE);
+	for (len = min_t(size_t, len, NOPIN_VIEW_BYTES); len; len -= n, start = 0) {
+		n = min_t(size_t, len, PAGE_SIZE - start);
+		nopin_view_add(view, page_address(*page++) + start, n);
 	}
+}
+
+static int nopin_region_open(const struct nopin_region *region, u64 va, size_t len,
+			     enum nopin_access access, struct nopin_view *view)
+{
+	if (region->mirror)
+		return nopin_mirror_open(region->mirror, va, len, access, view);
+	nopin_pinned_open(region, va, len, access, view);
+	return 0;
+}
+
+static int nopin_region_visit(struct nopin_region *region, u64 va, size_t len,
+			      enum nopin_access access, nopin_view_fn fn, void *ctx)
+{
+	struct nopin_view view;
+	size_t off;
+	int ret;
+
+	for (off = 0; off < len; off += view.len) {
+		ret = nopin_region_open(region, va + off, len - off, access, &view);
+		if (ret)
+			return ret;
+		ret = fn(&view, off, ctx);
+		nopin_view_close(&view);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 /**
@@ -106,20 +131,21 @@ static void nopin_pinned_access(const struct nopin_region *region, u64 va,
  * @len: bytes; 0 only checks
  * @rights: IB_ACCESS_* that the region must give
  * @access: what @fn does
- * @fn: called for each piece, in order
+ * @fn: called for each view, in order
  * @ctx: passed to @fn
  * @miss: filled in, with a reference, on -EAGAIN only
  *
- * Return: 0 or an error as at the top of this file. On -EAGAIN and -EFAULT
- *	pieces before the page may have been handled.
+ * Return: 0, an error as at the top of this file, or what @fn returned, which is
+ *	to be none of those. On -EAGAIN and -EFAULT views before the page may have
+ *	been handled.
  * Context: softirq, or process with BH off.
  */
 int nopin_region_access(struct ib_pd *pd, u32 key, u64 iova, size_t len,
 			int rights, enum nopin_access access,
-			nopin_chunk_fn fn, void *ctx, struct nopin_miss *miss)
+			nopin_view_fn fn, void *ctx, struct nopin_miss *miss)
 {
 	struct nopin_region *region;
-	int ret = 0;
+	int ret;
 	u64 va;
 
 	rcu_read_lock();
@@ -128,10 +154,7 @@ int nopin_region_access(struct ib_pd *pd, u32 key, u64 iova, size_t len,
 		ret = PTR_ERR(region);
 		goto out;
 	}
-	if (region->mirror)
-		ret = nopin_mirror_access(region->mirror, va, len, access, fn, ctx);
-	else
-		nopin_pinned_access(region, va, len, fn, ctx);
+	ret = nopin_region_visit(region, va, len, access, fn, ctx);
 	if (ret == -EAGAIN)
 		nopin_region_miss(region, va, len, access, miss);
 	nopin_region_release(region);
@@ -140,19 +163,9 @@ out:
 	return ret;
 }
 
-static void nopin_pinned_atomic(void *kaddr, size_t off, size_t len, void *ctx)
+static int nopin_region_apply(const struct nopin_view *view, size_t off, void *atomic)
 {
-	nopin_atomic_apply(ctx, kaddr);
-}
-
-static int nopin_region_do_atomic(struct nopin_region *region, u64 va,
-				  struct nopin_atomic *atomic)
-{
-	if (region->mirror)
-		return nopin_mirror_atomic(region->mirror, va, atomic);
-	if (va % sizeof(u64))
-		return -EINVAL;
-	nopin_pinned_access(region, va, sizeof(u64), nopin_pinned_atomic, atomic);
+	nopin_atomic_apply(atomic, view->run[0].kaddr);
 	return 0;
 }
 
@@ -182,7 +195,10 @@ int nopin_region_atomic(struct ib_pd *pd, u32 key, u64 iova,
 		ret = PTR_ERR(region);
 		goto out;
 	}
-	ret = nopin_region_do_atomic(region, va, atomic);
+	/* The iova is aligned; that the memory behind it is, is another matter. */
+	ret = va % sizeof(u64) ? -EINVAL :
+	      nopin_region_visit(region, va, sizeof(u64), NOPIN_WRITE,
+				 nopin_region_apply, atomic);
 	if (ret == -EAGAIN)
 		nopin_region_miss(region, va, sizeof(u64), NOPIN_WRITE, miss);
 	nopin_region_release(region);
@@ -205,13 +221,15 @@ out:
 int nopin_region_check(struct ib_pd *pd, u32 key, u64 iova, u64 len, int rights)
 {
 	struct nopin_region *region;
+	int ret = -EINVAL;
 	u64 va;
 
-	region = nopin_region_enter(pd, key, iova, len, rights, &va);
-	if (IS_ERR(region))
-		return PTR_ERR(region);
-	nopin_region_release(region);
-	return 0;
+	rcu_read_lock();
+	region = nopin_region_find(to_nopin_dev(pd->device), key);
+	if (region)
+		ret = nopin_region_admit(region, pd, iova, len, rights, &va);
+	rcu_read_unlock();
+	return ret;
 }
 
 /**

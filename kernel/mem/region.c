@@ -58,6 +58,21 @@ static void nopin_key_free(struct nopin_region *region)
 }
 
 /**
+ * nopin_region_find - find a region by its key, to look at it
+ * @dev: the device
+ * @key: lkey or rkey
+ *
+ * Return: the region, which may come to its end meanwhile, or NULL.
+ * Context: an RCU read-side section, as long as the region is looked at.
+ */
+struct nopin_region *nopin_region_find(struct nopin_dev *dev, u32 key)
+{
+	struct nopin_region *region = xa_load(&dev->regions, key >> NOPIN_KEY_SHIFT);
+
+	return region && region->key == key ? region : NULL;
+}
+
+/**
  * nopin_region_lookup - find a region by its key and use it
  * @dev: the device
  * @key: lkey or rkey
@@ -71,8 +86,8 @@ struct nopin_region *nopin_region_lookup(struct nopin_dev *dev, u32 key)
 	struct nopin_region *region;
 
 	rcu_read_lock();
-	region = xa_load(&dev->regions, key >> NOPIN_KEY_SHIFT);
-	if (region && (region->key != key || !refcount_inc_not_zero(&region->users)))
+	region = nopin_region_find(dev, key);
+	if (region && !refcount_inc_not_zero(&region->users))
 		region = NULL;
 	rcu_read_unlock();
 	return region;

@@ -91,6 +91,7 @@ int nopin_region_destroy(struct nopin_region *region);
 bool nopin_region_can_change(const struct nopin_region *region, int access);
 void nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access);
 bool nopin_region_is_current(const struct nopin_region *region);
+struct nopin_region *nopin_region_find(struct nopin_dev *dev, u32 key);
 struct nopin_region *nopin_region_lookup(struct nopin_dev *dev, u32 key);
 void nopin_region_release(struct nopin_region *region);
 void nopin_region_get(struct nopin_region *region);
@@ -101,7 +102,7 @@ int nopin_region_translate(const struct nopin_region *region, u64 iova, u64 len,
 			   u64 *va);
 int nopin_region_access(struct ib_pd *pd, u32 key, u64 iova, size_t len,
 			int rights, enum nopin_access access,
-			nopin_chunk_fn fn, void *ctx, struct nopin_miss *miss);
+			nopin_view_fn fn, void *ctx, struct nopin_miss *miss);
 int nopin_region_atomic(struct ib_pd *pd, u32 key, u64 iova,
 			struct nopin_atomic *atomic, struct nopin_miss *miss);
 int nopin_region_check(struct ib_pd *pd, u32 key, u64 iova, u64 len, int rights);

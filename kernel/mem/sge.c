@@ -47,18 +47,18 @@ int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 	return ret;
 }
 
-/* Makes the distances of one element's pieces those of the whole access. */
+/* Makes the distances of one element's views those of the whole access. */
 struct nopin_sge_shift {
-	nopin_chunk_fn fn;
+	nopin_view_fn fn;
 	void *ctx;
 	size_t base;
 };
 
-static void nopin_sge_chunk(void *kaddr, size_t off, size_t len, void *ctx)
+static int nopin_sge_view(const struct nopin_view *view, size_t off, void *ctx)
 {
 	struct nopin_sge_shift *shift = ctx;
 
-	shift->fn(kaddr, shift->base + off, len, shift->ctx);
+	return shift->fn(view, shift->base + off, shift->ctx);
 }
 
 /* Bytes [skip, skip + len) of one element. */
@@ -71,7 +71,7 @@ static int nopin_sge_access(struct ib_pd *pd, const struct nopin_sge *sge,
 
 	/* The sum may wrap; the region's own range check rejects what does. */
 	ret = nopin_region_access(pd, sge->lkey, sge->addr + skip, len, rights,
-				  access, nopin_sge_chunk, shift, miss);
+				  access, nopin_sge_view, shift, miss);
 	if (ret == -EAGAIN)
 		nopin_miss_widen(miss, sge->length - skip);
 	return ret;
@@ -85,7 +85,7 @@ static int nopin_sge_access(struct ib_pd *pd, const struct nopin_sge *sge,
  * @offset: first byte, counted over all elements
  * @len: bytes
  * @access: NOPIN_WRITE needs IB_ACCESS_LOCAL_WRITE, NOPIN_READ no right
- * @fn: called for each piece, in order; its distances count from @offset
+ * @fn: called for each view, in order; its distances count from @offset
  * @ctx: passed to @fn
  * @miss: filled in on -EAGAIN only, with the rest of the element wanted too
  *
@@ -95,7 +95,7 @@ static int nopin_sge_access(struct ib_pd *pd, const struct nopin_sge *sge,
  */
 int nopin_sges_access(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 		      u64 offset, size_t len, enum nopin_access access,
-		      nopin_chunk_fn fn, void *ctx, struct nopin_miss *miss)
+		      nopin_view_fn fn, void *ctx, struct nopin_miss *miss)
 {
 	struct nopin_sge_shift shift = { .fn = fn, .ctx = ctx };
 	int ret;

@@ -12,6 +12,6 @@ int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 		     int rights);
 int nopin_sges_access(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 		      u64 offset, size_t len, enum nopin_access access,
-		      nopin_chunk_fn fn, void *ctx, struct nopin_miss *miss);
+		      nopin_view_fn fn, void *ctx, struct nopin_miss *miss);
 
 #endif /* NOPIN_SGE_H */

@@ -9,6 +9,8 @@
 
 #include <linux/types.h>
 
+#include "mirror/view.h"
+
 struct mm_struct;
 struct nopin_mirror;
 
@@ -17,17 +19,6 @@ enum nopin_access {
 	NOPIN_READ,
 	NOPIN_WRITE,
 };
-
-/**
- * typedef nopin_chunk_fn - handle one piece of mapped memory
- * @kaddr: kernel address of the piece; valid during the call only
- * @off: distance in bytes from the start of the access
- * @len: bytes at @kaddr, never crossing a page
- * @ctx: the caller's
- *
- * Context: softirq-safe, under the span's lock: must not sleep.
- */
-typedef void (*nopin_chunk_fn)(void *kaddr, size_t off, size_t len, void *ctx);
 
 enum nopin_atomic_op {
 	NOPIN_ATOMIC_CMP_SWAP,
@@ -56,10 +47,8 @@ void nopin_mirror_put(struct nopin_mirror *mirror);
 bool nopin_mirror_is_current(const struct nopin_mirror *mirror);
 int nopin_mirror_check_current(u64 va, u64 len, bool write);
 
-int nopin_mirror_access(struct nopin_mirror *mirror, u64 va, size_t len,
-			enum nopin_access access, nopin_chunk_fn fn, void *ctx);
-int nopin_mirror_atomic(struct nopin_mirror *mirror, u64 va,
-			struct nopin_atomic *atomic);
+int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
+		      enum nopin_access access, struct nopin_view *view);
 
 /* How hard nopin_mirror_fault() tries. */
 #define NOPIN_FAULT_WRITE	0x1	/* the pages will be written */

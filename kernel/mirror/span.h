@@ -7,9 +7,11 @@
 #define NOPIN_SPAN_H
 
 #include <linux/bitops.h>
+#include <linux/io.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pfn.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -23,6 +25,7 @@
 #define NOPIN_SPAN_ORDER	(NOPIN_SPAN_SHIFT - PAGE_SHIFT)
 #define NOPIN_SPAN_PAGES	((unsigned int)BIT(NOPIN_SPAN_ORDER))
 #define NOPIN_LINE_PAGES	64U
+#define NOPIN_LINE_SIZE		((u64)NOPIN_LINE_PAGES << PAGE_SHIFT)
 /* What the first fault in a span looks at, log2 of the pages. */
 #define NOPIN_WINDOW_FIRST	4
 #define NOPIN_SPAN_LINES	DIV_ROUND_UP(NOPIN_SPAN_PAGES, NOPIN_LINE_PAGES)
@@ -141,9 +144,9 @@ static inline u64 nopin_span_start(const struct nopin_span *span)
 	return span->notifier.interval_tree.start;
 }
 
-static inline struct page *nopin_entry_page(unsigned long entry)
+static inline void *nopin_entry_kaddr(unsigned long entry)
 {
-	return pfn_to_page(entry >> NOPIN_ENTRY_PFN_SHIFT);
+	return phys_to_virt(PFN_PHYS(entry >> NOPIN_ENTRY_PFN_SHIFT));
 }
 
 static inline bool nopin_entry_allows(unsigned long entry, bool write)

@@ -172,7 +172,7 @@ static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt 
 }
 
 static int nopin_completer_place(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-				 u32 offset, u32 len, nopin_chunk_fn fn, void *ctx)
+				 u32 offset, u32 len, nopin_view_fn fn, void *ctx)
 {
 	struct nopin_miss miss = {};
 	int err;
@@ -210,11 +210,6 @@ static int nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 	return err;
 }
 
-static void nopin_copy_original(void *kaddr, size_t off, size_t len, void *original)
-{
-	memcpy(kaddr, original + off, len);
-}
-
 static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	u64 original = pkt->original;
@@ -229,7 +224,7 @@ static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *p
 		return 0;
 	}
 	err = nopin_completer_place(qp, wqe, 0, sizeof(original),
-				    nopin_copy_original, &original);
+				    nopin_copy_from_buffer, &original);
 	if (!err)
 		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
 	return err;

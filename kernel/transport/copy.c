@@ -1,33 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Between mirrored memory and packets, one piece at a time. */
+/* Between views of memory and packets. */
 #include "transport/internal.h"
 
 /**
- * nopin_copy_to_buffer - nopin_chunk_fn that gathers memory
- * @kaddr: piece of memory
- * @off: of the piece in the access
- * @len: bytes
+ * nopin_copy_to_buffer - nopin_view_fn that gathers memory
+ * @view: a view of it
+ * @off: of the view in the access
  * @buffer: where the access as a whole goes
  *
+ * Return: 0.
  * Context: any.
  */
-void nopin_copy_to_buffer(void *kaddr, size_t off, size_t len, void *buffer)
+int nopin_copy_to_buffer(const struct nopin_view *view, size_t off, void *buffer)
 {
-	memcpy(buffer + off, kaddr, len);
+	nopin_view_read(view, buffer + off);
+	return 0;
 }
 
 /**
- * nopin_copy_from_skb - nopin_chunk_fn that scatters a packet's payload
- * @kaddr: piece of memory
- * @off: of the piece in the access
- * @len: bytes
- * @source: struct nopin_skb_source; its length was checked
+ * nopin_copy_from_buffer - nopin_view_fn that scatters a buffer
+ * @view: a view of the memory
+ * @off: of the view in the access
+ * @buffer: what the access as a whole writes
  *
+ * Return: 0.
  * Context: any.
  */
-void nopin_copy_from_skb(void *kaddr, size_t off, size_t len, void *source)
+int nopin_copy_from_buffer(const struct nopin_view *view, size_t off, void *buffer)
+{
+	nopin_view_write(view, buffer + off);
+	return 0;
+}
+
+/**
+ * nopin_copy_from_skb - nopin_view_fn that scatters a packet's payload
+ * @view: a view of the memory
+ * @off: of the view in the access
+ * @source: struct nopin_skb_source; its length was checked
+ *
+ * Return: 0.
+ * Context: any.
+ */
+int nopin_copy_from_skb(const struct nopin_view *view, size_t off, void *source)
 {
 	const struct nopin_skb_source *from = source;
+	unsigned int i;
 
-	WARN_ON_ONCE(skb_copy_bits(from->skb, from->offset + off, kaddr, len));
+	for (i = 0; i < view->runs; i++) {
+		const struct nopin_run *run = &view->run[i];
+
+		WARN_ON_ONCE(skb_copy_bits(from->skb, from->offset + off, run->kaddr,
+					   run->len));
+		off += run->len;
+	}
+	return 0;
 }

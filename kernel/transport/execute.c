@@ -103,7 +103,6 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					     const struct nopin_inbound *in, u16 flags)
 {
 	u32 len = in->pkt->payload_len;
-	enum nopin_verdict verdict;
 	struct nopin_rq *rq = &qp->rq;
 	struct nopin_miss miss = {};
 	int err;
@@ -121,15 +120,14 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 				&miss);
 	if (err == -EAGAIN)
 		err = nopin_park_miss(in->park, &miss, rq->recv->length - rq->received);
+	if (err == -ECANCELED)
+		return in->explain(in->source);
 	if (err == -EAGAIN)
 		return NOPIN_PARKED;
 	if (err) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
 		return NOPIN_OPERATION_ERROR;
 	}
-	verdict = in->verify ? in->verify(in->source) : NOPIN_DONE;
-	if (verdict != NOPIN_DONE)
-		return verdict;
 	return nopin_execute_advance(qp, in, flags);
 }
 
@@ -183,14 +181,12 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 					  rq->write.remote_addr + rq->received, len,
 					  IB_ACCESS_REMOTE_WRITE, NOPIN_WRITE,
 					  in->copy, in->source, &miss);
+	if (err == -ECANCELED)
+		return in->explain(in->source);
 	if (err == -EAGAIN)
 		err = nopin_park_miss(in->park, &miss, rq->write.length - rq->received);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	if (in->verify)
-		verdict = in->verify(in->source);
-	if (verdict != NOPIN_DONE)
-		return verdict;
 	return nopin_execute_advance(qp, in, flags);
 }
 

@@ -62,15 +62,16 @@ static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
 	return length ? DIV_ROUND_UP(length, qp->mtu) : 1;
 }
 
-/* copy.c: nopin_chunk_fn to and from packets */
-void nopin_copy_to_buffer(void *kaddr, size_t off, size_t len, void *buffer);
+/* copy.c: nopin_view_fn to and from packets */
+int nopin_copy_to_buffer(const struct nopin_view *view, size_t off, void *buffer);
+int nopin_copy_from_buffer(const struct nopin_view *view, size_t off, void *buffer);
 
 struct nopin_skb_source {
 	const struct sk_buff *skb;
 	int offset;
 };
 
-void nopin_copy_from_skb(void *kaddr, size_t off, size_t len, void *source);
+int nopin_copy_from_skb(const struct nopin_view *view, size_t off, void *source);
 
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining);
@@ -124,17 +125,17 @@ bool nopin_responder_busy(const struct nopin_rq *rq);
  * struct nopin_inbound - a SEND or WRITE packet, or several in one piece
  * @pkt: headers; payload_len counts all of the piece
  * @packets: PSNs that it takes
- * @copy: writes the payload into memory
+ * @copy: writes the payload into memory; -ECANCELED when its source fails
  * @source: passed to @copy
- * @verify: did @copy get all of its source? NULL: it always does
+ * @explain: why it failed; NULL: it never does
  * @park: the half that waits for missing memory
  */
 struct nopin_inbound {
 	const struct nopin_pkt *pkt;
 	u32 packets;
-	nopin_chunk_fn copy;
+	nopin_view_fn copy;
 	void *source;
-	enum nopin_verdict (*verify)(void *source);
+	enum nopin_verdict (*explain)(void *source);
 	struct nopin_park *park;
 };
 

@@ -21,10 +21,11 @@ MODULE_PARM_DESC(loopback, "copy between QPs of one device without making packet
 #define NOPIN_LOOPBACK_PIECE	(64U << 10)
 
 /**
- * struct nopin_loopback_copy - the far end of a nested access
+ * struct nopin_loopback_copy - the requester's end of a copy
  * @qp: the requester
  * @wqe: its request
  * @offset: of the piece in the message
+ * @peer: the view of the peer's memory that is being filled or drained
  * @error: of the access to the requester's memory
  * @miss: with @error -EAGAIN
  */
@@ -32,6 +33,7 @@ struct nopin_loopback_copy {
 	struct nopin_qp *qp;
 	const struct nopin_swqe *wqe;
 	u32 offset;
+	const struct nopin_view *peer;
 	int error;
 	struct nopin_miss miss;
 };
@@ -84,42 +86,58 @@ bool nopin_loopback_is_alive(struct nopin_qp *qp)
 	return alive;
 }
 
-/* nopin_chunk_fn: fill a piece of the peer's memory from the request's. */
-static void nopin_loopback_fill(void *kaddr, size_t off, size_t len, void *ctx)
+/* With a view of the peer's memory open, go through as much of the requester's. */
+static int nopin_loopback_access(struct nopin_loopback_copy *copy,
+				 const struct nopin_view *peer, size_t off,
+				 enum nopin_access access, nopin_view_fn fn)
+{
+	const struct nopin_swqe *wqe = copy->wqe;
+
+	copy->peer = peer;
+	copy->error = nopin_sges_access(copy->qp->ibqp.pd, wqe->sge, wqe->num_sge,
+					copy->offset + off, peer->len, access, fn,
+					copy, &copy->miss);
+	return copy->error ? -ECANCELED : 0;
+}
+
+static int nopin_loopback_to_peer(const struct nopin_view *view, size_t off, void *ctx)
+{
+	struct nopin_loopback_copy *copy = ctx;
+
+	nopin_view_copy(copy->peer, off, view, 0, view->len);
+	return 0;
+}
+
+static int nopin_loopback_from_peer(const struct nopin_view *view, size_t off, void *ctx)
+{
+	struct nopin_loopback_copy *copy = ctx;
+
+	nopin_view_copy(view, 0, copy->peer, off, view->len);
+	return 0;
+}
+
+/* nopin_view_fn: fill a view of the peer's memory from the request's. */
+static int nopin_loopback_fill(const struct nopin_view *peer, size_t off, void *ctx)
 {
 	struct nopin_loopback_copy *copy = ctx;
 	const struct nopin_swqe *wqe = copy->wqe;
 
-	if (copy->error)
-		return;
-	if (wqe->flags & NOPIN_SEND_INLINE)
-		memcpy(kaddr, wqe->data + copy->offset + off, len);
-	else
-		copy->error = nopin_sges_access(copy->qp->ibqp.pd, wqe->sge,
-						wqe->num_sge, copy->offset + off, len,
-						NOPIN_READ, nopin_copy_to_buffer,
-						kaddr, &copy->miss);
+	if (wqe->flags & NOPIN_SEND_INLINE) {
+		nopin_view_write(peer, wqe->data + copy->offset + off);
+		return 0;
+	}
+	return nopin_loopback_access(copy, peer, off, NOPIN_READ, nopin_loopback_to_peer);
 }
 
-static void nopin_copy_from_buffer(void *kaddr, size_t off, size_t len, void *buffer)
+/* nopin_view_fn: take a view of the peer's memory into the request's. */
+static int nopin_loopback_drain(const struct nopin_view *peer, size_t off, void *ctx)
 {
-	memcpy(kaddr, buffer + off, len);
+	return nopin_loopback_access(ctx, peer, off, NOPIN_WRITE,
+				     nopin_loopback_from_peer);
 }
 
-/* nopin_chunk_fn: take a piece of the peer's memory into the request's. */
-static void nopin_loopback_drain(void *kaddr, size_t off, size_t len, void *ctx)
-{
-	struct nopin_loopback_copy *copy = ctx;
-	const struct nopin_swqe *wqe = copy->wqe;
-
-	if (!copy->error)
-		copy->error = nopin_sges_access(copy->qp->ibqp.pd, wqe->sge,
-						wqe->num_sge, copy->offset + off, len,
-						NOPIN_WRITE, nopin_copy_from_buffer,
-						kaddr, &copy->miss);
-}
-
-static enum nopin_verdict nopin_loopback_verify(void *source)
+/* Why the requester's end of the copy failed. */
+static enum nopin_verdict nopin_loopback_explain(void *source)
 {
 	struct nopin_loopback_copy *copy = source;
 	int err = copy->error;
@@ -127,9 +145,7 @@ static enum nopin_verdict nopin_loopback_verify(void *source)
 	if (err == -EAGAIN)
 		err = nopin_park_miss(&copy->qp->sq.park, &copy->miss,
 				      copy->wqe->length - copy->offset);
-	if (err == -EAGAIN)
-		return NOPIN_PARKED;
-	return err ? NOPIN_SOURCE_ERROR : NOPIN_DONE;
+	return err == -EAGAIN ? NOPIN_PARKED : NOPIN_SOURCE_ERROR;
 }
 
 static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
@@ -144,16 +160,12 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
 		.packets = packets,
 		.copy = nopin_loopback_fill,
 		.source = &copy,
-		.verify = nopin_loopback_verify,
+		.explain = nopin_loopback_explain,
 		.park = &qp->sq.park,
 	};
-	enum nopin_verdict verdict;
 
 	pkt.psn = qp->sq.next_psn;
-	verdict = nopin_execute_data(peer, &in);
-	/* Both ends missed: the peer's page is fetched first. */
-	nopin_miss_drop(&copy.miss);
-	return verdict;
+	return nopin_execute_data(peer, &in);
 }
 
 static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
@@ -162,7 +174,6 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 					      u32 packets, u32 offset, u32 len)
 {
 	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
-	enum nopin_verdict verdict;
 	struct nopin_miss miss = {};
 	int err = 0;
 
@@ -174,15 +185,12 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 					  wqe->remote_addr + offset, len,
 					  IB_ACCESS_REMOTE_READ, NOPIN_READ,
 					  nopin_loopback_drain, &copy, &miss);
-	if (err == -EAGAIN) {
-		nopin_miss_drop(&copy.miss);
+	if (err == -ECANCELED)
+		return nopin_loopback_explain(&copy);
+	if (err == -EAGAIN)
 		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
-	}
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	verdict = nopin_loopback_verify(&copy);
-	if (verdict != NOPIN_DONE)
-		return verdict;
 	peer->rq.expected_psn = nopin_psn_add(qp->sq.next_psn, packets);
 	if (offset + len == wqe->length)
 		peer->rq.msn = nopin_psn_add(peer->rq.msn, 1);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Copying from and to views. */
+#include <linux/cacheflush.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "span.h"
+#include "view.h"
+
+static void nopin_view_flush(const struct nopin_view *view)
+{
+	unsigned int i;
+	size_t off;
+
+	for (i = 0; i < view->runs; i++)
+		for (off = 0; off < view->run[i].len; off += PAGE_SIZE)
+			flush_dcache_page(virt_to_page(view->run[i].kaddr + off));
+}
+
+/**
+ * nopin_view_close - touch the memory no more
+ * @view: the view
+ *
+ * Context: as it was opened.
+ */
+void nopin_view_close(struct nopin_view *view)
+{
+	if (ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE && view->write)
+		nopin_view_flush(view);
+	if (view->span)
+		read_unlock(&view->span->lock);
+}
+
+/**
+ * nopin_view_read - copy all of a view out
+ * @view: the view, open
+ * @buffer: gets @view->len bytes
+ *
+ * Context: any.
+ */
+void nopin_view_read(const struct nopin_view *view, void *buffer)
+{
+	unsigned int i;
+
+	for (i = 0; i < view->runs; i++) {
+		memcpy(buffer, view->run[i].kaddr, view->run[i].len);
+		buffer += view->run[i].len;
+	}
+}
+
+/**
+ * nopin_view_write - fill all of a view
+ * @view: the view, open for writing
+ * @buffer: @view->len bytes
+ *
+ * Context: any.
+ */
+void nopin_view_write(const struct nopin_view *view, const void *buffer)
+{
+	unsigned int i;
+
+	for (i = 0; i < view->runs; i++) {
+		memcpy(view->run[i].kaddr, buffer, view->run[i].len);
+		buffer += view->run[i].len;
+	}
+}
+
+/* Where a copy has got to in a view. */
+struct nopin_cursor {
+	const struct nopin_run *run;
+	size_t off;
+};
+
+static struct nopin_cursor nopin_cursor_at(const struct nopin_view *view, size_t off)
+{
+	const struct nopin_run *run = view->run;
+
+	while (off >= run->len)
+		off -= run++->len;
+	return (struct nopin_cursor){ run, off };
+}
+
+static void nopin_cursor_advance(struct nopin_cursor *at, size_t n)
+{
+	at->off += n;
+	if (at->off == at->run->len) {
+		at->run++;
+		at->off = 0;
+	}
+}
+
+/**
+ * nopin_view_copy - copy from one view to another
+ * @to: open for writing
+ * @to_off: first byte in it
+ * @from: open
+ * @from_off: first byte in it
+ * @len: bytes, not 0, within both
+ *
+ * Context: any.
+ */
+void nopin_view_copy(const struct nopin_view *to, size_t to_off,
+		     const struct nopin_view *from, size_t from_off, size_t len)
+{
+	struct nopin_cursor dst = nopin_cursor_at(to, to_off);
+	struct nopin_cursor src = nopin_cursor_at(from, from_off);
+
+	while (len) {
+		size_t n = min3(len, dst.run->len - dst.off, src.run->len - src.off);
+
+		memcpy(dst.run->kaddr + dst.off, src.run->kaddr + src.off, n);
+		nopin_cursor_advance(&dst, n);
+		nopin_cursor_advance(&src, n);
+		len -= n;
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * A view: a piece of a process's memory as the kernel reaches it, for as long as
+ * it takes to copy.
+ */
+#ifndef NOPIN_VIEW_H
+#define NOPIN_VIEW_H
+
+#include <linux/mm.h>
+#include <linux/types.h>
+
+struct nopin_span;
+
+#ifdef CONFIG_HIGHMEM
+#error "nopin needs a kernel that maps all memory, as 64-bit kernels do"
+#endif
+
+/* An invalidation waits for the end of a view: the most that one shows. */
+#define NOPIN_VIEW_BYTES	(64U << 10)
+#define NOPIN_VIEW_RUNS		(NOPIN_VIEW_BYTES / PAGE_SIZE + 1)
+
+/* Memory that is contiguous to the kernel; may be more than one page. */
+struct nopin_run {
+	void *kaddr;
+	size_t len;
+};
+
+/**
+ * struct nopin_view - memory that may be read or written until the view is closed
+ * @span: locked for reading; NULL: nothing is to be unlocked
+ * @write: it may be written
+ * @runs: how many of @run are in use
+ * @len: bytes in all of them
+ * @run: the memory, in the order of its addresses in the process
+ */
+struct nopin_view {
+	struct nopin_span *span;
+	bool write;
+	unsigned int runs;
+	size_t len;
+	struct nopin_run run[NOPIN_VIEW_RUNS];
+};
+
+/**
+ * typedef nopin_view_fn - handle one view of an access
+ * @view: open during the call
+ * @off: distance in bytes from the start of the access
+ * @ctx: the caller's
+ *
+ * It may open views itself, to copy from one place to another.
+ *
+ * Return: 0, or an error that ends the access and is handed on.
+ * Context: softirq, or process with BH off; under the span's lock.
+ */
+typedef int (*nopin_view_fn)(const struct nopin_view *view, size_t off, void *ctx);
+
+static inline void nopin_view_init(struct nopin_view *view, bool write)
+{
+	view->span = NULL;
+	view->write = write;
+	view->runs = 0;
+	view->len = 0;
+}
+
+/* Append memory. It lies behind the last run more often than not. */
+static inline void nopin_view_add(struct nopin_view *view, void *kaddr, size_t len)
+{
+	struct nopin_run *last = &view->run[view->runs];
+
+	view->len += len;
+	if (view->runs && last[-1].kaddr + last[-1].len == kaddr) {
+		last[-1].len += len;
+		return;
+	}
+	last->kaddr = kaddr;
+	last->len = len;
+	view->runs++;
+}
+
+void nopin_view_close(struct nopin_view *view);
+void nopin_view_read(const struct nopin_view *view, void *buffer);
+void nopin_view_write(const struct nopin_view *view, const void *buffer);
+void nopin_view_copy(const struct nopin_view *to, size_t to_off,
+		     const struct nopin_view *from, size_t from_off, size_t len);
+
+#endif /* NOPIN_VIEW_H */
