@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Which CRC32 is faster differs more between machines than between CPUs: under
- * software emulation a vector instruction costs a function call. So both are
- * timed once, on this machine, and the faster is used.
+ * software emulation a vector instruction costs a function call. So all that the
+ * CPU has are timed once, on this machine, and the fastest is used.
  */
 #include <linux/crc32.h>
 #include <linux/jump_label.h>
@@ -11,7 +11,24 @@
 #include "wire/crc32.h"
 #include "wire/simd.h"
 
-static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_simd);
+#ifdef NOPIN_CRC32_PCLMUL
+static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_pclmul);
+static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_vpclmul);
+
+/* Vector registers, or false. What is too short for the one may suit the other. */
+static bool nopin_crc32_simd(u32 *crc, const void *data, size_t len)
+{
+	if (len < NOPIN_CRC32_PCLMUL_MIN || !nopin_simd_begin())
+		return false;
+	if (static_branch_likely(&nopin_crc32_use_vpclmul) &&
+	    len >= NOPIN_CRC32_VPCLMUL_MIN)
+		*crc = nopin_crc32_vpclmul(*crc, data, len);
+	else
+		*crc = nopin_crc32_pclmul(*crc, data, len);
+	nopin_simd_end();
+	return true;
+}
+#endif
 
 /**
  * nopin_crc32 - continue a running CRC32
@@ -25,12 +42,9 @@ static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_simd);
 u32 nopin_crc32(u32 crc, const void *data, size_t len)
 {
 #ifdef NOPIN_CRC32_PCLMUL
-	if (static_branch_likely(&nopin_crc32_use_simd) &&
-	    len >= NOPIN_CRC32_PCLMUL_MIN && nopin_simd_begin()) {
-		crc = nopin_crc32_pclmul(crc, data, len);
-		nopin_simd_end();
+	if (static_branch_likely(&nopin_crc32_use_pclmul) &&
+	    nopin_crc32_simd(&crc, data, len))
 		return crc;
-	}
 #endif
 	return crc32_le(crc, data, len);
 }
@@ -56,6 +70,21 @@ static u64 nopin_crc32_time(const void *data)
 	return best;
 }
 
+/* Stay with what @key turns on only if that is faster than @best so far. */
+static bool nopin_crc32_try(struct static_key_false *key, const void *data, u64 *best)
+{
+	u64 time;
+
+	static_branch_enable(key);
+	time = nopin_crc32_time(data);
+	if (time < *best) {
+		*best = time;
+		return true;
+	}
+	static_branch_disable(key);
+	return false;
+}
+
 /**
  * nopin_crc32_init - choose between the ways to compute a CRC32
  *
@@ -65,18 +94,17 @@ static u64 nopin_crc32_time(const void *data)
 const char *nopin_crc32_init(void)
 {
 	const void *data = nopin_crc32_init; /* any bytes do: this code's page */
-	u64 scalar, simd;
+	u64 best;
 
-	if (!nopin_simd_has_pclmul())
-		return "crc32_le";
 	data = (const void *)((unsigned long)data & ~(NOPIN_TRIAL_LEN - 1UL));
-	scalar = nopin_crc32_time(data);
-	static_branch_enable(&nopin_crc32_use_simd);
-	simd = nopin_crc32_time(data);
-	if (simd < scalar)
+	best = nopin_crc32_time(data);
+	if (!nopin_simd_has_pclmul() ||
+	    !nopin_crc32_try(&nopin_crc32_use_pclmul, data, &best))
+		return "crc32_le";
+	if (!nopin_simd_has_vpclmul() ||
+	    !nopin_crc32_try(&nopin_crc32_use_vpclmul, data, &best))
 		return "pclmul";
-	static_branch_disable(&nopin_crc32_use_simd);
-	return "crc32_le";
+	return "vpclmul";
 }
 #else
 const char *nopin_crc32_init(void)

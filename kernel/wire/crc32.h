@@ -13,8 +13,10 @@ const char *nopin_crc32_init(void);
 
 /* Bytes from which folding pays, and the least that it accepts. */
 #define NOPIN_CRC32_PCLMUL_MIN	64
+#define NOPIN_CRC32_VPCLMUL_MIN	256
 
 u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len);
+u32 nopin_crc32_vpclmul(u32 crc, const void *data, size_t len);
 #endif
 
 #endif /* NOPIN_CRC32_H */

@@ -4,10 +4,11 @@
  * its CRC the remainder modulo P, so a 128-bit piece may be replaced by anything
  * congruent to it further on: multiplied by x^n mod P, it is folded into the
  * piece n bits later. Four pieces are folded side by side to hide the latency
- * of the multiplier, then into one, whose own CRC is that of the message.
+ * of the multiplier, then into one, whose own CRC is that of the message. With
+ * VPCLMULQDQ each of the four is itself four of 128 bits.
  *
  * This file alone is compiled with vector instructions; callers bracket it with
- * kernel_fpu_begin() and kernel_fpu_end().
+ * nopin_simd_begin() and nopin_simd_end().
  */
 #include <linux/crc32.h>
 #include <linux/string.h>
@@ -23,6 +24,7 @@ struct nopin_v128 {
 /* x^n mod P, bit-reflected and shifted by one, for the low and the high half. */
 static const struct nopin_v128 nopin_fold_512 = { { 0x154442bd4, 0x1c6e41596 } };
 static const struct nopin_v128 nopin_fold_128 = { { 0x1751997d0, 0x0ccaa009e } };
+static const struct nopin_v128 nopin_fold_2048 = { { 0x11542778a, 0x1322d1430 } };
 
 static inline struct nopin_v128 nopin_load(const u8 *data)
 {
@@ -46,6 +48,19 @@ static inline struct nopin_v128 nopin_fold(struct nopin_v128 a, struct nopin_v12
 	return onto;
 }
 
+/* The CRC of what was folded into @a and the @len bytes behind it. */
+static inline u32 nopin_reduce(struct nopin_v128 a, const u8 *p, size_t len)
+{
+	u8 rest[16];
+	u32 crc;
+
+	for (; len >= 16; p += 16, len -= 16)
+		a = nopin_fold(a, nopin_fold_128, nopin_load(p));
+	__builtin_memcpy(rest, &a, sizeof(rest));
+	crc = crc32_le(0, rest, sizeof(rest));
+	return crc32_le(crc, p, len);
+}
+
 /**
  * nopin_crc32_pclmul - continue a running CRC32
  * @crc: the running CRC, as of crc32_le()
@@ -53,7 +68,7 @@ static inline struct nopin_v128 nopin_fold(struct nopin_v128 a, struct nopin_v12
  * @len: how many, at least NOPIN_CRC32_PCLMUL_MIN
  *
  * Return: the running CRC after them.
- * Context: any in which the vector registers may be used.
+ * Context: any in which the vector registers may be used; PCLMULQDQ and SSE4.1.
  */
 u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len)
 {
@@ -63,7 +78,6 @@ u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len)
 	struct nopin_v128 b = nopin_load(p + 16);
 	struct nopin_v128 c = nopin_load(p + 32);
 	struct nopin_v128 d = nopin_load(p + 48);
-	u8 rest[16];
 
 	for (p += 64, len -= 64; len >= 64; p += 64, len -= 64) {
 		a = nopin_fold(a, nopin_fold_512, nopin_load(p));
@@ -74,12 +88,77 @@ u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len)
 	a = nopin_fold(a, nopin_fold_128, b);
 	a = nopin_fold(a, nopin_fold_128, c);
 	a = nopin_fold(a, nopin_fold_128, d);
-	for (; len >= 16; p += 16, len -= 16)
-		a = nopin_fold(a, nopin_fold_128, nopin_load(p));
+	return nopin_reduce(a, p, len);
+}
 
-	__builtin_memcpy(rest, &a, sizeof(rest));
-	crc = crc32_le(0, rest, sizeof(rest));
-	return crc32_le(crc, p, len);
+#define NOPIN_WIDE __attribute__((target("avx512f,vpclmulqdq")))
+
+typedef long long nopin_v512 __attribute__((vector_size(64)));
+
+static inline NOPIN_WIDE nopin_v512 nopin_wide_load(const u8 *data)
+{
+	nopin_v512 v;
+
+	__builtin_memcpy(&v, data, sizeof(v));
+	return v;
+}
+
+static inline NOPIN_WIDE nopin_v512 nopin_wide_repeat(struct nopin_v128 k)
+{
+	return (nopin_v512){ k.v[0], k.v[1], k.v[0], k.v[1],
+			     k.v[0], k.v[1], k.v[0], k.v[1] };
+}
+
+static inline NOPIN_WIDE nopin_v512 nopin_wide_fold(nopin_v512 a, nopin_v512 by,
+						    nopin_v512 onto)
+{
+	return onto ^ __builtin_ia32_vpclmulqdq_v8di(a, by, 0x00) ^
+		      __builtin_ia32_vpclmulqdq_v8di(a, by, 0x11);
+}
+
+/* Fold the four quarters into the last of them. */
+static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(nopin_v512 v)
+{
+	u8 lanes[sizeof(v)];
+	struct nopin_v128 a;
+
+	__builtin_memcpy(lanes, &v, sizeof(v));
+	a = nopin_fold(nopin_load(lanes), nopin_fold_128, nopin_load(lanes + 16));
+	a = nopin_fold(a, nopin_fold_128, nopin_load(lanes + 32));
+	return nopin_fold(a, nopin_fold_128, nopin_load(lanes + 48));
+}
+
+/**
+ * nopin_crc32_vpclmul - continue a running CRC32
+ * @crc: the running CRC, as of crc32_le()
+ * @data: the next bytes, of any alignment
+ * @len: how many, at least NOPIN_CRC32_VPCLMUL_MIN
+ *
+ * Return: the running CRC after them.
+ * Context: any in which the vector registers may be used; VPCLMULQDQ, AVX512F.
+ */
+NOPIN_WIDE u32 nopin_crc32_vpclmul(u32 crc, const void *data, size_t len)
+{
+	const nopin_v512 by_2048 = nopin_wide_repeat(nopin_fold_2048);
+	const nopin_v512 by_512 = nopin_wide_repeat(nopin_fold_512);
+	const u8 *p = data;
+	nopin_v512 a = nopin_wide_load(p) ^ (nopin_v512){ crc };
+	nopin_v512 b = nopin_wide_load(p + 64);
+	nopin_v512 c = nopin_wide_load(p + 128);
+	nopin_v512 d = nopin_wide_load(p + 192);
+
+	for (p += 256, len -= 256; len >= 256; p += 256, len -= 256) {
+		a = nopin_wide_fold(a, by_2048, nopin_wide_load(p));
+		b = nopin_wide_fold(b, by_2048, nopin_wide_load(p + 64));
+		c = nopin_wide_fold(c, by_2048, nopin_wide_load(p + 128));
+		d = nopin_wide_fold(d, by_2048, nopin_wide_load(p + 192));
+	}
+	a = nopin_wide_fold(a, by_512, b);
+	a = nopin_wide_fold(a, by_512, c);
+	a = nopin_wide_fold(a, by_512, d);
+	for (; len >= 64; p += 64, len -= 64)
+		a = nopin_wide_fold(a, by_512, nopin_wide_load(p));
+	return nopin_reduce(nopin_wide_narrow(a), p, len);
 }
 
 #endif /* __CHECKER__ */

@@ -26,6 +26,12 @@ static inline bool nopin_simd_has_pclmul(void)
 {
 	return boot_cpu_has(X86_FEATURE_PCLMULQDQ) && boot_cpu_has(X86_FEATURE_XMM4_1);
 }
+
+/* 512 bits wide; without the state in XCR0 the kernel clears the feature. */
+static inline bool nopin_simd_has_vpclmul(void)
+{
+	return boot_cpu_has(X86_FEATURE_VPCLMULQDQ) && boot_cpu_has(X86_FEATURE_AVX512F);
+}
 #endif
 
 #endif /* NOPIN_SIMD_H */

@@ -24,59 +24,90 @@ static void fill(unsigned int seed)
 }
 
 #ifdef NOPIN_CRC32_PCLMUL
-static void check(size_t align, size_t len, u32 seed)
+struct way {
+	u32 (*crc32)(u32 crc, const void *data, size_t len);
+	size_t min;
+	int available;
+};
+
+static struct way pclmul = {
+	.crc32 = nopin_crc32_pclmul,
+	.min = NOPIN_CRC32_PCLMUL_MIN,
+};
+
+static struct way vpclmul = {
+	.crc32 = nopin_crc32_vpclmul,
+	.min = NOPIN_CRC32_VPCLMUL_MIN,
+};
+
+static const struct way *have(void **state)
+{
+	const struct way *way = *state;
+
+	if (!way->available)
+		skip();
+	return way;
+}
+
+static void check(const struct way *way, size_t align, size_t len, u32 seed)
 {
 	u32 want = crc32_le(seed, data + align, len);
 
-	assert_int_equal(nopin_crc32_pclmul(seed, data + align, len), want);
+	assert_int_equal(way->crc32(seed, data + align, len), want);
 }
 
-static void test_pclmul_lengths(void **state)
+static void test_lengths(void **state)
 {
-	(void)state;
-	if (!__builtin_cpu_supports("pclmul"))
-		skip();
+	const struct way *way = have(state);
+
 	fill(1);
-	for (size_t len = NOPIN_CRC32_PCLMUL_MIN; len <= LONGEST; len++)
-		check(len % ALIGNMENTS, len, len * 2654435761U);
+	for (size_t len = way->min; len <= LONGEST; len++)
+		check(way, len % ALIGNMENTS, len, len * 2654435761U);
 }
 
-static void test_pclmul_alignments(void **state)
+static void test_alignments(void **state)
 {
-	(void)state;
-	if (!__builtin_cpu_supports("pclmul"))
-		skip();
+	const struct way *way = have(state);
+
 	fill(2);
 	for (size_t align = 0; align < ALIGNMENTS; align++)
-		for (size_t len = NOPIN_CRC32_PCLMUL_MIN; len < 320; len++)
-			check(align, len, ~0U);
+		for (size_t len = way->min; len < 2 * way->min + 320; len++)
+			check(way, align, len, ~0U);
 }
 
 /* A CRC continued in pieces is that of the whole. */
-static void test_pclmul_continues(void **state)
+static void test_continues(void **state)
 {
-	(void)state;
-	if (!__builtin_cpu_supports("pclmul"))
-		skip();
-	fill(3);
-	for (size_t cut = 64; cut <= LONGEST - 64; cut += 37) {
-		u32 crc = nopin_crc32_pclmul(~0U, data, cut);
+	const struct way *way = have(state);
 
-		crc = nopin_crc32_pclmul(crc, data + cut, LONGEST - cut);
+	fill(3);
+	for (size_t cut = way->min; cut <= LONGEST - way->min; cut += 37) {
+		u32 crc = way->crc32(~0U, data, cut);
+
+		crc = way->crc32(crc, data + cut, LONGEST - cut);
 		assert_int_equal(crc, crc32_le(~0U, data, LONGEST));
 	}
 }
+
+#define OF_EACH(test)								\
+	{ #test " pclmul", test, NULL, NULL, &pclmul },				\
+	{ #test " vpclmul", test, NULL, NULL, &vpclmul }
 #endif
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
 #ifdef NOPIN_CRC32_PCLMUL
-		cmocka_unit_test(test_pclmul_lengths),
-		cmocka_unit_test(test_pclmul_alignments),
-		cmocka_unit_test(test_pclmul_continues),
-#endif
+	const struct CMUnitTest tests[] = {
+		OF_EACH(test_lengths),
+		OF_EACH(test_alignments),
+		OF_EACH(test_continues),
 	};
 
+	pclmul.available = __builtin_cpu_supports("pclmul");
+	vpclmul.available = __builtin_cpu_supports("vpclmulqdq") &&
+			    __builtin_cpu_supports("avx512f");
 	return cmocka_run_group_tests_name("crc32", tests, NULL, NULL);
+#else
+	return 0;
+#endif
 }
