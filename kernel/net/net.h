@@ -60,8 +60,27 @@ bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *
 void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 			 struct in6_addr *daddr);
 
+/**
+ * struct nopin_train - packets that leave together
+ * @limit: the most that there may be; as many IPv4 ids are taken
+ * @packets: how many there are; the rest is valid when there are any
+ * @head: the first
+ * @tail: the last, when there is more than one
+ * @dst: where they go, a reference
+ */
+struct nopin_train {
+	unsigned int limit;
+	unsigned int packets;
+	struct sk_buff *head;
+	struct sk_buff *tail;
+	struct dst_entry *dst;
+};
+
 struct sk_buff *nopin_net_alloc(size_t payload_len);
 void *nopin_net_payload(struct sk_buff *skb);
+int nopin_train_add(struct nopin_train *train, struct nopin_route *route,
+		    struct sk_buff *skb, struct nopin_pkt *pkt);
+int nopin_train_depart(struct nopin_train *train, struct nopin_route *route);
 int nopin_net_send(struct nopin_route *route, struct sk_buff *skb,
 		   struct nopin_pkt *pkt);
 

@@ -5,6 +5,10 @@
  * Headers are pushed in front of the payload from the inside out. Each is
  * complete before the ICRC is computed, which the stack does not know of: what it
  * changes afterwards (IP checksum, TTL on the way) the ICRC does not cover.
+ *
+ * What has to go to one peer at one time goes through the stack as one: a train,
+ * which is a GSO packet whose packets are whole already and only chained. Where
+ * the device or the receiver wants them one by one, they are unchained.
  */
 
 #include <linux/netdevice.h>
@@ -75,7 +79,12 @@ static void nopin_push_udp(struct sk_buff *skb, const struct nopin_route *route)
 	udp->check = 0;
 }
 
-static void nopin_push_ipv4(struct sk_buff *skb, const struct nopin_route *route)
+/*
+ * The id is the first one's and counts up: so the stack writes it when it takes
+ * a train apart.
+ */
+static void nopin_push_ipv4(struct sk_buff *skb, const struct nopin_route *route,
+			    const struct nopin_train *train)
 {
 	struct iphdr *ip = __skb_push(skb, sizeof(*ip));
 
@@ -86,15 +95,19 @@ static void nopin_push_ipv4(struct sk_buff *skb, const struct nopin_route *route
 	ip->tos = route->tclass;
 	ip->tot_len = htons(skb->len + NOPIN_ICRC_LEN);
 	ip->frag_off = htons(IP_DF);
-	ip->ttl = route->hop_limit ?: ip4_dst_hoplimit(skb_dst(skb));
+	ip->ttl = route->hop_limit ?: ip4_dst_hoplimit(train->dst);
 	ip->protocol = IPPROTO_UDP;
 	ip->check = 0;
 	ip->saddr = nopin_route_saddr4(route);
 	ip->daddr = nopin_route_daddr4(route);
-	__ip_select_ident(route->net, ip, 1);
+	if (train->head)
+		ip->id = htons(ntohs(ip_hdr(train->head)->id) + train->packets);
+	else
+		__ip_select_ident(route->net, ip, train->limit);
 }
 
-static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route)
+static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route,
+			    const struct nopin_train *train)
 {
 	__be16 payload_len = htons(skb->len + NOPIN_ICRC_LEN);
 	struct ipv6hdr *ip = __skb_push(skb, sizeof(*ip));
@@ -104,7 +117,7 @@ static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route
 	ip6_flow_hdr(ip, route->tclass, htonl(route->flow_label));
 	ip->payload_len = payload_len;
 	ip->nexthdr = IPPROTO_UDP;
-	ip->hop_limit = route->hop_limit ?: ip6_dst_hoplimit(skb_dst(skb));
+	ip->hop_limit = route->hop_limit ?: ip6_dst_hoplimit(train->dst);
 	ip->saddr = route->saddr;
 	ip->daddr = route->daddr;
 }
@@ -127,43 +140,152 @@ static void nopin_put_icrc(struct sk_buff *skb, bool ipv4)
 	__skb_put_data(skb, &icrc, sizeof(icrc));
 }
 
+static void nopin_net_build(const struct nopin_train *train,
+			    const struct nopin_route *route, struct sk_buff *skb,
+			    struct nopin_pkt *pkt)
+{
+	bool ipv4 = nopin_route_is_ipv4(route);
+
+	nopin_push_transport(skb, pkt);
+	nopin_push_udp(skb, route);
+	if (ipv4)
+		nopin_push_ipv4(skb, route, train);
+	else
+		nopin_push_ipv6(skb, route, train);
+	nopin_put_icrc(skb, ipv4);
+}
+
+/* A packet behind the first: of its headers the stack sees only the offsets. */
+static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
+{
+	struct sk_buff *head = train->head;
+
+	__skb_pull(skb, skb_transport_offset(skb) + sizeof(struct udphdr));
+	if (train->tail)
+		train->tail->next = skb;
+	else
+		skb_shinfo(head)->frag_list = skb;
+	train->tail = skb;
+	head->len += skb->len;
+	head->data_len += skb->len;
+	head->truesize += skb->truesize;
+}
+
+/* Longest packet that @skb can still become: a train is an IP packet. */
+static bool nopin_train_has_room(const struct nopin_train *train,
+				 const struct sk_buff *skb)
+{
+	size_t len = NOPIN_MAX_HDR_LEN + skb->len + NOPIN_TAILROOM;
+
+	return !train->head || (train->packets < train->limit &&
+				train->head->len + len <= IP_MAX_MTU);
+}
+
+static int nopin_train_start(struct nopin_train *train, struct nopin_route *route)
+{
+	struct dst_entry *dst = nopin_route_get(route);
+
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	train->dst = dst;
+	train->head = NULL;
+	train->tail = NULL;
+	train->packets = 0;
+	return 0;
+}
+
 /**
- * nopin_net_send - build a packet around its payload and send it
+ * nopin_train_add - build a packet around its payload and append it
+ * @train: of the same @route; @limit is set, and @packets 0 at the beginning
  * @route: to the peer
- * @skb: from nopin_net_alloc(), payload written; consumed in any case
- * @pkt: the headers; @payload_len, @pad and @hdr_len are set from @skb
+ * @skb: from nopin_net_alloc(), taken over
+ * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
+ *
+ * Return: 0; -ENOSPC when the train is full and has to leave first, then the skb
+ *	is still the caller's; or -errno, no route: the packet is gone.
+ * Context: BH off; spinlocks may be held.
+ */
+int nopin_train_add(struct nopin_train *train, struct nopin_route *route,
+		    struct sk_buff *skb, struct nopin_pkt *pkt)
+{
+	int err;
+
+	if (!train->packets) {
+		err = nopin_train_start(train, route);
+		if (err) {
+			kfree_skb(skb);
+			return err;
+		}
+	} else if (!nopin_train_has_room(train, skb)) {
+		return -ENOSPC;
+	}
+	nopin_net_build(train, route, skb, pkt);
+	if (train->head)
+		nopin_train_couple(train, skb);
+	else
+		train->head = skb;
+	train->packets++;
+	return 0;
+}
+
+/* One packet goes as it is. The stack writes the IP header's length itself. */
+static void nopin_train_lock_up(struct nopin_train *train)
+{
+	struct sk_buff *head = train->head;
+	u32 udp_len = head->len - skb_transport_offset(head);
+
+	if (train->packets == 1)
+		return;
+	skb_shinfo(head)->gso_size = skb_headlen(head) - skb_transport_offset(head) -
+				     sizeof(struct udphdr);
+	skb_shinfo(head)->gso_segs = train->packets;
+	skb_shinfo(head)->gso_type = SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST;
+	head->ip_summed = CHECKSUM_UNNECESSARY;
+	udp_hdr(head)->len = htons(udp_len);
+}
+
+/**
+ * nopin_train_depart - send what is in a train
+ * @train: may be empty; empty afterwards
+ * @route: to the peer
  *
  * The peer on lo or veth may be us: its answer comes from the softirq that runs
  * when BH are enabled again, never inside this call.
  *
- * Return: 0 when the packet is on its way, which says nothing of its arrival,
- *	or -errno: no route, too long for the link, queue full.
+ * Return: 0 when the packets are on their way, which says nothing of their
+ *	arrival, or -errno: too long for the link, queue full.
+ * Context: BH off; spinlocks may be held.
+ */
+int nopin_train_depart(struct nopin_train *train, struct nopin_route *route)
+{
+	struct sk_buff *head = train->head;
+	int err;
+
+	if (!train->packets)
+		return 0;
+	nopin_train_lock_up(train);
+	train->packets = 0;
+	skb_dst_set(head, train->dst);
+	head->priority = rt_tos2priority(route->tclass);
+	err = nopin_route_is_ipv4(route) ? ip_local_out(route->net, NULL, head) :
+					   ip6_local_out(route->net, NULL, head);
+	return err > 0 ? net_xmit_errno(err) : err;
+}
+
+/**
+ * nopin_net_send - build a packet around its payload and send it
+ * @route: to the peer
+ * @skb: from nopin_net_alloc(), consumed
+ * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
+ *
+ * Return: as nopin_train_depart(), or -errno: no route.
  * Context: BH off; spinlocks may be held.
  */
 int nopin_net_send(struct nopin_route *route, struct sk_buff *skb,
 		   struct nopin_pkt *pkt)
 {
-	bool ipv4 = nopin_route_is_ipv4(route);
-	struct dst_entry *dst;
-	int err;
+	struct nopin_train train = { .limit = 1 };
+	int err = nopin_train_add(&train, route, skb, pkt);
 
-	dst = nopin_route_get(route);
-	if (IS_ERR(dst)) {
-		kfree_skb(skb);
-		return PTR_ERR(dst);
-	}
-	skb_dst_set(skb, dst);
-	skb->priority = rt_tos2priority(route->tclass);
-
-	nopin_push_transport(skb, pkt);
-	nopin_push_udp(skb, route);
-	if (ipv4)
-		nopin_push_ipv4(skb, route);
-	else
-		nopin_push_ipv6(skb, route);
-	nopin_put_icrc(skb, ipv4);
-
-	err = ipv4 ? ip_local_out(route->net, NULL, skb) :
-		     ip6_local_out(route->net, NULL, skb);
-	return err > 0 ? net_xmit_errno(err) : err;
+	return err ?: nopin_train_depart(&train, route);
 }

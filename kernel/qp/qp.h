@@ -106,6 +106,7 @@ struct nopin_reads {
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
  * @timer: ACK timeout, or the end of the pause
  * @task: goes on sending in a later softirq
+ * @train: collects packets; empty unless the lock is held
  * @park: waits for local memory
  * @parked: responses that came meanwhile
  */
@@ -129,6 +130,7 @@ struct nopin_sq {
 	unsigned long progress;
 	struct timer_list timer;
 	struct tasklet_struct task;
+	struct nopin_train train;
 	struct nopin_park park;
 	struct sk_buff_head parked;
 };
@@ -181,6 +183,7 @@ struct nopin_read_job {
  * @read: the READ being answered
  * @timer: runs while @park waits
  * @task: goes on with @read and @parked in a later softirq
+ * @train: collects packets; empty unless the lock is held
  * @park: waits for memory
  * @parked: requests that came during @park or @read, at most NOPIN_PARKED_MAX
  */
@@ -210,6 +213,7 @@ struct nopin_rq {
 	struct nopin_read_job read;
 	struct timer_list timer;
 	struct tasklet_struct task;
+	struct nopin_train train;
 	struct nopin_park park;
 	struct sk_buff_head parked;
 };

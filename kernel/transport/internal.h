@@ -160,6 +160,11 @@ const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
+/* transmit.c */
+void nopin_transmit(struct nopin_qp *qp, struct nopin_train *train,
+		    struct sk_buff *skb, struct nopin_pkt *pkt);
+void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train);
+
 /* gsi.c */
 int nopin_gsi_create(struct nopin_qp *qp);
 void nopin_gsi_destroy(struct nopin_qp *qp);

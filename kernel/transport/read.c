@@ -62,18 +62,13 @@ static void nopin_read_transmit(struct nopin_qp *qp, struct sk_buff *skb, u32 le
 	bool last = job->sent + len == job->length;
 	struct nopin_pkt pkt = {
 		.opcode = nopin_read_opcode(!job->sent, last),
-		.pkey = NOPIN_DEFAULT_PKEY,
-		.qpn = qp->attr.dest_qp_num,
 		.psn = job->psn,
 		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
 		.msn = qp->rq.msn,
 		.payload_len = len,
 	};
 
-	if (nopin_net_send(&qp->route, skb, &pkt)) /* as if lost on the way */
-		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
-	else
-		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
+	nopin_transmit(qp, &qp->rq.train, skb, &pkt);
 	job->psn = nopin_psn_add(job->psn, 1);
 	job->sent += len;
 	job->active = !last;
@@ -120,5 +115,6 @@ enum nopin_verdict nopin_read_burst(struct nopin_qp *qp)
 		if (verdict != NOPIN_DONE)
 			break;
 	}
+	nopin_transmit_flush(qp, &qp->rq.train);
 	return verdict;
 }

@@ -51,13 +51,9 @@ static void nopin_reply_send(struct nopin_qp *qp, struct nopin_pkt *pkt)
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
 		return;
 	}
-	pkt->pkey = NOPIN_DEFAULT_PKEY;
-	pkt->qpn = qp->attr.dest_qp_num;
 	pkt->msn = qp->rq.msn;
-	if (nopin_net_send(&qp->route, skb, pkt))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
-	else
-		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
+	nopin_transmit(qp, &qp->rq.train, skb, pkt);
+	nopin_transmit_flush(qp, &qp->rq.train);
 }
 
 /**

@@ -214,13 +214,8 @@ static void nopin_requester_advance(struct nopin_qp *qp, const struct nopin_swqe
 static void nopin_requester_transmit(struct nopin_qp *qp, struct sk_buff *skb,
 				     struct nopin_pkt *pkt)
 {
-	pkt->pkey = NOPIN_DEFAULT_PKEY;
-	pkt->qpn = qp->attr.dest_qp_num;
 	pkt->psn = qp->sq.next_psn;
-	if (nopin_net_send(&qp->route, skb, pkt)) /* as if lost on the way */
-		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
-	else
-		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
+	nopin_transmit(qp, &qp->sq.train, skb, pkt);
 }
 
 /*
@@ -427,6 +422,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 		n = nopin_requester_step(qp, peer);
 		sent += n;
 	} while (n && sent < NOPIN_BURST);
+	nopin_transmit_flush(qp, &qp->sq.train);
 	if (peer)
 		nopin_qp_put(peer);
 	return n;

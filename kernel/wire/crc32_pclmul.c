@@ -93,31 +93,44 @@ u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len)
 
 #define NOPIN_WIDE __attribute__((target("avx512f,vpclmulqdq")))
 
-typedef long long nopin_v512 __attribute__((vector_size(64)));
+struct nopin_v512 {
+	__attribute__((vector_size(64))) long long v;
+};
 
-static inline NOPIN_WIDE nopin_v512 nopin_wide_load(const u8 *data)
+static inline NOPIN_WIDE struct nopin_v512 nopin_wide_load(const u8 *data)
 {
-	nopin_v512 v;
+	struct nopin_v512 v;
 
 	__builtin_memcpy(&v, data, sizeof(v));
 	return v;
 }
 
-static inline NOPIN_WIDE nopin_v512 nopin_wide_repeat(struct nopin_v128 k)
+static inline NOPIN_WIDE struct nopin_v512 nopin_wide_repeat(struct nopin_v128 k)
 {
-	return (nopin_v512){ k.v[0], k.v[1], k.v[0], k.v[1],
-			     k.v[0], k.v[1], k.v[0], k.v[1] };
+	const struct nopin_v512 wide = { { k.v[0], k.v[1], k.v[0], k.v[1],
+					   k.v[0], k.v[1], k.v[0], k.v[1] } };
+
+	return wide;
 }
 
-static inline NOPIN_WIDE nopin_v512 nopin_wide_fold(nopin_v512 a, nopin_v512 by,
-						    nopin_v512 onto)
+static inline NOPIN_WIDE struct nopin_v512 nopin_wide_add(struct nopin_v512 a,
+							  struct nopin_v512 b)
 {
-	return onto ^ __builtin_ia32_vpclmulqdq_v8di(a, by, 0x00) ^
-		      __builtin_ia32_vpclmulqdq_v8di(a, by, 0x11);
+	a.v ^= b.v;
+	return a;
+}
+
+static inline NOPIN_WIDE struct nopin_v512 nopin_wide_fold(struct nopin_v512 a,
+							   struct nopin_v512 by,
+							   struct nopin_v512 onto)
+{
+	onto.v ^= __builtin_ia32_vpclmulqdq_v8di(a.v, by.v, 0x00) ^
+		  __builtin_ia32_vpclmulqdq_v8di(a.v, by.v, 0x11);
+	return onto;
 }
 
 /* Fold the four quarters into the last of them. */
-static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(nopin_v512 v)
+static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(struct nopin_v512 v)
 {
 	u8 lanes[sizeof(v)];
 	struct nopin_v128 a;
@@ -139,13 +152,14 @@ static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(nopin_v512 v)
  */
 NOPIN_WIDE u32 nopin_crc32_vpclmul(u32 crc, const void *data, size_t len)
 {
-	const nopin_v512 by_2048 = nopin_wide_repeat(nopin_fold_2048);
-	const nopin_v512 by_512 = nopin_wide_repeat(nopin_fold_512);
+	const struct nopin_v512 by_2048 = nopin_wide_repeat(nopin_fold_2048);
+	const struct nopin_v512 seed = { { crc } };
+	const struct nopin_v512 by_512 = nopin_wide_repeat(nopin_fold_512);
 	const u8 *p = data;
-	nopin_v512 a = nopin_wide_load(p) ^ (nopin_v512){ crc };
-	nopin_v512 b = nopin_wide_load(p + 64);
-	nopin_v512 c = nopin_wide_load(p + 128);
-	nopin_v512 d = nopin_wide_load(p + 192);
+	struct nopin_v512 a = nopin_wide_add(nopin_wide_load(p), seed);
+	struct nopin_v512 b = nopin_wide_load(p + 64);
+	struct nopin_v512 c = nopin_wide_load(p + 128);
+	struct nopin_v512 d = nopin_wide_load(p + 192);
 
 	for (p += 256, len -= 256; len >= 256; p += 256, len -= 256) {
 		a = nopin_wide_fold(a, by_2048, nopin_wide_load(p));
