@@ -26,6 +26,25 @@
 			 sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN)
 #define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC */
 
+/*
+ * From the page fragments of this CPU, which serve a packet of 4 KiB as well as a
+ * small one. They come from larger blocks, which may not be had.
+ */
+static struct sk_buff *nopin_skb_alloc(size_t len)
+{
+	size_t size = SKB_DATA_ALIGN(len) +
+		      SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+	void *data = netdev_alloc_frag(size);
+	struct sk_buff *skb;
+
+	if (unlikely(!data))
+		return alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
+	skb = build_skb(data, size);
+	if (unlikely(!skb))
+		skb_free_frag(data);
+	return skb;
+}
+
 /**
  * nopin_net_alloc - a packet to be filled and sent
  * @payload_len: bytes of payload, at most the largest path MTU
@@ -37,9 +56,7 @@ struct sk_buff *nopin_net_alloc(size_t payload_len)
 {
 	struct sk_buff *skb;
 
-	/* From the page fragments of this CPU: cheaper than the slab for 4 KiB. */
-	skb = __netdev_alloc_skb(NULL, NOPIN_HEADROOM + payload_len + NOPIN_TAILROOM,
-				 GFP_ATOMIC | __GFP_NOWARN);
+	skb = nopin_skb_alloc(NOPIN_HEADROOM + payload_len + NOPIN_TAILROOM);
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, NOPIN_HEADROOM);

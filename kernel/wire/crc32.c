@@ -51,19 +51,24 @@ u32 nopin_crc32(u32 crc, const void *data, size_t len)
 
 #ifdef NOPIN_CRC32_PCLMUL
 #define NOPIN_TRIAL_LEN		4096	/* bytes of payload of the largest packet */
-#define NOPIN_TRIALS		8
+#define NOPIN_TRIALS		4
+#define NOPIN_TRIAL_CALLS	64	/* clocks may be coarse */
 
-/* The best of a few: the first ones warm up, any may be interrupted. */
+/*
+ * The best of a few: a CPU takes some 20 us to power up its widest units, and any
+ * trial may be interrupted.
+ */
 static u64 nopin_crc32_time(const void *data)
 {
 	u64 best = U64_MAX;
 	u32 crc = 0;
-	int i;
+	int i, call;
 
 	for (i = 0; i < NOPIN_TRIALS; i++) {
 		u64 start = ktime_get_ns();
 
-		crc = nopin_crc32(crc, data, NOPIN_TRIAL_LEN);
+		for (call = 0; call < NOPIN_TRIAL_CALLS; call++)
+			crc = nopin_crc32(crc, data, NOPIN_TRIAL_LEN);
 		barrier_data(&crc);
 		best = min(best, ktime_get_ns() - start);
 	}

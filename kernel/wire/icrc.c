@@ -31,16 +31,13 @@
 
 #define BTH_RESV8A	4	/* FECN, BECN and reserved bits */
 
-/* Continue @crc, of the IP header, through the UDP header and the BTH. */
-static u32 nopin_icrc_transport(u32 crc, const void *udp, const void *bth)
+/* UDP header and BTH as they count. */
+static void nopin_icrc_mask_transport(u8 *masked, const void *udp, const void *bth)
 {
-	u8 masked[UDP_LEN + sizeof(struct nopin_bth)];
-
 	memcpy(masked, udp, UDP_LEN);
 	memset(masked + UDP_CHECK, 0xff, 2);
 	memcpy(masked + UDP_LEN, bth, sizeof(struct nopin_bth));
 	masked[UDP_LEN + BTH_RESV8A] = 0xff;
-	return crc32_le(crc, masked, sizeof(masked));
 }
 
 /**
@@ -54,14 +51,14 @@ static u32 nopin_icrc_transport(u32 crc, const void *udp, const void *bth)
  */
 u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, const void *bth)
 {
-	u8 masked[IPV4_LEN];
+	u8 masked[IPV4_LEN + UDP_LEN + sizeof(struct nopin_bth)];
 
-	memcpy(masked, ip, sizeof(masked));
+	memcpy(masked, ip, IPV4_LEN);
 	masked[IPV4_TOS] = 0xff;
 	masked[IPV4_TTL] = 0xff;
 	memset(masked + IPV4_CHECK, 0xff, 2);
-	return nopin_icrc_transport(crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked)),
-				    udp, bth);
+	nopin_icrc_mask_transport(masked + IPV4_LEN, udp, bth);
+	return crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked));
 }
 
 /**
@@ -75,14 +72,14 @@ u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, const void *bth)
  */
 u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, const void *bth)
 {
-	u8 masked[IPV6_LEN];
+	u8 masked[IPV6_LEN + UDP_LEN + sizeof(struct nopin_bth)];
 
-	memcpy(masked, ip, sizeof(masked));
+	memcpy(masked, ip, IPV6_LEN);
 	masked[0] |= 0x0f;
 	memset(masked + 1, 0xff, 3);
 	masked[IPV6_HOP_LIMIT] = 0xff;
-	return nopin_icrc_transport(crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked)),
-				    udp, bth);
+	nopin_icrc_mask_transport(masked + IPV6_LEN, udp, bth);
+	return crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked));
 }
 
 /**
