@@ -46,6 +46,10 @@ int nopin_copy_from_skb(const struct nopin_view *view, size_t off, void *source)
 	const struct nopin_skb_source *from = source;
 	unsigned int i;
 
+	if (likely(!skb_is_nonlinear(from->skb))) {
+		nopin_view_write(view, from->skb->data + from->offset + off);
+		return 0;
+	}
 	for (i = 0; i < view->runs; i++) {
 		const struct nopin_run *run = &view->run[i];
 

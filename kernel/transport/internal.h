@@ -17,7 +17,7 @@
 #define NOPIN_BURST		64
 
 /* Packets between two requests for an ACK inside a run. */
-#define NOPIN_ACK_EVERY		16
+#define NOPIN_ACK_EVERY		32
 
 /* Packets of READ responses asked for at a time: a READ flows like a WRITE. */
 #define NOPIN_READ_SEGMENT	64
