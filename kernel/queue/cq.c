@@ -76,18 +76,20 @@ static u32 nopin_cq_oldest(const struct nopin_cq *cq)
  */
 int nopin_cq_replace(struct nopin_cq *cq, struct nopin_queue *queue)
 {
-	u32 first, end;
+	struct nopin_queue old;
 	int err = -EINVAL;
+	u32 first, end;
 
 	lockdep_assert_held(&cq->resize_lock);
 	spin_lock_irq(&cq->lock);
 	first = nopin_cq_oldest(cq);
 	end = cq->queue.index;
+	old = cq->queue;
 	spin_unlock_irq(&cq->lock);
 
 	if (end - first > queue->entries)
 		return err;
-	nopin_cq_copy(queue, &cq->queue, first, end);
+	nopin_cq_copy(queue, &old, first, end);
 
 	spin_lock_irq(&cq->lock);
 	if (cq->queue.index - first <= queue->entries) {
