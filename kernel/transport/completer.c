@@ -274,18 +274,24 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 /**
  * nopin_completer_rx - take one packet for the requester
  * @qp: the QP
+ * @net: the namespace that it arrived in
  * @skb: data at the BTH; consumed
  * @pkt: its headers
  *
  * Context: softirq.
  */
-void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
-			const struct nopin_pkt *pkt)
+void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
+			struct sk_buff *skb, const struct nopin_pkt *pkt)
 {
 	struct nopin_sq *sq = &qp->sq;
 	bool keep;
 
 	spin_lock_bh(&sq->lock);
+	if (!nopin_transport_admits(qp, net, skb)) {
+		spin_unlock_bh(&sq->lock);
+		kfree_skb(skb);
+		return;
+	}
 	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
 	if (!keep)
 		keep = nopin_completer_handle(qp, skb, pkt) == -EAGAIN;

@@ -73,6 +73,10 @@ struct nopin_skb_source {
 
 int nopin_copy_from_skb(const struct nopin_view *view, size_t off, void *source);
 
+/* transport.c */
+bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
+			    const struct sk_buff *skb);
+
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining);
 void nopin_park_submit(struct nopin_park *park);
@@ -104,13 +108,13 @@ void nopin_rq_timer_start(struct nopin_qp *qp);
 /* completer.c */
 void nopin_completer_advance(struct nopin_qp *qp, u32 psn);
 void nopin_completer_rnr(struct nopin_qp *qp, u8 code);
-void nopin_completer_rx(struct nopin_qp *qp, struct sk_buff *skb,
-			const struct nopin_pkt *pkt);
+void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
+			struct sk_buff *skb, const struct nopin_pkt *pkt);
 void nopin_completer_resume(struct nopin_qp *qp);
 
 /* responder.c */
-void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
-			const struct nopin_pkt *pkt);
+void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
+			struct sk_buff *skb, const struct nopin_pkt *pkt);
 void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_rq_task(struct tasklet_struct *task);
 

@@ -44,7 +44,8 @@ struct nopin_loopback_copy {
  *
  * Context: sq.lock held.
  * Return: the peer with a reference for nopin_qp_put(), or NULL when it is not
- *	a QP of the same device that is connected back.
+ *	a QP of the same device. Whether it is connected back only its own lock
+ *	tells.
  */
 struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
 {
@@ -55,14 +56,22 @@ struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
 	peer = nopin_qp_lookup(qp->attr.dest_qp_num);
 	if (!peer)
 		return NULL;
-	if (peer->dev == qp->dev && peer->user &&
-	    READ_ONCE(peer->state) >= IB_QPS_RTR &&
-	    peer->attr.dest_qp_num == qp->ibqp.qp_num && peer->mtu == qp->mtu &&
-	    ipv6_addr_equal(&peer->route.saddr, &qp->route.daddr) &&
-	    ipv6_addr_equal(&peer->route.daddr, &qp->route.saddr))
+	if (peer->dev == qp->dev && peer->user)
 		return peer;
 	nopin_qp_put(peer);
 	return NULL;
+}
+
+/* With sq.lock and the peer's rq.lock: neither end changes. */
+static bool nopin_loopback_is_connected(const struct nopin_qp *qp,
+					const struct nopin_qp *peer)
+{
+	lockdep_assert_held(&qp->sq.lock);
+	lockdep_assert_held(&peer->rq.lock);
+	return peer->state >= IB_QPS_RTR &&
+	       peer->attr.dest_qp_num == qp->ibqp.qp_num && peer->mtu == qp->mtu &&
+	       ipv6_addr_equal(&peer->route.saddr, &qp->route.daddr) &&
+	       ipv6_addr_equal(&peer->route.daddr, &qp->route.saddr);
 }
 
 /**
@@ -80,7 +89,7 @@ bool nopin_loopback_is_alive(struct nopin_qp *qp)
 	if (!peer)
 		return false;
 	spin_lock(&peer->rq.lock);
-	alive = nopin_responder_accepts(peer);
+	alive = nopin_loopback_is_connected(qp, peer) && nopin_responder_accepts(peer);
 	spin_unlock(&peer->rq.lock);
 	nopin_qp_put(peer);
 	return alive;
@@ -261,6 +270,13 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 	return nopin_loopback_data(qp, peer, wqe, *packets, offset, len);
 }
 
+/* Would the peer carry out the next packet at once? Its rq.lock held. */
+static bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
+{
+	return nopin_responder_accepts(peer) && !nopin_responder_busy(&peer->rq) &&
+	       peer->rq.expected_psn == sq->next_psn;
+}
+
 /**
  * nopin_loopback_step - carry out the next piece of a request without packets
  * @qp: the QP
@@ -277,19 +293,19 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 {
 	struct nopin_sq *sq = &qp->sq;
 	enum nopin_verdict verdict;
+	bool connected, waits;
 	u8 rnr_timer;
 
 	*packets = 0;
 	if (nopin_wr_is_atomic(wqe->opcode))
 		return false;
-	if (sq->una_psn != sq->next_psn) /* after packets, their ACK comes first */
-		return true;
 
 	spin_lock(&peer->rq.lock);
-	if (!nopin_responder_accepts(peer) || nopin_responder_busy(&peer->rq) ||
-	    peer->rq.expected_psn != sq->next_psn) {
+	connected = nopin_loopback_is_connected(qp, peer);
+	waits = sq->una_psn != sq->next_psn; /* after packets, their ACK comes first */
+	if (waits || !connected || !nopin_loopback_is_ready(sq, peer)) {
 		spin_unlock(&peer->rq.lock);
-		return false;
+		return waits && connected;
 	}
 	verdict = nopin_loopback_piece(qp, peer, wqe, packets);
 	nopin_loopback_conclude_peer(peer, verdict);

@@ -250,17 +250,23 @@ static void nopin_responder_finish(struct nopin_qp *qp)
 /**
  * nopin_responder_rx - take one packet for the responder
  * @qp: the QP
+ * @net: the namespace that it arrived in
  * @skb: data at the BTH; consumed
  * @pkt: its headers
  *
  * Context: softirq.
  */
-void nopin_responder_rx(struct nopin_qp *qp, struct sk_buff *skb,
-			const struct nopin_pkt *pkt)
+void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
+			struct sk_buff *skb, const struct nopin_pkt *pkt)
 {
 	struct nopin_rq *rq = &qp->rq;
 
 	spin_lock_bh(&rq->lock);
+	if (!nopin_transport_admits(qp, net, skb)) {
+		spin_unlock_bh(&rq->lock);
+		kfree_skb(skb);
+		return;
+	}
 	if (nopin_responder_busy(rq) ||
 	    nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
 		skb = nopin_responder_keep(qp, skb);

@@ -13,31 +13,36 @@ static const struct nopin_qp_ops nopin_transport_qp_ops = {
 	.fault		= nopin_fault_work,
 };
 
-/*
- * Only the connected peer, at the address it was connected from, reaches a QP.
- * The route is stable from RTR on; before, no packet is believed.
+/**
+ * nopin_transport_admits - does a packet come from the peer of a QP?
+ * @qp: the QP
+ * @net: the namespace that the packet arrived in
+ * @skb: the packet, as handed up
+ *
+ * Only the connected peer, at the address it was connected from, reaches a QP,
+ * and before RTR nobody does.
+ *
+ * Context: the lock of either half held, for the route and the state change
+ *	under both.
+ * Return: true when it does; counted either way.
  */
-static bool nopin_transport_believes(struct nopin_qp *qp, struct net *net,
-				     const struct sk_buff *skb,
-				     const struct nopin_pkt *pkt)
+bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
+			    const struct sk_buff *skb)
 {
-	if (!qp->user || READ_ONCE(qp->state) < IB_QPS_RTR)
-		return false;
-	if (nopin_pkt_op(pkt)->flags & NOPIN_OP_DETH)
-		return false;
-	if ((pkt->pkey ^ NOPIN_DEFAULT_PKEY) & 0x7fff)
-		return false;
-	return qp->route.net == net && nopin_route_matches(&qp->route, skb);
+	bool admits = qp->state >= IB_QPS_RTR && qp->route.net == net &&
+		      nopin_route_matches(&qp->route, skb);
+
+	nopin_stat_inc(&qp->dev->stats,
+		       admits ? NOPIN_RECEIVED_PACKETS : NOPIN_DROP_NO_QP);
+	return admits;
 }
 
-static void nopin_transport_deliver(struct nopin_qp *qp, struct sk_buff *skb,
-				    const struct nopin_pkt *pkt)
+/* What no RC QP has a use for, whatever it is connected to. */
+static bool nopin_transport_is_foreign(const struct nopin_qp *qp,
+				       const struct nopin_pkt *pkt)
 {
-	nopin_stat_inc(&qp->dev->stats, NOPIN_RECEIVED_PACKETS);
-	if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE)
-		nopin_completer_rx(qp, skb, pkt);
-	else
-		nopin_responder_rx(qp, skb, pkt);
+	return !qp->user || nopin_pkt_op(pkt)->flags & NOPIN_OP_DETH ||
+	       (pkt->pkey ^ NOPIN_DEFAULT_PKEY) & 0x7fff;
 }
 
 /**
@@ -62,11 +67,13 @@ void nopin_transport_rx(struct net *net, struct sk_buff *skb,
 		kfree_skb(skb);
 		return;
 	}
-	if (nopin_transport_believes(qp, net, skb, pkt)) {
-		nopin_transport_deliver(qp, skb, pkt);
-	} else {
+	if (nopin_transport_is_foreign(qp, pkt)) {
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
 		kfree_skb(skb);
+	} else if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE) {
+		nopin_completer_rx(qp, net, skb, pkt);
+	} else {
+		nopin_responder_rx(qp, net, skb, pkt);
 	}
 	nopin_qp_put(qp);
 }
