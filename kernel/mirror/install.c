@@ -83,17 +83,20 @@ static void nopin_fault_install_pages(struct nopin_fault *fault)
 			 &fault->room);
 }
 
-/* @gained: pages beside those asked for that the fault brought */
+/*
+ * @gained: pages beside those asked for that the fault brought. The next fault
+ * reads the window without the lock.
+ */
 static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gained)
 {
 	unsigned int size = fault->win_end - fault->win_first;
 	struct nopin_span *span = fault->span;
 
 	if (gained && gained * 2 >= size - (fault->want_end - fault->first))
-		span->window = min_t(unsigned int, NOPIN_SPAN_ORDER,
-				     ilog2(size) + NOPIN_WINDOW_STEP);
+		WRITE_ONCE(span->window, min_t(unsigned int, NOPIN_SPAN_ORDER,
+					       ilog2(size) + NOPIN_WINDOW_STEP));
 	else if (!gained)
-		span->window = NOPIN_WINDOW_MIN;
+		WRITE_ONCE(span->window, NOPIN_WINDOW_MIN);
 }
 
 /* With the span locked for writing and HMM's results valid. */

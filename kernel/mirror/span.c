@@ -146,7 +146,7 @@ unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
 			dropped += nopin_line_clear(span, l,
 						    nopin_line_mask(l, first, end));
 	}
-	span->present -= dropped;
+	WRITE_ONCE(span->present, span->present - dropped);
 	return dropped;
 }
 
@@ -326,7 +326,8 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 
 		if (!wants)
 			continue;
-		span->present += wants - hweight64(line->bits);
+		WRITE_ONCE(span->present,
+			   span->present + wants - hweight64(line->bits));
 		nopin_line_merge(line, adopt ? room->entry[l] : line->entry, bits[l],
 				 entries + (l * NOPIN_LINE_PAGES - base));
 		if (adopt)
@@ -346,5 +347,5 @@ void nopin_span_set_huge(struct nopin_span *span, unsigned long entry)
 		return;
 	nopin_span_clear_all(span);
 	span->huge = entry;
-	span->present = NOPIN_SPAN_PAGES;
+	WRITE_ONCE(span->present, NOPIN_SPAN_PAGES);
 }

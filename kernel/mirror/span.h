@@ -64,7 +64,7 @@ struct nopin_line {
  * @huge: entry of the first page when one mapping covers the whole span
  * @line: the entries otherwise
  * @room: entries that fit into the memory of each line
- * @present: pages that have an entry
+ * @present: pages that have an entry; nopin_span_put() looks without the lock
  * @window: log2 of the pages that the next fault looks at
  * @users: the mirror's reference and those of faults in progress, which the span
  *	outlives; the mirror gives up the last one, and then only an empty span

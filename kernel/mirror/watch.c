@@ -49,7 +49,7 @@ void nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
 
 	spin_lock(&watchers->lock);
 	if (watchers->nr < NOPIN_WATCHES_MAX) {
-		watchers->nr++;
+		WRITE_ONCE(watchers->nr, watchers->nr + 1);
 		watch->watching = true;
 		interval_tree_insert(&watch->node, &watchers->tree);
 	}
@@ -70,7 +70,7 @@ void nopin_mirror_unwatch(struct nopin_mirror *mirror, struct nopin_watch *watch
 	if (!watch->watching)
 		return;
 	spin_lock(&watchers->lock);
-	watchers->nr--;
+	WRITE_ONCE(watchers->nr, watchers->nr - 1);
 	interval_tree_remove(&watch->node, &watchers->tree);
 	spin_unlock(&watchers->lock);
 }

@@ -245,7 +245,8 @@ struct nopin_gsi;
  * @unused: completed when the last reference of @handle goes
  * @dev: its device
  * @modify_lock: one modify or destroy at a time
- * @state: written under both halves' locks, read under either
+ * @state: written under both halves' locks, read under either; by READ_ONCE()
+ *	where what is seen may be past already
  * @attr: what query_qp returns; written under @modify_lock
  * @cap: what was granted
  * @sq_sig_all: every send completes with a CQE

@@ -54,12 +54,18 @@ static void nopin_qp_unlock(struct nopin_qp *qp)
 	spin_unlock_bh(&qp->sq.lock);
 }
 
-/* Timers, tasks and faults under way look at the state and stop by themselves. */
-static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
+/* Doorbells and QP 1 look at the state without a lock. */
+static void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
 {
 	lockdep_assert_held(&qp->sq.lock);
 	lockdep_assert_held(&qp->rq.lock);
-	qp->state = state;
+	WRITE_ONCE(qp->state, state);
+}
+
+/* Timers, tasks and faults under way look at the state and stop by themselves. */
+static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
+{
+	nopin_qp_set_state(qp, state);
 	skb_queue_purge(&qp->sq.parked);
 	skb_queue_purge(&qp->rq.parked);
 	qp->rq.read.active = false;
@@ -142,7 +148,7 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 	u32 i;
 
-	qp->state = IB_QPS_RTR;
+	nopin_qp_set_state(qp, IB_QPS_RTR);
 	rq->expected_psn = qp->attr.rq_psn;
 	rq->msn = 0;
 	rq->nak_sent = false;
@@ -159,7 +165,7 @@ static void nopin_qp_start_requester(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 
-	qp->state = IB_QPS_RTS;
+	nopin_qp_set_state(qp, IB_QPS_RTS);
 	sq->una_psn = qp->attr.sq_psn;
 	sq->next_psn = qp->attr.sq_psn;
 	sq->unsent_psn = qp->attr.sq_psn;
@@ -177,7 +183,7 @@ static int nopin_qp_from_reset(struct nopin_qp *qp, enum ib_qp_state next)
 	case IB_QPS_RESET:
 		return 0;
 	case IB_QPS_INIT:
-		qp->state = IB_QPS_INIT;
+		nopin_qp_set_state(qp, IB_QPS_INIT);
 		return 0;
 	default:
 		return -EINVAL;
@@ -214,7 +220,7 @@ static int nopin_qp_from_rts(struct nopin_qp *qp, enum ib_qp_state next)
 	case IB_QPS_RTS:
 		return 0;
 	case IB_QPS_SQD:
-		qp->state = IB_QPS_SQD;
+		nopin_qp_set_state(qp, IB_QPS_SQD);
 		qp->sq.draining = true;
 		return 0;
 	default:
@@ -228,7 +234,7 @@ static int nopin_qp_from_sqd(struct nopin_qp *qp, enum ib_qp_state next)
 	case IB_QPS_SQD:
 		return 0;
 	case IB_QPS_RTS:
-		qp->state = IB_QPS_RTS;
+		nopin_qp_set_state(qp, IB_QPS_RTS);
 		qp->sq.draining = false;
 		return 0;
 	default:
@@ -261,7 +267,7 @@ static int nopin_qp_transit(struct nopin_qp *qp, enum ib_qp_state next)
 	}
 	if (next == IB_QPS_ERR) {
 		nopin_qp_enter_error(qp);
-		qp->state = IB_QPS_ERR;
+		nopin_qp_set_state(qp, IB_QPS_ERR);
 		return 0;
 	}
 	if (qp->state >= ARRAY_SIZE(nopin_qp_from) || !nopin_qp_from[qp->state])
@@ -451,12 +457,14 @@ static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 				  int mask)
 {
-	enum ib_qp_state cur = mask & IB_QP_CUR_STATE ? attr->cur_qp_state : qp->state;
+	/* Only a failure can change it meanwhile; then nopin_qp_transit() refuses. */
+	enum ib_qp_state now = READ_ONCE(qp->state);
+	enum ib_qp_state cur = mask & IB_QP_CUR_STATE ? attr->cur_qp_state : now;
 	enum ib_qp_state next = mask & IB_QP_STATE ? attr->qp_state : cur;
 	struct nopin_qp_parts parts = {};
 	int err;
 
-	if (cur != qp->state ||
+	if (cur != now ||
 	    !ib_modify_qp_is_ok(cur, next, qp->ibqp.qp_type, mask))
 		return -EINVAL;
 	err = nopin_qp_check_attr(qp, attr, mask);
@@ -475,8 +483,10 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 /* The requester has work, or the end of its work to tell, after these. */
 static bool nopin_qp_wakes_requester(const struct nopin_qp *qp, int mask)
 {
+	enum ib_qp_state state = READ_ONCE(qp->state);
+
 	return qp->user && mask & IB_QP_STATE &&
-	       (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD);
+	       (state == IB_QPS_RTS || state == IB_QPS_SQD);
 }
 
 /**
