@@ -10,8 +10,6 @@
 
 #include "chaos.h"
 
-#define PATIENCE_MS	240000
-
 static struct {
 	pid_t pid;
 	int fd[LANES];
@@ -152,7 +150,7 @@ static bool listen_once(void)
 		}
 	if (!n)
 		return false;
-	if (poll(fds, n, PATIENCE_MS) <= 0)
+	if (poll(fds, n, 8 * rc_patience_ms()) <= 0)
 		log_die("process %d hangs in lane %d", who[0] / LANES, who[0] % LANES);
 	for (int i = 0; i < n; i++) {
 		if (!fds[i].revents)

@@ -4,8 +4,6 @@
 
 #include "chaos.h"
 
-#define PATIENCE_MS	60000
-
 static struct rc_dev *dev;
 static struct ibv_pd *pd;
 static struct ibv_mr *mrs[REGIONS];
@@ -237,7 +235,7 @@ static void wait_sent(const struct cmd *cmd)
 	do {
 		struct result *result;
 
-		rc_require(rc_poll_for(end->scq, &wc, 1, PATIENCE_MS) == 1,
+		rc_require(rc_poll_for(end->scq, &wc, 1, 2 * rc_patience_ms()) == 1,
 			   "link %d, end %d: operation %d did not complete (QP state %d)",
 			   cmd->link, cmd->end, cmd->op, rc_state(end));
 		rc_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
@@ -253,7 +251,7 @@ static void wait_sent(const struct cmd *cmd)
 static void wait_received(const struct cmd *cmd)
 {
 	struct rc_end *end = &ends[cmd->link][cmd->end];
-	unsigned int patience = cmd->flags ? 50 : PATIENCE_MS;
+	unsigned int patience = cmd->flags ? rc_patience_ms() / 600 : 2 * rc_patience_ms();
 	struct ibv_wc wc;
 
 	for (int i = 0; i < cmd->arg; i++) {
