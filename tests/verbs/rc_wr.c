@@ -61,10 +61,21 @@ int rc_post_recv(struct rc_end *end, uint64_t id, struct ibv_sge *sge, int num)
 	return ibv_post_recv(end->qp, &wr, &bad);
 }
 
+/* Who makes the completion needs a CPU too, and a yield is dear on a debug kernel. */
+static void pause_poll(uint64_t since)
+{
+	struct timespec nap = { 0, 200000 };
+
+	if (rc_now_ms() - since < 3)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
 /* Up to @n completions, those that come within @ms. */
 int rc_poll_for(struct ibv_cq *cq, struct ibv_wc *wc, int n, unsigned int ms)
 {
-	uint64_t end = rc_now_ms() + ms;
+	uint64_t begun = rc_now_ms(), end = begun + ms;
 	int got = 0, more;
 
 	do {
@@ -72,7 +83,7 @@ int rc_poll_for(struct ibv_cq *cq, struct ibv_wc *wc, int n, unsigned int ms)
 		rc_require(more >= 0, "poll_cq: %d", more);
 		got += more;
 		if (!more)
-			sched_yield();
+			pause_poll(begun);
 	} while (got < n && (more || rc_now_ms() < end));
 	return got;
 }
