@@ -21,6 +21,7 @@ kernel_prepare() {
 	case $1 in
 	6.1 | 6.12) kernel_from_debian "$1" ;;
 	debug) patience=15 && kernel_from_source "$1" ;;
+	kcsan) patience=10 && kernel_from_source "$1" ;;
 	*) kernel_from_path "$1" ;;
 	esac
 	kernel_initramfs
