@@ -341,15 +341,18 @@ bool nopin_region_is_current(const struct nopin_region *region)
  * @access: IB_ACCESS_*
  *
  * Return: false when it takes another region: mirrored instead of pinned or the
- *	other way round, other addresses, pages that were pinned for reading.
+ *	other way round, other addresses, ordinary memory that was pinned or
+ *	found for reading only.
  * Context: process.
  */
 bool nopin_region_can_change(const struct nopin_region *region, int access)
 {
 	if ((access ^ region->access) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
 		return false;
-	return !region->umem || region->umem->writable ||
-	       !ib_access_writable(access);
+	if (access & IB_ACCESS_ON_DEMAND || !ib_access_writable(access))
+		return true;
+	return region->umem ? region->umem->writable :
+			      ib_access_writable(region->access);
 }
 
 /**

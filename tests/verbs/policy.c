@@ -163,12 +163,38 @@ static void refused(const void *arg)
 	}
 }
 
+/* So is more than the memory allows, when it is asked for later. */
+static void refused_later(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	uint8_t *addr = rc_map(4 * PAGE, 0);
+	static const char *const policies[] = { "ordinary", "never" };
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		struct ibv_mr *mr;
+
+		set_policy(policies[i]);
+		rc_ok(mprotect(addr, 4 * PAGE, PROT_READ));
+		mr = rc_reg(pair->a.pd, RC_PINNED, addr, 4 * PAGE, 0, IBV_ACCESS_REMOTE_READ);
+		errno = 0;
+		rc_require(ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
+					RC_ACCESS_ALL) && errno == EFAULT,
+			   "%s: read-only memory was made writable: %s", policies[i],
+			   strerror(errno));
+		rc_ok(mprotect(addr, 4 * PAGE, PROT_READ | PROT_WRITE));
+		rc_ok(ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
+				   RC_ACCESS_ALL));
+	}
+}
+
 static void add_tests(void)
 {
 	RC_TEST(values);
 	RC_TEST(memlock);
 	RC_TEST(traffic);
 	RC_TEST(refused);
+	RC_TEST(refused_later);
 }
 
 int main(int argc, char **argv)
