@@ -133,6 +133,44 @@ static void traffic(const void *arg)
 	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
 }
 
+static void reads(struct rc_pair *pair, const struct rc_mem *to, const struct rc_mem *mem,
+		  uint8_t byte)
+{
+	rc_do(&pair->a, IBV_WR_RDMA_READ, to, 0, mem, 0, mem->len, IBV_WC_SUCCESS);
+	for (size_t i = 0; i < mem->len; i++)
+		rc_require(to->addr[i] == byte, "byte %zu is %#x, want %#x", i, to->addr[i], byte);
+}
+
+/* The other differences that nopin.7 tells of. */
+static void follows_the_program(const void *arg)
+{
+	const size_t len = 16 * PAGE;
+	struct rc_pair *pair = rc_pair();
+	uint8_t *addr = rc_map(len, 0);
+	struct rc_mem *to, *mem;
+	struct ibv_sge all;
+
+	(void)arg;
+	set_policy("never");
+	to = rc_mem_new(pair->a.pd, RC_PINNED, len, RC_ACCESS_ALL);
+	mem = rc_mem_at(pair->b.pd, RC_PINNED, addr, len, RC_ACCESS_ALL);
+	memset(addr, 1, len);
+	reads(pair, to, mem, 1);
+	rc_ok(madvise(addr, len, MADV_DONTNEED));
+	reads(pair, to, mem, 0);
+	all = rc_sge(mem, 0, len);
+	rc_ok(ibv_advise_mr(pair->b.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			    IBV_ADVISE_MR_FLAG_FLUSH, &all, 1));
+	rc_require(mmap(addr, len, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == addr,
+		   "mmap: %s", strerror(errno));
+	memset(addr, 2, len);
+	reads(pair, to, mem, 2);
+	rc_ok(mprotect(addr, len, PROT_READ));
+	reads(pair, to, mem, 2);
+	rc_do(&pair->a, IBV_WR_RDMA_WRITE, to, 0, mem, 0, len, IBV_WC_REM_ACCESS_ERR);
+}
+
 /* What pinning would refuse is refused, now and not at the first access. */
 static void refused(const void *arg)
 {
@@ -193,6 +231,7 @@ static void add_tests(void)
 	RC_TEST(values);
 	RC_TEST(memlock);
 	RC_TEST(traffic);
+	RC_TEST(follows_the_program);
 	RC_TEST(refused);
 	RC_TEST(refused_later);
 }
