@@ -129,7 +129,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 
 	nopin_qp_stop(qp, IB_QPS_RESET);
-	rq->refused_nak = 0;
+	rq->refused_nak = 0;	/* a QP without a peer answers nobody */
 	nopin_park_leave(&sq->park);
 	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
@@ -153,7 +153,6 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 	rq->msn = 0;
 	rq->nak_sent = false;
 	rq->failed = false;
-	rq->refused_nak = 0;
 	rq->established = false;
 	rq->in_message = 0;
 	rq->atomic_next = 0;

@@ -119,7 +119,8 @@ void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_rq_task(struct tasklet_struct *task);
 
 void nopin_responder_repeat_ack(struct nopin_qp *qp);
-void nopin_responder_refuse(struct nopin_qp *qp, const struct nopin_refusal *refusal);
+void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
+			    const struct nopin_refusal *refusal);
 bool nopin_responder_accepts(struct nopin_qp *qp);
 bool nopin_responder_busy(const struct nopin_rq *rq);
 

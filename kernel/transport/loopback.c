@@ -218,7 +218,7 @@ static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 	if (verdict == NOPIN_RNR)
 		nopin_stat_inc(&peer->dev->stats, NOPIN_RNR_NAKS_SENT);
 	if (refusal) {
-		nopin_responder_refuse(peer, refusal);
+		nopin_responder_refuse(peer, peer->rq.expected_psn, refusal);
 		tasklet_schedule(&peer->rq.task);
 	}
 }

@@ -9,12 +9,16 @@
 /**
  * nopin_responder_refuse - carry out nothing more; the QP is to fail
  * @qp: the QP
+ * @psn: of the packet that is refused
  * @refusal: why
  *
  * Context: rq.lock held; nopin_responder_finish() does the rest without it.
  */
-void nopin_responder_refuse(struct nopin_qp *qp, const struct nopin_refusal *refusal)
+void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
+			    const struct nopin_refusal *refusal)
 {
+	qp->rq.refused_psn = psn;
+	qp->rq.refused_nak = refusal->nak;
 	qp->rq.nak_sent = true;
 	qp->rq.failed = true;
 	qp->rq.event = refusal->event;
@@ -38,9 +42,7 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 		nopin_responder_rnr(qp);
 	if (refusal) {
 		nopin_reply(qp, psn, refusal->nak);
-		qp->rq.refused_psn = psn;
-		qp->rq.refused_nak = refusal->nak;
-		nopin_responder_refuse(qp, refusal);
+		nopin_responder_refuse(qp, psn, refusal);
 	}
 }
 
