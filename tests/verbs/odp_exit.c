@@ -5,12 +5,9 @@
  * page any more, the peer gets an error completion, and never the memory of
  * another process.
  */
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,29 +24,6 @@ static const struct rc_attr quick = {
 	.mtu = 1024, .wr = 64, .sge = 4, .inline_len = 64, .timeout = 14, .retry_cnt = 3,
 	.rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 4, .access = RC_ACCESS_ALL,
 };
-
-/* --- faults that nobody answers --- */
-
-static int uffd_over(uint8_t *mem, size_t len)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		{ (uintptr_t)mem, len }, UFFDIO_REGISTER_MODE_MISSING, 0
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	madvise(mem, len, MADV_NOHUGEPAGE);
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		rc_skip("userfaultfd: %s", strerror(errno));
-	return fd;
-}
-
-static void wait_for_fault(int uffd)
-{
-	struct pollfd fd = { .fd = uffd, .events = POLLIN };
-
-	rc_require(poll(&fd, 1, rc_patience_ms()) == 1, "no fault is waiting");
-}
 
 /* --- a process that owns the memory --- */
 
@@ -97,8 +71,10 @@ static void meet(struct owner *o, int which, uint8_t *mem, size_t len, bool uffd
 	o->mem = rc_mem_at(o->end.pd, o->v.kind, mem, len, RC_ACCESS_ALL);
 	mine = (struct card){
 		.qp = rc_end_addr(&o->end), .iova = o->mem->iova,
-		.rkey = o->mem->mr->rkey, .uffd = uffd ? uffd_over(mem, len) : -1,
+		.rkey = o->mem->mr->rkey, .uffd = -1,
 	};
+	if (uffd)
+		mine.uffd = odp_uffd(mem, len, UFFDIO_REGISTER_MODE_MISSING);
 	swap_cards(o, &mine);
 	rc_connect(&o->end, &quick, &o->card.qp);
 	swap_cards(o, &mine);		/* both are ready */
@@ -193,7 +169,7 @@ static void killed_in_fault(const void *arg)
 	rc_require(pidfd >= 0 && uffd >= 0, "pidfd_getfd: %s", strerror(errno));
 	if (o.v.side == ODP_REMOTE)
 		post_at(&o, IBV_WR_RDMA_WRITE, 0, LEN);
-	wait_for_fault(uffd);
+	odp_uffd_wait(uffd);
 	kill(o.pid, SIGKILL);
 	if (!reaped(o.pid, &status, rc_patience_ms() / 4)) {
 		close(uffd);
@@ -341,9 +317,9 @@ static struct odp_bench faulting_bench(const void *arg, int *uffd)
 	uint8_t *mem = rc_map(LEN, 0);
 	struct odp_bench b = odp_bench_attr(arg, mem, LEN, &quick);
 
-	*uffd = uffd_over(mem, LEN);
+	*uffd = odp_uffd(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	odp_put_start(&b, 0, LEN);
-	wait_for_fault(*uffd);
+	odp_uffd_wait(*uffd);
 	return b;
 }
 

@@ -12,16 +12,14 @@
  * meanwhile (timeouts, retransmits) is for the caller to look at: it must not
  * move at all.
  */
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "rc.h"
+#include "odp_system.h"
 
 #define PAGE		4096UL
 #define SLOW_PAGES	16UL
@@ -85,21 +83,13 @@ static void slow_free(void *arg)
 
 static struct slow *slow_new(struct ibv_pd *pd, enum rc_kind kind)
 {
-	struct uffdio_api api = { .api = UFFD_API };
 	struct slow *slow = calloc(1, sizeof(*slow));
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	rc_require(slow, "no memory");
-	slow->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (slow->uffd < 0)
-		rc_skip("no userfaultfd: %s", strerror(errno));
-	rc_ok(ioctl(slow->uffd, UFFDIO_API, &api));
 	slow->content = rc_map(SLOW_LEN, 0);
 	rc_fill(slow->content, SLOW_LEN);
 	slow->mem = rc_mem_at(pd, kind, rc_map(SLOW_LEN, 0), SLOW_LEN, RC_ACCESS_ALL);
-	range.range.start = (uintptr_t)slow->mem->addr;
-	range.range.len = SLOW_LEN;
-	rc_ok(ioctl(slow->uffd, UFFDIO_REGISTER, &range));
+	slow->uffd = odp_uffd(slow->mem->addr, SLOW_LEN, UFFDIO_REGISTER_MODE_MISSING);
 	rc_ok(pthread_create(&slow->thread, NULL, slow_run, slow));
 	rc_defer(slow_free, slow);
 	return slow;

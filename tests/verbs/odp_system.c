@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Settings of the machine that tests make and that end with them. */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "odp_system.h"
@@ -195,6 +200,27 @@ void odp_swap_on(size_t mib)
 		     mib, disk, disk, disk))
 		rc_skip("no swap on zram");
 	rc_defer(swap_off, disk);
+}
+
+int odp_uffd(void *mem, size_t len, uint64_t mode)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { { (uintptr_t)mem, len }, mode, 0 };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (mode & UFFDIO_REGISTER_MODE_WP)
+		api.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP;
+	madvise(mem, len, MADV_NOHUGEPAGE);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		rc_skip("userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
+void odp_uffd_wait(int uffd)
+{
+	struct pollfd fd = { .fd = uffd, .events = POLLIN };
+
+	rc_require(poll(&fd, 1, rc_patience_ms()) == 1, "no fault is waiting");
 }
 
 static void remove_cgroup(void *obj)

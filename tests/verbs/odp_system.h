@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * What some of the tests need of the machine: settings of the kernel, a swap
- * device, a mounted file system, a cgroup. All of it is undone after the test.
+ * device, a mounted file system, a cgroup, a userfaultfd. All but the last is
+ * undone after the test.
  */
 #ifndef ODP_SYSTEM_H
 #define ODP_SYSTEM_H
@@ -28,6 +29,14 @@ __printf(1, 2)
 const char *odp_mount(const char *fmt, ...);
 
 void odp_swap_on(size_t mib);
+
+/*
+ * A userfaultfd over memory, with UFFDIO_REGISTER_MODE_MISSING or _WP; the
+ * caller's to close. Pages that are not there yet will be small.
+ */
+int odp_uffd(void *mem, size_t len, uint64_t mode);
+/* A fault is waiting to be read. */
+void odp_uffd_wait(int uffd);
 
 /* A new cgroup with this much memory; a process enters it by its pid. */
 const char *odp_cgroup(size_t bytes);

@@ -4,15 +4,14 @@
  * write-protected pages that the NIC meets are reported to the handler and
  * waited for, however long it takes, and only by who needs the page.
  */
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "odp_bench.h"
+#include "odp_system.h"
 
 #define SLOW_MS		300
 
@@ -129,30 +128,17 @@ static void handler_end(void *obj)
 	free(h);
 }
 
-static int open_uffd(uint64_t features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
-		rc_skip("userfaultfd: %s", strerror(errno));
-	return fd;
-}
-
 /* Not yet answering: see handler_start(). */
 static struct handler *handler_new(uint8_t *mem, size_t len, uint64_t mode)
 {
 	struct handler *h = calloc(1, sizeof(*h));
-	struct uffdio_register reg = { { (uintptr_t)mem, len }, mode, 0 };
 
 	rc_require(h, "out of memory");
-	h->fd = open_uffd(mode & UFFDIO_REGISTER_MODE_WP ? UFFD_FEATURE_PAGEFAULT_FLAG_WP : 0);
+	h->fd = odp_uffd(mem, len, mode);
 	h->mem = mem;
 	h->content = rc_map(len, 0);
 	h->saved = rc_map(len, 0);
 	rc_fill(h->content, len);
-	if (ioctl(h->fd, UFFDIO_REGISTER, &reg))
-		rc_skip("UFFDIO_REGISTER: %s", strerror(errno));
 	return h;
 }
 
@@ -177,7 +163,6 @@ static struct odp_bench patient_bench(const void *arg, uint8_t *mem)
 	struct rc_attr attr = rc_attr_default;
 
 	attr.timeout = 20;		/* 4.3 s */
-	madvise(mem, LEN, MADV_NOHUGEPAGE);
 	return odp_bench_attr(arg, mem, LEN, &attr);
 }
 
@@ -223,6 +208,7 @@ static void write_protected(const void *arg)
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h;
 
+	madvise(mem, LEN, MADV_NOHUGEPAGE);	/* for the handler to see each page */
 	odp_check(&b);
 	want = odp_copy_of(mem, LEN);
 	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_WP);
@@ -275,10 +261,9 @@ static void handler_closes(const void *arg)
 	uint8_t *mem = rc_map(LEN, 0);
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
-	struct pollfd fd = { .fd = h->fd, .events = POLLIN };
 
 	odp_put_start(&b, 0, LEN);
-	rc_require(poll(&fd, 1, 5000) == 1, "no fault reached the handler");
+	odp_uffd_wait(h->fd);
 	rc_want_none(odp_cq(&b, true), 10);
 	close(h->fd);
 	free(h);
