@@ -30,7 +30,6 @@
 enum lane { LANE_VERBS, LANE_MM, LANES };
 
 struct chaos_opts {
-	uint64_t seed;
 	unsigned int seconds;
 	uint64_t steps;		/* 0: by time */
 	int crew;

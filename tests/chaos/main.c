@@ -17,52 +17,29 @@ static void usage(const char *name)
 {
 	printf("usage: %s [OPTION]...\n"
 	       "Random verbs operations of several processes against random memory\n"
-	       "management, checked against a model.\n"
-	       "  --device [NETNS:]DEV  device of the processes 0, 2, ... (default: the first)\n"
-	       "  --peer [NETNS:]DEV    device of the others (default: the same)\n"
-	       "  --seed N              draw the same again\n"
+	       "management, checked against a model. The processes 0, 2, ... are end a.\n%s"
 	       "  --steps N             end after so many steps\n"
 	       "  --seconds N           end after that time (default: 60)\n"
 	       "  --processes N         1 to %d (default: 3)\n"
 	       "  --pin                 pinned regions too\n"
 	       "  --faults              the kernel injects faults: calls may fail\n"
-	       "  --verbose             tell everything that is drawn\n", name, CREW_MAX);
-}
-
-static unsigned long number(const char *text, unsigned long min, unsigned long max)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 0);
-	if (errno || *end || end == text || value < min || value > max) {
-		fprintf(stderr, "not a number from %lu to %lu: %s\n", min, max, text);
-		exit(EXIT_FAILURE);
-	}
-	return value;
+	       "  --verbose             tell everything that is drawn\n",
+	       name, rc_options_usage, CREW_MAX);
 }
 
 static void option(int c, const char *name)
 {
+	if (rc_option(c, optarg))
+		return;
 	switch (c) {
-	case 'd':
-		rc_opts.device = optarg;
-		break;
-	case 'e':
-		rc_opts.peer = optarg;
-		break;
-	case 's':
-		chaos_opts.seed = number(optarg, 0, ~0UL);
-		break;
 	case 'n':
-		chaos_opts.steps = number(optarg, 1, ~0UL);
+		chaos_opts.steps = rc_number(optarg, 1, ~0UL);
 		break;
 	case 't':
-		chaos_opts.seconds = number(optarg, 1, 1000000);
+		chaos_opts.seconds = rc_number(optarg, 1, 1000000);
 		break;
-	case 'p':
-		chaos_opts.crew = number(optarg, 1, CREW_MAX);
+	case 'c':
+		chaos_opts.crew = rc_number(optarg, 1, CREW_MAX);
 		break;
 	case 'i':
 		chaos_opts.pin = true;
@@ -82,12 +59,10 @@ static void option(int c, const char *name)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "peer", required_argument, NULL, 'e' },
-		{ "seed", required_argument, NULL, 's' },
+		RC_OPTIONS,
 		{ "steps", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 't' },
-		{ "processes", required_argument, NULL, 'p' },
+		{ "processes", required_argument, NULL, 'c' },
 		{ "pin", no_argument, NULL, 'i' },
 		{ "faults", no_argument, NULL, 'f' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -131,17 +106,17 @@ int main(int argc, char **argv)
 	uint64_t begun = rc_now_ms();
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	chaos_opts.seed = rc_now_ns() ^ (uint64_t)getpid() << 32;
+	rc_opts.seed = rc_now_ns() ^ (uint64_t)getpid() << 32;
 	parse_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
-	printf("seed: %#llx\n", (unsigned long long)chaos_opts.seed);
+	printf("seed: %#llx\n", (unsigned long long)rc_opts.seed);
 	chaos = mmap(NULL, sizeof(*chaos), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (chaos == MAP_FAILED) {
 		perror("mmap");
 		return EXIT_FAILURE;
 	}
-	rc_reseed(chaos_opts.seed);
+	rc_reseed(rc_opts.seed);
 	chaos_step = 0;
 	run();
 	log_summary();

@@ -42,6 +42,16 @@ struct rc_opts {
 
 extern struct rc_opts rc_opts;
 
+/* Of every program: for the table of getopt_long(), and what they are. */
+#define RC_OPTIONS						\
+	{ "device", required_argument, NULL, 'd' },		\
+	{ "peer", required_argument, NULL, 'p' },		\
+	{ "gid", required_argument, NULL, 'g' },		\
+	{ "seed", required_argument, NULL, 's' }
+extern const char rc_options_usage[];
+bool rc_option(int c, const char *arg);
+unsigned long rc_number(const char *text, unsigned long min, unsigned long max);
+
 #define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
 #define __noreturn		__attribute__((noreturn))
 

@@ -13,8 +13,6 @@
 
 #include "rc.h"
 
-struct rc_opts rc_opts = { .gid_index = -1, .rounds = 1, .timeout = 300 };
-
 struct test_case {
 	char *name;
 	rc_fn fn;
@@ -220,15 +218,11 @@ static void free_tests(void)
 
 static void usage(const char *name)
 {
-	printf("usage: %s [OPTION]...\n"
-	       "  --device [NETNS:]DEV  device of end a (default: the first)\n"
-	       "  --peer [NETNS:]DEV    device of end b (default: the same)\n"
-	       "  --gid INDEX           GID index (default: the first RoCEv2 one)\n"
-	       "  --seed N              replay a run\n"
+	printf("usage: %s [OPTION]...\n%s"
 	       "  --rounds N            make random tests N times as long\n"
 	       "  --timeout SECONDS     for one test (default: 300)\n"
 	       "  --only PATTERN        tests whose name matches (* and ?)\n"
-	       "  --list                names of the tests\n", name);
+	       "  --list                names of the tests\n", name, rc_options_usage);
 }
 
 static void list_tests(void)
@@ -240,10 +234,7 @@ static void list_tests(void)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "peer", required_argument, NULL, 'p' },
-		{ "gid", required_argument, NULL, 'g' },
-		{ "seed", required_argument, NULL, 's' },
+		RC_OPTIONS,
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "only", required_argument, NULL, 'o' },
@@ -254,24 +245,14 @@ static void parse_options(int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (rc_option(c, optarg))
+			continue;
 		switch (c) {
-		case 'd':
-			rc_opts.device = optarg;
-			break;
-		case 'p':
-			rc_opts.peer = optarg;
-			break;
-		case 'g':
-			rc_opts.gid_index = atoi(optarg);
-			break;
-		case 's':
-			rc_opts.seed = strtoull(optarg, NULL, 0);
-			break;
 		case 'r':
-			rc_opts.rounds = strtoul(optarg, NULL, 0);
+			rc_opts.rounds = rc_number(optarg, 1, 1000000);
 			break;
 		case 't':
-			rc_opts.timeout = strtoul(optarg, NULL, 0);
+			rc_opts.timeout = rc_number(optarg, 1, 1000000);
 			break;
 		case 'o':
 			cmocka_set_test_filter(optarg);
