@@ -6,19 +6,32 @@ add_executable(nopin-provider-load tests/load_test.c)
 target_link_libraries(nopin-provider-load PRIVATE ${CMAKE_DL_LIBS})
 add_test(NAME provider-load
   COMMAND nopin-provider-load $<TARGET_FILE:nopin-provider>)
+set_tests_properties(provider-load PROPERTIES LABELS unit TIMEOUT 120)
 
-# Its own ibv_cmd_*() have to come before those of libibverbs for the provider.
-add_executable(nopin-provider-test tests/provider_test.c tests/fake_kernel.c)
-set_target_properties(nopin-provider-test PROPERTIES
-  ENABLE_EXPORTS ON C_STANDARD 11 C_EXTENSIONS ON)
-target_compile_definitions(nopin-provider-test PRIVATE _GNU_SOURCE)
-target_compile_options(nopin-provider-test PRIVATE -Wall -Wextra
+find_library(CMOCKA_LIBRARY cmocka)
+find_path(CMOCKA_INCLUDE cmocka.h)
+if (NOT CMOCKA_LIBRARY OR NOT CMOCKA_INCLUDE)
+  message(STATUS "providers/nopin: tests not built: libcmocka-dev is missing")
+  return()
+endif()
+
+# Their own ibv_cmd_*() have to come before those of libibverbs for the provider.
+add_library(nopin-provider-rig OBJECT tests/rig.c tests/fake_kernel.c)
+target_compile_definitions(nopin-provider-rig PUBLIC _GNU_SOURCE)
+target_compile_options(nopin-provider-rig PUBLIC -Wall -Wextra
   $<$<C_COMPILER_ID:Clang>:-Wno-gnu-variable-sized-type-not-at-end>)
-target_include_directories(nopin-provider-test PRIVATE
-  standalone ../../include/uapi "${IBVERBS_INCLUDE_DIR}")
-target_link_libraries(nopin-provider-test PRIVATE
-  "${IBVERBS_LIBRARY}" ${CMAKE_DL_LIBS} Threads::Threads)
-add_test(NAME provider-rings
-  COMMAND nopin-provider-test $<TARGET_FILE:nopin-provider>)
-set_tests_properties(provider-load provider-rings PROPERTIES
-  LABELS unit TIMEOUT 120)
+target_include_directories(nopin-provider-rig PUBLIC
+  standalone ../../include/uapi "${IBVERBS_INCLUDE_DIR}" "${CMOCKA_INCLUDE}")
+target_link_libraries(nopin-provider-rig PUBLIC
+  "${IBVERBS_LIBRARY}" "${CMOCKA_LIBRARY}" ${CMAKE_DL_LIBS} Threads::Threads)
+set_target_properties(nopin-provider-rig PROPERTIES C_STANDARD 11 C_EXTENSIONS ON)
+
+foreach (subject open post cq stress)
+  set(test nopin-provider-${subject})
+  add_executable(${test} tests/${subject}_test.c)
+  set_target_properties(${test} PROPERTIES
+    ENABLE_EXPORTS ON C_STANDARD 11 C_EXTENSIONS ON)
+  target_link_libraries(${test} PRIVATE nopin-provider-rig)
+  add_test(NAME provider-${subject} COMMAND ${test} $<TARGET_FILE:nopin-provider>)
+  set_tests_properties(provider-${subject} PROPERTIES LABELS unit TIMEOUT 120)
+endforeach()

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Completions out of the ring: both ways to poll, resizing, QPs that go. */
+#include "rig.h"
+
+static void poll_cq(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_wc wc[FAKE_CQ_ENTRIES];
+	uint32_t i, round;
+
+	CHECK(ibv_poll_cq(rig->cq, 1, wc) == 0);
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 11; i++)
+			fake_complete(rig->qp->qp_num, i);
+		CHECK(ibv_poll_cq(rig->cq, 4, wc) == 4);
+		CHECK(ibv_poll_cq(rig->cq, FAKE_CQ_ENTRIES, wc + 4) == 7);
+		for (i = 0; i < 11; i++)
+			CHECK(wc[i].wr_id == i);
+		CHECK(fake.cq->consumer == fake.cq->producer);
+	}
+	CHECK(wc[0].status == IBV_WC_SUCCESS && wc[0].byte_len == 4096);
+	CHECK(wc[0].opcode == IBV_WC_RECV_RDMA_WITH_IMM);
+	CHECK(wc[0].imm_data == htobe32(7) && wc[0].wc_flags == IBV_WC_WITH_IMM);
+	CHECK(wc[0].qp_num == rig->qp->qp_num && wc[0].vendor_err == 5);
+}
+
+static void start_poll(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_cq_ex *cq = rig->cq_ex;
+	struct ibv_poll_cq_attr attr = {};
+
+	CHECK(ibv_start_poll(cq, &attr) == ENOENT);
+	fake_complete(rig->qp->qp_num, 1);
+	fake_complete(rig->qp->qp_num, 2);
+	CHECK(!ibv_start_poll(cq, &attr));
+	CHECK(cq->wr_id == 1 && cq->status == IBV_WC_SUCCESS);
+	CHECK(ibv_wc_read_completion_wallclock_ns(cq) == 1234567890123456789ULL);
+	CHECK(ibv_wc_read_completion_ts(cq) == 1234567890123456789ULL);
+	CHECK(ibv_wc_read_qp_num(cq) == rig->qp->qp_num);
+	CHECK(ibv_wc_read_imm_data(cq) == htobe32(7));
+	CHECK(ibv_wc_read_byte_len(cq) == 4096 && !ibv_wc_read_slid(cq));
+	CHECK(!ibv_next_poll(cq) && cq->wr_id == 2);
+	CHECK(ibv_next_poll(cq) == ENOENT);
+	CHECK(fake.cq->consumer == 0);
+	ibv_end_poll(cq);
+	CHECK(fake.cq->consumer == 2);
+
+	/* An end without a next takes the one completion that was looked at. */
+	fake_complete(rig->qp->qp_num, 3);
+	fake_complete(rig->qp->qp_num, 4);
+	CHECK(!ibv_start_poll(cq, &attr));
+	ibv_end_poll(cq);
+	CHECK(!ibv_start_poll(cq, &attr) && cq->wr_id == 4);
+	ibv_end_poll(cq);
+}
+
+static void cq_flags(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_cq_init_attr_ex attr = {
+		.cqe = 1,
+		.comp_mask = IBV_CQ_INIT_ATTR_MASK_FLAGS,
+		.flags = IBV_CREATE_CQ_ATTR_SINGLE_THREADED,
+	};
+	struct ibv_cq_ex *cq = ibv_create_cq_ex(rig->context, &attr);
+	struct ibv_wc wc;
+
+	CHECK(cq);
+	fake_complete(1, 5);
+	CHECK(ibv_poll_cq(ibv_cq_ex_to_cq(cq), 1, &wc) == 1 && wc.wr_id == 5);
+	CHECK(!ibv_destroy_cq(ibv_cq_ex_to_cq(cq)));
+
+	attr.flags = IBV_CREATE_CQ_ATTR_IGNORE_OVERRUN;
+	CHECK(!ibv_create_cq_ex(rig->context, &attr) && errno == EOPNOTSUPP);
+	attr.flags = 0;
+	attr.wc_flags = IBV_WC_EX_WITH_FLOW_TAG;
+	CHECK(!ibv_create_cq_ex(rig->context, &attr) && errno == EOPNOTSUPP);
+}
+
+static void resize(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_wc wc[4];
+
+	fake_complete(1, 10);
+	fake_complete(1, 11);
+	fake_complete(1, 12);
+	CHECK(ibv_poll_cq(rig->cq, 1, wc) == 1 && wc[0].wr_id == 10);
+	CHECK(!ibv_resize_cq(rig->cq, 12));
+	fake_complete(1, 13);
+	CHECK(ibv_poll_cq(rig->cq, 4, wc) == 3);
+	CHECK(wc[0].wr_id == 11 && wc[1].wr_id == 12 && wc[2].wr_id == 13);
+}
+
+/* A QP that goes takes its completions along, and only its own. */
+static void forget(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_wc wc[FAKE_CQ_ENTRIES];
+	struct ibv_qp *qp = qp_create(rig, 0);
+	uint32_t mine, i;
+
+	CHECK(qp);
+	mine = qp->qp_num;
+	for (i = 0; i < 12; i++)
+		fake_complete(i % 3 == 1 ? rig->qp->qp_num : mine, i);
+	CHECK(ibv_poll_cq(rig->cq, 1, wc) == 1 && wc[0].wr_id == 0);
+	CHECK(!ibv_destroy_qp(qp));
+	fake_complete(rig->qp->qp_num, 12);
+	CHECK(ibv_poll_cq(rig->cq, FAKE_CQ_ENTRIES, wc) == 5);
+	for (i = 0; i < 4; i++)
+		CHECK(wc[i].wr_id == 3 * i + 1);
+	CHECK(wc[4].wr_id == 12);
+}
+
+static void reset(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND };
+	struct ibv_send_wr *bad;
+	struct ibv_wc wc;
+	uint32_t i;
+
+	for (i = 0; i < FAKE_ENTRIES; i++)
+		CHECK(!ibv_post_send(rig->qp, &wr, &bad));
+	fake_complete(rig->qp->qp_num, 1);
+	set_state(rig->qp, IBV_QPS_RESET);
+	CHECK(ibv_poll_cq(rig->cq, 1, &wc) == 0);
+	set_state(rig->qp, IBV_QPS_RTS);
+	for (i = 0; i < FAKE_ENTRIES; i++)
+		CHECK(!ibv_post_send(rig->qp, &wr, &bad));
+	CHECK(fake.sq->producer - fake.sq->consumer == FAKE_ENTRIES);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(poll_cq),
+		RIG_TEST_FROM(poll_cq, UINT32_MAX - 2),
+		RIG_TEST(start_poll),
+		RIG_TEST(cq_flags),
+		RIG_TEST(resize),
+		RIG_TEST(forget),
+		RIG_TEST_FROM(forget, UINT32_MAX - 2),
+		RIG_TEST(reset),
+	};
+
+	return RIG_MAIN(argc, argv, tests);
+}
