@@ -11,6 +11,23 @@
 
 build_root() { echo "$cache/build/$(path_key "$tree")"; }
 
+# What is built of this checkout stays as long as the checkout does.
+build_claim() {
+	local root
+	root=$(build_root)
+	mkdir -p "$root"
+	[ -e "$root/tree" ] || echo "$tree" >"$root/tree"
+	claim "$root"
+}
+
+build_discard_stale() {
+	local dir
+	for dir in "$cache"/build/*; do
+		[ -e "$dir/tree" ] && [ ! -e "$(<"$dir/tree")/nopin-vm" ] || continue
+		discard "$dir" && rm -f "$cache/locks/build-${dir##*/}"-*
+	done
+}
+
 # mirror_sync DEST PATH…: makes DEST hold the checkout's PATHs. Copies get new
 # times, for make to see. Objects of a build inside the checkout stay out.
 mirror_sync() {
@@ -58,7 +75,6 @@ build_module() {
 
 build_module_locked() {
 	local dest
-	mkdir -p "$(build_root)"
 	dest=$(build_root)/module-${kdir##*/}
 	lock "build-$(path_key "$tree")-${kdir##*/}"
 	mirror_sync "$dest" kernel include
@@ -92,7 +108,6 @@ build_tests() {
 build_user_locked() {
 	local name=$1 top=$2 dest
 	shift 2
-	mkdir -p "$(build_root)"
 	dest=$(build_root)/$name
 	lock "build-$(path_key "$tree")-$name"
 	mirror_sync "$dest" "$@"

@@ -25,12 +25,24 @@ step() {
 	return 1
 }
 
-# Holds NAME's lock until this shell (or subshell) ends. Several nopin-vm may
-# run at once on one cache.
+# Holds NAME's lock until unlock, or until this shell (or subshell) ends. Several
+# nopin-vm may run at once on one cache.
 lock() {
-	local fd
-	exec {fd}>"$cache/$1.lock"
-	flock -n "$fd" && return
+	exec {lock_fd}>"$cache/locks/$1"
+	flock -n "$lock_fd" && return
 	say "waiting for another nopin-vm ($1)"
-	flock "$fd"
+	flock "$lock_fd"
 }
+
+unlock() { exec {lock_fd}>&-; }
+
+# Keeps FOLDER from being discarded until this nopin-vm, and what it started, has
+# ended. To be called, as discard, with the lock "folders".
+claim() {
+	local fd
+	exec {fd}<"$1"
+	flock -s "$fd"
+}
+
+# Throws FOLDER away unless somebody has claimed it.
+discard() { flock -n "$1" rm -rf "$1"; }
