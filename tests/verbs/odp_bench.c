@@ -241,22 +241,10 @@ void odp_get_fails(struct odp_bench *b, size_t off, size_t len)
 	fails_in_time(b, false, start);
 }
 
-/* The QPs anew, as a program does after an error; the regions stay as they are. */
+/* The regions stay as they are. */
 void odp_reconnect(struct odp_bench *b)
 {
-	struct rc_end *a = &b->pair->a, *bb = &b->pair->b;
-	struct rc_addr to_a = rc_end_addr(a), to_b = rc_end_addr(bb);
-
-	rc_ok(rc_to_state(a, IBV_QPS_RESET));
-	rc_ok(rc_to_state(bb, IBV_QPS_RESET));
-	rc_drain(a->scq);
-	rc_drain(a->rcq);
-	rc_drain(bb->scq);
-	rc_drain(bb->rcq);
-	rc_drain_events(a->dev);
-	rc_drain_events(bb->dev);
-	rc_connect(a, &b->pair->attr, &to_b);
-	rc_connect(bb, &b->pair->attr, &to_a);
+	rc_reconnect(b->pair);
 }
 
 /* --- what must be so --- */

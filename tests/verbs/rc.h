@@ -183,6 +183,7 @@ void rc_connect(struct rc_end *end, const struct rc_attr *attr, const struct rc_
 
 struct rc_pair *rc_pair_new(const struct rc_attr *attr);
 struct rc_pair *rc_pair(void);
+void rc_reconnect(struct rc_pair *pair);
 size_t rc_mtus(unsigned int mtus[5]);
 
 /* --- memory --- */

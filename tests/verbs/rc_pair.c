@@ -188,21 +188,45 @@ void rc_connect(struct rc_end *end, const struct rc_attr *attr, const struct rc_
 	rc_ok(rc_to_rts(end, attr));
 }
 
+static void connect_ends(struct rc_pair *pair)
+{
+	struct rc_addr a = rc_end_addr(&pair->a), b = rc_end_addr(&pair->b);
+
+	rc_connect(&pair->a, &pair->attr, &b);
+	rc_connect(&pair->b, &pair->attr, &a);
+}
+
+static void reset_end(struct rc_end *end)
+{
+	rc_ok(rc_to_state(end, IBV_QPS_RESET));
+	rc_drain(end->scq);
+	rc_drain(end->rcq);
+	rc_drain_events(end->dev);
+	end->psn = rc_rand() & 0xffffff;
+}
+
+/*
+ * The QPs anew, as a program does after an error. With other PSNs: packets of the
+ * old connection may still be under way, and would be taken for the new one's.
+ */
+void rc_reconnect(struct rc_pair *pair)
+{
+	reset_end(&pair->a);
+	reset_end(&pair->b);
+	connect_ends(pair);
+}
+
 /* Two ends connected to each other, ready to send. */
 struct rc_pair *rc_pair_new(const struct rc_attr *attr)
 {
 	struct rc_pair *pair = calloc(1, sizeof(*pair));
-	struct rc_addr a, b;
 
 	rc_require(pair, "out of memory");
 	rc_defer(free, pair);
 	pair->attr = *attr;
 	rc_end_open(&pair->a, rc_dev(0), NULL, attr);
 	rc_end_open(&pair->b, rc_dev(1), NULL, attr);
-	a = rc_end_addr(&pair->a);
-	b = rc_end_addr(&pair->b);
-	rc_connect(&pair->a, attr, &b);
-	rc_connect(&pair->b, attr, &a);
+	connect_ends(pair);
 	rc_drain_events(pair->a.dev);
 	rc_drain_events(pair->b.dev);
 	return pair;
