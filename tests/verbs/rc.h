@@ -86,6 +86,8 @@ void rc_note(const char *fmt, ...);
 void rc_defer(void (*release)(void *obj), void *obj);
 void rc_release(void *obj);
 void rc_forget(void *obj);
+size_t rc_mark(void);
+void rc_release_to(size_t mark);
 
 /* --- time and chance --- */
 
@@ -110,6 +112,7 @@ struct rc_dev {
 	bool is_nopin;
 };
 
+void rc_dev_open(struct rc_dev *dev, const char *name);
 struct rc_dev *rc_dev(int which);
 void rc_devs_close(void);
 bool rc_is_nopin(const struct rc_dev *dev);
@@ -181,6 +184,8 @@ int rc_to_state(struct rc_end *end, enum ibv_qp_state state);
 enum ibv_qp_state rc_state(const struct rc_end *end);
 void rc_connect(struct rc_end *end, const struct rc_attr *attr, const struct rc_addr *to);
 
+struct rc_pair *rc_pair_between(struct rc_dev *dev_a, struct rc_dev *dev_b,
+				const struct rc_attr *attr);
 struct rc_pair *rc_pair_new(const struct rc_attr *attr);
 struct rc_pair *rc_pair(void);
 void rc_reconnect(struct rc_pair *pair);

@@ -134,18 +134,21 @@ static void open_anywhere(struct rc_dev *dev, const char *name)
 	const char *colon = name ? strchr(name, ':') : NULL;
 	int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int cwd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (colon)
 		enter_netns(name, colon - name);
 	dev->ctx = open_device(colon ? colon + 1 : name);
 	dev->is_nopin = dev->ctx && has_our_counter(dev->ctx->device);
+	/* A mount namespace that is entered puts us at its root. */
 	if (colon)
-		rc_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET));
+		rc_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET) || fchdir(cwd));
+	close(cwd);
 	close(mnt);
 	close(net);
 }
 
-static void dev_open(struct rc_dev *dev, const char *name)
+void rc_dev_open(struct rc_dev *dev, const char *name)
 {
 	open_anywhere(dev, name);
 	rc_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
@@ -168,7 +171,7 @@ struct rc_dev *rc_dev(int which)
 	if (!rc_opts.peer)
 		which = 0;
 	if (!devs[which].ctx)
-		dev_open(&devs[which], which ? rc_opts.peer : rc_opts.device);
+		rc_dev_open(&devs[which], which ? rc_opts.peer : rc_opts.device);
 	return &devs[which];
 }
 

@@ -217,19 +217,25 @@ void rc_reconnect(struct rc_pair *pair)
 }
 
 /* Two ends connected to each other, ready to send. */
-struct rc_pair *rc_pair_new(const struct rc_attr *attr)
+struct rc_pair *rc_pair_between(struct rc_dev *dev_a, struct rc_dev *dev_b,
+				const struct rc_attr *attr)
 {
 	struct rc_pair *pair = calloc(1, sizeof(*pair));
 
 	rc_require(pair, "out of memory");
 	rc_defer(free, pair);
 	pair->attr = *attr;
-	rc_end_open(&pair->a, rc_dev(0), NULL, attr);
-	rc_end_open(&pair->b, rc_dev(1), NULL, attr);
+	rc_end_open(&pair->a, dev_a, NULL, attr);
+	rc_end_open(&pair->b, dev_b, NULL, attr);
 	connect_ends(pair);
 	rc_drain_events(pair->a.dev);
 	rc_drain_events(pair->b.dev);
 	return pair;
+}
+
+struct rc_pair *rc_pair_new(const struct rc_attr *attr)
+{
+	return rc_pair_between(rc_dev(0), rc_dev(1), attr);
 }
 
 struct rc_pair *rc_pair(void)

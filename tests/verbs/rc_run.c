@@ -68,9 +68,15 @@ void rc_forget(void *obj)
 	take_deferred(obj);
 }
 
-static void release_all(void)
+size_t rc_mark(void)
 {
-	while (num_deferred) {
+	return num_deferred;
+}
+
+/* Release what was made since rc_mark() gave @mark. */
+void rc_release_to(size_t mark)
+{
+	while (num_deferred > mark) {
 		struct deferred last = deferred[--num_deferred];
 
 		last.release(last.obj);
@@ -175,7 +181,7 @@ static void run_case(void **state)
 static int end_case(void **state)
 {
 	(void)state;
-	release_all();
+	rc_release_to(0);
 	alarm(0);
 	fflush(stdout);
 	return 0;
