@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Bandwidth over message sizes, each request posted by itself; and message rates,
+ * 64 requests in a call. Beside them, what a copy by the CPU over the same buffers
+ * makes.
+ */
+#include "perf.h"
+
+#define WINDOW	(512 * KIB)	/* of each of the two batches */
+
+struct bandwidth {
+	const struct perf_run *run;
+	struct perf_link link[PERF_SIDES];
+	uint8_t *from, *to;	/* for the CPU's copy */
+	enum perf_op op;
+	size_t size;
+	unsigned int batch, post;
+};
+
+static int sample_copy(struct bandwidth *bw, double *rate)
+{
+	uint64_t start = perf_now(), messages = 0, now;
+	unsigned int num = 2 * bw->batch;
+
+	rc_fill(bw->from, num * bw->size);
+	do {
+		for (unsigned int i = 0; i < num; i++)
+			perf_copy(bw->to + i * bw->size, bw->from + i * bw->size, bw->size);
+		messages += num;
+		now = perf_now();
+	} while (now - start < bw->run->ns / 2);
+	*rate = messages * 1e9 / (now - start);
+	return 0;
+}
+
+static int sample(void *arg, size_t i, double *value)
+{
+	struct bandwidth *bw = arg;
+	struct perf_flow flow;
+	int err;
+
+	if (i == bw->run->num_sides) {
+		err = sample_copy(bw, value);
+	} else {
+		if (perf_link_open(&bw->link[i]))
+			return -1;
+		perf_flow_init(&flow, &bw->link[i], bw->op, bw->size, bw->batch, bw->post);
+		err = perf_flow_rate(&flow, 1, bw->run->ns, value);
+		perf_flow_free(&flow);
+	}
+	if (bw->post == 1)
+		*value *= bw->size;
+	return err;
+}
+
+static void measure(struct bandwidth *bw, enum perf_path path, size_t size, unsigned int post)
+{
+	struct perf_round round = {
+		.subject = post == 1 ? "bandwidth" : "rate",
+		.op = perf_op_name[bw->op], .unit = post == 1 ? "B/s" : "msg/s",
+		.path = path, .size = size, .post = post,
+	};
+
+	bw->size = size;
+	bw->post = post;
+	bw->batch = perf_batch(size, WINDOW, 64);
+	perf_round_init(&round, bw->run, PERF_ALL_KINDS, "memcpy");
+	perf_round_run(&round, bw->run, sample, bw);
+}
+
+static void sweep(struct bandwidth *bw, enum perf_path path)
+{
+	static const size_t sizes[] = {
+		2, 64, 512, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 8 * MIB,
+	};
+	static const size_t rate_sizes[] = { 64, 2, 512, 4 * KIB };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		measure(bw, path, sizes[i], 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rate_sizes); i++)
+		measure(bw, path, rate_sizes[i], 64);
+}
+
+/* What the targets are about. */
+static void sweep_quick(struct bandwidth *bw, enum perf_path path)
+{
+	measure(bw, path, 64 * KIB, 1);
+	if (bw->op != PERF_SEND)
+		measure(bw, path, MIB, 1);
+	if (bw->op == PERF_WRITE)
+		measure(bw, path, 64, 64);
+}
+
+void perf_bandwidth(const struct perf_run *run)
+{
+	size_t len = run->quick ? 4 * MIB : PERF_MEMORY;
+	struct rc_attr attr = perf_attr();
+	struct bandwidth bw = { .run = run };
+
+	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
+		size_t mark = rc_mark();
+
+		bw.from = perf_map(len);
+		bw.to = perf_map(len);
+		for (size_t i = 0; i < run->num_sides; i++)
+			perf_link_init(&bw.link[i], &run->side[i], path, len, &attr);
+		for (bw.op = 0; bw.op < PERF_OPS; bw.op++)
+			run->quick ? sweep_quick(&bw, path) : sweep(&bw, path);
+		rc_release_to(mark);
+	}
+}

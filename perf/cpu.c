@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * CPU time for each GB that is moved. The program sleeps until a completion comes,
+ * so what is busy is busy for the transfer; and all of the machine counts, as a part
+ * of the work is done by kernel threads and in interrupts.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "perf.h"
+
+#define SIZE	(64 * KIB)
+
+struct cpu {
+	const struct perf_run *run;
+	struct perf_link link[PERF_SIDES];
+};
+
+/* Seconds that all CPUs together have been idle, or have not been ours. */
+static double idle_seconds(void)
+{
+	unsigned long long user, nice, system, idle, iowait, irq, softirq, steal;
+	FILE *f = fopen("/proc/stat", "re");
+	int got = f ? fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
+			     &system, &idle, &iowait, &irq, &softirq, &steal) : 0;
+
+	if (f)
+		fclose(f);
+	rc_require(got == 8, "cannot read /proc/stat");
+	return (double)(idle + iowait + steal) / sysconf(_SC_CLK_TCK);
+}
+
+static int sample(void *arg, size_t i, double *value)
+{
+	struct cpu *cpu = arg;
+	struct perf_flow flow;
+	double idle, busy, rate;
+	uint64_t start;
+	int err;
+
+	if (perf_link_open(&cpu->link[i]))
+		return -1;
+	perf_flow_init(&flow, &cpu->link[i], PERF_WRITE, SIZE, 8, 1);
+	flow.events = true;
+	perf_flow_fill(&flow);
+	/* /proc/stat counts in ticks of 10 ms. */
+	idle = idle_seconds();
+	start = perf_now();
+	err = perf_flow_run(&flow, 1, 2 * cpu->run->ns, &rate);
+	busy = (perf_now() - start) / 1e9 * sysconf(_SC_NPROCESSORS_ONLN);
+	busy -= idle_seconds() - idle;
+	if (!err)
+		err = perf_flow_check(&flow);
+	if (!err)
+		*value = busy / ((double)flow.posted * flow.batch * SIZE / 1e9);
+	perf_flow_free(&flow);
+	return err;
+}
+
+void perf_cpu(const struct perf_run *run)
+{
+	struct rc_attr attr = perf_attr();
+	struct cpu cpu = { .run = run };
+
+	attr.channel = true;
+	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
+		struct perf_round round = {
+			.subject = "cpu", .op = "write", .unit = "s/GB",
+			.path = path, .size = SIZE, .post = 1,
+		};
+		size_t mark = rc_mark();
+
+		for (size_t i = 0; i < run->num_sides; i++)
+			perf_link_init(&cpu.link[i], &run->side[i], path, MIB, &attr);
+		perf_round_init(&round, run, PERF_ALL_KINDS, NULL);
+		perf_round_run(&round, run, sample, &cpu);
+		rc_release_to(mark);
+	}
+}

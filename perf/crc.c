@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* CRC32 by eight tables, as the kernel's crc32_le(), and by the driver's own code. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "crc.h"
+#include "wire/crc32.h"
+
+#define TABLES	8
+
+static uint32_t table[TABLES][256];
+
+static void make_tables(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t crc = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0);
+		table[0][i] = crc;
+	}
+	for (int t = 1; t < TABLES; t++)
+		for (int i = 0; i < 256; i++)
+			table[t][i] = table[t - 1][i] >> 8 ^
+				      table[0][table[t - 1][i] & 0xff];
+}
+
+static uint32_t four(uint32_t word, int low)
+{
+	return table[low + 3][word & 0xff] ^ table[low + 2][word >> 8 & 0xff] ^
+	       table[low + 1][word >> 16 & 0xff] ^ table[low][word >> 24];
+}
+
+/* Continue @crc, inverted neither before nor after. For little endian. */
+uint32_t crc_tables(uint32_t crc, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint32_t word[2];
+
+	if (!table[0][1])
+		make_tables();
+	for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
+		memcpy(word, p, sizeof(word));
+		crc = four(word[0] ^ crc, 4) ^ four(word[1], 0);
+	}
+	while (len--)
+		crc = crc >> 8 ^ table[0][(crc ^ *p++) & 0xff];
+	return crc;
+}
+
+crc_fn crc_folding(void)
+{
+#ifdef NOPIN_CRC32_PCLMUL
+	if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1"))
+		return nopin_crc32_pclmul;
+#endif
+	return NULL;
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Steady traffic over a link: two batches of requests are kept in flight, and the
+ * next one is posted as soon as one has completed. One thread does both ends, so
+ * there are no two pollers that would wait for each other's time slice; it yields
+ * where there is nothing to poll.
+ */
+#include <poll.h>
+#include <sched.h>
+
+#include "perf.h"
+
+#define POLL_MAX	32
+#define EVENT_MS	20000
+
+const char *const perf_op_name[PERF_OPS] = { "write", "read", "send" };
+
+static const enum ibv_wr_opcode opcode[PERF_OPS] = {
+	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND,
+};
+
+/* How many requests of @size make a batch of at most @bytes and @most requests. */
+unsigned int perf_batch(size_t size, size_t bytes, unsigned int most)
+{
+	size_t num = bytes / size;
+
+	return num < 1 ? 1 : num > most ? most : num;
+}
+
+static unsigned int requests(const struct perf_flow *flow)
+{
+	return 2 * flow->batch;
+}
+
+static bool last_of_batch(const struct perf_flow *flow, unsigned int i)
+{
+	return i % flow->batch == flow->batch - 1;
+}
+
+static void init_send(struct perf_flow *flow, unsigned int i)
+{
+	struct ibv_send_wr *wr = &flow->wr[i];
+	struct rc_mem *far = flow->link->mem[1];
+	bool last = last_of_batch(flow, i);
+
+	flow->sge[i] = rc_sge(flow->link->mem[0], i * flow->size, flow->size);
+	wr->sg_list = &flow->sge[i];
+	wr->num_sge = 1;
+	wr->opcode = opcode[flow->op];
+	wr->send_flags = last ? IBV_SEND_SIGNALED : 0;
+	if (!last && i % flow->batch % flow->post != flow->post - 1)
+		wr->next = wr + 1;
+	if (flow->op == PERF_SEND)
+		return;
+	wr->wr.rdma.remote_addr = far->iova + i * flow->size;
+	wr->wr.rdma.rkey = far->mr->rkey;
+}
+
+static void init_recv(struct perf_flow *flow, unsigned int i)
+{
+	struct ibv_recv_wr *wr = &flow->recv[i];
+
+	flow->recv_sge[i] = rc_sge(flow->link->mem[1], i * flow->size, flow->size);
+	wr->sg_list = &flow->recv_sge[i];
+	wr->num_sge = 1;
+	if (!last_of_batch(flow, i))
+		wr->next = wr + 1;
+}
+
+/* The link must be open. */
+void perf_flow_init(struct perf_flow *flow, struct perf_link *link, enum perf_op op,
+		    size_t size, unsigned int batch, unsigned int post)
+{
+	*flow = (struct perf_flow){
+		.link = link, .op = op, .size = size, .batch = batch, .post = post,
+	};
+	flow->wr = calloc(requests(flow), sizeof(*flow->wr));
+	flow->recv = calloc(requests(flow), sizeof(*flow->recv));
+	flow->sge = calloc(requests(flow), sizeof(*flow->sge));
+	flow->recv_sge = calloc(requests(flow), sizeof(*flow->recv_sge));
+	rc_require(flow->wr && flow->recv && flow->sge && flow->recv_sge, "out of memory");
+	rc_require(requests(flow) * size <= link->len && requests(flow) < link->attr.wr,
+		   "%u requests of %zu bytes do not fit", requests(flow), size);
+	for (unsigned int i = 0; i < requests(flow); i++) {
+		init_send(flow, i);
+		init_recv(flow, i);
+	}
+}
+
+void perf_flow_free(struct perf_flow *flow)
+{
+	free(flow->wr);
+	free(flow->recv);
+	free(flow->sge);
+	free(flow->recv_sge);
+}
+
+/* --- data --- */
+
+static uint8_t *source(const struct perf_flow *flow)
+{
+	return flow->link->mem[flow->op == PERF_READ]->addr;
+}
+
+static uint8_t *target(const struct perf_flow *flow)
+{
+	return flow->link->mem[flow->op != PERF_READ]->addr;
+}
+
+/* Bytes that have never been there before. */
+void perf_flow_fill(struct perf_flow *flow)
+{
+	rc_fill(source(flow), requests(flow) * flow->size);
+}
+
+int perf_flow_check(struct perf_flow *flow)
+{
+	if (memcmp(source(flow), target(flow), requests(flow) * flow->size))
+		return perf_fail("the data differ");
+	return 0;
+}
+
+/* --- posting and polling --- */
+
+static int post_receives(struct perf_flow *flow, unsigned int first)
+{
+	struct ibv_recv_wr *bad;
+	int err = ibv_post_recv(flow->link->end[1].qp, &flow->recv[first], &bad);
+
+	return err ? perf_fail("post_recv: %s", strerror(err)) : 0;
+}
+
+static int post_batch(struct perf_flow *flow)
+{
+	unsigned int first = flow->posted % 2 * flow->batch;
+	struct ibv_send_wr *bad;
+	int err;
+
+	if (flow->op == PERF_SEND && post_receives(flow, first))
+		return -1;
+	for (unsigned int i = 0; i < flow->batch; i += flow->post) {
+		err = ibv_post_send(flow->link->end[0].qp, &flow->wr[first + i], &bad);
+		if (err)
+			return perf_fail("post_send: %s", strerror(err));
+	}
+	flow->posted++;
+	return 0;
+}
+
+/* Completions that are there, all of which must be good; -1 if not. */
+int perf_completion(struct ibv_cq *cq, int max)
+{
+	struct ibv_wc wc[POLL_MAX];
+	int got = ibv_poll_cq(cq, max < POLL_MAX ? max : POLL_MAX, wc);
+
+	if (got < 0)
+		return perf_fail("poll_cq fails");
+	for (int i = 0; i < got; i++)
+		if (wc[i].status != IBV_WC_SUCCESS)
+			return perf_fail("%s", ibv_wc_status_str(wc[i].status));
+	return got;
+}
+
+static uint64_t completed(const struct perf_flow *flow)
+{
+	uint64_t received = flow->received / flow->batch;
+
+	return flow->op == PERF_SEND && received < flow->sent ? received : flow->sent;
+}
+
+static uint64_t in_flight(const struct perf_flow *flow)
+{
+	return flow->posted - completed(flow);
+}
+
+/* How many completions came; -1 if one is bad. */
+static int reap(struct perf_flow *flow)
+{
+	int sent, received = 0;
+
+	sent = perf_completion(flow->link->end[0].scq, POLL_MAX);
+	if (sent < 0)
+		return -1;
+	flow->sent += sent;
+	if (flow->op == PERF_SEND) {
+		received = perf_completion(flow->link->end[1].rcq, POLL_MAX);
+		if (received < 0)
+			return -1;
+		flow->received += received;
+	}
+	return sent + received;
+}
+
+/* Sleep until a completion comes that is not there yet. */
+static int wait_event(struct perf_flow *flow)
+{
+	struct ibv_comp_channel *channel = flow->link->end[0].channel;
+	struct pollfd fd = { .fd = channel->fd, .events = POLLIN };
+	struct ibv_cq *cq = flow->link->end[0].scq;
+	void *context;
+	int got;
+
+	if (ibv_req_notify_cq(cq, 0))
+		return perf_fail("req_notify_cq fails");
+	got = reap(flow);
+	if (got)
+		return got < 0 ? -1 : 0;
+	if (poll(&fd, 1, EVENT_MS) != 1 || ibv_get_cq_event(channel, &cq, &context))
+		return perf_fail("no event");
+	ibv_ack_cq_events(cq, 1);
+	return 0;
+}
+
+static int nothing(struct perf_flow *flow, uint64_t last)
+{
+	if (flow->events)
+		return wait_event(flow);
+	sched_yield();
+	if (perf_now() - last > PERF_SILENCE_NS)
+		return perf_fail("no completion within %llu s",
+				 PERF_SILENCE_NS / 1000000000);
+	return 0;
+}
+
+/* One turn of a flow: post what may be posted, reap what is there. */
+static int turn(struct perf_flow *flow, bool more)
+{
+	int got = reap(flow);
+
+	while (got >= 0 && more && in_flight(flow) < 2)
+		if (post_batch(flow))
+			return -1;
+	return got;
+}
+
+static int turns(struct perf_flow *flow, size_t num, uint64_t start, uint64_t ns)
+{
+	uint64_t last = start, flying = 0;
+	bool more = true;
+	int got, sum;
+
+	do {
+		sum = 0;
+		flying = 0;
+		for (size_t i = 0; i < num; i++) {
+			got = turn(&flow[i], more);
+			if (got < 0)
+				return -1;
+			sum += got;
+			flying += in_flight(&flow[i]);
+		}
+		if (sum)
+			last = perf_now();
+		else if (flying && nothing(flow, last))
+			return -1;
+		more = perf_now() - start < ns;
+	} while (more || flying);
+	return 0;
+}
+
+/* Messages a second over all flows, from the first post to the last completion. */
+int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
+{
+	uint64_t start = perf_now(), messages = 0;
+
+	for (size_t i = 0; i < num; i++)
+		flow[i].posted = flow[i].sent = flow[i].received = 0;
+	if (turns(flow, num, start, ns)) {
+		for (size_t i = 0; i < num; i++)
+			flow[i].link->open = false;
+		return -1;
+	}
+	for (size_t i = 0; i < num; i++)
+		messages += flow[i].posted * flow[i].batch;
+	*rate = messages * 1e9 / (perf_now() - start);
+	return 0;
+}
+
+int perf_flow_rate(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
+{
+	for (size_t i = 0; i < num; i++)
+		perf_flow_fill(&flow[i]);
+	if (perf_flow_run(flow, num, ns, rate))
+		return -1;
+	for (size_t i = 0; i < num; i++)
+		if (perf_flow_check(&flow[i]))
+			return -1;
+	return 0;
+}

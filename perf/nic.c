@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The competitors' devices, and links over them. */
+#include <arpa/inet.h>
+#include <rdma/rdma_cma.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "perf.h"
+
+const char *const perf_path_name[PERF_PATHS] = { "local", "wire" };
+
+static char why[256] = "unknown";
+
+int perf_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	return -1;
+}
+
+const char *perf_why(void)
+{
+	return why;
+}
+
+/* --- devices --- */
+
+/* The connection manager opens the devices itself, each once. */
+static struct ibv_context *iwarp_open(const char *name)
+{
+	struct ibv_context **list = rdma_get_devices(NULL), *ctx = NULL;
+
+	for (size_t i = 0; list && list[i] && !ctx; i++)
+		if (!strcmp(ibv_get_device_name(list[i]->device), name))
+			ctx = list[i];
+	rdma_free_devices(list);
+	return ctx;
+}
+
+/* NAME@ADDRESS */
+static int iwarp_dev(struct perf_nic *nic, int i, char *spec)
+{
+	char *at = strchr(spec, '@');
+	struct rc_dev *dev = &nic->dev[i];
+
+	if (!at)
+		return perf_fail("%s has no address", spec);
+	*at = 0;
+	nic->iwarp = true;
+	nic->addr[i].sin_family = AF_INET;
+	if (inet_pton(AF_INET, at + 1, &nic->addr[i].sin_addr) != 1)
+		return perf_fail("no address: %s", at + 1);
+	dev->ctx = iwarp_open(spec);
+	if (!dev->ctx || ibv_query_device_ex(dev->ctx, NULL, &dev->attr))
+		return perf_fail("cannot open device %s", spec);
+	return 0;
+}
+
+/* [NETNS:]NAME */
+static void roce_dev(struct perf_nic *nic, int i, const char *spec)
+{
+	const char *colon = strchr(spec, ':');
+	struct rc_dev *dev = &nic->dev[i];
+
+	rc_dev_open(dev, spec);
+	if (colon)
+		snprintf(nic->netns[i], sizeof(nic->netns[i]), "%.*s",
+			 (int)(colon - spec), spec);
+	nic->addr[i].sin_family = AF_INET;
+	memcpy(&nic->addr[i].sin_addr, dev->gid.raw + 12, 4);
+}
+
+/* Both devices of "A,B"; those of iWARP have an address behind the name. */
+int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec)
+{
+	char text[128], *rest = text, *one;
+
+	nic->name = name;
+	snprintf(text, sizeof(text), "%s", spec);
+	for (int i = 0; i < 2; i++) {
+		one = strsep(&rest, ",");
+		if (!one)
+			return perf_fail("%s: want two devices", spec);
+		if (!strchr(one, '@'))
+			roce_dev(nic, i, one);
+		else if (iwarp_dev(nic, i, one))
+			return -1;
+	}
+	return 0;
+}
+
+/* --- links --- */
+
+struct rc_attr perf_attr(void)
+{
+	struct rc_attr attr = rc_attr_default;
+
+	attr.wr = 130;		/* two batches, and some */
+	attr.sge = 1;
+	attr.rd_atomic = 16;
+	return attr;
+}
+
+/* Pages as the kernel likes them best, the same for all sides, and all there. */
+void *perf_map(size_t len)
+{
+	uint8_t *map = rc_map(len + 2 * MIB, 0);
+
+	map = (uint8_t *)(((uintptr_t)map + 2 * MIB - 1) & ~(2 * MIB - 1));
+	madvise(map, len, MADV_HUGEPAGE);
+	memset(map, 0, len);
+	return map;
+}
+
+void perf_link_init(struct perf_link *link, const struct perf_side *side,
+		    enum perf_path path, size_t len, const struct rc_attr *attr)
+{
+	*link = (struct perf_link){
+		.side = side, .path = path, .len = len, .attr = *attr,
+	};
+}
+
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+static void roce_connect(struct perf_link *link)
+{
+	struct rc_dev *a = &link->side->nic->dev[0];
+	struct rc_dev *b = &link->side->nic->dev[link->path == PERF_WIRE];
+	struct rc_pair *pair;
+
+	link->attr.mtu = 128U << least(a->port.active_mtu, b->port.active_mtu);
+	link->attr.rd_atomic = least(link->attr.rd_atomic,
+				     a->attr.orig_attr.max_qp_rd_atom);
+	pair = rc_pair_between(a, b, &link->attr);
+	link->end[0] = pair->a;
+	link->end[1] = pair->b;
+}
+
+/*
+ * Connect, unless it is. A link whose QPs have failed is connected anew; what it
+ * had is released with the rest of its subject.
+ */
+int perf_link_open(struct perf_link *link)
+{
+	const struct perf_side *side = link->side;
+
+	if (link->open)
+		return 0;
+	if (!side->nic)
+		return perf_fail("%s", side->missing);
+	if (!side->nic->iwarp)
+		roce_connect(link);
+	else if (perf_iwarp_connect(link))
+		return -1;
+	for (int i = 0; i < 2; i++)
+		link->mem[i] = rc_mem_at(link->end[i].pd, side->kind, perf_map(link->len),
+					 link->len, RC_ACCESS_ALL);
+	link->open = true;
+	return 0;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A round: all sides take turns at one configuration. Rates differ from minute to
+ * minute and from boot to boot, so only what is measured side by side compares.
+ */
+#include <stdio.h>
+
+#include "perf.h"
+
+static void describe(struct perf_point *point, const struct perf_round *round)
+{
+	if (round->op)
+		perf_point_text(point, "op", round->op);
+	perf_point_text(point, "path", perf_path_name[round->path]);
+	if (round->size)
+		perf_point_number(point, "size", round->size);
+	if (round->qps)
+		perf_point_number(point, "qps", round->qps);
+	if (round->threads)
+		perf_point_number(point, "threads", round->threads);
+	if (round->post)
+		perf_point_number(point, "post", round->post);
+}
+
+/*
+ * Only nopin is measured with each kind of memory; a side that is left out has no
+ * point. Side i's is point[i], @extra's comes after them.
+ */
+void perf_round_init(struct perf_round *round, const struct perf_run *run,
+		     unsigned int kinds, const char *extra)
+{
+	round->num = run->num_sides + !!extra;
+	for (size_t i = 0; i < round->num; i++) {
+		const struct perf_side *side = &run->side[i];
+
+		round->point[i] = NULL;
+		if (i < run->num_sides && side->nic == run->nopin &&
+		    !(kinds & 1U << side->kind))
+			continue;
+		round->point[i] = perf_point(round->subject,
+					     i < run->num_sides ? side->name : extra,
+					     round->unit);
+		describe(round->point[i], round);
+		if (i < run->num_sides && !side->nic)
+			perf_point_fail(round->point[i], side->missing);
+	}
+}
+
+/* Packets that the kernel dropped because a CPU's backlog was full. */
+uint64_t perf_drops(void)
+{
+	FILE *f = fopen("/proc/net/softnet_stat", "re");
+	unsigned int dropped;
+	uint64_t sum = 0;
+
+	while (f && fscanf(f, "%*x %x %*[^\n]", &dropped) == 1)
+		sum += dropped;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static void take(struct perf_round *round, size_t i,
+		 int (*sample)(void *arg, size_t i, double *value), void *arg)
+{
+	struct perf_point *point = round->point[i];
+	uint64_t drops = perf_drops();
+	double value;
+
+	if (!point || point->failed)
+		return;
+	if (sample(arg, i, &value))
+		perf_point_fail(point, perf_why());
+	else if (!stats_add(&point->samples, value))
+		perf_point_fail(point, "not a number");
+	point->drops += perf_drops() - drops;
+}
+
+static void size_text(char *text, size_t len, size_t size)
+{
+	if (size >= MIB && size % MIB == 0)
+		snprintf(text, len, "%zu MiB", size / MIB);
+	else if (size >= KIB && size % KIB == 0)
+		snprintf(text, len, "%zu KiB", size / KIB);
+	else
+		snprintf(text, len, "%zu B", size);
+}
+
+static void show_point(char *text, size_t len, struct perf_point *point, const char *side,
+		       const char *unit)
+{
+	struct stats copy = { 0 };
+	double value;
+
+	if (point->failed || !stats_add_all(&copy, &point->samples)) {
+		snprintf(text, len, "  %s -", side);
+		return;
+	}
+	value = stats_median(&copy);
+	stats_clear(&copy);
+	if (!strcmp(unit, "B/s"))
+		snprintf(text, len, "  %s %.4g MB/s", side, value / 1e6);
+	else if (!strcmp(unit, "ns"))
+		snprintf(text, len, "  %s %.4g us", side, value / 1e3);
+	else
+		snprintf(text, len, "  %s %.4g %s", side, value, unit);
+}
+
+static void show(const struct perf_round *round, const struct perf_run *run, const char *extra)
+{
+	char line[512] = "", size[32] = "", what[64] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < round->num; i++) {
+		if (!round->point[i])
+			continue;
+		show_point(line + used, sizeof(line) - used, round->point[i],
+			   i < run->num_sides ? run->side[i].name : extra, round->unit);
+		used = strlen(line);
+	}
+	if (round->size)
+		size_text(size, sizeof(size), round->size);
+	if (round->qps > 1)
+		snprintf(what, sizeof(what), " %u QPs", round->qps);
+	if (round->threads > 1)
+		snprintf(what, sizeof(what), " %u threads", round->threads);
+	perf_progress("%s %s %s %s%s:%s", round->subject, round->op ? round->op : "", size,
+		      perf_path_name[round->path], what, line);
+}
+
+/* Who begins changes, so that nobody always comes after the same other. */
+void perf_round_run(struct perf_round *round, const struct perf_run *run,
+		    int (*sample)(void *arg, size_t i, double *value), void *arg)
+{
+	for (unsigned int turn = 0; turn < run->repeats; turn++)
+		for (size_t k = 0; k < round->num; k++)
+			take(round, (turn + k) % round->num, sample, arg);
+	show(round, run, "limit");
+}

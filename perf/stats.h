@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Order statistics of a growing set of values. */
+#ifndef PERF_STATS_H
+#define PERF_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct stats {
+	double *value;
+	size_t num, room;
+	bool sorted;
+};
+
+/* False if there is no memory, or the value is not a finite number. */
+bool stats_add(struct stats *stats, double value);
+bool stats_add_all(struct stats *stats, const struct stats *more);
+void stats_clear(struct stats *stats);
+
+/* These are 0 of an empty set. */
+double stats_quantile(struct stats *stats, double q);
+double stats_median(struct stats *stats);
+double stats_min(struct stats *stats);
+double stats_max(struct stats *stats);
+
+#endif /* PERF_STATS_H */

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The statistics behind each figure. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "stats.h"
+
+static void add(struct stats *stats, size_t num, const double *value)
+{
+	for (size_t i = 0; i < num; i++)
+		assert_true(stats_add(stats, value[i]));
+}
+
+static void test_empty(void **state)
+{
+	struct stats stats = { 0 };
+
+	(void)state;
+	assert_float_equal(stats_median(&stats), 0, 0);
+	assert_float_equal(stats_max(&stats), 0, 0);
+}
+
+static void test_one(void **state)
+{
+	struct stats stats = { 0 };
+
+	(void)state;
+	add(&stats, 1, (double[]){ 7 });
+	assert_float_equal(stats_min(&stats), 7, 0);
+	assert_float_equal(stats_median(&stats), 7, 0);
+	assert_float_equal(stats_quantile(&stats, 0.99), 7, 0);
+	stats_clear(&stats);
+}
+
+static void test_odd_and_even(void **state)
+{
+	struct stats stats = { 0 };
+
+	(void)state;
+	add(&stats, 3, (double[]){ 30, 10, 20 });
+	assert_float_equal(stats_median(&stats), 20, 0);
+	add(&stats, 1, (double[]){ 1000 });
+	assert_float_equal(stats_median(&stats), 25, 1e-9);
+	assert_float_equal(stats_min(&stats), 10, 0);
+	assert_float_equal(stats_max(&stats), 1000, 0);
+	stats_clear(&stats);
+}
+
+/* Whatever the order, quantiles of 0 to 1000 are what they should be. */
+static void test_quantiles(void **state)
+{
+	struct stats stats = { 0 };
+
+	(void)state;
+	for (int i = 0; i <= 1000; i++)
+		assert_true(stats_add(&stats, i * 379 % 1001));
+	for (int i = 0; i <= 1000; i++)
+		assert_float_equal(stats_quantile(&stats, i / 1000.0), i, 1e-6);
+	assert_float_equal(stats_quantile(&stats, 0.0005), 0.5, 1e-6);
+	assert_float_equal(stats_quantile(&stats, -1), 0, 0);
+	assert_float_equal(stats_quantile(&stats, 2), 1000, 0);
+	stats_clear(&stats);
+}
+
+/* A value that comes after a question counts in the next answer. */
+static void test_add_after(void **state)
+{
+	struct stats stats = { 0 }, more = { 0 };
+
+	(void)state;
+	add(&stats, 3, (double[]){ 3, 2, 1 });
+	assert_float_equal(stats_median(&stats), 2, 0);
+	add(&more, 4, (double[]){ 0, -1, -2, -3 });
+	assert_true(stats_add_all(&stats, &more));
+	assert_float_equal(stats_median(&stats), 0, 0);
+	assert_float_equal(stats_min(&stats), -3, 0);
+	stats_clear(&stats);
+	stats_clear(&more);
+}
+
+static void test_no_number(void **state)
+{
+	struct stats stats = { 0 };
+
+	(void)state;
+	assert_false(stats_add(&stats, NAN));
+	assert_false(stats_add(&stats, INFINITY));
+	assert_int_equal(stats.num, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_odd_and_even),
+		cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_add_after),
+		cmocka_unit_test(test_no_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

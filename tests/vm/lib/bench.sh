@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
+# nopin-vm bench: perf/guest in the VM writes result.json, perf/report on the host
+# makes a table, plots and a page of it.
+
+packages_bench=(gnuplot-nox python3 libjson-c-dev)
+
+# Debian's kernel comes without siw: it is built from Debian's source of the same
+# series, and left out where that is not to be had.
+bench_siw() {
+	bench_siw=''
+	! modinfo -b "$kdir/root" -k "$kver" siw >/dev/null 2>&1 || return 0
+	[[ $kver == "$SOURCE_SERIES".* ]] || return 0
+	packages_install "${packages_source[@]}"
+	source_tree
+	(bench_siw_locked) || say "siw could not be built; going on without it"
+	bench_siw=$kdir/siw/siw.ko
+	[ -e "$bench_siw" ] || bench_siw=''
+}
+
+bench_siw_locked() {
+	lock "siw-$kver"
+	[ "$kdir/siw/siw.ko" -nt "$kdir/unpacked" ] && return
+	build_compiler
+	say "building: siw for $kver"
+	rm -rf "$kdir/siw"
+	cp -r "$source_dir/drivers/infiniband/sw/siw" "$kdir/siw" || return
+	step "$run/siw.log" make -s -C "$kbuild" M="$kdir/siw" CONFIG_RDMA_SIW=m modules
+}
+
+bench_output() {
+	mkdir -p "$output" || die "cannot write to $output"
+	output=$(realpath -e "$output")
+}
+
+bench_options() {
+	command=("$tree/perf/guest" --label "$bench_label" --output result.json)
+	[ -z "$quick" ] || command+=(--quick --sample 60)
+	[ "$only" = '*' ] || command+=(--only "$only")
+	[ "$timeout" != 0 ] || timeout=2400
+	NOPIN_SIW=$bench_siw
+	pass_env+=(NOPIN_SIW)
+}
+
+# Runs in $output, which the guest writes to.
+bench_run() {
+	local status
+	rm -f result.json
+	boot
+	status=$?
+	[ -e result.json ] || return "$((status ? status : 1))"
+	python3 "$tree/perf/report" result.json || return
+	say "see $output/index.html"
+	return "$status"
+}
