@@ -42,11 +42,12 @@ static int sample(void *arg, size_t i, double *value)
 		return -1;
 	perf_flow_init(&flow, &cpu->link[i], PERF_WRITE, SIZE, 8, 1);
 	flow.events = true;
-	perf_flow_fill(&flow);
+	err = perf_flow_ready(&flow);
 	/* /proc/stat counts in ticks of 10 ms. */
 	idle = idle_seconds();
 	start = perf_now();
-	err = perf_flow_run(&flow, 1, 2 * cpu->run->ns, &rate);
+	if (!err)
+		err = perf_flow_run(&flow, 1, 3 * cpu->run->ns, &rate);
 	busy = (perf_now() - start) / 1e9 * sysconf(_SC_NPROCESSORS_ONLN);
 	busy -= idle_seconds() - idle;
 	if (!err)

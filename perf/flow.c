@@ -107,12 +107,6 @@ static uint8_t *target(const struct perf_flow *flow)
 	return flow->link->mem[flow->op != PERF_READ]->addr;
 }
 
-/* Bytes that have never been there before. */
-void perf_flow_fill(struct perf_flow *flow)
-{
-	rc_fill(source(flow), requests(flow) * flow->size);
-}
-
 int perf_flow_check(struct perf_flow *flow)
 {
 	if (memcmp(source(flow), target(flow), requests(flow) * flow->size))
@@ -276,10 +270,31 @@ int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
 	return 0;
 }
 
+/*
+ * Before each run: bytes that have never been there before; and where an operation
+ * reaches memory for the first time, a pass over it that is not measured.
+ */
+int perf_flow_ready(struct perf_flow *flow)
+{
+	size_t len = requests(flow) * flow->size, *warm = &flow->link->warm[flow->op];
+	double rate;
+
+	rc_fill(source(flow), len);
+	if (*warm >= len)
+		return 0;
+	if (perf_flow_run(flow, 1, 0, &rate))
+		return -1;
+	*warm = len;
+	rc_fill(source(flow), len);
+	return 0;
+}
+
+/* Messages a second over @num flows from one thread; every byte is compared. */
 int perf_flow_rate(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
 {
 	for (size_t i = 0; i < num; i++)
-		perf_flow_fill(&flow[i]);
+		if (perf_flow_ready(&flow[i]))
+			return -1;
 	if (perf_flow_run(flow, num, ns, rate))
 		return -1;
 	for (size_t i = 0; i < num; i++)

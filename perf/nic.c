@@ -8,6 +8,8 @@
 
 #include "perf.h"
 
+#define HUGE_PAGE	(2 * MIB)
+
 const char *const perf_path_name[PERF_PATHS] = { "local", "wire" };
 
 static char why[256] = "unknown";
@@ -105,13 +107,17 @@ struct rc_attr perf_attr(void)
 	return attr;
 }
 
-/* Pages as the kernel likes them best, the same for all sides, and all there. */
+/* Huge pages where they fit, the same for all sides; and all is there. */
 void *perf_map(size_t len)
 {
-	uint8_t *map = rc_map(len + 2 * MIB, 0);
+	uint8_t *map = rc_map(len + HUGE_PAGE, 0);
 
-	map = (uint8_t *)(((uintptr_t)map + 2 * MIB - 1) & ~(2 * MIB - 1));
-	madvise(map, len, MADV_HUGEPAGE);
+	if (len >= HUGE_PAGE) {
+		map = (uint8_t *)(((uintptr_t)map + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+		madvise(map, len, MADV_HUGEPAGE);
+	} else {
+		madvise(map, len + HUGE_PAGE, MADV_NOHUGEPAGE);
+	}
 	memset(map, 0, len);
 	return map;
 }
@@ -162,6 +168,7 @@ int perf_link_open(struct perf_link *link)
 	for (int i = 0; i < 2; i++)
 		link->mem[i] = rc_mem_at(link->end[i].pd, side->kind, perf_map(link->len),
 					 link->len, RC_ACCESS_ALL);
+	memset(link->warm, 0, sizeof(link->warm));
 	link->open = true;
 	return 0;
 }

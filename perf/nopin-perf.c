@@ -31,8 +31,8 @@ static void usage(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
 		printf(" %s", subjects[i].name);
 	printf("\n"
-	       "  --sample MS             how long a sample takes (default: 200)\n"
-	       "  --repeats N             samples of each point (default: 3)\n"
+	       "  --sample MS             how long a sample takes (default: 150)\n"
+	       "  --repeats N             samples of each point (default: 5)\n"
 	       "  --quick                 fewer configurations\n"
 	       "  --label TEXT            what the machine is called in the result\n"
 	       "  --output FILE           where the result goes (default: result.json)\n");
@@ -133,7 +133,7 @@ static void parse(int argc, char **argv, struct perf_run *run, struct options *o
 
 int main(int argc, char **argv)
 {
-	struct perf_run run = { .ns = 200000000, .repeats = 3 };
+	struct perf_run run = { .ns = 150000000, .repeats = 5 };
 	struct options opts = { .only = "*", .label = "machine", .output = "result.json" };
 
 	bool measured = false;

@@ -73,6 +73,12 @@ const char *perf_why(void);
 
 /* --- links --- */
 
+/**
+ * struct perf_link - a connected pair of QPs
+ * @len: bytes of memory at each end
+ * @warm: how many of them each operation has reached already
+ * @open: connected, and no request has failed
+ */
 struct perf_link {
 	const struct perf_side *side;
 	enum perf_path path;
@@ -80,6 +86,7 @@ struct perf_link {
 	struct rc_attr attr;
 	struct rc_end end[2];
 	struct rc_mem *mem[2];
+	size_t warm[PERF_OPS];
 	bool open;
 };
 
@@ -123,11 +130,10 @@ unsigned int perf_batch(size_t size, size_t bytes, unsigned int most);
 void perf_flow_init(struct perf_flow *flow, struct perf_link *link, enum perf_op op,
 		    size_t size, unsigned int batch, unsigned int post);
 void perf_flow_free(struct perf_flow *flow);
-/* Messages a second over @num flows from one thread; every byte is compared. */
-int perf_flow_rate(struct perf_flow *flow, size_t num, uint64_t ns, double *rate);
+int perf_flow_ready(struct perf_flow *flow);
 int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate);
-void perf_flow_fill(struct perf_flow *flow);
 int perf_flow_check(struct perf_flow *flow);
+int perf_flow_rate(struct perf_flow *flow, size_t num, uint64_t ns, double *rate);
 int perf_completion(struct ibv_cq *cq, int max);
 
 /* --- the result --- */

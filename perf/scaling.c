@@ -78,8 +78,7 @@ static void *work(void *arg)
 	struct worker *w = arg;
 
 	rc_reseed(rc_now_ns() + w->cpu);
-	perf_flow_fill(w->flow);
-	w->err = pin(w->cpu);
+	w->err = pin(w->cpu) ?: perf_flow_ready(w->flow);
 	pthread_barrier_wait(w->barrier);
 	if (!w->err)
 		w->err = perf_flow_run(w->flow, 1, w->ns, &w->rate);
@@ -167,12 +166,13 @@ static size_t open_links(struct scaling *sc, enum perf_path path, unsigned int n
 void perf_scaling(const struct perf_run *run)
 {
 	static struct scaling sc;
+	unsigned int most = run->quick ? 16 : QPS_MAX, step = run->quick ? 16 : 4;
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t mark;
 
 	sc.run = run;
 	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
-		for (unsigned int num = 1; num <= QPS_MAX; num *= run->quick ? 64 : 4) {
+		for (unsigned int num = 1; num <= most; num *= step) {
 			mark = open_links(&sc, path, num);
 			qps(&sc, path, 64 * KIB, 1);
 			qps(&sc, path, 64, 64);

@@ -35,7 +35,7 @@ bench_output() {
 
 bench_options() {
 	command=("$tree/perf/guest" --label "$bench_label" --output result.json)
-	[ -z "$quick" ] || command+=(--quick --sample 60)
+	[ -z "$quick" ] || command+=(--quick --sample 60 --repeats 3)
 	[ "$only" = '*' ] || command+=(--only "$only")
 	[ "$timeout" != 0 ] || timeout=2400
 	NOPIN_SIW=$bench_siw
