@@ -15,6 +15,7 @@ OURS = "nopin ODP"
 
 
 def size_words(size):
+    size = round(size)
     for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
         if size >= unit and size % unit == 0:
             return f"{size // unit} {name}"

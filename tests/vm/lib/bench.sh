@@ -3,7 +3,7 @@
 # nopin-vm bench: perf/guest in the VM writes result.json, perf/report on the host
 # makes a table, plots and a page of it.
 
-packages_bench=(gnuplot-nox python3 libjson-c-dev)
+packages_bench=(gnuplot-nox python3)
 
 # Debian's kernel comes without siw: it is built from Debian's source of the same
 # series, and left out where that is not to be had.
@@ -49,7 +49,7 @@ bench_run() {
 	boot
 	status=$?
 	[ -e result.json ] || return "$((status ? status : 1))"
-	python3 "$tree/perf/report" result.json || return
+	python3 -B "$tree/perf/report" result.json || return
 	say "see $output/index.html"
 	return "$status"
 }

@@ -7,7 +7,7 @@ packages_base=(
 	qemu-system-x86 busybox-static cpio kmod xz-utils util-linux mount
 	iproute2 iputils-ping rdma-core ibverbs-providers ibverbs-utils rdmacm-utils perftest
 	gcc make cmake pkg-config libc6-dev libibverbs-dev librdmacm-dev
-	libcmocka-dev pahole
+	libcmocka-dev libjson-c-dev pahole
 )
 packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump ethtool procps
