@@ -7,6 +7,8 @@
 
 #include "perf.h"
 
+#define TURNS_MIN	2
+
 static void describe(struct perf_point *point, const struct perf_round *round)
 {
 	if (round->op)
@@ -128,12 +130,21 @@ static void show(const struct perf_round *round, const struct perf_run *run, con
 		      perf_path_name[round->path], what, line);
 }
 
-/* Who begins changes, so that nobody always comes after the same other. */
+/*
+ * Who begins changes, so that nobody always comes after the same other. A machine
+ * that is too slow or too busy gets fewer turns: what a sample takes beside its time
+ * (data, connections, the last completions) may double the whole, not more.
+ */
 void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		    int (*sample)(void *arg, size_t i, double *value), void *arg)
 {
-	for (unsigned int turn = 0; turn < run->repeats; turn++)
+	uint64_t start = perf_now(), limit = 2 * run->ns * run->repeats * round->num;
+
+	for (unsigned int turn = 0; turn < run->repeats; turn++) {
+		if (turn >= TURNS_MIN && perf_now() - start > limit)
+			break;
 		for (size_t k = 0; k < round->num; k++)
 			take(round, (turn + k) % round->num, sample, arg);
+	}
 	show(round, run, "limit");
 }
