@@ -69,7 +69,7 @@ def over(result, name, title, axes, key, subject, extra=(), **given):
     return plot
 
 
-SIZES = ('set logscale xy\nset xlabel "bytes"\nset format x "%.0b %B"\n'
+SIZES = ('set logscale xy\nset format x "%.0b %BB"\n'
          'set xtics 1, 16\nset ylabel "{}"')
 
 
@@ -104,10 +104,10 @@ def cpu_bars(result):
 def scaling_plots(result, path):
     words = PATH_WORDS[path]
     yield over(result, f"qps-bandwidth-{path}", f"QPs, 64 KiB WRITEs, {words}",
-               'set logscale xy 2\nset xlabel "QPs"\nset ylabel "MB/s"',
+               'set logscale x 2\nset logscale y\nset xlabel "QPs"\nset ylabel "MB/s"',
                "qps", "qps", path=path, post=1)
     yield over(result, f"qps-rate-{path}", f"QPs, 64 B WRITEs, {words}",
-               'set logscale xy 2\nset xlabel "QPs"\nset ylabel "messages/s"',
+               'set logscale x 2\nset logscale y\nset xlabel "QPs"\nset ylabel "messages/s"',
                "qps", "qps", path=path, post=64)
     yield over(result, f"cpus-{path}", f"Threads on their own CPUs, 64 KiB WRITEs, {words}",
                'set xlabel "threads"\nset xtics 1\nset ylabel "MB/s"\nset yrange [0:*]',
