@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Leave to use the vector registers. */
+/*
+ * Leave to use the vector registers.
+ *
+ * User Mode Linux has these functions too, and they do nothing. They need not: its
+ * kernel is a program of the host, and its processes are others, whose registers it
+ * never holds. What interrupts it is a signal, for which the host saves the vector
+ * registers, also when the handler goes on to another task; and whoever switches
+ * tasks otherwise does so in a call, across which the compiler keeps none of them.
+ * The rule is the same as elsewhere: no sleep between begin and end.
+ */
 #ifndef NOPIN_SIMD_H
 #define NOPIN_SIMD_H
 
