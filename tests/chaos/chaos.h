@@ -15,7 +15,8 @@
 #define PAGE		4096U
 #define ARENA_PAGES	1024U
 #define ARENA_LEN	(ARENA_PAGES * PAGE)
-#define ARENA_BASE	0x600000000000ULL	/* the same in every process */
+/* The same in every process; User Mode Linux has 39 bits of address space. */
+#define ARENA_BASE	0x6000000000ULL
 #define FIXED_PAGE	(ARENA_PAGES / 8 * 7)	/* --pin: only kept from here on */
 
 #define CREW_MAX	6

@@ -214,6 +214,7 @@ struct rc_mem *rc_mem_at(struct ibv_pd *pd, enum rc_kind kind, void *addr,
 			 size_t len, int access);
 void rc_mem_guards(const struct rc_mem *mem);
 void *rc_map(size_t len, int flags);
+void *rc_map_large(size_t *len);
 
 static inline struct ibv_sge rc_sge(const struct rc_mem *mem, size_t off, size_t len)
 {

@@ -6,6 +6,7 @@
 #include "rc.h"
 
 #define PAGE		4096UL
+#define LARGE_LEAST	(1ULL << 37)	/* of what is large: 128 GiB */
 #define CANARY		0xa5
 
 const char *const rc_kind_name[RC_KINDS] = {
@@ -82,6 +83,25 @@ void *rc_map(size_t len, int flags)
 	rc_require(map->addr != MAP_FAILED, "mmap(%zu): %s", len, strerror(errno));
 	rc_defer(free_mapping, map);
 	return map->addr;
+}
+
+/*
+ * So much address space, or the largest of its halves that there is: a process of
+ * User Mode Linux has 510 GiB in all.
+ */
+void *rc_map_large(size_t *len)
+{
+	void *probe;
+
+	for (;; *len /= 2) {
+		probe = mmap(NULL, *len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			     -1, 0);
+		if (probe != MAP_FAILED)
+			break;
+		rc_require(*len > LARGE_LEAST, "mmap(%zu): %s", *len, strerror(errno));
+	}
+	munmap(probe, *len);
+	return rc_map(*len, MAP_NORESERVE);
 }
 
 /*
