@@ -7,7 +7,8 @@ usage: run.py TESTS-FOLDER SKIPS-FILE --dev DEVICE [--gid INDEX] [TEST...]
 TESTS-FOLDER holds the package "tests" of python3-pyverbs. A line is printed for
 each test: PASS, FAIL or SKIP. A skip has to be foreseen in SKIPS-FILE, whose
 lines are "test-pattern <tab> reason-pattern <tab> why"; one that is not is a
-failure, as is a line there that no test needed (when all tests are run).
+failure, as is a line there that no test needed (when all tests are run). With
+"<tab> file" at its end, a line counts only where the kernel does not have that file.
 """
 import faulthandler
 import os
@@ -34,8 +35,9 @@ class Skips:
         with open(path, encoding='utf-8') as rules:
             for line in rules:
                 if line.strip() and not line.startswith('#'):
-                    test, reason, why = line.rstrip('\n').split('\t')
-                    self.rules.append([re.compile(test), re.compile(reason), why, 0])
+                    test, reason, why, *file = line.rstrip('\n').split('\t')
+                    if not file or not os.path.exists(file[0]):
+                        self.rules.append([re.compile(test), re.compile(reason), why, 0])
 
     def why(self, test, reason):
         for rule in self.rules:
