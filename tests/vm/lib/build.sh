@@ -23,7 +23,9 @@ build_claim() {
 build_discard_stale() {
 	local dir
 	for dir in "$cache"/build/*; do
-		[ -e "$dir/tree" ] && [ ! -e "$(<"$dir/tree")/nopin-vm" ] || continue
+		if ! [ -e "$dir/tree" ] || [ -e "$(<"$dir/tree")/nopin-vm" ]; then
+			continue
+		fi
 		discard "$dir" && rm -f "$cache/locks/build-${dir##*/}"-*
 	done
 }
@@ -81,7 +83,7 @@ build_module_locked() {
 	[ "$dest.built" -nt "$kdir/unpacked" ] && return
 	build_compiler
 	say "building: module for $kver"
-	step "$run/module.log" make -s -C "$kbuild" M="$dest/kernel" \
+	step "$run/module.log" make -s -C "$kbuild" ARCH="$karch" M="$dest/kernel" \
 		-j"$(nproc)" modules || die "the build failed: module for $kver"
 	[ -e "$dest/kernel/nopin.ko" ] || die "the build gave no nopin.ko"
 	touch "$dest.built"

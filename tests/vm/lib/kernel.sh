@@ -7,23 +7,27 @@
 #   kver    the kernel's release
 #   kdir    its folder in the cache: image, root/lib/modules/$kver, initramfs
 #   kbuild  the folder that modules are built against
+#   karch   make's name for its architecture
 #   patience  how many times as long as usual its tests may take
 
 # Needed before the guest's root is there, or at every start: loaded from the
 # initramfs. What the kernel has built in is skipped.
-guest_modules=(
-	virtio_pci virtio_console 9pnet_virtio 9p overlay virtio_net
-	veth bridge udp_tunnel ip6_udp_tunnel ib_uverbs rdma_ucm
-)
+guest_modules=(overlay veth bridge udp_tunnel ip6_udp_tunnel ib_uverbs rdma_ucm)
+guest_modules_qemu=(virtio_pci virtio_console 9pnet_virtio 9p virtio_net)
 
 kernel_prepare() {
-	patience=1
+	patience=1 karch=x86_64
 	case $1 in
 	6.1 | 6.12) kernel_from_debian "$1" ;;
-	debug) patience=15 && kernel_from_source "$1" ;;
-	kcsan) patience=10 && kernel_from_source "$1" ;;
+	debug) patience=15 && kernel_from_source "$1" x86_64 bzImage ;;
+	kcsan) patience=10 && kernel_from_source "$1" x86_64 bzImage ;;
+	uml) kernel_from_source "$1" um linux ;;
 	*) kernel_from_path "$1" ;;
 	esac
+	[ "$karch-$engine" != um-qemu ] ||
+		die "$kbuild is a kernel for --engine uml"
+	[ "$karch-$engine" != x86_64-uml ] ||
+		die "$kbuild is no kernel for --engine uml (it was not built with ARCH=um)"
 	kernel_initramfs
 }
 
@@ -100,7 +104,7 @@ kernel_from_path() {
 	if [ -f "$path" ]; then
 		path=$(dirname "$(dirname "$path")")
 	fi
-	if [ -f "$path/arch/x86/boot/bzImage" ]; then
+	if [ -f "$path/arch/x86/boot/bzImage" ] || [ -f "$path/linux" ]; then
 		kernel_from_tree "$path"
 	else
 		kernel_from_root "$path"
@@ -108,17 +112,22 @@ kernel_from_path() {
 }
 
 kernel_from_tree() {
+	local image=$1/arch/x86/boot/bzImage
+	if grep -qs '^CONFIG_UML=y' "$1/.config"; then
+		image=$1/linux
+		karch=um
+	fi
 	kver=$(<"$1/include/config/kernel.release") ||
 		die "$1 is a kernel tree that has not been built"
 	kdir=$cache/kernels/$kver-$(path_key "$1")
 	kbuild=$1
-	[ "$kdir/unpacked" -nt "$1/arch/x86/boot/bzImage" ] && return
+	[ "$kdir/unpacked" -nt "$image" ] && return
 	say "taking the modules of $1"
 	mkdir -p "$kdir/root"
-	step "$run/kernel.log" make -C "$1" -s INSTALL_MOD_PATH="$kdir/root" \
+	step "$run/kernel.log" make -C "$1" -s ARCH="$karch" INSTALL_MOD_PATH="$kdir/root" \
 		INSTALL_MOD_STRIP=1 modules_install ||
 		die "make modules_install failed in $1"
-	cp "$1/arch/x86/boot/bzImage" "$kdir/vmlinuz"
+	cp --remove-destination "$image" "$kdir/vmlinuz"
 	kernel_modules_ready
 	touch "$kdir/unpacked"
 }
@@ -156,7 +165,8 @@ kernel_modules_ready() {
 # plain one as well (PVH). Where that does not work out, vmlinuz is used.
 kernel_image() {
 	local pos rest
-	cp "$kdir/vmlinuz" "$kdir/image"
+	# The one of before may be running.
+	cp --remove-destination "$kdir/vmlinuz" "$kdir/image"
 	grep -qs '^CONFIG_PVH=y' "$kbuild/.config" || return 0
 	while IFS=: read -r pos rest; do
 		: "$rest"
@@ -171,8 +181,9 @@ kernel_image() {
 
 # The files of the modules to load, in order, each once.
 kernel_module_files() {
-	local module
-	for module in "${guest_modules[@]}"; do
+	local module modules=("${guest_modules[@]}")
+	[ "$karch" = um ] || modules=("${guest_modules_qemu[@]}" "${modules[@]}")
+	for module in "${modules[@]}"; do
 		modprobe -d "$kdir/root" -S "$kver" --show-depends "$module" ||
 			die "kernel $kver has no module $module"
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'

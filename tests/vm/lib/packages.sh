@@ -3,8 +3,9 @@
 # The Debian packages that nopin-vm needs on the host. The guest sees the host's
 # root, so what runs in the guest is installed here too.
 
+packages_qemu=(qemu-system-x86)
 packages_base=(
-	qemu-system-x86 busybox-static cpio kmod xz-utils util-linux mount
+	busybox-static cpio kmod xz-utils util-linux mount
 	iproute2 iputils-ping rdma-core ibverbs-providers ibverbs-utils rdmacm-utils perftest
 	gcc make cmake pkg-config libc6-dev libibverbs-dev librdmacm-dev
 	libcmocka-dev libjson-c-dev pahole
@@ -70,8 +71,14 @@ apt_install() {
 		-o "Dpkg::Options::=--path-include=$packages_rdma_tests/*" install "$@"
 }
 
+# packages_install_base PACKAGE…: what every run needs, and these.
+packages_install_base() {
+	[ "$engine" != qemu ] || set -- "${packages_qemu[@]}" "$@"
+	packages_install "${packages_base[@]}" "$@"
+}
+
 packages_install_test() {
-	packages_install "${packages_base[@]}" "${packages_test[@]}"
+	packages_install_base "${packages_test[@]}"
 	if [ ! -d "$packages_rdma_tests/tests" ]; then
 		say "installing python3-pyverbs again, with its tests"
 		apt_install --reinstall python3-pyverbs

@@ -56,7 +56,7 @@ suite_self() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ vm == $only ]] || return 0
 	suite_result "INFO nopin-vm itself"
-	NOPIN_CACHE=$cache "$tree/tests/vm/self" </dev/null | tee -a "$run/results"
+	NOPIN_CACHE=$cache "$tree/tests/vm/self" --engine "$engine" </dev/null | tee -a "$run/results"
 }
 
 # suite_kernel KERNEL smoke|full
@@ -100,7 +100,7 @@ suite_run() {
 	: >"$run/results"
 	suite_unit
 	suite_self
-	if [ -n "$kernel_given" ]; then
+	if [ -n "$kernel_given" ] || [ "$engine" = uml ]; then
 		suite_kernel "$kernel" full
 	else
 		suite_kernel 6.12 full

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+# shellcheck shell=bash disable=SC2034,SC2154 # nopin-vm's
+# The engine uml: User Mode Linux, a kernel that is an ordinary program of the
+# host. Its ports (boot.sh) are serial lines on pipes.
+
+readonly UML_NAME="User Mode Linux"
+uml_append=(
+	console=ttyS0 con=null ssl=null quiet loglevel=5 panic=-1 oops=panic
+	softlockup_panic=1 audit=0 log_buf_len=4M
+)
+
+uml_prepare() { engine_words="User Mode Linux"; }
+
+# Opens $in: the input in pieces, as a serial line cannot tell of an end.
+uml_input() {
+	[ -z "$interactive" ] || stty raw -echo
+	exec {in}< <(exec "$tree/tests/vm/guest/stdin" send "$run/quit")
+	cat_in=$!
+}
+
+# The folder for the file that is the guest's memory: a file system in memory if
+# there is one with so much room, which need not be written to a disk.
+uml_memory_folder() {
+	local folder need=${mem%?}
+	[ "${mem: -1}" = M ] || need=$((need * 1024))
+	for folder in /dev/shm "${XDG_RUNTIME_DIR:-/dev/shm}" /tmp; do
+		[[ -d $folder && -w $folder && $(stat -fc %T "$folder") = tmpfs ]] || continue
+		[[ ,$(findmnt -no OPTIONS -T "$folder"), != *,noexec,* ]] || continue
+		[ "$(df --output=avail -BM "$folder" | tr -dc '0-9\n' | tail -n1)" -ge "$need" ] ||
+			continue
+		echo "$folder" && return
+	done
+	echo "$run"
+}
+
+# uml_line NUMBER OUTPUT: a serial line without input. Each has an idle end of its
+# own to read from.
+uml_line() {
+	local idle
+	exec {idle}<>"$run/idle"
+	arguments+=("ssl$1=fd:$idle,fd:$2")
+	lines+=("$idle")
+}
+
+# uml_file NUMBER FILE: a serial line into a file, which UML cannot poll itself.
+uml_file() {
+	local to
+	exec {to}> >(exec cat >"$2")
+	vm_drains+=($!)
+	uml_line "$1" "$to"
+	lines+=("$to")
+}
+
+# Becomes the command that follows, with the guest's two NICs: the ends of a pair of
+# sockets, which nobody else has open.
+# shellcheck disable=SC2016 # for perl
+uml_with_nics=(perl -MSocket -MFcntl -e '
+	socketpair(my $a, my $b, AF_UNIX, SOCK_SEQPACKET, 0) or die "socketpair: $!\n";
+	for ($a, $b) {
+		fcntl($_, F_SETFD, 0);
+		setsockopt($_, SOL_SOCKET, SO_SNDBUF, 1 << 20);
+	}
+	my $n = 0;
+	push @ARGV, map { "vec" . $n++ . ":transport=fd,fd=" . fileno($_) . ",mtu=9000" } $a, $b;
+	exec @ARGV or die "$ARGV[0]: $!\n";'
+)
+
+# Starts UML on the open files $in, $out and $err; sets vm_pid, whose process
+# group holds the guest's processes: when UML dies, it signals them all.
+uml_start() {
+	local arguments=() lines=() idle fd
+	rm -f "$run/idle"
+	mkfifo "$run/idle"
+	uml_file 0 "$run/console"
+	uml_file 4 "$run/control"
+	uml_file 5 "$run/dmesg"
+	uml_line 2 "$out"
+	uml_line 3 "$err"
+	exec {idle}<>"$run/idle"
+	arguments+=("ssl1=fd:$in,fd:$idle" "mem=$mem" "initrd=$run/initrd"
+		"uml_dir=$run/" umid=uml)
+	ulimit -c 0
+	TMPDIR=$(uml_memory_folder) setsid "${uml_with_nics[@]}" "$kdir/image" "${uml_append[@]}" "${arguments[@]}" \
+		</dev/null >"$run/engine.err" 2>&1 &
+	vm_pid=$!
+	for fd in "${lines[@]}" "$idle"; do
+		exec {fd}>&-
+	done
+}
+
+uml_watch() { :; }
+uml_end() { uml_kill; }
+uml_kill() { kill -9 -- "-$vm_pid" 2>/dev/null; }
