@@ -12,12 +12,13 @@
 
 #define PAGE		4096UL
 #define PAGES		256	/* of one sample */
+#define PAGES_MIN	16
 #define WRITE_LEN	64
 
 struct cold {
 	const struct perf_run *run;
 	struct perf_link link[PERF_SIDES];
-	struct perf_round *cold, *warm;
+	struct perf_round *first, *again, *touch;
 	uint64_t stamp;
 };
 
@@ -82,42 +83,59 @@ static int timed_write(struct perf_link *link, struct ibv_mr *mr, uint8_t *to,
 	return stats_add(times, perf_now() - start) ? 0 : perf_fail("out of memory");
 }
 
-static int touch_pages(struct stats *times)
+/* What one sample measures. */
+struct times {
+	struct stats first, again, touch;
+};
+
+static void times_clear(struct times *times)
 {
-	uint8_t *map = fresh(PAGES * PAGE);
-	int err = 0;
+	stats_clear(&times->first);
+	stats_clear(&times->again);
+	stats_clear(&times->touch);
+}
 
-	for (size_t p = 0; p < PAGES && !err; p++) {
-		uint64_t start = perf_now();
+static int touch_page(uint8_t *page, struct stats *times)
+{
+	uint64_t start = perf_now();
 
-		*(volatile uint8_t *)(map + p * PAGE) = 1;
-		err = stats_add(times, perf_now() - start) ? 0 : perf_fail("out of memory");
-	}
-	munmap(map, PAGES * PAGE);
-	return err;
+	*(volatile uint8_t *)page = 1;
+	return stats_add(times, perf_now() - start) ? 0 : perf_fail("out of memory");
 }
 
 /* Each page is written to twice; only the first time is it cold. */
-static int write_pages(struct cold *cold, size_t i, struct stats *first, struct stats *again)
+static int write_page(struct cold *cold, struct perf_link *link, struct ibv_mr *mr,
+		      uint8_t *page, struct times *times)
 {
-	struct perf_link *link = &cold->link[i];
-	uint8_t *map = fresh(PAGES * PAGE), *src = link->mem[0]->addr;
-	struct ibv_mr *mr = reg(link, map, PAGES * PAGE);
+	uint8_t *src = link->mem[0]->addr;
+
+	cold->stamp++;
+	memcpy(src, &cold->stamp, sizeof(cold->stamp));
+	if (timed_write(link, mr, page, &times->first))
+		return -1;
+	if (memcmp(page, src, WRITE_LEN))
+		return perf_fail("the data differ");
+	return timed_write(link, mr, page, &times->again);
+}
+
+/* The CPU touches a page of its own in between, in the same state of the caches. */
+static int write_pages(struct cold *cold, struct perf_link *link, struct times *times)
+{
+	uint8_t *nic = fresh(PAGES * PAGE), *cpu = fresh(PAGES * PAGE);
+	struct ibv_mr *mr = reg(link, nic, PAGES * PAGE);
 	int err = mr ? 0 : perf_fail("reg_mr: %s", strerror(errno));
+	uint64_t start = perf_now();
 
 	for (size_t p = 0; p < PAGES && !err; p++) {
-		uint8_t *page = map + p * PAGE;
-
-		cold->stamp++;
-		memcpy(src, &cold->stamp, sizeof(cold->stamp));
-		err = timed_write(link, mr, page, first);
-		if (!err && memcmp(page, src, WRITE_LEN))
-			err = perf_fail("the data differ");
+		if (p >= PAGES_MIN && perf_now() - start > cold->run->ns)
+			break;
+		err = touch_page(cpu + p * PAGE, &times->touch);
 		if (!err)
-			err = timed_write(link, mr, page, again);
+			err = write_page(cold, link, mr, nic + p * PAGE, times);
 	}
 	dereg(link, mr);
-	munmap(map, PAGES * PAGE);
+	munmap(nic, PAGES * PAGE);
+	munmap(cpu, PAGES * PAGE);
 	return err;
 }
 
@@ -127,27 +145,29 @@ static int keep(struct perf_point *point, struct stats *times, double *median)
 	return stats_add_all(&point->all, times) ? 0 : perf_fail("out of memory");
 }
 
-/* The cold sample is the round's; the warm one is put beside it. */
+/* The same beside what its turn has brought. */
+static int keep_beside(struct perf_point *point, struct stats *times)
+{
+	double median;
+
+	if (keep(point, times, &median))
+		return -1;
+	return stats_add(&point->samples, median) ? 0 : perf_fail("out of memory");
+}
+
 static int sample_pages(void *arg, size_t i, double *value)
 {
-	struct stats first = { 0 }, again = { 0 };
+	struct times times = { 0 };
 	struct cold *cold = arg;
-	double warm;
-	int err;
+	int err = perf_link_open(&cold->link[i]);
 
-	if (i == cold->run->num_sides)
-		err = touch_pages(&first);
-	else
-		err = perf_link_open(&cold->link[i]) ?:
-		      write_pages(cold, i, &first, &again);
 	if (!err)
-		err = keep(cold->cold->point[i], &first, value);
-	if (!err && again.num) {
-		err = keep(cold->warm->point[i], &again, &warm);
-		stats_add(&cold->warm->point[i]->samples, warm);
-	}
-	stats_clear(&first);
-	stats_clear(&again);
+		err = write_pages(cold, &cold->link[i], &times);
+	if (!err)
+		err = keep(cold->first->point[i], &times.first, value) ?:
+		      keep_beside(cold->again->point[i], &times.again) ?:
+		      keep_beside(cold->touch->point[0], &times.touch);
+	times_clear(&times);
 	return err;
 }
 
@@ -191,19 +211,22 @@ static struct perf_run nopin_only(const struct perf_run *run)
 static void measure(struct cold *cold, const struct perf_run *run, enum perf_path path)
 {
 	unsigned int on_demand = 1U << RC_ODP | 1U << RC_IMPLICIT;
-	struct perf_run only = nopin_only(run);
+	struct perf_run only = nopin_only(run), nobody = { 0 };
 	struct perf_round first = { .subject = "cold", .op = "first", .unit = "ns",
 				    .path = path, .size = WRITE_LEN };
 	struct perf_round again = { .subject = "cold", .op = "again", .unit = "ns",
 				    .path = path, .size = WRITE_LEN };
 	struct perf_round whole = { .subject = "cold", .op = "fresh", .unit = "ns",
 				    .path = path, .size = MIB };
+	struct perf_round touch = first;
 
-	cold->cold = &first;
-	cold->warm = &again;
+	cold->first = &first;
+	cold->again = &again;
+	cold->touch = &touch;
 	cold->run = &only;
-	perf_round_init(&first, &only, on_demand, "first touch");
+	perf_round_init(&first, &only, on_demand, NULL);
 	perf_round_init(&again, &only, on_demand, NULL);
+	perf_round_init(&touch, &nobody, 0, "first touch");
 	perf_round_run(&first, &only, sample_pages, cold);
 	perf_round_init(&whole, run, PERF_ALL_KINDS, NULL);
 	perf_round_run(&whole, run, sample_fresh, cold);
