@@ -83,7 +83,8 @@ void nopin_park_submit(struct nopin_park *park);
 void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);
-bool nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
+struct nopin_wait *nopin_park_claim(struct nopin_park *park);
+void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
 int nopin_park_init(void);
 void nopin_park_exit(void);
 

@@ -117,7 +117,27 @@ static bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int
 	return true;
 }
 
-static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err)
+/**
+ * nopin_park_claim - find a resolver for what the posting program has missed
+ * @park: of its requester; its lock is held
+ *
+ * Context: the program that posted.
+ * Return: what the caller is to resolve, being its own memory; else NULL: nothing
+ *	waits, or a worker resolves it.
+ */
+struct nopin_wait *nopin_park_claim(struct nopin_park *park)
+{
+	if (!park->waiting)
+		return NULL;
+	if (nopin_miss_is_current(&park->wait->miss))
+		return park->wait;
+	nopin_park_submit(park);
+	return NULL;
+}
+
+/* Has the half waited, then it goes on. @next: resolve what it misses then. */
+static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
+			      struct nopin_wait **next)
 {
 	struct nopin_park *park = &qp->sq.park;
 	bool waited;
@@ -125,8 +145,12 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	spin_lock_bh(&qp->sq.lock);
 	waited = nopin_park_end(park, wait, err);
 	if (waited) {
+		park->defer = next;
 		nopin_completer_resume(qp);
 		park->error = 0; /* the access that it was for has been retried */
+		park->defer = false;
+		if (next)
+			*next = nopin_park_claim(park);
 	}
 	spin_unlock_bh(&qp->sq.lock);
 	return waited;
@@ -153,27 +177,27 @@ static void nopin_wait_free(struct nopin_wait *wait)
 /**
  * nopin_sq_resolve - fetch the page that the requester waits for, and go on
  * @qp: the QP, kept by the caller
- * @wait: of sq.park, which was waiting; this caller fetches the page
+ * @wait: from nopin_park_claim(); so is what is missed in going on
  *
  * Posting a request must not wait for a userfaultfd handler: the program that
  * posts may have other QPs to see to, or be the handler.
  *
- * Return: false when a worker now waits instead.
  * Context: process, no lock held.
  */
-bool nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
+void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 {
-	u64 pages = 0;
-	int err = nopin_wait_fetch(wait, true, &pages);
+	while (wait) {
+		struct nopin_wait *next = NULL;
+		u64 pages = 0;
+		int err = nopin_wait_fetch(wait, true, &pages);
 
-	nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
-	if (err == -EINPROGRESS) {
-		queue_work(nopin_fault_wq, &wait->work);
-		return false;
+		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
+		if (err == -EINPROGRESS)
+			queue_work(nopin_fault_wq, &wait->work);
+		else if (!nopin_sq_end_wait(qp, wait, err, &next))
+			nopin_wait_free(wait);
+		wait = next;
 	}
-	if (!nopin_sq_end_wait(qp, wait, err))
-		nopin_wait_free(wait);
-	return true;
 }
 
 /**
@@ -193,7 +217,7 @@ void nopin_fault_work(struct work_struct *work)
 
 	if (qp) {
 		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
-		waited = wait->requester ? nopin_sq_end_wait(qp, wait, err) :
+		waited = wait->requester ? nopin_sq_end_wait(qp, wait, err, NULL) :
 					   nopin_rq_end_wait(qp, wait, err);
 		nopin_qp_put(qp);
 	}

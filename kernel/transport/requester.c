@@ -469,8 +469,9 @@ void nopin_sq_task(struct tasklet_struct *task)
 }
 
 /*
- * One burst, then a miss of the caller's own memory resolved on the spot. Over
- * lo and veth the receiving side runs when BH is enabled again at the unlock.
+ * One burst, and misses of the caller's own memory resolved on the spot. Over lo
+ * and veth the receiving side runs when BH is enabled again at the unlock. True:
+ * more may be left that nobody else sees to.
  */
 static bool nopin_doorbell_burst(struct nopin_qp *qp)
 {
@@ -481,17 +482,13 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 	spin_lock_bh(&qp->sq.lock);
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
-	if (park->defer && park->waiting) {
-		if (nopin_miss_is_current(&park->wait->miss))
-			wait = park->wait;
-		else
-			nopin_park_submit(park);
-	}
+	if (park->defer)
+		wait = nopin_park_claim(park);
 	park->defer = false;
 	spin_unlock_bh(&qp->sq.lock);
 
-	if (wait && nopin_sq_resolve(qp, wait))
-		more = true;
+	if (wait)
+		nopin_sq_resolve(qp, wait);
 	return more;
 }
 
