@@ -137,7 +137,7 @@ static void traffic(const void *arg)
 static void reads(struct rc_pair *pair, const struct rc_mem *to, const struct rc_mem *mem,
 		  uint8_t byte)
 {
-	rc_do(&pair->a, IBV_WR_RDMA_READ, to, 0, mem, 0, mem->len, IBV_WC_SUCCESS);
+	rc_do(&pair->b, IBV_WR_RDMA_READ, to, 0, mem, 0, mem->len, IBV_WC_SUCCESS);
 	for (size_t i = 0; i < mem->len; i++)
 		rc_require(to->addr[i] == byte, "byte %zu is %#x, want %#x", i, to->addr[i], byte);
 }
@@ -153,14 +153,14 @@ static void follows_the_program(const void *arg)
 
 	(void)arg;
 	set_policy("never");
-	to = rc_mem_new(pair->a.pd, RC_PINNED, len, RC_ACCESS_ALL);
-	mem = rc_mem_at(pair->b.pd, RC_PINNED, addr, len, RC_ACCESS_ALL);
+	to = rc_mem_new(pair->b.pd, RC_ODP, len, RC_ACCESS_ALL);
+	mem = rc_mem_at(pair->a.pd, RC_PINNED, addr, len, RC_ACCESS_ALL);
 	memset(addr, 1, len);
 	reads(pair, to, mem, 1);
 	rc_ok(madvise(addr, len, MADV_DONTNEED));
 	reads(pair, to, mem, 0);
 	all = rc_sge(mem, 0, len);
-	rc_ok(ibv_advise_mr(pair->b.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+	rc_ok(ibv_advise_mr(pair->a.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 			    IBV_ADVISE_MR_FLAG_FLUSH, &all, 1));
 	rc_require(mmap(addr, len, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == addr,
@@ -169,7 +169,7 @@ static void follows_the_program(const void *arg)
 	reads(pair, to, mem, 2);
 	rc_ok(mprotect(addr, len, PROT_READ));
 	reads(pair, to, mem, 2);
-	rc_do(&pair->a, IBV_WR_RDMA_WRITE, to, 0, mem, 0, len, IBV_WC_REM_ACCESS_ERR);
+	rc_do(&pair->b, IBV_WR_RDMA_WRITE, to, 0, mem, 0, len, IBV_WC_REM_ACCESS_ERR);
 }
 
 /* Before Linux 6.2, rights did not count for memory that is to be read only. */
