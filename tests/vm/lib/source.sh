@@ -91,6 +91,8 @@ kernel_build_locked() {
 	local make=(make -C "$source" O="$dir" ARCH="$arch" -s)
 	{ echo "$source" && cat "$@"; } >"$run/wanted"
 	cmp -s "$run/wanted" "$dir/.wanted" && return
+	# Until it is done, this folder is of no configuration.
+	rm -f "$dir/.wanted"
 	say "building the kernel \"${dir##*/source-}\" from source, once (up to 10 minutes on 2 CPUs)"
 	mkdir -p "$dir"
 	cat "$@" >"$run/kernel.config"
