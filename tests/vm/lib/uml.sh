@@ -52,11 +52,13 @@ uml_file() {
 }
 
 # Becomes the command that follows, with the guest's two NICs: the ends of a pair of
-# sockets, which nobody else has open.
+# sockets, which nobody else has open. A NIC that is taken down closes its end for
+# good; a second descriptor keeps the other from seeing that.
 # shellcheck disable=SC2016 # for perl
 uml_with_nics=(perl -MSocket -MFcntl -e '
 	socketpair(my $a, my $b, AF_UNIX, SOCK_SEQPACKET, 0) or die "socketpair: $!\n";
-	for ($a, $b) {
+	open(my $keep_a, "+<&", $a), open(my $keep_b, "+<&", $b);
+	for ($a, $b, $keep_a, $keep_b) {
 		fcntl($_, F_SETFD, 0);
 		setsockopt($_, SOL_SOCKET, SO_SNDBUF, 1 << 20);
 	}
