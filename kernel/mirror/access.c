@@ -78,6 +78,7 @@ static int nopin_span_open(struct nopin_span *span, u64 va, size_t len,
 		return -EAGAIN;
 	}
 	view->span = span;
+	__release(&span->lock); /* for sparse: the view has it now */
 	return 0;
 }
 

@@ -43,8 +43,10 @@ void nopin_view_close(struct nopin_view *view)
 {
 	if (ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE && view->write)
 		nopin_view_flush(view);
-	if (view->span)
+	if (view->span) {
+		__acquire(&view->span->lock); /* for sparse: from nopin_mirror_open() */
 		read_unlock(&view->span->lock);
+	}
 }
 
 /**
