@@ -4,10 +4,15 @@
  * the packets that arrive; whoever may sleep resolves the miss and lets the
  * half go on. Other QPs notice nothing.
  */
+#include <linux/sched/signal.h>
+
 #include "transport/internal.h"
 
 /* Between the tries for memory, in total. */
 #define NOPIN_NOMEM_PATIENCE_MS	256
+
+/* Misses that one doorbell resolves before it leaves the next to a worker. */
+#define NOPIN_RESOLVES		64
 
 static struct workqueue_struct *nopin_fault_wq;
 
@@ -180,19 +185,25 @@ static void nopin_wait_free(struct nopin_wait *wait)
  * @wait: from nopin_park_claim(); so is what is missed in going on
  *
  * Posting a request must not wait for a userfaultfd handler: the program that
- * posts may have other QPs to see to, or be the handler.
+ * posts may have other QPs to see to, or be the handler. Nor must it take for
+ * ever when pages go as fast as they come, or when the program has been killed
+ * and its faults come to nothing. A worker waits instead.
  *
  * Context: process, no lock held.
  */
 void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 {
+	unsigned int tries = NOPIN_RESOLVES;
+
 	while (wait) {
 		struct nopin_wait *next = NULL;
 		u64 pages = 0;
-		int err = nopin_wait_fetch(wait, true, &pages);
+		int err = -EINPROGRESS;
 
+		if (tries-- && !fatal_signal_pending(current))
+			err = nopin_wait_fetch(wait, true, &pages);
 		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
-		if (err == -EINPROGRESS)
+		if (err == -EINPROGRESS || err == -EINTR)
 			queue_work(nopin_fault_wq, &wait->work);
 		else if (!nopin_sq_end_wait(qp, wait, err, &next))
 			nopin_wait_free(wait);
