@@ -136,7 +136,7 @@ static int nopin_region_visit(struct nopin_region *region, u64 va, size_t len,
  * @miss: filled in, with a reference, on -EAGAIN only
  *
  * Return: 0, an error as at the top of this file, or what @fn returned, which is
- *	to be none of those. On -EAGAIN and -EFAULT views before the page may have
+ *	not to be -EAGAIN. On -EAGAIN and -EFAULT views before the page may have
  *	been handled.
  * Context: softirq, or process with BH off.
  */
@@ -165,7 +165,12 @@ out:
 
 static int nopin_region_apply(const struct nopin_view *view, size_t off, void *atomic)
 {
-	nopin_atomic_apply(atomic, view->run[0].kaddr);
+	void *word = view->run[0].kaddr;
+
+	/* The iova is aligned; that the memory behind it is, is another matter. */
+	if (!IS_ALIGNED((unsigned long)word, sizeof(u64)))
+		return -EINVAL;
+	nopin_atomic_apply(atomic, word);
 	return 0;
 }
 
@@ -184,27 +189,9 @@ static int nopin_region_apply(const struct nopin_view *view, size_t off, void *a
 int nopin_region_atomic(struct ib_pd *pd, u32 key, u64 iova,
 			struct nopin_atomic *atomic, struct nopin_miss *miss)
 {
-	struct nopin_region *region;
-	int ret;
-	u64 va;
-
-	rcu_read_lock();
-	region = nopin_region_enter(pd, key, iova, sizeof(u64),
-				    IB_ACCESS_REMOTE_ATOMIC, &va);
-	if (IS_ERR(region)) {
-		ret = PTR_ERR(region);
-		goto out;
-	}
-	/* The iova is aligned; that the memory behind it is, is another matter. */
-	ret = va % sizeof(u64) ? -EINVAL :
-	      nopin_region_visit(region, va, sizeof(u64), NOPIN_WRITE,
-				 nopin_region_apply, atomic);
-	if (ret == -EAGAIN)
-		nopin_region_miss(region, va, sizeof(u64), NOPIN_WRITE, miss);
-	nopin_region_release(region);
-out:
-	rcu_read_unlock();
-	return ret;
+	return nopin_region_access(pd, key, iova, sizeof(u64),
+				   IB_ACCESS_REMOTE_ATOMIC, NOPIN_WRITE,
+				   nopin_region_apply, atomic, miss);
 }
 
 /**

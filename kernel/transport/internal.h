@@ -79,7 +79,6 @@ bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining);
-void nopin_park_submit(struct nopin_park *park);
 void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);

@@ -16,15 +16,10 @@
 
 static struct workqueue_struct *nopin_fault_wq;
 
-/**
- * nopin_park_submit - let a worker resolve the miss
- * @park: waiting
- *
- * Context: any.
- */
-void nopin_park_submit(struct nopin_park *park)
+/* Let a worker resolve the miss. */
+static void nopin_wait_submit(struct nopin_wait *wait)
 {
-	queue_work(nopin_fault_wq, &park->wait->work);
+	queue_work(nopin_fault_wq, &wait->work);
 }
 
 /**
@@ -52,7 +47,7 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 	miss->region = NULL; /* the reference went with it */
 	park->waiting = true;
 	if (!park->defer)
-		nopin_park_submit(park);
+		nopin_wait_submit(park->wait);
 	return -EAGAIN;
 }
 
@@ -136,7 +131,7 @@ struct nopin_wait *nopin_park_claim(struct nopin_park *park)
 		return NULL;
 	if (nopin_miss_is_current(&park->wait->miss))
 		return park->wait;
-	nopin_park_submit(park);
+	nopin_wait_submit(park->wait);
 	return NULL;
 }
 
@@ -204,7 +199,7 @@ void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 			err = nopin_wait_fetch(wait, true, &pages);
 		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
 		if (err == -EINPROGRESS || err == -EINTR)
-			queue_work(nopin_fault_wq, &wait->work);
+			nopin_wait_submit(wait);
 		else if (!nopin_sq_end_wait(qp, wait, err, &next))
 			nopin_wait_free(wait);
 		wait = next;
