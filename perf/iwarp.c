@@ -79,27 +79,12 @@ static int open_ids(struct iwarp *cm, struct sockaddr_in *from, struct sockaddr_
 	return expect(cm, RDMA_CM_EVENT_ROUTE_RESOLVED);
 }
 
-static void free_pd(void *obj)
-{
-	ibv_dealloc_pd(obj);
-}
-
-static void free_cq(void *obj)
-{
-	ibv_destroy_cq(obj);
-}
-
-static void free_channel(void *obj)
-{
-	ibv_destroy_comp_channel(obj);
-}
-
 static struct ibv_cq *new_cq(struct rc_end *end, int cqe)
 {
 	struct ibv_cq *cq = ibv_create_cq(end->dev->ctx, cqe, NULL, end->channel, 0);
 
 	if (cq)
-		rc_defer(free_cq, cq);
+		rc_defer(rc_free_cq, cq);
 	return cq;
 }
 
@@ -109,12 +94,12 @@ static int open_end(struct rc_end *end, struct rc_dev *dev, const struct rc_attr
 	*end = (struct rc_end){ .dev = dev, .pd = ibv_alloc_pd(dev->ctx) };
 	if (!end->pd)
 		return perf_fail("alloc_pd: %s", strerror(errno));
-	rc_defer(free_pd, end->pd);
+	rc_defer(rc_free_pd, end->pd);
 	if (attr->channel) {
 		end->channel = ibv_create_comp_channel(dev->ctx);
 		if (!end->channel)
 			return perf_fail("create_comp_channel: %s", strerror(errno));
-		rc_defer(free_channel, end->channel);
+		rc_defer(rc_free_channel, end->channel);
 	}
 	end->scq = new_cq(end, attr->wr + 1);
 	end->rcq = new_cq(end, attr->wr + 1);

@@ -107,10 +107,10 @@ static void parse(int argc, char **argv, struct perf_run *run, struct options *o
 			opts->only = optarg;
 			break;
 		case 's':
-			run->ns = strtoul(optarg, NULL, 0) * 1000000;
+			run->ns = rc_number(optarg, 1, 60000) * 1000000;
 			break;
 		case 'r':
-			run->repeats = strtoul(optarg, NULL, 0);
+			run->repeats = rc_number(optarg, 1, 1000000);
 			break;
 		case 'q':
 			run->quick = true;
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	parse(argc, argv, &run, &opts);
-	if (!nopin.name || !run.repeats || !run.ns) {
+	if (!nopin.name) {
 		usage(argv[0]);
 		return EXIT_FAILURE;
 	}

@@ -279,11 +279,6 @@ static void free_cq_ex(void *obj)
 	ibv_destroy_cq(ibv_cq_ex_to_cq(obj));
 }
 
-static void free_qp(void *obj)
-{
-	ibv_destroy_qp(obj);
-}
-
 /* Give both ends QPs whose receive CQ is an extended one. */
 static struct ibv_cq_ex *extended_cq(struct rc_end *end, uint64_t wc_flags)
 {
@@ -302,7 +297,7 @@ static struct ibv_cq_ex *extended_cq(struct rc_end *end, uint64_t wc_flags)
 	init.recv_cq = ibv_cq_ex_to_cq(cq);
 	end->qp = ibv_create_qp(end->pd, &init);
 	rc_require(end->qp, "create_qp: %s", strerror(errno));
-	rc_defer(free_qp, end->qp);
+	rc_defer(rc_free_qp, end->qp);
 	return cq;
 }
 

@@ -68,11 +68,6 @@ static void other_addresses(const void *arg)
 	odp_put_fails(&b, LEN / 2, 1);
 }
 
-static void free_pd(void *obj)
-{
-	ibv_dealloc_pd(obj);
-}
-
 static void other_pd(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
@@ -80,7 +75,7 @@ static void other_pd(const void *arg)
 	struct ibv_pd *pd = ibv_alloc_pd(end->dev->ctx);
 
 	rc_require(pd, "alloc_pd: %s", strerror(errno));
-	rc_defer(free_pd, pd);
+	rc_defer(rc_free_pd, pd);
 	odp_check(&b);
 	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, pd, NULL, 0, 0));
 	odp_put_fails(&b, 0, LEN);
@@ -101,7 +96,7 @@ static void all_at_once(const void *arg)
 	uint8_t *new = rc_map(LEN, 0);
 
 	rc_require(pd, "alloc_pd: %s", strerror(errno));
-	rc_defer(free_pd, pd);
+	rc_defer(rc_free_pd, pd);
 	rc_ok(rereg(&b, flags, pd, new, LEN, NO_WRITE));
 	moved_to(&b, new);
 	odp_get_fails(&b, 0, 8);

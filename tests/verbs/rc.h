@@ -174,6 +174,12 @@ struct rc_addr {
 	uint32_t qpn, psn;
 };
 
+/* For rc_defer(). */
+void rc_free_pd(void *obj);
+void rc_free_cq(void *obj);
+void rc_free_qp(void *obj);
+void rc_free_channel(void *obj);
+
 void rc_end_open(struct rc_end *end, struct rc_dev *dev, struct ibv_pd *pd,
 		 const struct rc_attr *attr);
 struct rc_addr rc_end_addr(const struct rc_end *end);

@@ -15,22 +15,22 @@ const struct rc_attr rc_attr_default = {
 	.access = RC_ACCESS_ALL,
 };
 
-static void free_pd(void *obj)
+void rc_free_pd(void *obj)
 {
 	ibv_dealloc_pd(obj);
 }
 
-static void free_cq(void *obj)
+void rc_free_cq(void *obj)
 {
 	ibv_destroy_cq(obj);
 }
 
-static void free_qp(void *obj)
+void rc_free_qp(void *obj)
 {
 	ibv_destroy_qp(obj);
 }
 
-static void free_channel(void *obj)
+void rc_free_channel(void *obj)
 {
 	ibv_destroy_comp_channel(obj);
 }
@@ -40,7 +40,7 @@ static struct ibv_cq *new_cq(struct rc_end *end, int cqe)
 	struct ibv_cq *cq = ibv_create_cq(end->dev->ctx, cqe, NULL, end->channel, 0);
 
 	rc_require(cq, "create_cq(%d): %s", cqe, strerror(errno));
-	rc_defer(free_cq, cq);
+	rc_defer(rc_free_cq, cq);
 	return cq;
 }
 
@@ -62,7 +62,7 @@ static void new_qp(struct rc_end *end, const struct rc_attr *attr)
 
 	end->qp = ibv_create_qp(end->pd, &init);
 	rc_require(end->qp, "create_qp: %s", strerror(errno));
-	rc_defer(free_qp, end->qp);
+	rc_defer(rc_free_qp, end->qp);
 }
 
 static struct ibv_pd *new_pd(struct rc_dev *dev)
@@ -70,7 +70,7 @@ static struct ibv_pd *new_pd(struct rc_dev *dev)
 	struct ibv_pd *pd = ibv_alloc_pd(dev->ctx);
 
 	rc_require(pd, "alloc_pd: %s", strerror(errno));
-	rc_defer(free_pd, pd);
+	rc_defer(rc_free_pd, pd);
 	return pd;
 }
 
@@ -87,7 +87,7 @@ void rc_end_open(struct rc_end *end, struct rc_dev *dev, struct ibv_pd *pd,
 	if (attr->channel) {
 		end->channel = ibv_create_comp_channel(dev->ctx);
 		rc_require(end->channel, "create_comp_channel: %s", strerror(errno));
-		rc_defer(free_channel, end->channel);
+		rc_defer(rc_free_channel, end->channel);
 	}
 	end->scq = new_cq(end, cqe);
 	end->rcq = new_cq(end, cqe);
