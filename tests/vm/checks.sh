@@ -160,11 +160,16 @@ gid_v6() { gid_index "$1" "$2" '^fd'; }
 # counter NODE DEVICE NAME
 counter() { on "$1" cat "/sys/class/infiniband/$2/ports/1/hw_counters/$3"; }
 
-# Linux counts pages that are pinned for DMA; both grow, the second less slowly.
-pinned_pages() {
-	awk '/^nr_foll_pin_acquired/ {a = $2} /^nr_foll_pin_released/ {r = $2}
-		END {print a - r}' /proc/vmstat
+# vmstat FIELD: exact. A CPU keeps what it counted to itself for a second or two,
+# unless it is told to hand it in.
+vmstat() {
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk -v field="$1" '$1 == field {print $2}' /proc/vmstat
 }
+
+# Linux counts pages that are pinned for DMA; both grow, the second less slowly.
+pins_acquired() { vmstat nr_foll_pin_acquired; }
+pinned_pages() { echo "$(($(pins_acquired) - $(vmstat nr_foll_pin_released)))"; }
 
 # 512 MiB of swap on a compressed RAM disk.
 swap_on() {
