@@ -5,18 +5,8 @@
  * ends the access, and somebody who may sleep calls nopin_mirror_fault().
  */
 #include <linux/atomic.h>
-#include <linux/overflow.h>
 
 #include "span.h"
-
-static int nopin_range_check(const struct nopin_mirror *mirror, u64 va, size_t len)
-{
-	u64 end;
-
-	if (check_add_overflow(va, (u64)len, &end) || end > mirror->mm->task_size)
-		return -EFAULT;
-	return 0;
-}
 
 static void nopin_span_show_huge(const struct nopin_span *span, u64 va, size_t len,
 				 struct nopin_view *view)
@@ -26,15 +16,22 @@ static void nopin_span_show_huge(const struct nopin_span *span, u64 va, size_t l
 	nopin_view_add(view, kaddr + offset_in_page(va), len);
 }
 
+/* How many of the pages before this one have an entry: mostly all, or there are few. */
+static unsigned int nopin_line_rank(const struct nopin_line *line, unsigned int page)
+{
+	u64 below = BIT_ULL(page) - 1;
+
+	return (line->bits & below) == below ? page : hweight64(line->bits & below);
+}
+
 /* The pages of [va, va + len), all in one line. False: one is not to be had. */
 static bool nopin_line_show(const struct nopin_line *line, u64 va, size_t len,
 			    struct nopin_view *view)
 {
 	unsigned int page = nopin_span_page(va) % NOPIN_LINE_PAGES;
-	const unsigned long *entry = line->entry;
+	const unsigned long *entry = line->entry + nopin_line_rank(line, page);
 	size_t n;
 
-	entry += hweight64(line->bits & (BIT_ULL(page) - 1));
 	for (; len; va += n, len -= n, page++, entry++) {
 		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
 		if (!(line->bits & BIT_ULL(page)) ||
@@ -99,8 +96,7 @@ static size_t nopin_view_bytes(u64 va, size_t len)
  * @view: gets the first bytes of it, at least one and @len at most
  *
  * Return: 0, then nopin_view_close() is due; -EAGAIN when a page has no entry
- * that allows the access: fault and repeat; -EFAULT when the range is not one of
- * the process's address space.
+ * that allows the access: fault and repeat, if there can be such a page.
  * Context: softirq, or process with BH off: no sleep, and no softirq may come in
  * between, for it might access the same span. Inside one RCU read-side section
  * until the view is closed.
@@ -112,9 +108,7 @@ int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 
 	lockdep_assert(in_softirq());
 	nopin_view_init(view, access == NOPIN_WRITE);
-	if (nopin_range_check(mirror, va, len))
-		return -EFAULT;
-	span = xa_load(&mirror->spans, va >> NOPIN_SPAN_SHIFT);
+	span = nopin_span_lookup(mirror, va >> NOPIN_SPAN_SHIFT);
 	return span ? nopin_span_open(span, va, nopin_view_bytes(va, len), view) :
 		      -EAGAIN;
 }

@@ -166,13 +166,14 @@ static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
 	span = kmem_cache_zalloc(nopin_span_cache, GFP_KERNEL);
 	if (!span)
 		return ERR_PTR(-ENOMEM);
+	span->index = va >> NOPIN_SPAN_SHIFT;
 	rwlock_init(&span->lock);
 	span->mirror = mirror;
 	refcount_set(&span->users, 2);	/* the mirror and the fault that makes it */
 	span->window = NOPIN_WINDOW_FIRST;
 	ret = mmu_interval_notifier_insert(&span->notifier, mirror->mm,
-					   va & ~(NOPIN_SPAN_SIZE - 1),
-					   NOPIN_SPAN_SIZE, &nopin_span_ops);
+					   nopin_span_start(span), NOPIN_SPAN_SIZE,
+					   &nopin_span_ops);
 	if (ret) {
 		kmem_cache_free(nopin_span_cache, span);
 		return ERR_PTR(ret);
@@ -189,7 +190,7 @@ static struct nopin_span *nopin_span_create(struct nopin_mirror *mirror, u64 va)
 
 	if (IS_ERR(span))
 		return span;
-	ret = xa_insert(&mirror->spans, va >> NOPIN_SPAN_SHIFT, span, GFP_KERNEL);
+	ret = xa_insert(&mirror->spans, span->index, span, GFP_KERNEL);
 	if (ret) {
 		nopin_span_destroy(span);
 		return ERR_PTR(ret);
@@ -202,11 +203,20 @@ static struct nopin_span *nopin_span_find(struct nopin_mirror *mirror, u64 va)
 	struct nopin_span *span;
 
 	rcu_read_lock();
-	span = xa_load(&mirror->spans, va >> NOPIN_SPAN_SHIFT);
+	span = nopin_span_lookup(mirror, va >> NOPIN_SPAN_SHIFT);
 	if (span && !refcount_inc_not_zero(&span->users))
 		span = NULL;
 	rcu_read_unlock();
 	return span;
+}
+
+/* The span has a user: it will be forgotten after this, not before. */
+static void nopin_span_keep_near(struct nopin_span *span)
+{
+	struct nopin_span __rcu **near = nopin_span_near(span->mirror, span->index);
+
+	if (rcu_access_pointer(*near) != span)
+		rcu_assign_pointer(*near, span);
 }
 
 /**
@@ -223,14 +233,16 @@ struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va)
 
 	for (;;) {
 		span = nopin_span_find(mirror, va);
-		if (span)
-			return span;
-		/* A dead one is still there for the moment of its removal. */
-		span = nopin_span_create(mirror, va);
+		if (!span)
+			span = nopin_span_create(mirror, va);
 		if (span != ERR_PTR(-EBUSY))
-			return span;
+			break;
+		/* A dead one is still there for the moment of its removal. */
 		cond_resched();
 	}
+	if (!IS_ERR(span))
+		nopin_span_keep_near(span);
+	return span;
 }
 
 /**
@@ -280,6 +292,17 @@ static bool nopin_span_kill(struct nopin_span *span, bool force)
 	return kill;
 }
 
+/* A span that nobody uses and nobody will; those who look at it are waited for. */
+static void nopin_span_forget(struct nopin_span *span)
+{
+	struct nopin_mirror *mirror = span->mirror;
+
+	xa_erase(&mirror->spans, span->index);
+	/* Another span may be taking its place at this moment. */
+	cmpxchg(nopin_span_near(mirror, span->index), RCU_INITIALIZER(span), NULL);
+	nopin_span_destroy(span);
+}
+
 static void nopin_mirror_reap(struct nopin_mirror *mirror)
 {
 	struct nopin_span *span;
@@ -287,10 +310,8 @@ static void nopin_mirror_reap(struct nopin_mirror *mirror)
 
 	xa_for_each_marked(&mirror->spans, index, span, NOPIN_SPAN_REAP) {
 		xa_clear_mark(&mirror->spans, index, NOPIN_SPAN_REAP);
-		if (nopin_span_kill(span, false)) {
-			xa_erase(&mirror->spans, index);
-			nopin_span_destroy(span);
-		}
+		if (nopin_span_kill(span, false))
+			nopin_span_forget(span);
 		cond_resched();
 	}
 }
@@ -307,8 +328,7 @@ static void nopin_mirror_free(struct nopin_mirror *mirror)
 
 	xa_for_each(&mirror->spans, index, span) {
 		nopin_span_kill(span, true);
-		xa_erase(&mirror->spans, index);
-		nopin_span_destroy(span);
+		nopin_span_forget(span);
 		cond_resched();
 	}
 	/* Without notifiers nobody queues the work again; this is it running. */

@@ -33,6 +33,9 @@
 /* Spans that the reap work is to look at. */
 #define NOPIN_SPAN_REAP		XA_MARK_0
 
+/* Spans that can be found at once; a power of two. */
+#define NOPIN_SPANS_NEAR	64
+
 /*
  * An entry is a page frame number and what the CPU's entry allowed; 0 is no
  * entry. Being a plain number it holds no reference to the page.
@@ -57,6 +60,7 @@ struct nopin_line {
 
 /**
  * struct nopin_span - what is known about 2 MiB of an address space
+ * @index: its address >> NOPIN_SPAN_SHIFT
  * @lock: protects what follows it, up to @window; hints may be read without it.
  *	Held for reading during copies, so that whoever holds it for writing
  *	knows that no copy is in flight. Softirqs read, so writers disable them.
@@ -74,6 +78,7 @@ struct nopin_line {
  * @rcu: lookups are lock-free
  */
 struct nopin_span {
+	unsigned long index;
 	rwlock_t lock;
 	atomic_t starved;
 	unsigned long huge;
@@ -95,6 +100,8 @@ struct nopin_span {
  * @mm: the address space; its struct is held, its users are not
  * @spans: by address >> NOPIN_SPAN_SHIFT. Inserted by faults, erased by @work
  *	only; read under RCU.
+ * @near: the spans that were faulted last, by the lowest bits of their index: an
+ *	xarray of addresses has five levels. As @spans is inserted, erased and read
  * @work: reaps marked spans and, after the last put, everything
  * @dying: the last put has happened
  * @node: in the table of mirrors, under its lock
@@ -110,6 +117,7 @@ struct nopin_mirror {
 	struct kref ref;
 	struct mm_struct *mm;
 	struct xarray spans;
+	struct nopin_span __rcu *near[NOPIN_SPANS_NEAR];
 	struct delayed_work work;
 	bool dying;
 
@@ -141,7 +149,25 @@ static inline unsigned int nopin_span_page(u64 va)
 
 static inline u64 nopin_span_start(const struct nopin_span *span)
 {
-	return span->notifier.interval_tree.start;
+	return (u64)span->index << NOPIN_SPAN_SHIFT;
+}
+
+/* Where the mirror may keep the span with this index near. */
+static inline struct nopin_span __rcu **nopin_span_near(struct nopin_mirror *mirror,
+							unsigned long index)
+{
+	return &mirror->near[index % NOPIN_SPANS_NEAR];
+}
+
+/* The span with this index or NULL; inside an RCU read-side section. */
+static inline struct nopin_span *nopin_span_lookup(struct nopin_mirror *mirror,
+						   unsigned long index)
+{
+	struct nopin_span *span = rcu_dereference(*nopin_span_near(mirror, index));
+
+	if (span && span->index == index)
+		return span;
+	return xa_load(&mirror->spans, index);
 }
 
 static inline void *nopin_entry_kaddr(unsigned long entry)
