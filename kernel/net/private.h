@@ -4,6 +4,7 @@
 #define NOPIN_NET_PRIVATE_H
 
 #include <linux/atomic.h>
+#include <linux/skbuff.h>
 #include <linux/types.h>
 #include <net/ipv6.h>
 
@@ -28,6 +29,14 @@ struct nopin_net {
 	atomic64_t malformed;
 	atomic64_t icrc;
 };
+
+/*
+ * What a train is to the stack. To UDP our socket is a tunnel's, which gets GSO
+ * packets whole only if they are marked as a tunnel's; without encapsulation the
+ * mark means nothing else.
+ */
+#define NOPIN_TRAIN_GSO		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
+#define NOPIN_TRAIN_GSO_WHOLE	(NOPIN_TRAIN_GSO | SKB_GSO_UDP_TUNNEL)
 
 int nopin_net_receive(struct sock *sk, struct sk_buff *skb);
 void nopin_net_receive_init(nopin_net_rx_fn rx);

@@ -5,6 +5,7 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <net/sock.h>
+#include <net/udp.h>
 
 #include "net/private.h"
 #include "wire/icrc.h"
@@ -103,14 +104,8 @@ static bool nopin_icrc_valid(struct sk_buff *skb)
 	return nopin_icrc_end(crc) == icrc;
 }
 
-/*
- * encap_rcv of both sockets. UDP has cut GSO packets apart and has checked the
- * checksum where there is one.
- *
- * Return: 0, the skb is ours whatever becomes of it.
- * Context: softirq, in an RCU read section.
- */
-int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
+/* @skb is consumed. */
+static void nopin_datagram_receive(struct sock *sk, struct sk_buff *skb)
 {
 	/* NULL once the socket is being closed: udp_tunnel_sock_release() */
 	struct nopin_net *state = rcu_dereference_sk_user_data(sk);
@@ -129,8 +124,87 @@ int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
 	if (pskb_trim(skb, pkt.hdr_len + pkt.payload_len))
 		goto drop;
 	nopin_net_rx(sock_net(sk), skb, &pkt);
-	return 0;
+	return;
 drop:
 	kfree_skb(skb);
+}
+
+/* A train of ours that nobody else, a packet socket say, has a part in. */
+static bool nopin_train_is_whole(const struct sk_buff *head)
+{
+	const struct skb_shared_info *info = skb_shinfo(head);
+	const struct sk_buff *skb;
+
+	if (info->gso_type != NOPIN_TRAIN_GSO_WHOLE || !info->frag_list ||
+	    info->nr_frags || head->encapsulation || skb_cloned(head))
+		return false;
+	skb_walk_frags(head, skb)
+		if (skb_shared(skb))
+			return false;
+	return true;
+}
+
+/* The lengths in its headers, which were the train's, become its own again. */
+static void nopin_train_uncouple_head(struct sk_buff *head)
+{
+	head->len -= head->data_len;
+	head->data_len = 0;
+	skb_shinfo(head)->frag_list = NULL;
+	skb_gso_reset(head);
+	udp_hdr(head)->len = htons(head->len);
+	if (ip_hdr(head)->version == 4)
+		ip_hdr(head)->tot_len = htons(skb_network_header_len(head) + head->len);
+	else
+		ipv6_hdr(head)->payload_len = htons(head->len);
+}
+
+/* What nopin_train_couple() made, the other way round. */
+static struct sk_buff *nopin_train_uncouple(struct sk_buff *head)
+{
+	struct sk_buff *skb;
+
+	skb_walk_frags(head, skb) {
+		__skb_push(skb, sizeof(struct udphdr));
+		skb->dev = head->dev;
+		head->truesize -= skb->truesize;
+	}
+	head->next = skb_shinfo(head)->frag_list;
+	nopin_train_uncouple_head(head);
+	return head;
+}
+
+/* The packets of @skb, chained, data at the UDP header; NULL when it is lost. */
+static struct sk_buff *nopin_gso_split(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *segment;
+
+	if (nopin_train_is_whole(skb))
+		return nopin_train_uncouple(skb);
+	/* As UDP would have done. */
+	__skb_push(skb, -skb_mac_offset(skb));
+	skb = udp_rcv_segment(sk, skb, ip_hdr(skb)->version == 4);
+	for (segment = skb; segment; segment = segment->next)
+		__skb_pull(segment, skb_transport_offset(segment));
+	return skb;
+}
+
+/*
+ * encap_rcv of both sockets. UDP has checked the checksum where there is one.
+ *
+ * Return: 0, the skb is ours whatever becomes of it.
+ * Context: softirq, in an RCU read section.
+ */
+int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *next;
+
+	if (!skb_is_gso(skb)) {
+		nopin_datagram_receive(sk, skb);
+		return 0;
+	}
+	skb_list_walk_safe(nopin_gso_split(sk, skb), skb, next) {
+		skb_mark_not_on_list(skb);
+		nopin_datagram_receive(sk, skb);
+	}
 	return 0;
 }

@@ -8,7 +8,8 @@
  *
  * What has to go to one peer at one time goes through the stack as one: a train,
  * which is a GSO packet whose packets are whole already and only chained. Where
- * the device or the receiver wants them one by one, they are unchained.
+ * a device wants them one by one, they are unchained; on a wire without one, such
+ * as veth, they arrive as they left.
  */
 
 #include <linux/netdevice.h>
@@ -256,7 +257,9 @@ static void nopin_train_lock_up(struct nopin_train *train)
 	skb_shinfo(head)->gso_size = skb_headlen(head) - skb_transport_offset(head) -
 				     sizeof(struct udphdr);
 	skb_shinfo(head)->gso_segs = train->packets;
-	skb_shinfo(head)->gso_type = SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST;
+	skb_shinfo(head)->gso_type = NOPIN_TRAIN_GSO;
+	if (train->dst->dev->features & NETIF_F_GSO_UDP_TUNNEL)
+		skb_shinfo(head)->gso_type = NOPIN_TRAIN_GSO_WHOLE;
 	head->ip_summed = CHECKSUM_UNNECESSARY;
 	udp_hdr(head)->len = htons(udp_len);
 }

@@ -5,6 +5,7 @@
  */
 
 #include <linux/mutex.h>
+#include <linux/udp.h>
 #include <linux/wait_bit.h>
 #include <net/gro.h>
 #include <net/net_namespace.h>
@@ -50,6 +51,7 @@ static struct socket *nopin_socket_open(struct net *net, u8 family)
 	err = udp_sock_create(net, &port, &sock);
 	if (err < 0)
 		return ERR_PTR(err);
+	udp_allow_gso(sock->sk);
 	setup_udp_tunnel_sock(net, sock, &tunnel);
 	return sock;
 }
