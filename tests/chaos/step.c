@@ -269,8 +269,17 @@ static void wait_receives(void)
 
 /* --- the dead, and those who live on --- */
 
-/* A request to who was killed: it must end too, and not well. */
-static void plan_probe(int link)
+static int link_to_dead(void)
+{
+	for (int l = 0; l < chaos->num_links; l++)
+		if (touches(l, batch.victim) &&
+		    chaos->links[l].worker[0] != chaos->links[l].worker[1])
+			return l;
+	return -1;
+}
+
+/* A request without data to who was killed. */
+static enum ibv_wc_status probe(int link)
 {
 	int end = chaos->links[link].worker[0] == batch.victim;
 	struct cmd *cmd = link_cmd(link, end, CMD_POST);
@@ -280,28 +289,25 @@ static void plan_probe(int link)
 	cmd->op = OPS_MAX + link;
 	cmd->peer = batch.victim;
 	link_cmd(link, end, CMD_WAIT_SENT)->op = OPS_MAX + link;
+	crew_run(VERBS, -1, 0);
+	return chaos->results[OPS_MAX + link].send_status;
 }
 
-static int probe_dead(void)
+/*
+ * It must end too, and not well, but not at once: a fault that is under way keeps
+ * the address space of the dead, and with it the open device, until it is done.
+ */
+static void probe_dead(void)
 {
+	uint64_t end = rc_now_ns() + rc_patience_ms() * 1000000ULL;
+	enum ibv_wc_status status;
 	int link;
 
-	for (link = 0; link < chaos->num_links; link++)
-		if (touches(link, batch.victim) &&
-		    chaos->links[link].worker[0] != chaos->links[link].worker[1]) {
-			plan_probe(link);
-			return link;
-		}
-	return -1;
-}
-
-static void judge_probe(int link)
-{
-	enum ibv_wc_status status;
-
+	link = batch.victim < 0 ? -1 : link_to_dead();
 	if (link < 0)
 		return;
-	status = chaos->results[OPS_MAX + link].send_status;
+	while ((status = probe(link)) == IBV_WC_SUCCESS && rc_now_ns() < end)
+		rc_sleep_ms(10);
 	if (status != IBV_WC_RETRY_EXC_ERR && status != IBV_WC_WR_FLUSH_ERR)
 		log_die("a request to the dead process %d: %s", batch.victim,
 			ibv_wc_status_str(status));
@@ -369,19 +375,15 @@ static void plan(void)
 
 static void judge(void)
 {
-	int probe = -1;
-
 	for (int i = 0; i < batch.num; i++)
 		judge_sent(&batch.ops[i]);
 	wait_receives();
 	crew_run(VERBS, -1, 0);
 	for (int i = 0; i < batch.num; i++)
 		judge_received(&batch.ops[i]);
-	if (batch.victim >= 0)
-		probe = probe_dead();
+	probe_dead();
 	reset_links();
 	crew_run(VERBS, -1, 0);
-	judge_probe(probe);
 }
 
 void step_run(void)
