@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* How long it takes to register memory that is there already. */
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "perf.h"
 
@@ -60,15 +61,23 @@ static void open_pds(struct registration *reg)
 	}
 }
 
+static size_t available(void)
+{
+	return (size_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
+}
+
 void perf_registration(const struct perf_run *run)
 {
 	static const size_t sizes[] = {
-		4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB,
+		4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB, GIB,
 	};
 	struct registration reg = { .run = run };
-	size_t num = ARRAY_SIZE(sizes) - (run->quick ? 2 : 0);
-	size_t mark = rc_mark(), most = sizes[num - 1];
+	size_t num = ARRAY_SIZE(sizes) - (run->quick ? 3 : 0);
+	size_t mark = rc_mark(), most;
 
+	while (sizes[num - 1] > available() / 2)
+		num--;
+	most = sizes[num - 1];
 	open_pds(&reg);
 	reg.addr = rc_map(most, 0);
 	madvise(reg.addr, most, MADV_NOHUGEPAGE);
