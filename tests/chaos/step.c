@@ -283,14 +283,16 @@ static enum ibv_wc_status probe(int link)
 {
 	int end = chaos->links[link].worker[0] == batch.victim;
 	struct cmd *cmd = link_cmd(link, end, CMD_POST);
+	struct result *result = &chaos->results[OPS_MAX + link];
 
+	memset(result, 0, sizeof(*result));
 	cmd->opcode = IBV_WR_RDMA_WRITE;
 	cmd->flags = IBV_SEND_SIGNALED;
 	cmd->op = OPS_MAX + link;
 	cmd->peer = batch.victim;
 	link_cmd(link, end, CMD_WAIT_SENT)->op = OPS_MAX + link;
 	crew_run(VERBS, -1, 0);
-	return chaos->results[OPS_MAX + link].send_status;
+	return result->send_status;
 }
 
 /*
