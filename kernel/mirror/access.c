@@ -16,14 +16,6 @@ static void nopin_span_show_huge(const struct nopin_span *span, u64 va, size_t l
 	nopin_view_add(view, kaddr + offset_in_page(va), len);
 }
 
-/* How many of the pages before this one have an entry: mostly all, or there are few. */
-static unsigned int nopin_line_rank(const struct nopin_line *line, unsigned int page)
-{
-	u64 below = BIT_ULL(page) - 1;
-
-	return (line->bits & below) == below ? page : hweight64(line->bits & below);
-}
-
 /* The pages of [va, va + len), all in one line. False: one is not to be had. */
 static bool nopin_line_show(const struct nopin_line *line, u64 va, size_t len,
 			    struct nopin_view *view)

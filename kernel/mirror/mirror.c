@@ -44,16 +44,16 @@ void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay)
 /**
  * nopin_span_mark - let the work look whether a span can go
  * @mirror: the mirror
- * @va: start of the span, which need not exist any more
+ * @index: of the span, which need not exist any more
  *
  * Never call this under the span's lock: softirqs wait for that one, and may
  * interrupt whoever holds the xarray's.
  *
  * Context: process.
  */
-void nopin_span_mark(struct nopin_mirror *mirror, u64 va)
+void nopin_span_mark(struct nopin_mirror *mirror, unsigned long index)
 {
-	xa_set_mark(&mirror->spans, va >> NOPIN_SPAN_SHIFT, NOPIN_SPAN_REAP);
+	xa_set_mark(&mirror->spans, index, NOPIN_SPAN_REAP);
 }
 
 /* The part of @range in the span, as pages of it. */
@@ -127,7 +127,7 @@ static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 	atomic64_add(dropped, &mirror->page_invalidations);
 	nopin_span_report(span, range, dropped);
 	if (empty) {
-		nopin_span_mark(mirror, nopin_span_start(span));
+		nopin_span_mark(mirror, span->index);
 		nopin_mirror_kick(mirror, nopin_range_is_gone(range) ?
 					  0 : NOPIN_REAP_DELAY);
 	}
@@ -254,7 +254,7 @@ struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va)
 void nopin_span_put(struct nopin_span *span)
 {
 	struct nopin_mirror *mirror = span->mirror;
-	u64 va = nopin_span_start(span);
+	unsigned long index = span->index;
 	bool idle;
 
 	rcu_read_lock();
@@ -263,7 +263,7 @@ void nopin_span_put(struct nopin_span *span)
 	idle = !READ_ONCE(span->present);
 	rcu_read_unlock();
 	if (idle) {
-		nopin_span_mark(mirror, va);
+		nopin_span_mark(mirror, index);
 		nopin_mirror_kick(mirror, NOPIN_REAP_DELAY);
 	}
 }

@@ -97,7 +97,7 @@ static unsigned long nopin_mirror_shrink(struct nopin_mirror *mirror,
 			break;
 		--*nr;
 		if (nopin_span_shrink(span)) {
-			nopin_span_mark(mirror, nopin_span_start(span));
+			nopin_span_mark(mirror, index);
 			freed++;
 		}
 	}

@@ -180,18 +180,27 @@ static inline bool nopin_entry_allows(unsigned long entry, bool write)
 	return entry & (write ? NOPIN_ENTRY_WRITE : NOPIN_ENTRY_VALID);
 }
 
+/* How many of the pages before this one have an entry: mostly all, or there are few. */
+static inline unsigned int nopin_line_rank(const struct nopin_line *line,
+					   unsigned int page)
+{
+	u64 below = BIT_ULL(page) - 1;
+
+	return (line->bits & below) == below ? page : hweight64(line->bits & below);
+}
+
 /* The entry of page @i of the span or 0; span->lock held, either way. */
 static inline unsigned long nopin_span_entry(const struct nopin_span *span,
 					     unsigned int i)
 {
 	const struct nopin_line *line = &span->line[i / NOPIN_LINE_PAGES];
-	u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
+	unsigned int page = i % NOPIN_LINE_PAGES;
 
 	if (span->huge)
 		return span->huge + ((unsigned long)i << NOPIN_ENTRY_PFN_SHIFT);
-	if (!(line->bits & bit))
+	if (!(line->bits & BIT_ULL(page)))
 		return 0;
-	return line->entry[hweight64(line->bits & (bit - 1))];
+	return line->entry[nopin_line_rank(line, page)];
 }
 
 /* span.c: the table of one span */
@@ -218,7 +227,7 @@ unsigned long nopin_entry_make(unsigned long hmm, bool write, bool asked);
 /* mirror.c: which spans there are */
 struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va);
 void nopin_span_put(struct nopin_span *span);
-void nopin_span_mark(struct nopin_mirror *mirror, u64 va);
+void nopin_span_mark(struct nopin_mirror *mirror, unsigned long index);
 void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay);
 
 /* shrink.c: under memory pressure */
