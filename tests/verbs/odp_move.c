@@ -25,11 +25,6 @@
 #define MADV_POPULATE_WRITE	23
 #endif
 
-static long vmstat(const char *field)
-{
-	return odp_read_field("/proc/vmstat", field);
-}
-
 /* --- KSM --- */
 
 static void ksm_start(void)
@@ -146,13 +141,13 @@ static void traffic_while_moving_nodes(const void *arg)
 	struct odp_disturber d = {
 		.disturb = disturb_nodes, .addr = b.mem->addr, .len = LEN,
 	};
-	long before = vmstat("pgmigrate_success");
+	long before = odp_vmstat("pgmigrate_success");
 
 	need_two_nodes();
 	madvise(b.mem->addr, LEN, MADV_NOHUGEPAGE);
 	odp_traffic_while(&b, &d);
 	rc_require(!d.err, "pages could not be moved: %s", strerror(d.err));
-	rc_require(vmstat("pgmigrate_success") > before, "no page was moved");
+	rc_require(odp_vmstat("pgmigrate_success") > before, "no page was moved");
 }
 
 /* Of a process with one thread, the balancer leaves what is on its node alone. */
@@ -169,7 +164,7 @@ static void traffic_while_balancing(const void *arg)
 	struct odp_disturber d = {
 		.disturb = disturb_touch, .addr = b.mem->addr, .len = LEN,
 	};
-	long before = vmstat("numa_pte_updates");
+	long before = odp_vmstat("numa_pte_updates");
 	uint64_t end = rc_now_ms() + rc_patience_ms() / 3;
 
 	need_two_nodes();
@@ -177,10 +172,10 @@ static void traffic_while_balancing(const void *arg)
 	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
 	odp_set("/proc/sys/kernel/numa_balancing", "1");
 	odp_disturb_start(&d);
-	while (vmstat("numa_pte_updates") < before + (long)LEN_PAGES && rc_now_ms() < end)
+	while (odp_vmstat("numa_pte_updates") < before + (long)LEN_PAGES && rc_now_ms() < end)
 		odp_check(&b);
 	odp_disturb_stop(&d);
-	rc_require(vmstat("numa_pte_updates") > before, "nothing was balanced");
+	rc_require(odp_vmstat("numa_pte_updates") > before, "nothing was balanced");
 }
 
 /* --- memory that goes offline --- */

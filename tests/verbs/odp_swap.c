@@ -78,17 +78,10 @@ static struct mover mover(const struct odp_variant *v)
 	return m;
 }
 
-/* A CPU keeps what it counted to itself for a second or two, unless told to hand it in. */
-static long vmstat(const char *field)
-{
-	odp_write_file("/proc/sys/vm/stat_refresh", "1");
-	return odp_read_field("/proc/vmstat", field);
-}
-
 static void four_times_the_limit(const void *arg)
 {
-	long pinned = vmstat("nr_foll_pin_acquired"), out = vmstat("pswpout");
-	long in = vmstat("pswpin");
+	long pinned = odp_vmstat("nr_foll_pin_acquired"), out = odp_vmstat("pswpout");
+	long in = odp_vmstat("pswpin");
 	const char *cgroup;
 	struct mover m;
 
@@ -113,10 +106,10 @@ static void four_times_the_limit(const void *arg)
 
 	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
 	rc_require(rc_status_kib("VmLck") == 0, "VmLck is %ld KiB", rc_status_kib("VmLck"));
-	rc_require(vmstat("nr_foll_pin_acquired") == pinned, "%ld pages were pinned meanwhile",
-		   vmstat("nr_foll_pin_acquired") - pinned);
-	out = vmstat("pswpout") - out;
-	in = vmstat("pswpin") - in;
+	rc_require(odp_vmstat("nr_foll_pin_acquired") == pinned, "%ld pages were pinned meanwhile",
+		   odp_vmstat("nr_foll_pin_acquired") - pinned);
+	out = odp_vmstat("pswpout") - out;
+	in = odp_vmstat("pswpin") - in;
 	rc_require(out * PAGE >= WORKING - LIMIT, "only %ld pages were swapped out", out);
 	rc_require(in * PAGE >= WORKING - LIMIT, "only %ld pages were swapped in", in);
 	rc_note("%ld pages out, %ld in", out, in);

@@ -98,6 +98,16 @@ long odp_read_field(const char *path, const char *field)
 	return value;
 }
 
+/*
+ * A CPU keeps what it counted to itself for a second or two, unless told to hand it
+ * in: what earlier tests did may otherwise show up in this one.
+ */
+long odp_vmstat(const char *field)
+{
+	odp_write_file("/proc/sys/vm/stat_refresh", "1");
+	return odp_read_field("/proc/vmstat", field);
+}
+
 struct setting {
 	char path[128], old[64];
 };

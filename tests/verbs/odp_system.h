@@ -17,6 +17,7 @@ bool odp_run(const char *fmt, ...);
 int odp_write_file(const char *path, const char *text);
 long odp_read_number(const char *path, int base);
 long odp_read_field(const char *path, const char *field);
+long odp_vmstat(const char *field);
 
 /* As long as the test runs; it is skipped where there is no such setting. */
 void odp_set(const char *path, const char *text);
