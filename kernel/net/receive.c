@@ -66,16 +66,13 @@ static bool nopin_datagram_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
 	return !nopin_pkt_parse(pkt, skb->data, skb_headlen(skb), skb->len);
 }
 
-/* Continue @crc over [@from, @to) of @skb, wherever the bytes lie. */
+/* Continue @crc over [@from, @to) of @skb, which lie behind its linear part. */
 static u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
 {
 	struct skb_seq_state seq;
 	u32 done = 0;
 	const u8 *data;
 	u32 len;
-
-	if (likely(to <= skb_headlen(skb)))
-		return nopin_icrc_update(crc, skb->data + from, to - from);
 
 	skb_prepare_seq_read(skb, from, to, &seq);
 	while ((len = skb_seq_read(done, &data, &seq))) {
@@ -91,16 +88,19 @@ static u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
 static bool nopin_icrc_valid(struct sk_buff *skb)
 {
 	u32 end = skb->len - NOPIN_ICRC_LEN;
+	u32 linear = min(skb_headlen(skb), end);
+	u32 len = sizeof(struct udphdr) + linear;
 	__le32 icrc;
 	u32 crc;
 
 	if (skb_copy_bits(skb, end, &icrc, sizeof(icrc)))
 		return false;
 	if (ip_hdr(skb)->version == 4)
-		crc = nopin_icrc_begin_ipv4(ip_hdr(skb), udp_hdr(skb), skb->data);
+		crc = nopin_icrc_begin_ipv4(ip_hdr(skb), udp_hdr(skb), len);
 	else
-		crc = nopin_icrc_begin_ipv6(ipv6_hdr(skb), udp_hdr(skb), skb->data);
-	crc = nopin_skb_crc(skb, crc, NOPIN_BTH_LEN, end);
+		crc = nopin_icrc_begin_ipv6(ipv6_hdr(skb), udp_hdr(skb), len);
+	if (unlikely(linear < end))
+		crc = nopin_skb_crc(skb, crc, linear, end);
 	return nopin_icrc_end(crc) == icrc;
 }
 

@@ -143,17 +143,15 @@ static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route
 /* Over all that is there, from the IP header to the padding. */
 static void nopin_put_icrc(struct sk_buff *skb, bool ipv4)
 {
-	const struct udphdr *udp = udp_hdr(skb);
-	const u8 *bth = (const u8 *)(udp + 1);
-	const u8 *ext = bth + NOPIN_BTH_LEN;
+	const u8 *udp = skb_transport_header(skb);
+	size_t len = skb_tail_pointer(skb) - udp;
 	__le32 icrc;
 	u32 crc;
 
 	if (ipv4)
-		crc = nopin_icrc_begin_ipv4(ip_hdr(skb), udp, bth);
+		crc = nopin_icrc_begin_ipv4(ip_hdr(skb), udp, len);
 	else
-		crc = nopin_icrc_begin_ipv6(ipv6_hdr(skb), udp, bth);
-	crc = nopin_icrc_update(crc, ext, skb_tail_pointer(skb) - ext);
+		crc = nopin_icrc_begin_ipv6(ipv6_hdr(skb), udp, len);
 	icrc = nopin_icrc_end(crc);
 	__skb_put_data(skb, &icrc, sizeof(icrc));
 }

@@ -16,19 +16,40 @@ static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_pclmul);
 static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_vpclmul);
 
 /* Vector registers, or false. What is too short for the one may suit the other. */
-static bool nopin_crc32_simd(u32 *crc, const void *data, size_t len)
+static bool nopin_crc32_simd(u32 *crc, const void *head, const void *data, size_t len)
 {
-	if (len < NOPIN_CRC32_PCLMUL_MIN || !nopin_simd_begin())
+	if (!nopin_simd_begin())
 		return false;
 	if (static_branch_likely(&nopin_crc32_use_vpclmul) &&
 	    len >= NOPIN_CRC32_VPCLMUL_MIN)
-		*crc = nopin_crc32_vpclmul(*crc, data, len);
+		*crc = nopin_crc32_vpclmul(*crc, head, data, len);
 	else
-		*crc = nopin_crc32_pclmul(*crc, data, len);
+		*crc = nopin_crc32_pclmul(*crc, head, data, len);
 	nopin_simd_end();
 	return true;
 }
 #endif
+
+/**
+ * nopin_crc32_headed - continue a running CRC32 over bytes from two places
+ * @crc: the running CRC, as of crc32_le()
+ * @head: the next NOPIN_CRC32_HEAD bytes
+ * @data: what follows them
+ * @len: how many bytes that is
+ *
+ * Return: the running CRC after both.
+ * Context: any.
+ */
+u32 nopin_crc32_headed(u32 crc, const void *head, const void *data, size_t len)
+{
+#ifdef NOPIN_CRC32_PCLMUL
+	if (static_branch_likely(&nopin_crc32_use_pclmul) &&
+	    nopin_crc32_simd(&crc, head, data, len))
+		return crc;
+#endif
+	crc = crc32_le(crc, head, NOPIN_CRC32_HEAD);
+	return crc32_le(crc, data, len);
+}
 
 /**
  * nopin_crc32 - continue a running CRC32
@@ -41,12 +62,10 @@ static bool nopin_crc32_simd(u32 *crc, const void *data, size_t len)
  */
 u32 nopin_crc32(u32 crc, const void *data, size_t len)
 {
-#ifdef NOPIN_CRC32_PCLMUL
-	if (static_branch_likely(&nopin_crc32_use_pclmul) &&
-	    nopin_crc32_simd(&crc, data, len))
-		return crc;
-#endif
-	return crc32_le(crc, data, len);
+	if (len < NOPIN_CRC32_HEAD)
+		return crc32_le(crc, data, len);
+	return nopin_crc32_headed(crc, data, data + NOPIN_CRC32_HEAD,
+				  len - NOPIN_CRC32_HEAD);
 }
 
 #ifdef NOPIN_CRC32_PCLMUL

@@ -5,18 +5,21 @@
 
 #include <linux/types.h>
 
+/* Bytes of a message that may lie elsewhere, in front of the rest. */
+#define NOPIN_CRC32_HEAD	64
+
 u32 nopin_crc32(u32 crc, const void *data, size_t len);
+u32 nopin_crc32_headed(u32 crc, const void *head, const void *data, size_t len);
 const char *nopin_crc32_init(void);
 
 #ifdef __x86_64__
 #define NOPIN_CRC32_PCLMUL
 
-/* Bytes from which folding pays, and the least that it accepts. */
-#define NOPIN_CRC32_PCLMUL_MIN	64
-#define NOPIN_CRC32_VPCLMUL_MIN	256
+/* The least that it takes behind the head. */
+#define NOPIN_CRC32_VPCLMUL_MIN	192
 
-u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len);
-u32 nopin_crc32_vpclmul(u32 crc, const void *data, size_t len);
+u32 nopin_crc32_pclmul(u32 crc, const void *head, const void *data, size_t len);
+u32 nopin_crc32_vpclmul(u32 crc, const void *head, const void *data, size_t len);
 #endif
 
 #endif /* NOPIN_CRC32_H */

@@ -8,7 +8,9 @@
  * VPCLMULQDQ each of the four is itself four of 128 bits.
  *
  * This file alone is compiled with vector instructions; callers bracket it with
- * nopin_simd_begin() and nopin_simd_end().
+ * nopin_simd_begin() and nopin_simd_end(). What works on 128 bits is inlined for
+ * good: as a function it would be of the old encoding, which is slow while the
+ * wide registers are in use.
  */
 #include <linux/crc32.h>
 #include <linux/string.h>
@@ -26,7 +28,7 @@ static const struct nopin_v128 nopin_fold_512 = { { 0x154442bd4, 0x1c6e41596 } }
 static const struct nopin_v128 nopin_fold_128 = { { 0x1751997d0, 0x0ccaa009e } };
 static const struct nopin_v128 nopin_fold_2048 = { { 0x11542778a, 0x1322d1430 } };
 
-static inline struct nopin_v128 nopin_load(const u8 *data)
+static __always_inline struct nopin_v128 nopin_load(const void *data)
 {
 	struct nopin_v128 v;
 
@@ -34,14 +36,14 @@ static inline struct nopin_v128 nopin_load(const u8 *data)
 	return v;
 }
 
-static inline struct nopin_v128 nopin_add(struct nopin_v128 a, struct nopin_v128 b)
+static __always_inline struct nopin_v128 nopin_add(struct nopin_v128 a, struct nopin_v128 b)
 {
 	a.v ^= b.v;
 	return a;
 }
 
-static inline struct nopin_v128 nopin_fold(struct nopin_v128 a, struct nopin_v128 by,
-					   struct nopin_v128 onto)
+static __always_inline struct nopin_v128
+nopin_fold(struct nopin_v128 a, struct nopin_v128 by, struct nopin_v128 onto)
 {
 	onto.v ^= __builtin_ia32_pclmulqdq128(a.v, by.v, 0x00) ^
 		  __builtin_ia32_pclmulqdq128(a.v, by.v, 0x11);
@@ -49,7 +51,7 @@ static inline struct nopin_v128 nopin_fold(struct nopin_v128 a, struct nopin_v12
 }
 
 /* The CRC of what was folded into @a and the @len bytes behind it. */
-static inline u32 nopin_reduce(struct nopin_v128 a, const u8 *p, size_t len)
+static __always_inline u32 nopin_reduce(struct nopin_v128 a, const u8 *p, size_t len)
 {
 	u8 rest[16];
 	u32 crc;
@@ -64,22 +66,23 @@ static inline u32 nopin_reduce(struct nopin_v128 a, const u8 *p, size_t len)
 /**
  * nopin_crc32_pclmul - continue a running CRC32
  * @crc: the running CRC, as of crc32_le()
- * @data: the next bytes, of any alignment
- * @len: how many, at least NOPIN_CRC32_PCLMUL_MIN
+ * @head: the next NOPIN_CRC32_HEAD bytes, of any alignment
+ * @data: what follows them, of any alignment
+ * @len: how many bytes that is
  *
- * Return: the running CRC after them.
+ * Return: the running CRC after both.
  * Context: any in which the vector registers may be used; PCLMULQDQ and SSE4.1.
  */
-u32 nopin_crc32_pclmul(u32 crc, const void *data, size_t len)
+u32 nopin_crc32_pclmul(u32 crc, const void *head, const void *data, size_t len)
 {
 	const struct nopin_v128 seed = { { crc, 0 } };
 	const u8 *p = data;
-	struct nopin_v128 a = nopin_add(nopin_load(p), seed);
-	struct nopin_v128 b = nopin_load(p + 16);
-	struct nopin_v128 c = nopin_load(p + 32);
-	struct nopin_v128 d = nopin_load(p + 48);
+	struct nopin_v128 a = nopin_add(nopin_load(head), seed);
+	struct nopin_v128 b = nopin_load(head + 16);
+	struct nopin_v128 c = nopin_load(head + 32);
+	struct nopin_v128 d = nopin_load(head + 48);
 
-	for (p += 64, len -= 64; len >= 64; p += 64, len -= 64) {
+	for (; len >= 64; p += 64, len -= 64) {
 		a = nopin_fold(a, nopin_fold_512, nopin_load(p));
 		b = nopin_fold(b, nopin_fold_512, nopin_load(p + 16));
 		c = nopin_fold(c, nopin_fold_512, nopin_load(p + 32));
@@ -97,7 +100,7 @@ struct nopin_v512 {
 	__attribute__((vector_size(64))) long long v;
 };
 
-static inline NOPIN_WIDE struct nopin_v512 nopin_wide_load(const u8 *data)
+static inline NOPIN_WIDE struct nopin_v512 nopin_wide_load(const void *data)
 {
 	struct nopin_v512 v;
 
@@ -144,24 +147,26 @@ static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(struct nopin_v512 v
 /**
  * nopin_crc32_vpclmul - continue a running CRC32
  * @crc: the running CRC, as of crc32_le()
- * @data: the next bytes, of any alignment
- * @len: how many, at least NOPIN_CRC32_VPCLMUL_MIN
+ * @head: the next NOPIN_CRC32_HEAD bytes, of any alignment
+ * @data: what follows them, of any alignment
+ * @len: how many bytes that is, at least NOPIN_CRC32_VPCLMUL_MIN
  *
- * Return: the running CRC after them.
+ * Return: the running CRC after both.
  * Context: any in which the vector registers may be used; VPCLMULQDQ, AVX512F.
  */
-NOPIN_WIDE u32 nopin_crc32_vpclmul(u32 crc, const void *data, size_t len)
+NOPIN_WIDE u32 nopin_crc32_vpclmul(u32 crc, const void *head, const void *data,
+				   size_t len)
 {
 	const struct nopin_v512 by_2048 = nopin_wide_repeat(nopin_fold_2048);
 	const struct nopin_v512 seed = { { crc } };
 	const struct nopin_v512 by_512 = nopin_wide_repeat(nopin_fold_512);
 	const u8 *p = data;
-	struct nopin_v512 a = nopin_wide_add(nopin_wide_load(p), seed);
-	struct nopin_v512 b = nopin_wide_load(p + 64);
-	struct nopin_v512 c = nopin_wide_load(p + 128);
-	struct nopin_v512 d = nopin_wide_load(p + 192);
+	struct nopin_v512 a = nopin_wide_add(nopin_wide_load(head), seed);
+	struct nopin_v512 b = nopin_wide_load(p);
+	struct nopin_v512 c = nopin_wide_load(p + 64);
+	struct nopin_v512 d = nopin_wide_load(p + 128);
 
-	for (p += 256, len -= 256; len >= 256; p += 256, len -= 256) {
+	for (p += 192, len -= 192; len >= 256; p += 256, len -= 256) {
 		a = nopin_wide_fold(a, by_2048, nopin_wide_load(p));
 		b = nopin_wide_fold(b, by_2048, nopin_wide_load(p + 64));
 		c = nopin_wide_fold(c, by_2048, nopin_wide_load(p + 128));

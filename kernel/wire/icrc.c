@@ -29,57 +29,73 @@
 #define UDP_LEN		8
 #define UDP_CHECK	6	/* two bytes */
 
+#define BTH_LEN		sizeof(struct nopin_bth)
 #define BTH_RESV8A	4	/* FECN, BECN and reserved bits */
 
 /* UDP header and BTH as they count. */
-static void nopin_icrc_mask_transport(u8 *masked, const void *udp, const void *bth)
+static void nopin_icrc_mask_transport(u8 *masked, const void *udp)
 {
-	memcpy(masked, udp, UDP_LEN);
+	memcpy(masked, udp, UDP_LEN + BTH_LEN);
 	memset(masked + UDP_CHECK, 0xff, 2);
-	memcpy(masked + UDP_LEN, bth, sizeof(struct nopin_bth));
 	masked[UDP_LEN + BTH_RESV8A] = 0xff;
 }
 
+/*
+ * The masked headers lie in a copy, at whose end there is room for what follows
+ * them: so all of a packet but a short one is computed in one go.
+ */
+static u32 nopin_icrc_headers(u8 *masked, size_t filled, const void *next, size_t len)
+{
+	size_t room = NOPIN_CRC32_HEAD - filled;
+
+	if (len < room)
+		return crc32_le(crc32_le(NOPIN_ICRC_SEED, masked, filled), next, len);
+	memcpy(masked + filled, next, room);
+	return nopin_crc32_headed(NOPIN_ICRC_SEED, masked, next + room, len - room);
+}
+
 /**
- * nopin_icrc_begin_ipv4 - the running CRC after the BTH of an IPv4 packet
+ * nopin_icrc_begin_ipv4 - the running CRC of the beginning of an IPv4 packet
  * @ip: the IPv4 header, 20 bytes without options; id and total length set
- * @udp: the UDP header
- * @bth: the BTH
+ * @udp: the UDP header, the BTH, and what follows them in memory
+ * @len: bytes at @udp, at least those of the two headers
  *
- * Return: the running CRC, to be continued at the byte after the BTH.
+ * Return: the running CRC, to be continued at the byte after these.
  * Context: any.
  */
-u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, const void *bth)
+u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, size_t len)
 {
-	u8 masked[IPV4_LEN + UDP_LEN + sizeof(struct nopin_bth)];
+	u8 masked[NOPIN_CRC32_HEAD];
 
 	memcpy(masked, ip, IPV4_LEN);
 	masked[IPV4_TOS] = 0xff;
 	masked[IPV4_TTL] = 0xff;
 	memset(masked + IPV4_CHECK, 0xff, 2);
-	nopin_icrc_mask_transport(masked + IPV4_LEN, udp, bth);
-	return crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked));
+	nopin_icrc_mask_transport(masked + IPV4_LEN, udp);
+	return nopin_icrc_headers(masked, IPV4_LEN + UDP_LEN + BTH_LEN,
+				  udp + UDP_LEN + BTH_LEN, len - UDP_LEN - BTH_LEN);
 }
 
 /**
- * nopin_icrc_begin_ipv6 - the running CRC after the BTH of an IPv6 packet
+ * nopin_icrc_begin_ipv6 - the running CRC of the beginning of an IPv6 packet
  * @ip: the IPv6 header, 40 bytes; payload length set
- * @udp: the UDP header
- * @bth: the BTH
+ * @udp: the UDP header, the BTH, and what follows them in memory
+ * @len: bytes at @udp, at least those of the two headers
  *
- * Return: the running CRC, to be continued at the byte after the BTH.
+ * Return: the running CRC, to be continued at the byte after these.
  * Context: any.
  */
-u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, const void *bth)
+u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, size_t len)
 {
-	u8 masked[IPV6_LEN + UDP_LEN + sizeof(struct nopin_bth)];
+	u8 masked[NOPIN_CRC32_HEAD];
 
 	memcpy(masked, ip, IPV6_LEN);
 	masked[0] |= 0x0f;
 	memset(masked + 1, 0xff, 3);
 	masked[IPV6_HOP_LIMIT] = 0xff;
-	nopin_icrc_mask_transport(masked + IPV6_LEN, udp, bth);
-	return crc32_le(NOPIN_ICRC_SEED, masked, sizeof(masked));
+	nopin_icrc_mask_transport(masked + IPV6_LEN, udp);
+	return nopin_icrc_headers(masked, IPV6_LEN + UDP_LEN + BTH_LEN,
+				  udp + UDP_LEN + BTH_LEN, len - UDP_LEN - BTH_LEN);
 }
 
 /**

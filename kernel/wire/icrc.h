@@ -5,8 +5,8 @@
 
 #include <linux/types.h>
 
-u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, const void *bth);
-u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, const void *bth);
+u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, size_t len);
+u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, size_t len);
 u32 nopin_icrc_update(u32 crc, const void *data, size_t len);
 __le32 nopin_icrc_end(u32 crc);
 

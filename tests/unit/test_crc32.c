@@ -25,14 +25,13 @@ static void fill(unsigned int seed)
 
 #ifdef NOPIN_CRC32_PCLMUL
 struct way {
-	u32 (*crc32)(u32 crc, const void *data, size_t len);
-	size_t min;
+	u32 (*crc32)(u32 crc, const void *head, const void *data, size_t len);
+	size_t min;	/* behind the head */
 	int available;
 };
 
 static struct way pclmul = {
 	.crc32 = nopin_crc32_pclmul,
-	.min = NOPIN_CRC32_PCLMUL_MIN,
 };
 
 static struct way vpclmul = {
@@ -49,11 +48,21 @@ static const struct way *have(void **state)
 	return way;
 }
 
+static u32 crc32(const struct way *way, u32 seed, const u8 *from, size_t len)
+{
+	return way->crc32(seed, from, from + NOPIN_CRC32_HEAD, len - NOPIN_CRC32_HEAD);
+}
+
+static size_t least(const struct way *way)
+{
+	return NOPIN_CRC32_HEAD + way->min;
+}
+
 static void check(const struct way *way, size_t align, size_t len, u32 seed)
 {
 	u32 want = crc32_le(seed, data + align, len);
 
-	assert_int_equal(way->crc32(seed, data + align, len), want);
+	assert_int_equal(crc32(way, seed, data + align, len), want);
 }
 
 static void test_lengths(void **state)
@@ -61,7 +70,7 @@ static void test_lengths(void **state)
 	const struct way *way = have(state);
 
 	fill(1);
-	for (size_t len = way->min; len <= LONGEST; len++)
+	for (size_t len = least(way); len <= LONGEST; len++)
 		check(way, len % ALIGNMENTS, len, len * 2654435761U);
 }
 
@@ -71,7 +80,7 @@ static void test_alignments(void **state)
 
 	fill(2);
 	for (size_t align = 0; align < ALIGNMENTS; align++)
-		for (size_t len = way->min; len < 2 * way->min + 320; len++)
+		for (size_t len = least(way); len < 2 * least(way) + 320; len++)
 			check(way, align, len, ~0U);
 }
 
@@ -81,11 +90,26 @@ static void test_continues(void **state)
 	const struct way *way = have(state);
 
 	fill(3);
-	for (size_t cut = way->min; cut <= LONGEST - way->min; cut += 37) {
-		u32 crc = way->crc32(~0U, data, cut);
+	for (size_t cut = least(way); cut <= LONGEST - least(way); cut += 37) {
+		u32 crc = crc32(way, ~0U, data, cut);
 
-		crc = way->crc32(crc, data + cut, LONGEST - cut);
+		crc = crc32(way, crc, data + cut, LONGEST - cut);
 		assert_int_equal(crc, crc32_le(~0U, data, LONGEST));
+	}
+}
+
+/* The head lies anywhere, before what follows it or behind. */
+static void test_heads(void **state)
+{
+	const struct way *way = have(state);
+	size_t len = LONGEST / 2;
+
+	fill(4);
+	for (size_t at = 0; at <= LONGEST - NOPIN_CRC32_HEAD; at += 29) {
+		u32 want = crc32_le(~0U, data + at, NOPIN_CRC32_HEAD);
+
+		want = crc32_le(want, data + at / 2, len);
+		assert_int_equal(way->crc32(~0U, data + at, data + at / 2, len), want);
 	}
 }
 
@@ -101,6 +125,7 @@ int main(void)
 		OF_EACH(test_lengths),
 		OF_EACH(test_alignments),
 		OF_EACH(test_continues),
+		OF_EACH(test_heads),
 	};
 
 	pclmul.available = __builtin_cpu_supports("pclmul");
