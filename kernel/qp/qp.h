@@ -55,7 +55,7 @@ struct nopin_wait {
  * struct nopin_park - where a half of a QP waits for a page
  * @wait: the half's own while not @waiting; there from RTR on
  * @waiting: the page is being fetched; the half neither sends nor receives
- * @defer: the doorbell holds the lock and will fetch the page itself if it can
+ * @defer: whoever holds the lock will fetch the page itself, or see to it
  * @error: what resolving gave; taken by the retried access
  * @error_region: whose access @error is for; compared, never followed
  * @error_va: where that access began

@@ -82,7 +82,7 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);
-struct nopin_wait *nopin_park_claim(struct nopin_park *park);
+struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
 void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
 int nopin_park_init(void);
 void nopin_park_exit(void);
@@ -116,6 +116,7 @@ void nopin_completer_resume(struct nopin_qp *qp);
 void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
 			struct sk_buff *skb, const struct nopin_pkt *pkt);
 void nopin_responder_resume(struct nopin_qp *qp);
+void nopin_responder_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 void nopin_rq_task(struct tasklet_struct *task);
 
 void nopin_responder_repeat_ack(struct nopin_qp *qp);

@@ -118,26 +118,32 @@ static bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int
 }
 
 /**
- * nopin_park_claim - find a resolver for what the posting program has missed
- * @park: of its requester; its lock is held
+ * nopin_park_claim - find a resolver for what a half has missed
+ * @park: of the half, with @park->defer set; its lock is held
+ * @worker: the caller may wait for anything; else it is the program that posted,
+ *	which resolves only what is its own memory
  *
- * Context: the program that posted.
- * Return: what the caller is to resolve, being its own memory; else NULL: nothing
- *	waits, or a worker resolves it.
+ * Context: process, BH off.
+ * Return: what the caller is to resolve; else NULL: nothing waits, or another
+ *	worker resolves it.
  */
-struct nopin_wait *nopin_park_claim(struct nopin_park *park)
+struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker)
 {
+	park->defer = false;
 	if (!park->waiting)
 		return NULL;
-	if (nopin_miss_is_current(&park->wait->miss))
+	if (worker || nopin_miss_is_current(&park->wait->miss))
 		return park->wait;
 	nopin_wait_submit(park->wait);
 	return NULL;
 }
 
-/* Has the half waited, then it goes on. @next: resolve what it misses then. */
+/*
+ * Has the half waited, then it goes on. What it misses next is the caller's too:
+ * on another CPU, what is sent then might overtake what was sent here.
+ */
 static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
-			      struct nopin_wait **next)
+			      bool worker, struct nopin_wait **next)
 {
 	struct nopin_park *park = &qp->sq.park;
 	bool waited;
@@ -145,26 +151,30 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	spin_lock_bh(&qp->sq.lock);
 	waited = nopin_park_end(park, wait, err);
 	if (waited) {
-		park->defer = next;
+		park->defer = true;
 		nopin_completer_resume(qp);
 		park->error = 0; /* the access that it was for has been retried */
-		park->defer = false;
-		if (next)
-			*next = nopin_park_claim(park);
+		*next = nopin_park_claim(park, worker);
 	}
 	spin_unlock_bh(&qp->sq.lock);
 	return waited;
 }
 
-static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err)
+/* The same for a responder, which only workers resolve for. */
+static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
+			      struct nopin_wait **next)
 {
+	struct nopin_park *park = &qp->rq.park;
 	bool waited;
 
 	spin_lock_bh(&qp->rq.lock);
-	waited = nopin_park_end(&qp->rq.park, wait, err);
-	spin_unlock_bh(&qp->rq.lock);
-	if (waited)
+	waited = nopin_park_end(park, wait, err);
+	if (waited) {
+		park->defer = true;
 		nopin_responder_resume(qp);
+		*next = nopin_park_claim(park, true);
+	}
+	nopin_responder_unlock(qp);
 	return waited;
 }
 
@@ -200,21 +210,16 @@ void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
 		if (err == -EINPROGRESS || err == -EINTR)
 			nopin_wait_submit(wait);
-		else if (!nopin_sq_end_wait(qp, wait, err, &next))
+		else if (!nopin_sq_end_wait(qp, wait, err, false, &next))
 			nopin_wait_free(wait);
 		wait = next;
 	}
 }
 
-/**
- * nopin_fault_work - fetch the page that a half waits for, and let it go on
- * @work: of a struct nopin_wait
- *
- * Context: process.
- */
-void nopin_fault_work(struct work_struct *work)
+/* Fetch a page, let the half go on; what it waits for then, or NULL. */
+static struct nopin_wait *nopin_wait_work(struct nopin_wait *wait)
 {
-	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
+	struct nopin_wait *next = NULL;
 	bool waited = false;
 	u64 pages = 0;
 	int err = nopin_wait_fetch(wait, false, &pages);
@@ -223,12 +228,30 @@ void nopin_fault_work(struct work_struct *work)
 
 	if (qp) {
 		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
-		waited = wait->requester ? nopin_sq_end_wait(qp, wait, err, NULL) :
-					   nopin_rq_end_wait(qp, wait, err);
+		waited = wait->requester ?
+			 nopin_sq_end_wait(qp, wait, err, true, &next) :
+			 nopin_rq_end_wait(qp, wait, err, &next);
 		nopin_qp_put(qp);
 	}
 	if (!waited)
 		nopin_wait_free(wait);
+	return next;
+}
+
+/**
+ * nopin_fault_work - fetch the pages that a half waits for, one after the other
+ * @work: of a struct nopin_wait
+ *
+ * Context: process.
+ */
+void nopin_fault_work(struct work_struct *work)
+{
+	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
+
+	while (wait) {
+		wait = nopin_wait_work(wait);
+		cond_resched();
+	}
 }
 
 /**

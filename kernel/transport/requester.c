@@ -483,8 +483,7 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
 	if (park->defer)
-		wait = nopin_park_claim(park);
-	park->defer = false;
+		wait = nopin_park_claim(park, false);
 	spin_unlock_bh(&qp->sq.lock);
 
 	if (wait)

@@ -12,7 +12,7 @@
  * @psn: of the packet that is refused
  * @refusal: why
  *
- * Context: rq.lock held; nopin_responder_finish() does the rest without it.
+ * Context: rq.lock held; nopin_responder_unlock() does the rest without it.
  */
 void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
 			    const struct nopin_refusal *refusal)
@@ -230,12 +230,15 @@ static bool nopin_responder_run(struct nopin_qp *qp)
 	return false;
 }
 
-/* Run, unlock, and do what needs the lock dropped. */
-static void nopin_responder_finish(struct nopin_qp *qp)
-	__releases(&qp->rq.lock)
+/**
+ * nopin_responder_resume - go on: parked packets and responses
+ * @qp: the QP
+ *
+ * Context: rq.lock held, BH off; nopin_responder_unlock() drops it.
+ */
+void nopin_responder_resume(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
-	bool failed;
 
 	if (nopin_responder_run(qp))
 		tasklet_schedule(&rq->task);
@@ -243,7 +246,20 @@ static void nopin_responder_finish(struct nopin_qp *qp)
 		nopin_rq_timer_start(qp);
 	else /* the access that it was for has been retried */
 		rq->park.error = 0;
-	failed = rq->failed && qp->state != IB_QPS_ERR;
+}
+
+/**
+ * nopin_responder_unlock - drop the lock, and do what needs it dropped
+ * @qp: the QP
+ *
+ * Context: rq.lock held, which is released, BH off.
+ */
+void nopin_responder_unlock(struct nopin_qp *qp)
+	__releases(&qp->rq.lock)
+{
+	struct nopin_rq *rq = &qp->rq;
+	bool failed = rq->failed && qp->state != IB_QPS_ERR;
+
 	spin_unlock_bh(&rq->lock);
 	if (failed)
 		nopin_qp_fail(qp, rq->event);
@@ -272,20 +288,9 @@ void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
 	if (nopin_responder_busy(rq) ||
 	    nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
 		skb = nopin_responder_keep(qp, skb);
-	nopin_responder_finish(qp);
+	nopin_responder_resume(qp);
+	nopin_responder_unlock(qp);
 	kfree_skb(skb);
-}
-
-/**
- * nopin_responder_resume - go on after a fault
- * @qp: the QP
- *
- * Context: process or softirq, no lock of the QP held.
- */
-void nopin_responder_resume(struct nopin_qp *qp)
-{
-	spin_lock_bh(&qp->rq.lock);
-	nopin_responder_finish(qp);
 }
 
 /**
@@ -298,5 +303,7 @@ void nopin_rq_task(struct tasklet_struct *task)
 {
 	struct nopin_qp *qp = from_tasklet(qp, task, rq.task);
 
+	spin_lock_bh(&qp->rq.lock);
 	nopin_responder_resume(qp);
+	nopin_responder_unlock(qp);
 }
