@@ -84,6 +84,19 @@ int nopin_train_depart(struct nopin_train *train, struct nopin_route *route);
 int nopin_net_send(struct nopin_route *route, struct sk_buff *skb,
 		   struct nopin_pkt *pkt);
 
+/**
+ * nopin_net_consume - a received packet has been dealt with
+ * @skb: the packet, or NULL
+ *
+ * Its descriptor serves the next packet that this CPU sends.
+ *
+ * Context: softirq.
+ */
+static inline void nopin_net_consume(struct sk_buff *skb)
+{
+	napi_consume_skb(skb, 1);
+}
+
 int nopin_net_open(struct net *net);
 void nopin_net_close(struct net *net);
 

@@ -29,7 +29,8 @@
 
 /*
  * From the page fragments of this CPU, which serve a packet of 4 KiB as well as a
- * small one. They come from larger blocks, which may not be had.
+ * small one. They come from larger blocks, which may not be had. Descriptors are
+ * those of packets that it has received, as far as they go.
  */
 static struct sk_buff *nopin_skb_alloc(size_t len)
 {
@@ -40,7 +41,7 @@ static struct sk_buff *nopin_skb_alloc(size_t len)
 
 	if (unlikely(!data))
 		return alloc_skb(len, GFP_ATOMIC | __GFP_NOWARN);
-	skb = build_skb(data, size);
+	skb = napi_build_skb(data, size);
 	if (unlikely(!skb))
 		skb_free_frag(data);
 	return skb;
@@ -51,7 +52,7 @@ static struct sk_buff *nopin_skb_alloc(size_t len)
  * @payload_len: bytes of payload, at most the largest path MTU
  *
  * Return: the packet, its payload linear and not initialised, or NULL.
- * Context: process or softirq.
+ * Context: BH off.
  */
 struct sk_buff *nopin_net_alloc(size_t payload_len)
 {

@@ -303,7 +303,7 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 	}
 	nopin_requester_continue(qp);
 	spin_unlock_bh(&sq->lock);
-	kfree_skb(skb);
+	nopin_net_consume(skb);
 }
 
 /**

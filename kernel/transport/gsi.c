@@ -101,13 +101,13 @@ static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send 
 	if (nopin_address_route(&qp->route, &send->address, NOPIN_GSI_QPN,
 				send->remote_qpn))
 		return;
-	skb = nopin_net_alloc(send->length);
-	if (!skb)
-		return;
-	memcpy(nopin_net_payload(skb), send->data, send->length);
-	qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
 	local_bh_disable();
-	if (nopin_net_send(&qp->route, skb, &pkt))
+	skb = nopin_net_alloc(send->length);
+	if (skb) {
+		memcpy(nopin_net_payload(skb), send->data, send->length);
+		qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
+	}
+	if (!skb || nopin_net_send(&qp->route, skb, &pkt))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
 	else
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
@@ -386,7 +386,7 @@ void nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *
 			nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
 		nopin_qp_put(qp);
 	}
-	kfree_skb(skb);
+	nopin_net_consume(skb);
 }
 
 /**

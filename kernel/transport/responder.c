@@ -290,7 +290,7 @@ void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
 		skb = nopin_responder_keep(qp, skb);
 	nopin_responder_resume(qp);
 	nopin_responder_unlock(qp);
-	kfree_skb(skb);
+	nopin_net_consume(skb);
 }
 
 /**
