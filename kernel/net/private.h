@@ -30,14 +30,6 @@ struct nopin_net {
 	atomic64_t icrc;
 };
 
-/*
- * What a train is to the stack. To UDP our socket is a tunnel's, which gets GSO
- * packets whole only if they are marked as a tunnel's; without encapsulation the
- * mark means nothing else.
- */
-#define NOPIN_TRAIN_GSO		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
-#define NOPIN_TRAIN_GSO_WHOLE	(NOPIN_TRAIN_GSO | SKB_GSO_UDP_TUNNEL)
-
 int nopin_net_receive(struct sock *sk, struct sk_buff *skb);
 void nopin_net_receive_init(nopin_net_rx_fn rx);
 
@@ -57,5 +49,11 @@ static inline __be32 nopin_route_daddr4(const struct nopin_route *route)
 }
 
 struct dst_entry *nopin_route_get(struct nopin_route *route);
+
+#define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC of a packet */
+
+void nopin_net_build(const struct nopin_train *train, const struct nopin_route *route,
+		     struct sk_buff *skb, struct nopin_pkt *pkt);
+struct sk_buff *nopin_train_split(struct sock *sk, struct sk_buff *skb);
 
 #endif /* NOPIN_NET_PRIVATE_H */

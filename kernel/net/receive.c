@@ -129,65 +129,6 @@ drop:
 	kfree_skb(skb);
 }
 
-/* A train of ours that nobody else, a packet socket say, has a part in. */
-static bool nopin_train_is_whole(const struct sk_buff *head)
-{
-	const struct skb_shared_info *info = skb_shinfo(head);
-	const struct sk_buff *skb;
-
-	if (info->gso_type != NOPIN_TRAIN_GSO_WHOLE || !info->frag_list ||
-	    info->nr_frags || head->encapsulation || skb_cloned(head))
-		return false;
-	skb_walk_frags(head, skb)
-		if (skb_shared(skb))
-			return false;
-	return true;
-}
-
-/* The lengths in its headers, which were the train's, become its own again. */
-static void nopin_train_uncouple_head(struct sk_buff *head)
-{
-	head->len -= head->data_len;
-	head->data_len = 0;
-	skb_shinfo(head)->frag_list = NULL;
-	skb_gso_reset(head);
-	udp_hdr(head)->len = htons(head->len);
-	if (ip_hdr(head)->version == 4)
-		ip_hdr(head)->tot_len = htons(skb_network_header_len(head) + head->len);
-	else
-		ipv6_hdr(head)->payload_len = htons(head->len);
-}
-
-/* What nopin_train_couple() made, the other way round. */
-static struct sk_buff *nopin_train_uncouple(struct sk_buff *head)
-{
-	struct sk_buff *skb;
-
-	skb_walk_frags(head, skb) {
-		__skb_push(skb, sizeof(struct udphdr));
-		skb->dev = head->dev;
-		head->truesize -= skb->truesize;
-	}
-	head->next = skb_shinfo(head)->frag_list;
-	nopin_train_uncouple_head(head);
-	return head;
-}
-
-/* The packets of @skb, chained, data at the UDP header; NULL when it is lost. */
-static struct sk_buff *nopin_gso_split(struct sock *sk, struct sk_buff *skb)
-{
-	struct sk_buff *segment;
-
-	if (nopin_train_is_whole(skb))
-		return nopin_train_uncouple(skb);
-	/* As UDP would have done. */
-	__skb_push(skb, -skb_mac_offset(skb));
-	skb = udp_rcv_segment(sk, skb, ip_hdr(skb)->version == 4);
-	for (segment = skb; segment; segment = segment->next)
-		__skb_pull(segment, skb_transport_offset(segment));
-	return skb;
-}
-
 /*
  * encap_rcv of both sockets. UDP has checked the checksum where there is one.
  *
@@ -202,7 +143,7 @@ int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
 		nopin_datagram_receive(sk, skb);
 		return 0;
 	}
-	skb_list_walk_safe(nopin_gso_split(sk, skb), skb, next) {
+	skb_list_walk_safe(nopin_train_split(sk, skb), skb, next) {
 		skb_mark_not_on_list(skb);
 		nopin_datagram_receive(sk, skb);
 	}

@@ -5,11 +5,6 @@
  * Headers are pushed in front of the payload from the inside out. Each is
  * complete before the ICRC is computed, which the stack does not know of: what it
  * changes afterwards (IP checksum, TTL on the way) the ICRC does not cover.
- *
- * What has to go to one peer at one time goes through the stack as one: a train,
- * which is a GSO packet whose packets are whole already and only chained. Where
- * a device wants them one by one, they are unchained; on a wire without one, such
- * as veth, they arrive as they left.
  */
 
 #include <linux/netdevice.h>
@@ -25,7 +20,6 @@
 
 #define NOPIN_HEADROOM	(LL_MAX_HEADER + sizeof(struct ipv6hdr) + \
 			 sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN)
-#define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC */
 
 /*
  * From the page fragments of this CPU, which serve a packet of 4 KiB as well as a
@@ -157,9 +151,17 @@ static void nopin_put_icrc(struct sk_buff *skb, bool ipv4)
 	__skb_put_data(skb, &icrc, sizeof(icrc));
 }
 
-static void nopin_net_build(const struct nopin_train *train,
-			    const struct nopin_route *route, struct sk_buff *skb,
-			    struct nopin_pkt *pkt)
+/**
+ * nopin_net_build - make a packet around its payload
+ * @train: that it is for, with the packets that are in it so far
+ * @route: to the peer
+ * @skb: from nopin_net_alloc()
+ * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
+ *
+ * Context: BH off.
+ */
+void nopin_net_build(const struct nopin_train *train, const struct nopin_route *route,
+		     struct sk_buff *skb, struct nopin_pkt *pkt)
 {
 	bool ipv4 = nopin_route_is_ipv4(route);
 
@@ -170,125 +172,6 @@ static void nopin_net_build(const struct nopin_train *train,
 	else
 		nopin_push_ipv6(skb, route, train);
 	nopin_put_icrc(skb, ipv4);
-}
-
-/* A packet behind the first: of its headers the stack sees only the offsets. */
-static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
-{
-	struct sk_buff *head = train->head;
-
-	__skb_pull(skb, skb_transport_offset(skb) + sizeof(struct udphdr));
-	if (train->tail)
-		train->tail->next = skb;
-	else
-		skb_shinfo(head)->frag_list = skb;
-	train->tail = skb;
-	head->len += skb->len;
-	head->data_len += skb->len;
-	head->truesize += skb->truesize;
-}
-
-/* Longest packet that @skb can still become: a train is an IP packet. */
-static bool nopin_train_has_room(const struct nopin_train *train,
-				 const struct sk_buff *skb)
-{
-	size_t len = NOPIN_MAX_HDR_LEN + skb->len + NOPIN_TAILROOM;
-
-	return !train->head || (train->packets < train->limit &&
-				train->head->len + len <= IP_MAX_MTU);
-}
-
-static int nopin_train_start(struct nopin_train *train, struct nopin_route *route)
-{
-	struct dst_entry *dst = nopin_route_get(route);
-
-	if (IS_ERR(dst))
-		return PTR_ERR(dst);
-	train->dst = dst;
-	train->head = NULL;
-	train->tail = NULL;
-	train->packets = 0;
-	return 0;
-}
-
-/**
- * nopin_train_add - build a packet around its payload and append it
- * @train: of the same @route; @limit is set, and @packets 0 at the beginning
- * @route: to the peer
- * @skb: from nopin_net_alloc(), taken over
- * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
- *
- * Return: 0; -ENOSPC when the train is full and has to leave first, then the skb
- *	is still the caller's; or -errno, no route: the packet is gone.
- * Context: BH off; spinlocks may be held.
- */
-int nopin_train_add(struct nopin_train *train, struct nopin_route *route,
-		    struct sk_buff *skb, struct nopin_pkt *pkt)
-{
-	int err;
-
-	if (!train->packets) {
-		err = nopin_train_start(train, route);
-		if (err) {
-			kfree_skb(skb);
-			return err;
-		}
-	} else if (!nopin_train_has_room(train, skb)) {
-		return -ENOSPC;
-	}
-	nopin_net_build(train, route, skb, pkt);
-	if (train->head)
-		nopin_train_couple(train, skb);
-	else
-		train->head = skb;
-	train->packets++;
-	return 0;
-}
-
-/* One packet goes as it is. The stack writes the IP header's length itself. */
-static void nopin_train_lock_up(struct nopin_train *train)
-{
-	struct sk_buff *head = train->head;
-	u32 udp_len = head->len - skb_transport_offset(head);
-
-	if (train->packets == 1)
-		return;
-	skb_shinfo(head)->gso_size = skb_headlen(head) - skb_transport_offset(head) -
-				     sizeof(struct udphdr);
-	skb_shinfo(head)->gso_segs = train->packets;
-	skb_shinfo(head)->gso_type = NOPIN_TRAIN_GSO;
-	if (train->dst->dev->features & NETIF_F_GSO_UDP_TUNNEL)
-		skb_shinfo(head)->gso_type = NOPIN_TRAIN_GSO_WHOLE;
-	head->ip_summed = CHECKSUM_UNNECESSARY;
-	udp_hdr(head)->len = htons(udp_len);
-}
-
-/**
- * nopin_train_depart - send what is in a train
- * @train: may be empty; empty afterwards
- * @route: to the peer
- *
- * The peer on lo or veth may be us: its answer comes from the softirq that runs
- * when BH are enabled again, never inside this call.
- *
- * Return: 0 when the packets are on their way, which says nothing of their
- *	arrival, or -errno: too long for the link, queue full.
- * Context: BH off; spinlocks may be held.
- */
-int nopin_train_depart(struct nopin_train *train, struct nopin_route *route)
-{
-	struct sk_buff *head = train->head;
-	int err;
-
-	if (!train->packets)
-		return 0;
-	nopin_train_lock_up(train);
-	train->packets = 0;
-	skb_dst_set(head, train->dst);
-	head->priority = rt_tos2priority(route->tclass);
-	err = nopin_route_is_ipv4(route) ? ip_local_out(route->net, NULL, head) :
-					   ip6_local_out(route->net, NULL, head);
-	return err > 0 ? net_xmit_errno(err) : err;
 }
 
 /**
