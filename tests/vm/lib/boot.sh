@@ -39,7 +39,11 @@ vm_guest_files() {
 		printf 'export %s=%q\n' NOPIN_TREE "$tree" NOPIN_KERNEL "$kver" \
 			NOPIN_NODES "$nodes" NOPIN_TESTS "$tests_dir" NOPIN_PATIENCE "$patience"
 		for name in TERM COLORTERM LANG LC_ALL CI NO_COLOR "${pass_env[@]}"; do
-			[ -z "${!name+x}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+			if [[ $name = *=* ]]; then
+				printf 'export %s=%q\n' "${name%%=*}" "${name#*=}"
+			elif [ -n "${!name+x}" ]; then
+				printf 'export %s=%q\n' "$name" "${!name}"
+			fi
 		done
 		if [ -n "$interactive" ]; then
 			echo "vm_size=$(stty size | awk '{print "rows", $1, "cols", $2}' |
