@@ -48,11 +48,21 @@ uint32_t crc_tables(uint32_t crc, const void *data, size_t len)
 	return crc;
 }
 
+#ifdef NOPIN_CRC32_PCLMUL
+static uint32_t fold(uint32_t crc, const void *data, size_t len)
+{
+	if (len < NOPIN_CRC32_HEAD)
+		return crc_tables(crc, data, len);
+	return nopin_crc32_pclmul(crc, data, (const uint8_t *)data + NOPIN_CRC32_HEAD,
+				  len - NOPIN_CRC32_HEAD);
+}
+#endif
+
 crc_fn crc_folding(void)
 {
 #ifdef NOPIN_CRC32_PCLMUL
 	if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1"))
-		return nopin_crc32_pclmul;
+		return fold;
 #endif
 	return NULL;
 }
