@@ -14,6 +14,8 @@ struct dst_entry;
 struct sock;
 struct socket;
 
+#define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC of a packet */
+
 /**
  * struct nopin_net - what one network namespace has
  * @users: devices that have it open; under nopin_net_lock
@@ -49,8 +51,6 @@ static inline __be32 nopin_route_daddr4(const struct nopin_route *route)
 }
 
 struct dst_entry *nopin_route_get(struct nopin_route *route);
-
-#define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC of a packet */
 
 void nopin_net_build(const struct nopin_train *train, const struct nopin_route *route,
 		     struct sk_buff *skb, struct nopin_pkt *pkt);

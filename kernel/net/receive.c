@@ -5,7 +5,6 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <net/sock.h>
-#include <net/udp.h>
 
 #include "net/private.h"
 #include "wire/icrc.h"
