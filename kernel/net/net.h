@@ -8,6 +8,8 @@
 #include <linux/types.h>
 #include <net/dst_cache.h>
 
+#include "wire/icrc.h"
+
 struct net;
 struct net_device;
 struct nopin_pkt;
@@ -16,8 +18,10 @@ struct nopin_stats;
 /**
  * typedef nopin_net_rx_fn - take one packet whose format and ICRC are right
  * @net: the namespace it arrived in
- * @skb: data at the BTH, len without padding and ICRC; the callee owns it
- * @pkt: its headers; valid during the call only
+ * @skb: data at the BTH, len without padding and ICRC; stays the caller's
+ * @pkt: its headers
+ *
+ * Both are valid during the call only: nopin_net_keep() is for what has to wait.
  *
  * The headers up to the payload are linear, the payload may not be. The IP
  * header is at skb_network_header().
@@ -63,39 +67,38 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 /**
  * struct nopin_train - packets that leave together
  * @limit: the most that there may be; as many IPv4 ids are taken
- * @packets: how many there are; the rest is valid when there are any
+ * @packets: how many there are; what follows is valid when there are any
  * @head: the first
- * @tail: the last, when there is more than one
+ * @tail: the last, when they are coupled
+ * @len: of the first, bytes from the BTH to the ICRC
+ * @whole: the device they leave through does not take them apart
+ * @icrc: the IP and UDP headers of the last, as the ICRC covers them
  * @dst: where they go, a reference
+ * @opened: of the packet that is being made; NULL: it is packed behind @head
  */
 struct nopin_train {
 	unsigned int limit;
 	unsigned int packets;
 	struct sk_buff *head;
 	struct sk_buff *tail;
+	size_t len;
+	bool whole;
+	struct nopin_icrc icrc;
 	struct dst_entry *dst;
+	struct sk_buff *opened;
 };
 
-struct sk_buff *nopin_net_alloc(size_t payload_len);
-void *nopin_net_payload(struct sk_buff *skb);
-int nopin_train_add(struct nopin_train *train, struct nopin_route *route,
-		    struct sk_buff *skb, struct nopin_pkt *pkt);
+bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt *pkt);
+void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
+		       unsigned int more);
+int nopin_train_close(struct nopin_train *train, struct nopin_route *route,
+		      struct nopin_pkt *pkt);
+void nopin_train_abandon(struct nopin_train *train);
 int nopin_train_depart(struct nopin_train *train, struct nopin_route *route);
-int nopin_net_send(struct nopin_route *route, struct sk_buff *skb,
-		   struct nopin_pkt *pkt);
 
-/**
- * nopin_net_consume - a received packet has been dealt with
- * @skb: the packet, or NULL
- *
- * Its descriptor serves the next packet that this CPU sends.
- *
- * Context: softirq.
- */
-static inline void nopin_net_consume(struct sk_buff *skb)
-{
-	napi_consume_skb(skb, 1);
-}
+int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
+		   const void *payload);
+struct sk_buff *nopin_net_keep(struct sk_buff *skb);
 
 int nopin_net_open(struct net *net);
 void nopin_net_close(struct net *net);

@@ -41,10 +41,13 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
  * UDP follows IP without options or extension headers (IBTA annex A17.3.1), so
  * the ICRC knows which bytes to mask, and the datagram is all of the skb.
  */
-static bool nopin_datagram_valid(const struct sk_buff *skb)
+static bool nopin_datagram_valid(struct sk_buff *skb)
 {
+	unsigned int linear = sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN;
 	int ip_len = skb_transport_header(skb) - skb_network_header(skb);
 
+	if (!pskb_may_pull(skb, min(skb->len, linear)))
+		return false;
 	if (ntohs(udp_hdr(skb)->len) != skb->len)
 		return false;
 	if (ip_hdr(skb)->version == 4)
@@ -52,21 +55,8 @@ static bool nopin_datagram_valid(const struct sk_buff *skb)
 	return ip_len == sizeof(struct ipv6hdr);
 }
 
-/* Data is at the UDP header. On success it is at the BTH, headers linear. */
-static bool nopin_datagram_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
-{
-	unsigned int linear = sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN;
-
-	if (!pskb_may_pull(skb, min(skb->len, linear)))
-		return false;
-	if (!nopin_datagram_valid(skb))
-		return false;
-	__skb_pull(skb, sizeof(struct udphdr));
-	return !nopin_pkt_parse(pkt, skb->data, skb_headlen(skb), skb->len);
-}
-
 /* Continue @crc over [@from, @to) of @skb, which lie behind its linear part. */
-static u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
+static noinline u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
 {
 	struct skb_seq_state seq;
 	u32 done = 0;
@@ -84,48 +74,103 @@ static u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
 }
 
 /* Data is at the BTH, the ICRC is its last four bytes. */
-static bool nopin_icrc_valid(struct sk_buff *skb)
+static bool nopin_icrc_valid(struct sk_buff *skb, struct nopin_icrc *headers)
 {
 	u32 end = skb->len - NOPIN_ICRC_LEN;
 	u32 linear = min(skb_headlen(skb), end);
-	u32 len = sizeof(struct udphdr) + linear;
 	__le32 icrc;
 	u32 crc;
 
 	if (skb_copy_bits(skb, end, &icrc, sizeof(icrc)))
 		return false;
-	if (ip_hdr(skb)->version == 4)
-		crc = nopin_icrc_begin_ipv4(ip_hdr(skb), udp_hdr(skb), len);
-	else
-		crc = nopin_icrc_begin_ipv6(ipv6_hdr(skb), udp_hdr(skb), len);
+	crc = nopin_icrc_begin(headers, skb->data, linear);
 	if (unlikely(linear < end))
 		crc = nopin_skb_crc(skb, crc, linear, end);
 	return nopin_icrc_end(crc) == icrc;
 }
 
-/* @skb is consumed. */
-static void nopin_datagram_receive(struct sock *sk, struct sk_buff *skb)
+/* Data is at the BTH. False: it was dropped. */
+static bool nopin_packet_receive(struct nopin_net *state, struct net *net,
+				 struct sk_buff *skb, struct nopin_icrc *icrc)
 {
-	/* NULL once the socket is being closed: udp_tunnel_sock_release() */
-	struct nopin_net *state = rcu_dereference_sk_user_data(sk);
-	struct nopin_pkt pkt;
+	struct nopin_pkt pkt __uninitialized; /* by nopin_pkt_parse() */
 
-	if (!state)
-		goto drop;
-	if (!nopin_datagram_parse(skb, &pkt)) {
+	if (nopin_pkt_parse(&pkt, skb->data, skb_headlen(skb), skb->len)) {
 		atomic64_inc(&state->malformed);
-		goto drop;
+		return false;
 	}
-	if (!nopin_icrc_valid(skb)) {
+	if (!nopin_icrc_valid(skb, icrc)) {
 		atomic64_inc(&state->icrc);
-		goto drop;
+		return false;
 	}
 	if (pskb_trim(skb, pkt.hdr_len + pkt.payload_len))
-		goto drop;
-	nopin_net_rx(sock_net(sk), skb, &pkt);
-	return;
-drop:
-	kfree_skb(skb);
+		return false;
+	nopin_net_rx(net, skb, &pkt);
+	return true;
+}
+
+/* Data is at the UDP header. False: it was dropped. */
+static bool nopin_datagram_receive(struct nopin_net *state, struct net *net,
+				   struct sk_buff *skb)
+{
+	struct nopin_icrc icrc;
+
+	if (!nopin_datagram_valid(skb)) {
+		atomic64_inc(&state->malformed);
+		return false;
+	}
+	nopin_icrc_prepare(&icrc, skb_network_header(skb), udp_hdr(skb));
+	__skb_pull(skb, sizeof(struct udphdr));
+	return nopin_packet_receive(state, net, skb, &icrc);
+}
+
+/* Its descriptor serves the next packet that this CPU sends. */
+static void nopin_datagram_free(struct sk_buff *skb, bool received)
+{
+	if (received)
+		napi_consume_skb(skb, 1);
+	else
+		kfree_skb(skb);
+}
+
+/* The packets of a packed train, one after the other seen through the same skb. */
+static bool nopin_packed_receive(struct nopin_net *state, struct net *net,
+				 struct sk_buff *skb)
+{
+	unsigned int size = skb_shinfo(skb)->gso_size;
+	struct nopin_icrc icrc;
+	bool received = false;
+	unsigned char *end;
+
+	if (!nopin_datagram_valid(skb)) {
+		atomic64_inc(&state->malformed);
+		return false;
+	}
+	nopin_icrc_prepare(&icrc, skb_network_header(skb), udp_hdr(skb));
+	nopin_icrc_resize(&icrc, sizeof(struct udphdr) + size);
+	end = skb->data + skb->len;
+	for (skb->data += sizeof(struct udphdr); skb->data < end; skb->data += size) {
+		skb->len = size;
+		skb_set_tail_pointer(skb, size);
+		received |= nopin_packet_receive(state, net, skb, &icrc);
+		nopin_icrc_next(&icrc);
+	}
+	return received;
+}
+
+/**
+ * nopin_net_keep - keep a packet beyond the call that handed it up
+ * @skb: as handed up
+ *
+ * Return: the packet, to be freed by the caller, or NULL without memory.
+ * Context: softirq.
+ */
+struct sk_buff *nopin_net_keep(struct sk_buff *skb)
+{
+	/* Others lie in the same buffer. */
+	if (skb_is_gso(skb))
+		return skb_clone(skb, GFP_ATOMIC | __GFP_NOWARN);
+	return skb_get(skb);
 }
 
 /*
@@ -136,15 +181,26 @@ drop:
  */
 int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
 {
+	/* NULL once the socket is being closed: udp_tunnel_sock_release() */
+	struct nopin_net *state = rcu_dereference_sk_user_data(sk);
+	struct net *net = sock_net(sk);
 	struct sk_buff *next;
 
+	if (!state) {
+		kfree_skb(skb);
+		return 0;
+	}
 	if (!skb_is_gso(skb)) {
-		nopin_datagram_receive(sk, skb);
+		nopin_datagram_free(skb, nopin_datagram_receive(state, net, skb));
+		return 0;
+	}
+	if (nopin_train_is_packed(skb)) {
+		nopin_datagram_free(skb, nopin_packed_receive(state, net, skb));
 		return 0;
 	}
 	skb_list_walk_safe(nopin_train_split(sk, skb), skb, next) {
 		skb_mark_not_on_list(skb);
-		nopin_datagram_receive(sk, skb);
+		nopin_datagram_free(skb, nopin_datagram_receive(state, net, skb));
 	}
 	return 0;
 }

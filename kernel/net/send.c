@@ -44,40 +44,21 @@ static struct sk_buff *nopin_skb_alloc(size_t len)
 /**
  * nopin_net_alloc - a packet to be filled and sent
  * @payload_len: bytes of payload, at most the largest path MTU
+ * @room: bytes that may be packed behind it
  *
  * Return: the packet, its payload linear and not initialised, or NULL.
  * Context: BH off.
  */
-struct sk_buff *nopin_net_alloc(size_t payload_len)
+struct sk_buff *nopin_net_alloc(size_t payload_len, size_t room)
 {
 	struct sk_buff *skb;
 
-	skb = nopin_skb_alloc(NOPIN_HEADROOM + payload_len + NOPIN_TAILROOM);
+	skb = nopin_skb_alloc(NOPIN_HEADROOM + payload_len + NOPIN_TAILROOM + room);
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, NOPIN_HEADROOM);
 	__skb_put(skb, payload_len);
 	return skb;
-}
-
-/**
- * nopin_net_payload - where to write the payload
- * @skb: from nopin_net_alloc(), not sent yet
- *
- * Return: the first of as many bytes as were asked for.
- * Context: any.
- */
-void *nopin_net_payload(struct sk_buff *skb)
-{
-	return skb->data;
-}
-
-/* BTH and extended headers in front of the payload, padding behind it. */
-static void nopin_push_transport(struct sk_buff *skb, struct nopin_pkt *pkt)
-{
-	pkt->payload_len = skb->len;
-	nopin_pkt_build(pkt, __skb_push(skb, nopin_pkt_op(pkt)->hdr_len));
-	__skb_put_zero(skb, pkt->pad);
 }
 
 /* The lengths count the ICRC, which nopin_put_icrc() will append. */
@@ -135,19 +116,13 @@ static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route
 	ip->daddr = route->daddr;
 }
 
-/* Over all that is there, from the IP header to the padding. */
-static void nopin_put_icrc(struct sk_buff *skb, bool ipv4)
+/* The last packet in @skb ends with its padding, and begins at @bth. */
+static void nopin_put_icrc(struct nopin_train *train, struct sk_buff *skb,
+			   const void *bth)
 {
-	const u8 *udp = skb_transport_header(skb);
-	size_t len = skb_tail_pointer(skb) - udp;
-	__le32 icrc;
-	u32 crc;
+	size_t len = (const void *)skb_tail_pointer(skb) - bth;
+	__le32 icrc = nopin_icrc_end(nopin_icrc_begin(&train->icrc, bth, len));
 
-	if (ipv4)
-		crc = nopin_icrc_begin_ipv4(ip_hdr(skb), udp, len);
-	else
-		crc = nopin_icrc_begin_ipv6(ipv6_hdr(skb), udp, len);
-	icrc = nopin_icrc_end(crc);
 	__skb_put_data(skb, &icrc, sizeof(icrc));
 }
 
@@ -156,38 +131,66 @@ static void nopin_put_icrc(struct sk_buff *skb, bool ipv4)
  * @train: that it is for, with the packets that are in it so far
  * @route: to the peer
  * @skb: from nopin_net_alloc()
- * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
+ * @pkt: its headers; @pkt->pad is filled in
  *
  * Context: BH off.
  */
-void nopin_net_build(const struct nopin_train *train, const struct nopin_route *route,
+void nopin_net_build(struct nopin_train *train, const struct nopin_route *route,
 		     struct sk_buff *skb, struct nopin_pkt *pkt)
 {
-	bool ipv4 = nopin_route_is_ipv4(route);
+	void *bth = __skb_push(skb, nopin_pkt_op(pkt)->hdr_len);
 
-	nopin_push_transport(skb, pkt);
+	nopin_pkt_build(pkt, bth);
+	__skb_put_zero(skb, pkt->pad);
 	nopin_push_udp(skb, route);
-	if (ipv4)
+	if (nopin_route_is_ipv4(route))
 		nopin_push_ipv4(skb, route, train);
 	else
 		nopin_push_ipv6(skb, route, train);
-	nopin_put_icrc(skb, ipv4);
+	nopin_icrc_prepare(&train->icrc, skb_network_header(skb), udp_hdr(skb));
+	nopin_put_icrc(train, skb, bth);
 }
 
 /**
- * nopin_net_send - build a packet around its payload and send it
- * @route: to the peer
- * @skb: from nopin_net_alloc(), consumed
- * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
+ * nopin_net_pack - make a packet behind the last one of a packed train
+ * @train: the train; there is room in the buffer of its head
+ * @pkt: headers; @pkt->pad is filled in. The payload is where it belongs.
  *
- * Return: as nopin_train_depart(), or -errno: no route.
+ * Its IP and UDP headers are those of the last, the id counted up: so the stack
+ * writes them when it takes the train apart.
+ *
+ * Context: BH off.
+ */
+void nopin_net_pack(struct nopin_train *train, struct nopin_pkt *pkt)
+{
+	struct sk_buff *skb = train->head;
+	void *bth = __skb_put(skb, nopin_pkt_op(pkt)->hdr_len + pkt->payload_len);
+
+	nopin_pkt_build(pkt, bth);
+	__skb_put_zero(skb, pkt->pad);
+	nopin_icrc_next(&train->icrc);
+	nopin_put_icrc(train, skb, bth);
+}
+
+/**
+ * nopin_net_send - send a single packet
+ * @route: to the peer
+ * @pkt: its headers; @pkt->pad is filled in
+ * @payload: @pkt->payload_len bytes
+ *
+ * Return: as nopin_train_depart(), or -ENOMEM, or -errno: no route.
  * Context: BH off; spinlocks may be held.
  */
-int nopin_net_send(struct nopin_route *route, struct sk_buff *skb,
-		   struct nopin_pkt *pkt)
+int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
+		   const void *payload)
 {
 	struct nopin_train train = { .limit = 1 };
-	int err = nopin_train_add(&train, route, skb, pkt);
+	void *room = nopin_train_open(&train, pkt, 0);
+	int err;
 
+	if (!room)
+		return -ENOMEM;
+	memcpy(room, payload, pkt->payload_len);
+	err = nopin_train_close(&train, route, pkt);
 	return err ?: nopin_train_depart(&train, route);
 }

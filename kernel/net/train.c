@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Trains. What has to go to one peer at one time goes through the stack as one: a
- * GSO packet whose packets are whole already and only chained. Where a device wants
- * them one by one, they are unchained; on a wire without one, such as veth, they
- * arrive as they left.
+ * GSO packet whose packets are whole already. They are coupled, each with a
+ * descriptor of its own, or, when they are small and of one length, packed in one
+ * buffer behind a single IP and UDP header. Where a device wants them one by one,
+ * the stack takes them apart; on a wire without one, such as veth, they arrive as
+ * they left.
  */
 
 #include <linux/ip.h>
@@ -12,6 +14,7 @@
 #include <linux/udp.h>
 #include <net/dst.h>
 #include <net/ip.h>
+#include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 #include <net/route.h>
 #include <net/udp.h>
@@ -24,8 +27,20 @@
  * packets whole only if they are marked as a tunnel's; without encapsulation the
  * mark means nothing else.
  */
-#define NOPIN_TRAIN_GSO		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
-#define NOPIN_TRAIN_GSO_WHOLE	(NOPIN_TRAIN_GSO | SKB_GSO_UDP_TUNNEL)
+#define NOPIN_COUPLED		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
+#define NOPIN_COUPLED_WHOLE	(NOPIN_COUPLED | SKB_GSO_UDP_TUNNEL)
+#define NOPIN_PACKED_WHOLE	(SKB_GSO_UDP_L4 | SKB_GSO_UDP_TUNNEL)
+
+/*
+ * Devices that hand on whole whatever is given to them; a NIC knows nothing of
+ * coupled packets. For it nothing is packed either: taken apart by the stack, such
+ * packets get UDP checksums, which RoCE does without.
+ */
+#define NOPIN_WHOLE_FEATURES	(NETIF_F_GSO_UDP_TUNNEL | NETIF_F_GSO_UDP_L4 | \
+				 NETIF_F_GSO_FRAGLIST)
+
+/* Longest packet that is packed, bytes from the BTH to the ICRC. */
+#define NOPIN_PACKED_MAX	256
 
 /* A packet behind the first: of its headers the stack sees only the offsets. */
 static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
@@ -43,14 +58,30 @@ static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
 	head->truesize += skb->truesize;
 }
 
-/* Longest packet that @skb can still become: a train is an IP packet. */
-static bool nopin_train_has_room(const struct nopin_train *train,
-				 const struct sk_buff *skb)
+/* Does a packet of @len bytes go into the buffer of the first? */
+static bool nopin_train_packs(const struct nopin_train *train, size_t len)
 {
-	size_t len = NOPIN_MAX_HDR_LEN + skb->len + NOPIN_TAILROOM;
+	return train->packets && !train->tail && train->whole && len == train->len &&
+	       skb_tailroom(train->head) >= len;
+}
 
-	return !train->head || (train->packets < train->limit &&
-				train->head->len + len <= IP_MAX_MTU);
+/**
+ * nopin_train_is_full - does a train have to leave before the next packet?
+ * @train: may be empty
+ * @pkt: the next; opcode and payload_len are set
+ *
+ * Return: true when there is no place for the packet in this train.
+ * Context: BH off.
+ */
+bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt *pkt)
+{
+	size_t len = nopin_pkt_len(pkt);
+
+	if (!train->packets)
+		return false;
+	if (train->packets == train->limit || train->head->len + len > IP_MAX_MTU)
+		return true;
+	return train->packets > 1 && !train->tail && !nopin_train_packs(train, len);
 }
 
 static int nopin_train_start(struct nopin_train *train, struct nopin_route *route)
@@ -60,6 +91,8 @@ static int nopin_train_start(struct nopin_train *train, struct nopin_route *rout
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	train->dst = dst;
+	train->whole = (dst->dev->features & NOPIN_WHOLE_FEATURES) ==
+		       NOPIN_WHOLE_FEATURES;
 	train->head = NULL;
 	train->tail = NULL;
 	train->packets = 0;
@@ -67,55 +100,115 @@ static int nopin_train_start(struct nopin_train *train, struct nopin_route *rout
 }
 
 /**
- * nopin_train_add - build a packet around its payload and append it
- * @train: of the same @route; @limit is set, and @packets 0 at the beginning
- * @route: to the peer
- * @skb: from nopin_net_alloc(), taken over
- * @pkt: its headers; @pkt->payload_len and @pkt->pad are filled in
+ * nopin_train_open - begin the next packet of a train
+ * @train: not full; @limit is set, and @packets 0 at the beginning
+ * @pkt: the packet; opcode and payload_len are set
+ * @more: packets like this one that are expected to follow at once
  *
- * Return: 0; -ENOSPC when the train is full and has to leave first, then the skb
- *	is still the caller's; or -errno, no route: the packet is gone.
+ * To be followed by nopin_train_close() or nopin_train_abandon().
+ *
+ * Return: where its payload goes, or NULL without memory.
  * Context: BH off; spinlocks may be held.
  */
-int nopin_train_add(struct nopin_train *train, struct nopin_route *route,
-		    struct sk_buff *skb, struct nopin_pkt *pkt)
+void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
+		       unsigned int more)
 {
+	size_t len = nopin_pkt_len(pkt);
+	size_t room = 0;
+
+	train->opened = NULL;
+	if (nopin_train_packs(train, len))
+		return skb_tail_pointer(train->head) + nopin_pkt_op(pkt)->hdr_len;
+	if (!train->packets && len <= NOPIN_PACKED_MAX)
+		room = min(more, train->limit - 1) * len;
+	train->opened = nopin_net_alloc(pkt->payload_len, room);
+	return train->opened ? train->opened->data : NULL;
+}
+
+/**
+ * nopin_train_close - complete a packet
+ * @train: the train, opened for it; all its packets have the same @route
+ * @route: to the peer
+ * @pkt: as when it was opened, now with all its headers; @pkt->pad is filled in
+ *
+ * Return: 0, or -errno, no route: the packet is gone.
+ * Context: as nopin_train_open().
+ */
+int nopin_train_close(struct nopin_train *train, struct nopin_route *route,
+		      struct nopin_pkt *pkt)
+{
+	struct sk_buff *skb = train->opened;
 	int err;
 
-	if (!train->packets) {
+	if (!skb) {
+		nopin_net_pack(train, pkt);
+	} else if (train->packets) {
+		nopin_net_build(train, route, skb, pkt);
+		nopin_train_couple(train, skb);
+	} else {
 		err = nopin_train_start(train, route);
 		if (err) {
 			kfree_skb(skb);
 			return err;
 		}
-	} else if (!nopin_train_has_room(train, skb)) {
-		return -ENOSPC;
-	}
-	nopin_net_build(train, route, skb, pkt);
-	if (train->head)
-		nopin_train_couple(train, skb);
-	else
+		nopin_net_build(train, route, skb, pkt);
+		train->len = nopin_pkt_len(pkt);
 		train->head = skb;
+	}
 	train->packets++;
 	return 0;
+}
+
+/**
+ * nopin_train_abandon - the opened packet is not to be sent after all
+ * @train: the train, as it was before
+ *
+ * Context: as nopin_train_open().
+ */
+void nopin_train_abandon(struct nopin_train *train)
+{
+	kfree_skb(train->opened);
+}
+
+static void nopin_train_lock_coupled(struct nopin_train *train)
+{
+	struct sk_buff *head = train->head;
+
+	skb_shinfo(head)->gso_type = train->whole ? NOPIN_COUPLED_WHOLE : NOPIN_COUPLED;
+	head->ip_summed = CHECKSUM_UNNECESSARY;
+	udp_hdr(head)->len = htons(head->len - skb_transport_offset(head));
+}
+
+/* Should it be taken apart after all, its packets get UDP checksums. */
+static void nopin_train_lock_packed(struct nopin_train *train)
+{
+	struct sk_buff *head = train->head;
+	u32 udp_len = head->len - skb_transport_offset(head);
+
+	skb_shinfo(head)->gso_type = NOPIN_PACKED_WHOLE;
+	skb_partial_csum_set(head, skb_transport_offset(head), offsetof(struct udphdr, check));
+	udp_hdr(head)->len = htons(udp_len);
+	if (ip_hdr(head)->version == 4)
+		udp_set_csum(false, head, ip_hdr(head)->saddr, ip_hdr(head)->daddr,
+			     udp_len);
+	else
+		udp6_set_csum(false, head, &ipv6_hdr(head)->saddr,
+			      &ipv6_hdr(head)->daddr, udp_len);
 }
 
 /* One packet goes as it is. The stack writes the IP header's length itself. */
 static void nopin_train_lock_up(struct nopin_train *train)
 {
-	struct sk_buff *head = train->head;
-	u32 udp_len = head->len - skb_transport_offset(head);
+	struct skb_shared_info *info = skb_shinfo(train->head);
 
 	if (train->packets == 1)
 		return;
-	skb_shinfo(head)->gso_size = skb_headlen(head) - skb_transport_offset(head) -
-				     sizeof(struct udphdr);
-	skb_shinfo(head)->gso_segs = train->packets;
-	skb_shinfo(head)->gso_type = NOPIN_TRAIN_GSO;
-	if (train->dst->dev->features & NETIF_F_GSO_UDP_TUNNEL)
-		skb_shinfo(head)->gso_type = NOPIN_TRAIN_GSO_WHOLE;
-	head->ip_summed = CHECKSUM_UNNECESSARY;
-	udp_hdr(head)->len = htons(udp_len);
+	info->gso_size = train->len;
+	info->gso_segs = train->packets;
+	if (train->tail)
+		nopin_train_lock_coupled(train);
+	else
+		nopin_train_lock_packed(train);
 }
 
 /**
@@ -152,7 +245,7 @@ static bool nopin_train_is_whole(const struct sk_buff *head)
 	const struct skb_shared_info *info = skb_shinfo(head);
 	const struct sk_buff *skb;
 
-	if (info->gso_type != NOPIN_TRAIN_GSO_WHOLE || !info->frag_list ||
+	if (info->gso_type != NOPIN_COUPLED_WHOLE || !info->frag_list ||
 	    info->nr_frags || head->encapsulation || skb_cloned(head))
 		return false;
 	skb_walk_frags(head, skb)
@@ -188,6 +281,22 @@ static struct sk_buff *nopin_train_uncouple(struct sk_buff *head)
 	head->next = skb_shinfo(head)->frag_list;
 	nopin_train_uncouple_head(head);
 	return head;
+}
+
+/**
+ * nopin_train_is_packed - is this a train whose packets lie in one buffer?
+ * @skb: a received packet, data at the UDP header
+ *
+ * Return: true for a train of ours that is still whole.
+ * Context: any.
+ */
+bool nopin_train_is_packed(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+
+	return info->gso_type == NOPIN_PACKED_WHOLE && info->gso_size &&
+	       !skb_is_nonlinear(skb) && !skb->encapsulation &&
+	       (skb->len - sizeof(struct udphdr)) % info->gso_size == 0;
 }
 
 /**

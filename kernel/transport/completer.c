@@ -275,7 +275,7 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
  * nopin_completer_rx - take one packet for the requester
  * @qp: the QP
  * @net: the namespace that it arrived in
- * @skb: data at the BTH; consumed
+ * @skb: data at the BTH
  * @pkt: its headers
  *
  * Context: softirq.
@@ -289,21 +289,17 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 	spin_lock_bh(&sq->lock);
 	if (!nopin_transport_admits(qp, net, skb)) {
 		spin_unlock_bh(&sq->lock);
-		kfree_skb(skb);
 		return;
 	}
 	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
 	if (!keep)
 		keep = nopin_completer_handle(qp, skb, pkt) == -EAGAIN;
 	if (keep && skb_queue_len(&sq->parked) < NOPIN_PARKED_MAX &&
-	    (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)) {
+	    (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
+	    nopin_park_skb(&sq->parked, skb))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
-		nopin_park_skb(&sq->parked, skb);
-		skb = NULL;
-	}
 	nopin_requester_continue(qp);
 	spin_unlock_bh(&sq->lock);
-	nopin_net_consume(skb);
 }
 
 /**

@@ -96,18 +96,13 @@ static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send 
 		.solicited = send->solicited,
 		.payload_len = send->length,
 	};
-	struct sk_buff *skb;
 
 	if (nopin_address_route(&qp->route, &send->address, NOPIN_GSI_QPN,
 				send->remote_qpn))
 		return;
+	qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
 	local_bh_disable();
-	skb = nopin_net_alloc(send->length);
-	if (skb) {
-		memcpy(nopin_net_payload(skb), send->data, send->length);
-		qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
-	}
-	if (!skb || nopin_net_send(&qp->route, skb, &pkt))
+	if (nopin_net_send(&qp->route, &pkt, send->data))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
 	else
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SENT_PACKETS);
@@ -367,7 +362,7 @@ static struct nopin_qp *nopin_gsi_lookup(struct net *net, const struct sk_buff *
 /**
  * nopin_gsi_rx - take one packet for QP 1 of some device
  * @net: the namespace it arrived in
- * @skb: data at the BTH; consumed
+ * @skb: data at the BTH
  * @pkt: its headers
  *
  * Context: softirq.
@@ -386,7 +381,6 @@ void nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *
 			nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
 		nopin_qp_put(qp);
 	}
-	nopin_net_consume(skb);
 }
 
 /**

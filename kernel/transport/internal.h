@@ -79,7 +79,7 @@ bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining);
-void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
+bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
@@ -167,8 +167,10 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 /* transmit.c */
-void nopin_transmit(struct nopin_qp *qp, struct nopin_train *train,
-		    struct sk_buff *skb, struct nopin_pkt *pkt);
+void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
+			   const struct nopin_pkt *pkt, u32 more);
+void nopin_transmit_end(struct nopin_qp *qp, struct nopin_train *train,
+			struct nopin_pkt *pkt);
 void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train);
 
 /* gsi.c */

@@ -54,15 +54,20 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 /**
  * nopin_park_skb - keep a packet until its half goes on
  * @parked: the half's queue
- * @skb: data at the BTH; taken over
+ * @skb: data at the BTH, as handed up
  *
  * Context: BH off, the half's lock held.
+ * Return: false without memory: as if lost on the way.
  */
-void nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb)
+bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb)
 {
+	skb = nopin_net_keep(skb);
+	if (!skb)
+		return false;
 	skb_dst_drop(skb);
 	skb_orphan(skb);
 	__skb_queue_tail(parked, skb);
+	return true;
 }
 
 /**

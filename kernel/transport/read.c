@@ -56,9 +56,12 @@ static int nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 	return err;
 }
 
-static void nopin_read_transmit(struct nopin_qp *qp, struct sk_buff *skb, u32 len)
+/* One response. What cannot be sent now ends the job: the peer asks again. */
+static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 {
 	struct nopin_read_job *job = &qp->rq.read;
+	struct nopin_train *train = &qp->rq.train;
+	u32 len = min(qp->mtu, job->length - job->sent);
 	bool last = job->sent + len == job->length;
 	struct nopin_pkt pkt = {
 		.opcode = nopin_read_opcode(!job->sent, last),
@@ -67,34 +70,25 @@ static void nopin_read_transmit(struct nopin_qp *qp, struct sk_buff *skb, u32 le
 		.msn = qp->rq.msn,
 		.payload_len = len,
 	};
-
-	nopin_transmit(qp, &qp->rq.train, skb, &pkt);
-	job->psn = nopin_psn_add(job->psn, 1);
-	job->sent += len;
-	job->active = !last;
-}
-
-/* One response. What cannot be sent now ends the job: the peer asks again. */
-static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
-{
-	struct nopin_read_job *job = &qp->rq.read;
-	u32 len = min(qp->mtu, job->length - job->sent);
-	struct sk_buff *skb = nopin_net_alloc(len);
+	void *payload = nopin_transmit_begin(qp, train, &pkt, 0);
 	int err;
 
-	if (!skb) {
+	if (!payload) {
 		job->active = false;
 		return NOPIN_DONE;
 	}
-	err = nopin_read_gather(qp, len, nopin_net_payload(skb));
+	err = nopin_read_gather(qp, len, payload);
 	if (err) {
-		kfree_skb(skb);
+		nopin_train_abandon(train);
 		if (err == -EAGAIN)
 			return NOPIN_PARKED;
 		job->active = false;
 		return NOPIN_ACCESS_ERROR;
 	}
-	nopin_read_transmit(qp, skb, len);
+	nopin_transmit_end(qp, train, &pkt);
+	job->psn = nopin_psn_add(job->psn, 1);
+	job->sent += len;
+	job->active = !last;
 	return NOPIN_DONE;
 }
 

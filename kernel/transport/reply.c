@@ -45,15 +45,15 @@ const struct nopin_refusal *nopin_refusal_by_nak(u8 nak)
 
 static void nopin_reply_send(struct nopin_qp *qp, struct nopin_pkt *pkt)
 {
-	struct sk_buff *skb = nopin_net_alloc(0);
+	struct nopin_train *train = &qp->rq.train;
 
-	if (!skb) {
+	if (!nopin_transmit_begin(qp, train, pkt, 0)) {
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
 		return;
 	}
 	pkt->msn = qp->rq.msn;
-	nopin_transmit(qp, &qp->rq.train, skb, pkt);
-	nopin_transmit_flush(qp, &qp->rq.train);
+	nopin_transmit_end(qp, train, pkt);
+	nopin_transmit_flush(qp, train);
 }
 
 /**

@@ -122,11 +122,12 @@ static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 	return false;
 }
 
-static bool nopin_sq_has_more(const struct nopin_sq *sq)
+/* Requests that were posted and not taken yet; below 0: the ring was overrun. */
+static int nopin_sq_waiting(const struct nopin_sq *sq)
 {
-	u32 inflight = sq->taken - sq->queue.index;
+	int inflight = sq->taken - sq->queue.index;
 
-	return nopin_queue_pending(&sq->queue) > (int)inflight;
+	return nopin_queue_pending(&sq->queue) - inflight;
 }
 
 static struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
@@ -152,7 +153,7 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 		return nopin_sq_wqe(sq, sq->next);
 	if (qp->state == IB_QPS_SQD)
 		return NULL;
-	if (nopin_sq_has_more(sq))
+	if (nopin_sq_waiting(sq) > 0)
 		return nopin_requester_take(qp);
 	if (nopin_queue_pending(&sq->queue) < 0) {
 		ibdev_warn_ratelimited(qp->ibqp.device, "QP %u: send ring overrun\n",
@@ -211,11 +212,22 @@ static void nopin_requester_advance(struct nopin_qp *qp, const struct nopin_swqe
 		sq->next++;
 }
 
-static void nopin_requester_transmit(struct nopin_qp *qp, struct sk_buff *skb,
-				     struct nopin_pkt *pkt)
+/* Begin a packet: where its payload goes, or NULL until there is memory. */
+static void *nopin_requester_open(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 more = max(nopin_sq_waiting(sq), 0);
+	void *payload = nopin_transmit_begin(qp, &sq->train, pkt, more);
+
+	if (!payload)
+		nopin_sq_timer_nomem(qp);
+	return payload;
+}
+
+static void nopin_requester_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
 {
 	pkt->psn = qp->sq.next_psn;
-	nopin_transmit(qp, &qp->sq.train, skb, pkt);
+	nopin_transmit_end(qp, &qp->sq.train, pkt);
 }
 
 /*
@@ -229,7 +241,7 @@ static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last)
 		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
 
 	if (last && sq->next + 1 == sq->taken &&
-	    (qp->state == IB_QPS_SQD || !nopin_sq_has_more(sq)))
+	    (qp->state == IB_QPS_SQD || nopin_sq_waiting(sq) <= 0))
 		want = true;
 	if (want)
 		sq->since_ack_req = 0;
@@ -288,24 +300,22 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 	u32 offset = index * qp->mtu;
 	u32 len = min(qp->mtu, wqe->length - offset);
 	struct nopin_pkt pkt = nopin_requester_describe(wqe, offset, len);
-	struct sk_buff *skb;
+	void *payload;
 	int err;
 
 	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
 		return false;
-	skb = nopin_net_alloc(len);
-	if (!skb) {
-		nopin_sq_timer_nomem(qp);
+	payload = nopin_requester_open(qp, &pkt);
+	if (!payload)
 		return false;
-	}
-	err = nopin_requester_gather(qp, wqe, offset, len, nopin_net_payload(skb));
+	err = nopin_requester_gather(qp, wqe, offset, len, payload);
 	if (err) {
-		kfree_skb(skb);
+		nopin_train_abandon(&sq->train);
 		return err == -EAGAIN ? false :
 		       nopin_requester_reject(qp, wqe, IB_WC_LOC_PROT_ERR);
 	}
 	pkt.ack_req = nopin_requester_wants_ack(qp, last);
-	nopin_requester_transmit(qp, skb, &pkt);
+	nopin_requester_close(qp, &pkt);
 	nopin_requester_advance(qp, wqe, sq->next_psn);
 	return true;
 }
@@ -326,21 +336,17 @@ static bool nopin_requester_send_read(struct nopin_qp *qp, struct nopin_swqe *wq
 		.rkey = wqe->rkey,
 		.ack_req = true,
 	};
-	struct sk_buff *skb;
 	u32 last;
 
 	packets = min(packets, NOPIN_READ_SEGMENT - index % NOPIN_READ_SEGMENT);
 	if (sq->reads.count == sq->reads.size ||
 	    nopin_sq_inflight(sq) + packets > NOPIN_WINDOW)
 		return false;
-	skb = nopin_net_alloc(0);
-	if (!skb) {
-		nopin_sq_timer_nomem(qp);
+	if (!nopin_requester_open(qp, &pkt))
 		return false;
-	}
 	last = nopin_psn_add(sq->next_psn, packets - 1);
 	pkt.dma_len = min(packets * qp->mtu, wqe->length - offset);
-	nopin_requester_transmit(qp, skb, &pkt);
+	nopin_requester_close(qp, &pkt);
 	nopin_reads_push(&sq->reads, last);
 	nopin_requester_advance(qp, wqe, last);
 	return true;
@@ -358,16 +364,12 @@ static bool nopin_requester_send_atomic(struct nopin_qp *qp, struct nopin_swqe *
 		.compare = swap ? wqe->compare_add : 0,
 		.ack_req = true,
 	};
-	struct sk_buff *skb;
 
 	if (sq->reads.count == sq->reads.size || nopin_sq_inflight(sq) >= NOPIN_WINDOW)
 		return false;
-	skb = nopin_net_alloc(0);
-	if (!skb) {
-		nopin_sq_timer_nomem(qp);
+	if (!nopin_requester_open(qp, &pkt))
 		return false;
-	}
-	nopin_requester_transmit(qp, skb, &pkt);
+	nopin_requester_close(qp, &pkt);
 	nopin_reads_push(&sq->reads, sq->next_psn);
 	nopin_requester_advance(qp, wqe, sq->next_psn);
 	return true;

@@ -160,23 +160,20 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
  * Keep a packet for later. When too many wait for one page, the peer is asked
  * to wait and to send them again: only then is anything sent twice.
  */
-static struct sk_buff *nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb)
+static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb)
 {
 	struct nopin_rq *rq = &qp->rq;
 
 	if (qp->state != IB_QPS_RTR && qp->state != IB_QPS_RTS &&
 	    qp->state != IB_QPS_SQD)
-		return skb;
+		return;
 	if (skb_queue_len(&rq->parked) < NOPIN_PARKED_MAX) {
-		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
-		nopin_park_skb(&rq->parked, skb);
-		return NULL;
-	}
-	if (rq->park.waiting && !rq->read.active && !rq->nak_sent) {
+		if (nopin_park_skb(&rq->parked, skb))
+			nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+	} else if (rq->park.waiting && !rq->read.active && !rq->nak_sent) {
 		nopin_responder_rnr(qp);
 		__skb_queue_purge(&rq->parked);
 	}
-	return skb;
 }
 
 /**
@@ -269,7 +266,7 @@ void nopin_responder_unlock(struct nopin_qp *qp)
  * nopin_responder_rx - take one packet for the responder
  * @qp: the QP
  * @net: the namespace that it arrived in
- * @skb: data at the BTH; consumed
+ * @skb: data at the BTH
  * @pkt: its headers
  *
  * Context: softirq.
@@ -282,15 +279,13 @@ void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
 	spin_lock_bh(&rq->lock);
 	if (!nopin_transport_admits(qp, net, skb)) {
 		spin_unlock_bh(&rq->lock);
-		kfree_skb(skb);
 		return;
 	}
 	if (nopin_responder_busy(rq) ||
 	    nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
-		skb = nopin_responder_keep(qp, skb);
+		nopin_responder_keep(qp, skb);
 	nopin_responder_resume(qp);
 	nopin_responder_unlock(qp);
-	nopin_net_consume(skb);
 }
 
 /**

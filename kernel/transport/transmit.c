@@ -3,7 +3,7 @@
 #include "transport/internal.h"
 
 /**
- * nopin_transmit_flush - send what nopin_transmit() has collected
+ * nopin_transmit_flush - send what nopin_transmit_end() has collected
  * @qp: the QP
  * @train: the half's
  *
@@ -22,27 +22,39 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
 }
 
 /**
- * nopin_transmit - send a packet, at the latest with nopin_transmit_flush()
+ * nopin_transmit_begin - begin a packet
  * @qp: the QP
  * @train: the half's
- * @skb: from nopin_net_alloc(), consumed
- * @pkt: its opcode, PSN and whatever goes with them
+ * @pkt: its opcode and payload_len
+ * @more: packets like this one that are expected to follow
+ *
+ * To be followed by nopin_transmit_end() or nopin_train_abandon().
+ *
+ * Context: the half's lock held, BH off.
+ * Return: where its payload goes, or NULL without memory.
+ */
+void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
+			   const struct nopin_pkt *pkt, u32 more)
+{
+	train->limit = NOPIN_BURST;
+	if (nopin_train_is_full(train, pkt))
+		nopin_transmit_flush(qp, train);
+	return nopin_train_open(train, pkt, more);
+}
+
+/**
+ * nopin_transmit_end - send a packet, at the latest with nopin_transmit_flush()
+ * @qp: the QP
+ * @train: the half's
+ * @pkt: now with its PSN and whatever else its opcode wants
  *
  * Context: the half's lock held, BH off.
  */
-void nopin_transmit(struct nopin_qp *qp, struct nopin_train *train,
-		    struct sk_buff *skb, struct nopin_pkt *pkt)
+void nopin_transmit_end(struct nopin_qp *qp, struct nopin_train *train,
+			struct nopin_pkt *pkt)
 {
-	int err;
-
 	pkt->pkey = NOPIN_DEFAULT_PKEY;
 	pkt->qpn = qp->attr.dest_qp_num;
-	train->limit = NOPIN_BURST;
-	err = nopin_train_add(train, &qp->route, skb, pkt);
-	if (err == -ENOSPC) {
-		nopin_transmit_flush(qp, train);
-		err = nopin_train_add(train, &qp->route, skb, pkt);
-	}
-	if (err) /* as if lost on the way */
+	if (nopin_train_close(train, &qp->route, pkt)) /* as if lost on the way */
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
 }

@@ -48,7 +48,7 @@ static bool nopin_transport_is_foreign(const struct nopin_qp *qp,
 /**
  * nopin_transport_rx - take a packet whose format and ICRC are right
  * @net: the namespace it arrived in
- * @skb: data at the BTH; consumed
+ * @skb: data at the BTH
  * @pkt: its headers
  *
  * Context: softirq.
@@ -63,18 +63,14 @@ void nopin_transport_rx(struct net *net, struct sk_buff *skb,
 		return;
 	}
 	qp = nopin_qp_lookup(pkt->qpn);
-	if (!qp) {
-		kfree_skb(skb);
+	if (!qp)
 		return;
-	}
-	if (nopin_transport_is_foreign(qp, pkt)) {
+	if (nopin_transport_is_foreign(qp, pkt))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
-		kfree_skb(skb);
-	} else if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE) {
+	else if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE)
 		nopin_completer_rx(qp, net, skb, pkt);
-	} else {
+	else
 		nopin_responder_rx(qp, net, skb, pkt);
-	}
 	nopin_qp_put(qp);
 }
 

@@ -12,42 +12,121 @@
 #include <linux/crc32.h>
 #include <linux/string.h>
 
-#include "wire/crc32.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
 
 #define NOPIN_ICRC_SEED	0xdebb20e3	/* ones, after eight bytes of ones */
 
+/* Lengths of the headers, and offsets of fields in them. */
 #define IPV4_LEN	20
-#define IPV4_TOS	1	/* offsets of the fields that do not count */
+#define IPV4_TOS	1
+#define IPV4_TOTAL	2	/* two bytes */
+#define IPV4_ID		4	/* two bytes */
 #define IPV4_TTL	8
 #define IPV4_CHECK	10	/* two bytes */
 
 #define IPV6_LEN	40
+#define IPV6_PAYLOAD	4	/* two bytes */
 #define IPV6_HOP_LIMIT	7	/* class and label: the 28 bits after the version */
 
 #define UDP_LEN		8
+#define UDP_LENGTH	4	/* two bytes */
 #define UDP_CHECK	6	/* two bytes */
 
 #define BTH_LEN		sizeof(struct nopin_bth)
 #define BTH_RESV8A	4	/* FECN, BECN and reserved bits */
 
-/* UDP header and BTH as they count. */
-static void nopin_icrc_mask_transport(u8 *masked, const void *udp)
+static void nopin_icrc_prepare_ipv4(u8 *masked, const void *ip)
 {
-	memcpy(masked, udp, UDP_LEN + BTH_LEN);
-	memset(masked + UDP_CHECK, 0xff, 2);
-	masked[UDP_LEN + BTH_RESV8A] = 0xff;
+	memcpy(masked, ip, IPV4_LEN);
+	masked[IPV4_TOS] = 0xff;
+	masked[IPV4_TTL] = 0xff;
+	memset(masked + IPV4_CHECK, 0xff, 2);
+}
+
+static void nopin_icrc_prepare_ipv6(u8 *masked, const void *ip)
+{
+	memcpy(masked, ip, IPV6_LEN);
+	masked[0] |= 0x0f;
+	memset(masked + 1, 0xff, 3);
+	masked[IPV6_HOP_LIMIT] = 0xff;
+}
+
+static void nopin_icrc_put(u8 *field, u16 value)
+{
+	field[0] = value >> 8;
+	field[1] = value;
+}
+
+static u8 *nopin_icrc_udp(struct nopin_icrc *icrc)
+{
+	return icrc->masked + (icrc->ipv4 ? IPV4_LEN : IPV6_LEN);
+}
+
+/**
+ * nopin_icrc_prepare - take in the IP and UDP headers of a packet
+ * @icrc: receives what counts of them
+ * @ip: the IPv4 header, 20 bytes without options, or the IPv6 header, 40 bytes
+ * @udp: the UDP header
+ *
+ * Context: any.
+ */
+void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp)
+{
+	icrc->ipv4 = *(const u8 *)ip >> 4 == 4;
+	if (icrc->ipv4)
+		nopin_icrc_prepare_ipv4(icrc->masked, ip);
+	else
+		nopin_icrc_prepare_ipv6(icrc->masked, ip);
+	memcpy(nopin_icrc_udp(icrc), udp, UDP_LEN);
+	memset(nopin_icrc_udp(icrc) + UDP_CHECK, 0xff, 2);
+}
+
+/**
+ * nopin_icrc_resize - the same headers, of a packet of another length
+ * @icrc: from nopin_icrc_prepare()
+ * @len: bytes of the packet from the UDP header on
+ *
+ * Context: any.
+ */
+void nopin_icrc_resize(struct nopin_icrc *icrc, size_t len)
+{
+	if (icrc->ipv4)
+		nopin_icrc_put(icrc->masked + IPV4_TOTAL, IPV4_LEN + len);
+	else
+		nopin_icrc_put(icrc->masked + IPV6_PAYLOAD, len);
+	nopin_icrc_put(nopin_icrc_udp(icrc) + UDP_LENGTH, len);
+}
+
+/**
+ * nopin_icrc_next - the same headers, of the next packet in a row
+ * @icrc: from nopin_icrc_prepare()
+ *
+ * Context: any.
+ */
+void nopin_icrc_next(struct nopin_icrc *icrc)
+{
+	u8 *id = icrc->masked + IPV4_ID;
+
+	if (icrc->ipv4)
+		nopin_icrc_put(id, (id[0] << 8 | id[1]) + 1);
 }
 
 /*
- * The masked headers lie in a copy, at whose end there is room for what follows
- * them: so all of a packet but a short one is computed in one go.
+ * With what counts of the BTH and the first bytes behind it there are as many
+ * masked ones as the CRC takes in at once: so all of a packet but a short one is
+ * computed in one go. @filled is a constant to the compiler.
  */
-static u32 nopin_icrc_headers(u8 *masked, size_t filled, const void *next, size_t len)
+static __always_inline u32 nopin_icrc_headers(u8 *masked, size_t filled,
+					      const void *bth, size_t len)
 {
-	size_t room = NOPIN_CRC32_HEAD - filled;
+	const void *next = bth + BTH_LEN;
+	size_t room = NOPIN_CRC32_HEAD - filled - BTH_LEN;
 
+	memcpy(masked + filled, bth, BTH_LEN);
+	masked[filled + BTH_RESV8A] = 0xff;
+	filled += BTH_LEN;
+	len -= BTH_LEN;
 	if (len < room)
 		return crc32_le(crc32_le(NOPIN_ICRC_SEED, masked, filled), next, len);
 	memcpy(masked + filled, next, room);
@@ -55,47 +134,19 @@ static u32 nopin_icrc_headers(u8 *masked, size_t filled, const void *next, size_
 }
 
 /**
- * nopin_icrc_begin_ipv4 - the running CRC of the beginning of an IPv4 packet
- * @ip: the IPv4 header, 20 bytes without options; id and total length set
- * @udp: the UDP header, the BTH, and what follows them in memory
- * @len: bytes at @udp, at least those of the two headers
+ * nopin_icrc_begin - the running CRC of the beginning of a packet
+ * @icrc: its IP and UDP headers
+ * @bth: the BTH, and what follows it in memory
+ * @len: bytes at @bth, at least those of the BTH
  *
  * Return: the running CRC, to be continued at the byte after these.
  * Context: any.
  */
-u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, size_t len)
+u32 nopin_icrc_begin(struct nopin_icrc *icrc, const void *bth, size_t len)
 {
-	u8 masked[NOPIN_CRC32_HEAD];
-
-	memcpy(masked, ip, IPV4_LEN);
-	masked[IPV4_TOS] = 0xff;
-	masked[IPV4_TTL] = 0xff;
-	memset(masked + IPV4_CHECK, 0xff, 2);
-	nopin_icrc_mask_transport(masked + IPV4_LEN, udp);
-	return nopin_icrc_headers(masked, IPV4_LEN + UDP_LEN + BTH_LEN,
-				  udp + UDP_LEN + BTH_LEN, len - UDP_LEN - BTH_LEN);
-}
-
-/**
- * nopin_icrc_begin_ipv6 - the running CRC of the beginning of an IPv6 packet
- * @ip: the IPv6 header, 40 bytes; payload length set
- * @udp: the UDP header, the BTH, and what follows them in memory
- * @len: bytes at @udp, at least those of the two headers
- *
- * Return: the running CRC, to be continued at the byte after these.
- * Context: any.
- */
-u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, size_t len)
-{
-	u8 masked[NOPIN_CRC32_HEAD];
-
-	memcpy(masked, ip, IPV6_LEN);
-	masked[0] |= 0x0f;
-	memset(masked + 1, 0xff, 3);
-	masked[IPV6_HOP_LIMIT] = 0xff;
-	nopin_icrc_mask_transport(masked + IPV6_LEN, udp);
-	return nopin_icrc_headers(masked, IPV6_LEN + UDP_LEN + BTH_LEN,
-				  udp + UDP_LEN + BTH_LEN, len - UDP_LEN - BTH_LEN);
+	if (icrc->ipv4)
+		return nopin_icrc_headers(icrc->masked, IPV4_LEN + UDP_LEN, bth, len);
+	return nopin_icrc_headers(icrc->masked, IPV6_LEN + UDP_LEN, bth, len);
 }
 
 /**

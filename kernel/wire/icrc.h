@@ -5,8 +5,22 @@
 
 #include <linux/types.h>
 
-u32 nopin_icrc_begin_ipv4(const void *ip, const void *udp, size_t len);
-u32 nopin_icrc_begin_ipv6(const void *ip, const void *udp, size_t len);
+#include "wire/crc32.h"
+
+/**
+ * struct nopin_icrc - what counts of the IP and UDP headers of a packet
+ * @masked: the two headers, and room for what follows them
+ * @ipv4: the first is an IPv4 header, else IPv6
+ */
+struct nopin_icrc {
+	u8 masked[NOPIN_CRC32_HEAD];
+	bool ipv4;
+};
+
+void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp);
+void nopin_icrc_resize(struct nopin_icrc *icrc, size_t len);
+void nopin_icrc_next(struct nopin_icrc *icrc);
+u32 nopin_icrc_begin(struct nopin_icrc *icrc, const void *bth, size_t len);
 u32 nopin_icrc_update(u32 crc, const void *data, size_t len);
 __le32 nopin_icrc_end(u32 crc);
 

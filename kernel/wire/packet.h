@@ -82,6 +82,13 @@ static inline const struct nopin_opcode_info *nopin_pkt_op(const struct nopin_pk
 	return &nopin_opcodes[pkt->opcode];
 }
 
+/* Bytes from the BTH to the ICRC, of a packet with this opcode and payload. */
+static inline size_t nopin_pkt_len(const struct nopin_pkt *pkt)
+{
+	return nopin_pkt_op(pkt)->hdr_len + pkt->payload_len +
+	       (-pkt->payload_len & 3) + NOPIN_ICRC_LEN;
+}
+
 int nopin_pkt_parse(struct nopin_pkt *pkt, const void *data, size_t avail,
 		    size_t len);
 size_t nopin_pkt_build(struct nopin_pkt *pkt, void *data);

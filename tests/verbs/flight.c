@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Many requests in flight: mixtures, order, fences, signals, queue limits. */
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "rc.h"
 
@@ -55,13 +56,13 @@ static void expect_atomic(struct flow *flow, struct rc_wr *wr, size_t off)
 }
 
 /* Slot @i holds one request; what it should do is done to the shadows. */
-static void fill_slot(struct flow *flow, int i)
+static void fill_slot(struct flow *flow, int i, const struct rc_op *op, size_t len)
 {
-	const struct rc_op *op = &rc_ops[rc_below(RC_OPS)];
-	size_t len = op->atomic ? 8 : rc_length(SLOT - 16, 1024);
 	size_t off = i * SLOT + (-flow->remote->iova & 7);
 	struct rc_wr *wr = &flow->wr[i];
 
+	if (!op->atomic)
+		off += rc_below(SLOT - 16 - len + 1);
 	rc_wr_init(wr, op->op, i);
 	rc_wr_local(wr, flow->local, off, len);
 	wr->wr.send_flags = 0;
@@ -101,8 +102,11 @@ static void flow_post(struct flow *flow)
 {
 	int next;
 
-	for (int i = 0; i < SLOTS; i++)
-		fill_slot(flow, i);
+	for (int i = 0; i < SLOTS; i++) {
+		const struct rc_op *op = &rc_ops[rc_below(RC_OPS)];
+
+		fill_slot(flow, i, op, op->atomic ? 8 : rc_length(SLOT - 16, 1024));
+	}
 	for (int i = 0; i < SLOTS; i = next) {
 		next = i + 1 + rc_below(16);
 		next = next < SLOTS ? next : SLOTS;
@@ -145,6 +149,57 @@ static void storm(const void *arg)
 		flow_init(&back, &pair->b, &pair->a, kind, kind);
 		flow_post(&there);
 		flow_post(&back);
+		flow_finish(&there);
+		flow_finish(&back);
+	}
+}
+
+/* --- small requests, posted together --- */
+
+/* Take the target's pages away: what comes first waits, the rest behind it. */
+static void chill(struct flow *flow)
+{
+	uintptr_t from = ((uintptr_t)flow->remote->addr + 4095) & ~4095UL;
+	uintptr_t to = ((uintptr_t)flow->remote->addr + ARENA) & ~4095UL;
+
+	rc_ok(madvise((void *)from, to - from, MADV_DONTNEED));
+	memset(flow->want_remote + (from - (uintptr_t)flow->remote->addr), 0, to - from);
+}
+
+/* Runs of requests that are alike, all in one chain: they share packets' buffers. */
+static void small_post(struct flow *flow)
+{
+	int run;
+
+	for (int i = 0; i < SLOTS; i += run) {
+		const struct rc_op *op = &rc_ops[rc_below(RC_OPS)];
+		size_t len = op->atomic ? 8 : rc_below(300);
+
+		run = 1 + rc_below(SLOTS - i);
+		for (int j = i; j < i + run; j++)
+			fill_slot(flow, j, op, len);
+	}
+	post_chain(flow, 0, SLOTS);
+}
+
+static void small(const void *arg)
+{
+	enum rc_kind kind = *(const enum rc_kind *)arg;
+	struct rc_pair *pair;
+	struct flow there, back;
+
+	rc_need_kind(rc_dev(0), kind, 0x1f);
+	rc_need_kind(rc_dev(1), kind, 0x1f);
+	pair = rc_pair();
+	flow_init(&there, &pair->a, &pair->b, kind, kind);
+	flow_init(&back, &pair->b, &pair->a, kind, kind);
+	for (unsigned int i = 0; i < 40 * rc_opts.rounds; i++) {
+		there.recvs = 0;
+		back.recvs = 0;
+		if (kind != RC_PINNED && rc_chance(50))
+			chill(&there);
+		small_post(&there);
+		small_post(&back);
 		flow_finish(&there);
 		flow_finish(&back);
 	}
@@ -429,6 +484,8 @@ static void add_tests(void)
 {
 	for (int i = 0; i < RC_KINDS; i++)
 		rc_test(storm, &kinds[i], "storm_%s", rc_kind_name[i]);
+	for (int i = 0; i < RC_KINDS; i++)
+		rc_test(small, &kinds[i], "small_%s", rc_kind_name[i]);
 	RC_TEST(fence);
 	RC_TEST(write_then_send);
 	RC_TEST(write_poll_memory);

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 """Checks a capture of RoCEv2 traffic, packet by packet.
 
-usage: wire.py CAPTURE WORDS
+usage: wire.py CAPTURE WORDS [packed]
 
 tshark decodes it: every packet as InfiniBand, none malformed, and every kind that
-is wanted is there. Every ICRC is computed again from the specification (InfiniBand
-architecture, annex A17), and by scapy's contrib.roce where that can, over IPv4.
-Prints PASS, FAIL and SKIP lines; WORDS end their names.
+is wanted is there; or, with "packed", packets that were packed in one buffer and
+taken apart by the stack: those have UDP checksums, which are right. Every ICRC is
+computed again from the specification (InfiniBand architecture, annex A17), and by
+scapy's contrib.roce where that can, over IPv4. Prints PASS, FAIL and SKIP lines;
+WORDS end their names.
 """
 import collections
 import subprocess
@@ -30,7 +32,8 @@ SYNDROMES = {0: 'ACK', 1: 'RNR NAK', 3: 'NAK'}
 AETH_OPCODES = (13, 15, 16, 17, 18)
 
 FIELDS = ['frame.number', 'frame.protocols', '_ws.malformed', '_ws.expert.message',
-          'infiniband.bth.opcode', 'infiniband.invariant.crc']
+          'infiniband.bth.opcode', 'infiniband.invariant.crc',
+          'udp.checksum', 'udp.checksum.status']
 
 failures = 0
 
@@ -52,7 +55,8 @@ def heuristics():
 
 
 def tshark(path):
-    command = ['tshark', '-n', '-r', path, '-T', 'fields', '-E', 'separator=/t']
+    command = ['tshark', '-n', '-r', path, '-T', 'fields', '-E', 'separator=/t',
+               '-o', 'udp.check_checksum:TRUE']
     for guess in heuristics():
         command += ['--disable-protocol', guess]
     for field in FIELDS:
@@ -152,6 +156,17 @@ def check_kinds(packets):
             say('FAIL', f'captured syndrome {name}', 'never')
 
 
+def check_packed(rows):
+    packed = [r for r in rows if int(r['udp.checksum'], 16)]
+    wrong = [r['frame.number'] for r in packed
+             if r['udp.checksum.status'] not in ('1', 'Good')]
+    if not packed or wrong:
+        say('FAIL', 'UDP checksums of packed packets',
+            f'wrong in frames {wrong[:10]}' if packed else 'there are none')
+    else:
+        say('PASS', f'UDP checksums of packed packets ({len(packed)})')
+
+
 def check_icrc(packets):
     by_spec = [n for n, p in enumerate(packets, 1) if icrc(p) != p[-4:]]
     if by_spec:
@@ -177,7 +192,10 @@ def main():
         say('FAIL', 'capture', f'{len(packets)} packets, {len(rows)} by tshark')
         return 1
     check_decoding(rows)
-    check_kinds(packets)
+    if sys.argv[3:] == ['packed']:
+        check_packed(rows)
+    else:
+        check_kinds(packets)
     check_icrc(packets)
     return 1 if failures else 0
 
