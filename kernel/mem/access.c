@@ -107,7 +107,7 @@ static int nopin_region_open(const struct nopin_region *region, u64 va, size_t l
 static int nopin_region_visit(struct nopin_region *region, u64 va, size_t len,
 			      enum nopin_access access, nopin_view_fn fn, void *ctx)
 {
-	struct nopin_view view;
+	struct nopin_view view __uninitialized; /* by nopin_view_init(), as needed */
 	size_t off;
 	int ret;
 

@@ -57,11 +57,12 @@ void nopin_route_destroy(struct nopin_route *route)
  */
 bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb)
 {
-	struct in6_addr saddr, daddr;
-
-	nopin_net_addresses(skb, &saddr, &daddr);
-	return ipv6_addr_equal(&saddr, &route->daddr) &&
-	       ipv6_addr_equal(&daddr, &route->saddr);
+	if (ip_hdr(skb)->version == 4)
+		return nopin_route_is_ipv4(route) &&
+		       ip_hdr(skb)->saddr == nopin_route_daddr4(route) &&
+		       ip_hdr(skb)->daddr == nopin_route_saddr4(route);
+	return ipv6_addr_equal(&ipv6_hdr(skb)->saddr, &route->daddr) &&
+	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr, &route->saddr);
 }
 
 /*

@@ -22,6 +22,21 @@ static u32 nopin_swqe_wc_opcode(const struct nopin_swqe *wqe)
 	return nopin_wc_opcodes[wqe->opcode];
 }
 
+static void nopin_swqe_tell(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+			    enum ib_wc_status status)
+{
+	struct nopin_cqe cqe = {
+		.wr_id = wqe->wr_id,
+		.status = status,
+		.opcode = nopin_swqe_wc_opcode(wqe),
+		.qp_num = qp->ibqp.qp_num,
+		.byte_len = wqe->length,
+	};
+
+	nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp,
+		      status != IB_WC_SUCCESS);
+}
+
 /**
  * nopin_sq_complete - end the oldest request in flight
  * @qp: the QP
@@ -33,23 +48,13 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
 {
 	struct nopin_sq *sq = &qp->sq;
 	const struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->queue.index);
-	struct nopin_cqe cqe = {
-		.wr_id = wqe->wr_id,
-		.status = status,
-		.opcode = nopin_swqe_wc_opcode(wqe),
-		.qp_num = qp->ibqp.qp_num,
-		.byte_len = wqe->length,
-	};
-
-	bool tell = status != IB_WC_SUCCESS || qp->sq_sig_all ||
-		    wqe->flags & NOPIN_SEND_SIGNALED;
 
 	lockdep_assert_held(&sq->lock);
 	/* Who sees the completion may count on the room that it made. */
 	nopin_queue_consume(&sq->queue, 1);
-	if (tell)
-		nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp,
-			      status != IB_WC_SUCCESS);
+	if (status != IB_WC_SUCCESS || qp->sq_sig_all ||
+	    wqe->flags & NOPIN_SEND_SIGNALED)
+		nopin_swqe_tell(qp, wqe, status);
 }
 
 /**

@@ -85,7 +85,7 @@ static int nopin_swqe_set_length(struct nopin_swqe *swqe)
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap)
 {
-	struct nopin_send_wqe head;
+	struct nopin_send_wqe head __uninitialized;
 	int err;
 
 	memcpy(&head, entry, sizeof(head));

@@ -131,16 +131,21 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 	return nopin_execute_advance(qp, in, flags);
 }
 
-/* The first packet of a WRITE: may the whole message go where it says? */
+/*
+ * The first packet of a WRITE: may the whole message go where it says? If there is
+ * no more to it than the access that comes next, that will tell.
+ */
 static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
-						    const struct nopin_pkt *pkt)
+						    const struct nopin_pkt *pkt,
+						    u16 flags)
 {
+	bool judge_now = !(flags & NOPIN_OP_LAST) || flags & NOPIN_OP_IMM;
 	struct nopin_rq *rq = &qp->rq;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
 	    pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
-	if (pkt->dma_len &&
+	if (judge_now && pkt->dma_len &&
 	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
 			       IB_ACCESS_REMOTE_WRITE))
 		return NOPIN_ACCESS_ERROR;
@@ -169,7 +174,7 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 	int err = 0;
 
 	if (flags & NOPIN_OP_FIRST)
-		verdict = nopin_execute_begin_write(qp, in->pkt);
+		verdict = nopin_execute_begin_write(qp, in->pkt, flags);
 	if (verdict != NOPIN_DONE)
 		return verdict;
 	if (!nopin_execute_write_fits(rq, in->pkt, flags))

@@ -88,8 +88,8 @@ int nopin_park_init(void);
 void nopin_park_exit(void);
 
 /* requester.c */
-struct nopin_pkt nopin_requester_describe(const struct nopin_swqe *wqe, u32 offset,
-					  u32 len);
+void nopin_requester_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
+			      u32 offset, u32 len);
 bool nopin_requester_run(struct nopin_qp *qp);
 void nopin_requester_continue(struct nopin_qp *qp);
 void nopin_requester_rewind(struct nopin_qp *qp);

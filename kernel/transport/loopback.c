@@ -163,7 +163,7 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
 					      u32 packets, u32 offset, u32 len)
 {
 	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
-	struct nopin_pkt pkt = nopin_requester_describe(wqe, offset, len);
+	struct nopin_pkt pkt = { .psn = qp->sq.next_psn };
 	struct nopin_inbound in = {
 		.pkt = &pkt,
 		.packets = packets,
@@ -173,7 +173,7 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
 		.park = &qp->sq.park,
 	};
 
-	pkt.psn = qp->sq.next_psn;
+	nopin_requester_describe(&pkt, wqe, offset, len);
 	return nopin_execute_data(peer, &in);
 }
 

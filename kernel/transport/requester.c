@@ -163,24 +163,31 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 	return NULL;
 }
 
-/* What the program names of its own is judged before the peer sees anything. */
+/*
+ * What the program names of its own is judged before the peer sees anything. For
+ * a packet that is all of its message, gathering it does that.
+ */
 static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
-					       const struct nopin_swqe *wqe)
+					       const struct nopin_swqe *wqe,
+					       bool loopback)
 {
 	bool asks = nopin_wr_is_read(wqe->opcode) || nopin_wr_is_atomic(wqe->opcode);
 	int rights = asks ? IB_ACCESS_LOCAL_WRITE : 0;
 
 	if (asks && !qp->sq.reads.size)
 		return IB_WC_LOC_QP_OP_ERR;
+	if (!asks && !loopback && wqe->length <= qp->mtu)
+		return IB_WC_SUCCESS;
 	if (nopin_sges_check(qp->ibqp.pd, wqe->sge, wqe->num_sge, rights))
 		return IB_WC_LOC_PROT_ERR;
 	return IB_WC_SUCCESS;
 }
 
 /* Give a request its PSNs. False: it cannot begin now, or ever. */
-static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
+static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe,
+				  bool loopback)
 {
-	enum ib_wc_status status = nopin_requester_check(qp, wqe);
+	enum ib_wc_status status = nopin_requester_check(qp, wqe, loopback);
 	struct nopin_sq *sq = &qp->sq;
 	u32 packets;
 
@@ -216,7 +223,7 @@ static void nopin_requester_advance(struct nopin_qp *qp, const struct nopin_swqe
 static void *nopin_requester_open(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	struct nopin_sq *sq = &qp->sq;
-	u32 more = max(nopin_sq_waiting(sq), 0);
+	u32 more = sq->train.packets ? 0 : max(nopin_sq_waiting(sq), 0);
 	void *payload = nopin_transmit_begin(qp, &sq->train, pkt, more);
 
 	if (!payload)
@@ -267,28 +274,26 @@ static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *
 
 /**
  * nopin_requester_describe - the headers of a piece of a SEND or WRITE
+ * @pkt: gets those that follow from the request
  * @wqe: the request
  * @offset: of the piece in the message, in bytes
  * @len: of the piece
  *
  * Context: any.
- * Return: the headers that follow from the request; the rest is zero.
  */
-struct nopin_pkt nopin_requester_describe(const struct nopin_swqe *wqe, u32 offset,
-					  u32 len)
+void nopin_requester_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
+			      u32 offset, u32 len)
 {
 	bool last = offset + len == wqe->length;
 	u32 place = (offset ? 0 : 1) | (last ? 2 : 0);
 
-	return (struct nopin_pkt){
-		.opcode = nopin_request_opcodes[wqe->opcode][place],
-		.payload_len = len,
-		.remote_addr = wqe->remote_addr,
-		.rkey = wqe->rkey,
-		.dma_len = wqe->length,
-		.imm_data = wqe->imm_data,
-		.solicited = last && wqe->flags & NOPIN_SEND_SOLICITED,
-	};
+	pkt->opcode = nopin_request_opcodes[wqe->opcode][place];
+	pkt->payload_len = len;
+	pkt->remote_addr = wqe->remote_addr;
+	pkt->rkey = wqe->rkey;
+	pkt->dma_len = wqe->length;
+	pkt->imm_data = wqe->imm_data;
+	pkt->solicited = last && wqe->flags & NOPIN_SEND_SOLICITED;
 }
 
 /* One packet of a SEND or WRITE. False: stop sending. */
@@ -299,12 +304,13 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 	bool last = sq->next_psn == wqe->last_psn;
 	u32 offset = index * qp->mtu;
 	u32 len = min(qp->mtu, wqe->length - offset);
-	struct nopin_pkt pkt = nopin_requester_describe(wqe, offset, len);
+	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
 	void *payload;
 	int err;
 
 	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
 		return false;
+	nopin_requester_describe(&pkt, wqe, offset, len);
 	payload = nopin_requester_open(qp, &pkt);
 	if (!payload)
 		return false;
@@ -385,7 +391,7 @@ static u32 nopin_requester_step(struct nopin_qp *qp, struct nopin_qp *peer)
 		return 0;
 	if (wqe->status != IB_WC_SUCCESS)
 		return nopin_requester_reject(qp, wqe, wqe->status);
-	if (!wqe->numbered && !nopin_requester_begin(qp, wqe))
+	if (!wqe->numbered && !nopin_requester_begin(qp, wqe, peer))
 		return 0;
 	if (peer && nopin_loopback_step(qp, peer, wqe, &packets))
 		return packets;
