@@ -34,9 +34,9 @@ static bool nopin_line_show(const struct nopin_line *line, u64 va, size_t len,
 	return true;
 }
 
-/* The pages of [va, va + len), all in this span, under its lock. */
-static bool nopin_span_show(const struct nopin_span *span, u64 va, size_t len,
-			    struct nopin_view *view)
+/* The pages of [va, va + len), all in this span. */
+static noinline bool nopin_span_show_pages(const struct nopin_span *span, u64 va,
+					   size_t len, struct nopin_view *view)
 {
 	size_t n;
 
@@ -50,6 +50,21 @@ static bool nopin_span_show(const struct nopin_span *span, u64 va, size_t len,
 				     va, n, view))
 			return false;
 	}
+	return true;
+}
+
+/* [va, va + len), all in this span, under its lock. Small messages need one page. */
+static bool nopin_span_show(const struct nopin_span *span, u64 va, size_t len,
+			    struct nopin_view *view)
+{
+	unsigned long entry;
+
+	if (offset_in_page(va) + len > PAGE_SIZE)
+		return nopin_span_show_pages(span, va, len, view);
+	entry = nopin_span_entry(span, nopin_span_page(va));
+	if (!nopin_entry_allows(entry, view->write))
+		return false;
+	nopin_view_add(view, nopin_entry_kaddr(entry) + offset_in_page(va), len);
 	return true;
 }
 
