@@ -3,10 +3,10 @@
  * Mirrors and their spans: who creates them, what empties them, when they go.
  *
  * Three parties change the set of spans. A fault inserts the span it needs; an
- * invalidation or the shrinker empties spans and marks them; the mirror's work
- * erases the marked ones. Removing an interval notifier waits for invalidations
- * in progress, so it can be done neither by them nor in reclaim, which they may
- * depend on: only the work does it.
+ * invalidation or the shrinker empties spans and marks them; a work of the
+ * mirror erases the marked ones. Removing an interval notifier waits for
+ * invalidations in progress, so it can be done neither by them nor in reclaim,
+ * which they may depend on: only works do it.
  */
 #include <linux/hashtable.h>
 #include <linux/sched/mm.h>
@@ -27,7 +27,7 @@ static struct workqueue_struct *nopin_mirror_wq;
 static struct kmem_cache *nopin_span_cache;
 
 /**
- * nopin_mirror_kick - let the work come by, no later than asked before
+ * nopin_mirror_kick - let the reaper come by, no later than asked before
  * @mirror: the mirror
  * @delay: in jiffies; 0 overrides a delay that is running
  *
@@ -36,13 +36,13 @@ static struct kmem_cache *nopin_span_cache;
 void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay)
 {
 	if (delay)
-		queue_delayed_work(nopin_mirror_wq, &mirror->work, delay);
+		queue_delayed_work(nopin_mirror_wq, &mirror->reap, delay);
 	else
-		mod_delayed_work(nopin_mirror_wq, &mirror->work, 0);
+		mod_delayed_work(nopin_mirror_wq, &mirror->reap, 0);
 }
 
 /**
- * nopin_span_mark - let the work look whether a span can go
+ * nopin_span_mark - let the reaper look whether a span can go
  * @mirror: the mirror
  * @index: of the span, which need not exist any more
  *
@@ -303,11 +303,16 @@ static void nopin_span_forget(struct nopin_span *span)
 	nopin_span_destroy(span);
 }
 
-static void nopin_mirror_reap(struct nopin_mirror *mirror)
+/* A work never runs twice at a time: a span that it looks at stays. */
+static void nopin_mirror_reap(struct work_struct *work)
 {
+	struct nopin_mirror *mirror =
+		container_of(to_delayed_work(work), struct nopin_mirror, reap);
 	struct nopin_span *span;
 	unsigned long index;
 
+	if (READ_ONCE(mirror->dying))
+		return;
 	xa_for_each_marked(&mirror->spans, index, span, NOPIN_SPAN_REAP) {
 		xa_clear_mark(&mirror->spans, index, NOPIN_SPAN_REAP);
 		if (nopin_span_kill(span, false))
@@ -316,10 +321,29 @@ static void nopin_mirror_reap(struct nopin_mirror *mirror)
 	}
 }
 
-static void nopin_mirror_free(struct nopin_mirror *mirror)
+/*
+ * Invalidations go on kicking the reaper until the last notifier is gone, but all
+ * that begins after @dying was set is over at once. So spans have one to free them
+ * at a time, and the memory goes when nobody can reach it:
+ *
+ *  last put                 end                           invalidation, reap
+ *  queue end
+ *  (no further access)      dying = true
+ *                           wait for reap
+ *                           remove the notifiers          kick
+ *                                                         dying: nothing to do
+ *                           (no further invalidation)
+ *                           wait for reap
+ *                           free
+ */
+static void nopin_mirror_end(struct work_struct *work)
 {
+	struct nopin_mirror *mirror = container_of(work, struct nopin_mirror, end);
 	struct nopin_span *span;
 	unsigned long index;
+
+	WRITE_ONCE(mirror->dying, true);
+	cancel_delayed_work_sync(&mirror->reap);
 
 	spin_lock(&nopin_mirrors_lock);
 	hash_del(&mirror->node);
@@ -331,36 +355,17 @@ static void nopin_mirror_free(struct nopin_mirror *mirror)
 		nopin_span_forget(span);
 		cond_resched();
 	}
-	/* Without notifiers nobody queues the work again; this is it running. */
-	cancel_delayed_work(&mirror->work);
+	cancel_delayed_work_sync(&mirror->reap);
 	xa_destroy(&mirror->spans);
 	mmdrop(mirror->mm);
 	kfree(mirror);
-}
-
-/*
- * The work is the only one that frees spans, the last of them included, and it
- * never runs twice at a time: a span that it looks at stays.
- */
-static void nopin_mirror_work(struct work_struct *work)
-{
-	struct nopin_mirror *mirror =
-		container_of(to_delayed_work(work), struct nopin_mirror, work);
-
-	/* Pairs with smp_store_release() in nopin_mirror_release(). */
-	if (smp_load_acquire(&mirror->dying))
-		nopin_mirror_free(mirror);
-	else
-		nopin_mirror_reap(mirror);
 }
 
 static void nopin_mirror_release(struct kref *ref)
 {
 	struct nopin_mirror *mirror = container_of(ref, struct nopin_mirror, ref);
 
-	/* Pairs with smp_load_acquire() in nopin_mirror_work(). */
-	smp_store_release(&mirror->dying, true);
-	nopin_mirror_kick(mirror, 0);
+	queue_work(nopin_mirror_wq, &mirror->end);
 }
 
 static struct nopin_mirror *nopin_mirror_alloc(struct mm_struct *mm)
@@ -374,7 +379,8 @@ static struct nopin_mirror *nopin_mirror_alloc(struct mm_struct *mm)
 	mmgrab(mm);
 	mirror->mm = mm;
 	xa_init_flags(&mirror->spans, XA_FLAGS_ACCOUNT);
-	INIT_DELAYED_WORK(&mirror->work, nopin_mirror_work);
+	INIT_DELAYED_WORK(&mirror->reap, nopin_mirror_reap);
+	INIT_WORK(&mirror->end, nopin_mirror_end);
 	nopin_watchers_init(&mirror->watchers);
 	return mirror;
 }

@@ -66,7 +66,7 @@ static bool nopin_span_try_empty(struct nopin_span *span)
 
 /*
  * Empty a span that nobody used since the last visit. The entries' memory is
- * free at once, the span itself when the work has come by. Reclaim may have
+ * free at once, the span itself when the reaper has come by. Reclaim may have
  * interrupted anything, so nothing is waited for.
  */
 static bool nopin_span_shrink(struct nopin_span *span)

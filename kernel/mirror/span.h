@@ -98,12 +98,13 @@ struct nopin_span {
  * struct nopin_mirror - the mirror of one address space
  * @ref: users; the last put may happen in any context
  * @mm: the address space; its struct is held, its users are not
- * @spans: by address >> NOPIN_SPAN_SHIFT. Inserted by faults, erased by @work
- *	only; read under RCU.
+ * @spans: by address >> NOPIN_SPAN_SHIFT. Inserted by faults, erased by @reap
+ *	and @end only; read under RCU.
  * @near: the spans that were faulted last, by the lowest bits of their index: an
  *	xarray of addresses has five levels. As @spans is inserted, erased and read
- * @work: reaps marked spans and, after the last put, everything
- * @dying: the last put has happened
+ * @reap: erases marked spans
+ * @end: takes everything down after the last put; nobody but the last put queues it
+ * @dying: @end is at it, there is nothing left for @reap
  * @node: in the table of mirrors, under its lock
  * @shrink: in the shrinker's list, under its lock
  * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
@@ -118,7 +119,8 @@ struct nopin_mirror {
 	struct mm_struct *mm;
 	struct xarray spans;
 	struct nopin_span __rcu *near[NOPIN_SPANS_NEAR];
-	struct delayed_work work;
+	struct delayed_work reap;
+	struct work_struct end;
 	bool dying;
 
 	struct hlist_node node;

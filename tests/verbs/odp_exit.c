@@ -413,8 +413,57 @@ static void error_in_fault(const void *arg)
 	odp_check(&b);
 }
 
+/* --- the last user --- */
+
+/* A device is opened, maps some memory, and @wait ns after that is gone closed. */
+static void last_user(struct ibv_device *device, size_t len, uint64_t wait)
+{
+	uint8_t *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ibv_context *ctx = ibv_open_device(device);
+	struct ibv_pd *pd = ctx ? ibv_alloc_pd(ctx) : NULL;
+	struct ibv_sge sge;
+	struct ibv_mr *mr;
+	uint64_t end;
+
+	rc_require(map != MAP_FAILED && pd, "mmap, open or alloc_pd: %s", strerror(errno));
+	mr = ibv_reg_mr(pd, map, len, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
+	rc_require(mr, "reg_mr: %s", strerror(errno));
+	sge = (struct ibv_sge){ (uintptr_t)map, 4096, mr->lkey };
+	rc_ok(ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			    IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	rc_ok(ibv_dereg_mr(mr));
+	rc_ok(ibv_dealloc_pd(pd));
+	rc_ok(munmap(map, len));
+	end = rc_now_ns() + wait;
+	while (rc_now_ns() < end)
+		;
+	rc_ok(ibv_close_device(ctx));
+}
+
+/*
+ * Unmapping memory wakes whoever takes down the tables of what is gone; closing the
+ * process's last device ends all of them. One meets the other at every point.
+ */
+static void last_user_after_unmap(const void *arg)
+{
+	struct ibv_device *device = rc_dev(0)->ctx->device;
+	int pid;
+
+	(void)arg;
+	rc_need_kind(rc_dev(0), RC_ODP, 0);
+	pid = rc_fork();
+	if (!pid) {
+		for (unsigned int i = 0; i < 500 * rc_opts.rounds; i++)
+			last_user(device, 4 * MIB, rc_below(300000));
+		_exit(EXIT_SUCCESS);
+	}
+	rc_require(!rc_wait_child(pid, 10 * rc_patience_ms()), "the child failed");
+}
+
 static void add_tests(void)
 {
+	RC_TEST(last_user_after_unmap);
 	odp_test(killed_in_fault, "killed_in_fault", ODP_RDMA_SIDES);
 	odp_test(out_of_memory, "out_of_memory", ODP_RDMA_SIDES);
 	odp_test(exit_with_faults_queued, "exit_with_faults_queued", ODP_RDMA_SIDES);
