@@ -24,7 +24,7 @@
 #define SLOW_PAGES	16UL
 #define SLOW_LEN	(SLOW_PAGES * PAGE)
 #define DELAY_MS	300	/* of a fault; several times the ACK timeout */
-#define ACK_TIMEOUT	14	/* 67 ms */
+#define ACK_TIMEOUT	15	/* 134 ms */
 #define SLACK_MS	400	/* for a machine that is busy or emulated */
 #define QPS_MAX		256
 
@@ -189,7 +189,7 @@ static void open_pairs(struct flooding *f, unsigned int n)
 	struct ibv_pd *near = NULL, *far = NULL;
 
 	attr.wr = 4;
-	attr.timeout = ACK_TIMEOUT + 1;
+	attr.timeout = ACK_TIMEOUT;
 	for (unsigned int i = 0; i < n; i++) {
 		struct rc_pair *pair = &f->pair[i];
 		struct rc_addr to_a, to_b;
