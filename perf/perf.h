@@ -97,7 +97,6 @@ int perf_link_open(struct perf_link *link);
 int perf_iwarp_connect(struct perf_link *link);
 int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec);
 void *perf_map(size_t len);
-uint64_t perf_drops(void);
 
 /* --- time --- */
 

@@ -48,25 +48,11 @@ void perf_round_init(struct perf_round *round, const struct perf_run *run,
 	}
 }
 
-/* Packets that the kernel dropped because a CPU's backlog was full. */
-uint64_t perf_drops(void)
-{
-	FILE *f = fopen("/proc/net/softnet_stat", "re");
-	unsigned int dropped;
-	uint64_t sum = 0;
-
-	while (f && fscanf(f, "%*x %x %*[^\n]", &dropped) == 1)
-		sum += dropped;
-	if (f)
-		fclose(f);
-	return sum;
-}
-
 static void take(struct perf_round *round, size_t i,
 		 int (*sample)(void *arg, size_t i, double *value), void *arg)
 {
 	struct perf_point *point = round->point[i];
-	uint64_t drops = perf_drops();
+	uint64_t drops = rc_backlog_drops();
 	double value;
 
 	if (!point || point->failed)
@@ -75,7 +61,7 @@ static void take(struct perf_round *round, size_t i,
 		perf_point_fail(point, perf_why());
 	else if (!stats_add(&point->samples, value))
 		perf_point_fail(point, "not a number");
-	point->drops += perf_drops() - drops;
+	point->drops += rc_backlog_drops() - drops;
 }
 
 static void size_text(char *text, size_t len, size_t size)

@@ -260,9 +260,10 @@ void rc_do(struct rc_end *end, enum ibv_wr_opcode op,
 	   const struct rc_mem *remote, size_t roff, size_t len,
 	   enum ibv_wc_status status);
 
-/* --- the process --- */
+/* --- the process and the machine --- */
 
 long rc_status_kib(const char *field);
+uint64_t rc_backlog_drops(void);
 int rc_fork(void);
 int rc_wait_child(int pid, unsigned int ms);
 

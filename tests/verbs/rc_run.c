@@ -337,6 +337,20 @@ long rc_status_kib(const char *field)
 	return value;
 }
 
+/* Packets that the kernel dropped because a CPU's backlog was full, of all CPUs. */
+uint64_t rc_backlog_drops(void)
+{
+	FILE *f = fopen("/proc/net/softnet_stat", "re");
+	unsigned int dropped;
+	uint64_t sum = 0;
+
+	rc_require(f, "/proc/net/softnet_stat: %s", strerror(errno));
+	while (fscanf(f, "%*x %x%*[^\n]", &dropped) == 1)
+		sum += dropped;
+	fclose(f);
+	return sum;
+}
+
 /*
  * A child that dies of its signals, where cmocka would make them failures of the
  * test and go on with the next one, in the child. It leaves by _exit().

@@ -143,24 +143,10 @@ static void small_beside_large(const void *arg)
 #define SENDS		24
 #define SEND_LEN	9000
 
-/* Packets lost to a full backlog, of all CPUs: the second column. */
-static unsigned long backlog_drops(void)
-{
-	FILE *file = fopen("/proc/net/softnet_stat", "r");
-	unsigned int dropped;
-	unsigned long sum = 0;
-
-	rc_require(file, "/proc/net/softnet_stat: %s", strerror(errno));
-	while (fscanf(file, "%*x %x%*[^\n]", &dropped) == 1)
-		sum += dropped;
-	fclose(file);
-	return sum;
-}
-
 /* All that many QPs send at once waits until it is asked for, one by one. */
 static void slow_receiver(const void *arg)
 {
-	unsigned long before = backlog_drops();
+	uint64_t before = rc_backlog_drops(), dropped;
 	struct rc_attr attr = rc_attr_default;
 	struct rc_mem *src[SENDERS], *dst[SENDERS];
 	struct rc_pair *pairs[SENDERS];
@@ -194,8 +180,9 @@ static void slow_receiver(const void *arg)
 		rc_require(!memcmp(src[i]->addr, dst[i]->addr, SENDS * SEND_LEN),
 			   "data of QP %d differ", i);
 	}
-	rc_require(backlog_drops() == before, "%lu packets were dropped at a full backlog",
-		   backlog_drops() - before);
+	dropped = rc_backlog_drops() - before;
+	rc_require(!dropped, "%llu packets were dropped at a full backlog",
+		   (unsigned long long)dropped);
 }
 
 /* --- at rest --- */
