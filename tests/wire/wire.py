@@ -45,7 +45,7 @@ def say(verdict, name, reason=''):
 
 
 def heuristics():
-    """tshark's guesses at what a payload may be; ours is random bytes."""
+    """tshark's guesses at what a payload may be, by protocol; ours is random bytes."""
     done = subprocess.run(['tshark', '-G', 'heuristic-decodes'], capture_output=True,
                           text=True, check=True)
     for line in done.stdout.splitlines():
@@ -56,7 +56,7 @@ def heuristics():
 
 def tshark(path):
     command = ['tshark', '-n', '-r', path, '-T', 'fields', '-E', 'separator=/t',
-               '-o', 'udp.check_checksum:TRUE']
+               '-o', 'udp.check_checksum:TRUE', '--disable-heuristic', 'eth_over_ib']
     for guess in heuristics():
         command += ['--disable-protocol', guess]
     for field in FIELDS:
