@@ -130,14 +130,18 @@ static unsigned long nopin_shrink_scan(struct shrinker *shrinker,
 	unsigned long nr = sc->nr_to_scan;
 	struct nopin_mirror *first = NULL;
 	struct nopin_mirror *mirror;
+	unsigned long before = nr;
 	unsigned long freed = 0;
 
-	while (nr) {
+	for (; nr; before = nr) {
 		mirror = nopin_shrink_next();
 		if (!mirror)
 			break;
 		freed += nopin_mirror_shrink(mirror, &nr);
 		nopin_mirror_put(mirror);
+		/* One without spans costs too: @first may be gone, and never come again. */
+		if (nr == before)
+			nr--;
 		/* Only compared: the list is a ring, this was its whole round. */
 		if (mirror == first)
 			break;
