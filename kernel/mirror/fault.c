@@ -382,7 +382,6 @@ int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
 	ret = nopin_fault_errno(ret);
 	kfree(fault.whole);
 
-	atomic64_add(fault.pages, &mirror->page_faults);
 	if (pages)
 		*pages += fault.pages;
 	trace_nopin_mirror_fault(mm, va, need, flags, fault.pages, ret);

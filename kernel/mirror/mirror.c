@@ -124,7 +124,6 @@ static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 
 	trace_nopin_mirror_invalidate(mirror->mm, range->start, range->end,
 				      range->event, dropped);
-	atomic64_add(dropped, &mirror->page_invalidations);
 	nopin_span_report(span, range, dropped);
 	if (empty) {
 		nopin_span_mark(mirror, span->index);
@@ -138,13 +137,6 @@ static const struct mmu_interval_notifier_ops nopin_span_ops = {
 	.invalidate = nopin_span_invalidate,
 };
 
-static void nopin_span_count(struct nopin_mirror *mirror, long n)
-{
-	nopin_shrink_count_spans(n);
-	atomic_long_add(n, &mirror->nr_spans);
-	atomic_long_add(n * (long)sizeof(struct nopin_span), &mirror->table_bytes);
-}
-
 static void nopin_span_free_rcu(struct rcu_head *rcu)
 {
 	kmem_cache_free(nopin_span_cache,
@@ -154,7 +146,7 @@ static void nopin_span_free_rcu(struct rcu_head *rcu)
 static void nopin_span_destroy(struct nopin_span *span)
 {
 	mmu_interval_notifier_remove(&span->notifier);
-	nopin_span_count(span->mirror, -1);
+	nopin_shrink_count_spans(-1);
 	call_rcu(&span->rcu, nopin_span_free_rcu);
 }
 
@@ -178,7 +170,7 @@ static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
 		kmem_cache_free(nopin_span_cache, span);
 		return ERR_PTR(ret);
 	}
-	nopin_span_count(mirror, 1);
+	nopin_shrink_count_spans(1);
 	return span;
 }
 
@@ -439,17 +431,6 @@ struct nopin_mirror *nopin_mirror_get_current(void)
 }
 
 /**
- * nopin_mirror_hold - take another reference
- * @mirror: the mirror, which the caller has a reference to
- *
- * Context: any.
- */
-void nopin_mirror_hold(struct nopin_mirror *mirror)
-{
-	kref_get(&mirror->ref);
-}
-
-/**
  * nopin_mirror_put - give a reference back
  * @mirror: the mirror
  *
@@ -509,22 +490,6 @@ int nopin_mirror_check_current(u64 va, u64 len, bool write)
 	allows = nopin_mm_allows(mm, va, va + len, write ? VM_READ | VM_WRITE : VM_READ);
 	mmap_read_unlock(mm);
 	return allows ? 0 : -EFAULT;
-}
-
-/**
- * nopin_mirror_usage - what a mirror did and what it costs
- * @mirror: the mirror
- * @usage: filled in; counters run on, the rest is as of now
- *
- * Context: any.
- */
-void nopin_mirror_usage(struct nopin_mirror *mirror,
-			struct nopin_mirror_usage *usage)
-{
-	usage->page_faults = atomic64_read(&mirror->page_faults);
-	usage->page_invalidations = atomic64_read(&mirror->page_invalidations);
-	usage->spans = atomic_long_read(&mirror->nr_spans);
-	usage->table_bytes = atomic_long_read(&mirror->table_bytes);
 }
 
 /**

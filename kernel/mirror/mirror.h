@@ -42,7 +42,6 @@ struct nopin_atomic {
 void nopin_atomic_apply(struct nopin_atomic *atomic, void *kaddr);
 
 struct nopin_mirror *nopin_mirror_get_current(void);
-void nopin_mirror_hold(struct nopin_mirror *mirror);
 void nopin_mirror_put(struct nopin_mirror *mirror);
 bool nopin_mirror_is_current(const struct nopin_mirror *mirror);
 int nopin_mirror_check_current(u64 va, u64 len, bool write);
@@ -57,16 +56,6 @@ int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 
 int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
 		       size_t want, unsigned int flags, u64 *pages);
-
-struct nopin_mirror_usage {
-	u64 page_faults;
-	u64 page_invalidations;
-	u64 spans;		/* now present */
-	u64 table_bytes;	/* memory of the spans now present */
-};
-
-void nopin_mirror_usage(struct nopin_mirror *mirror,
-			struct nopin_mirror_usage *usage);
 
 int nopin_mirror_init(void);
 void nopin_mirror_exit(void);

@@ -86,16 +86,9 @@ bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
 	return true;
 }
 
-static void nopin_span_account(struct nopin_span *span, long entries)
-{
-	atomic_long_add(entries * (long)sizeof(unsigned long),
-			&span->mirror->table_bytes);
-}
-
 static void nopin_line_free(struct nopin_span *span, unsigned int l)
 {
 	kfree(span->line[l].entry);
-	nopin_span_account(span, -(long)span->room[l]);
 	span->line[l].entry = NULL;
 	span->room[l] = 0;
 }
@@ -295,7 +288,6 @@ static void nopin_line_adopt(struct nopin_span *span, unsigned int l,
 			     struct nopin_room *room)
 {
 	kfree(span->line[l].entry);
-	nopin_span_account(span, (long)room->room[l] - span->room[l]);
 	span->line[l].entry = room->entry[l];
 	span->room[l] = room->room[l];
 	room->entry[l] = NULL;

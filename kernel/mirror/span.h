@@ -108,11 +108,7 @@ struct nopin_span {
  * @node: in the table of mirrors, under its lock
  * @shrink: in the shrinker's list, under its lock
  * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
- * @page_faults: pages that faults made present
- * @page_invalidations: pages that the mm took away
  * @watchers: who wants to know from which range
- * @nr_spans: spans now in existence
- * @table_bytes: their memory
  */
 struct nopin_mirror {
 	struct kref ref;
@@ -127,11 +123,7 @@ struct nopin_mirror {
 	struct list_head shrink;
 	unsigned long shrink_hand;
 
-	atomic64_t page_faults;
-	atomic64_t page_invalidations;
 	struct nopin_watchers watchers;
-	atomic_long_t nr_spans;
-	atomic_long_t table_bytes;
 };
 
 /**
