@@ -251,7 +251,11 @@ void nopin_span_put(struct nopin_span *span)
 
 	rcu_read_lock();
 	refcount_dec(&span->users);
-	/* From here on the span may go at any time, but for RCU. */
+	/*
+	 * From here on the span may go at any time, but for RCU. Who emptied it before
+	 * may have met us as its user: then it is ours to mark.
+	 */
+	smp_mb__after_atomic();
 	idle = !READ_ONCE(span->present);
 	rcu_read_unlock();
 	if (idle) {

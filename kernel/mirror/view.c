@@ -25,12 +25,13 @@ static inline void nopin_memcpy(void *to, const void *from, size_t len)
 
 static void nopin_view_flush(const struct nopin_view *view)
 {
-	unsigned int i;
-	size_t off;
+	const struct nopin_run *run;
+	const void *page;
 
-	for (i = 0; i < view->runs; i++)
-		for (off = 0; off < view->run[i].len; off += PAGE_SIZE)
-			flush_dcache_page(virt_to_page(view->run[i].kaddr + off));
+	for (run = view->run; run < view->run + view->runs; run++)
+		for (page = PTR_ALIGN_DOWN(run->kaddr, PAGE_SIZE);
+		     page < run->kaddr + run->len; page += PAGE_SIZE)
+			flush_dcache_page(virt_to_page(page));
 }
 
 /**
