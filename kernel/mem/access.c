@@ -72,11 +72,13 @@ static struct nopin_region *nopin_region_enter(struct ib_pd *pd, u32 key, u64 io
 static void nopin_region_miss(struct nopin_region *region, u64 va, size_t len,
 			      enum nopin_access access, struct nopin_miss *miss)
 {
+	u64 inside = region->length - (va - region->va);
+
 	nopin_region_get(region);
 	miss->region = region;
 	miss->va = va;
 	miss->need = len;
-	miss->want = len;
+	miss->want = max_t(u64, len, min3((u64)miss->want, inside, (u64)NOPIN_MISS_MAX));
 	miss->access = access;
 }
 
@@ -133,7 +135,8 @@ static int nopin_region_visit(struct nopin_region *region, u64 va, size_t len,
  * @access: what @fn does
  * @fn: called for each view, in order
  * @ctx: passed to @fn
- * @miss: filled in, with a reference, on -EAGAIN only
+ * @miss: its @want says how far the message goes on from @iova; filled in, with a
+ *	reference, on -EAGAIN only
  *
  * Return: 0, an error as at the top of this file, or what @fn returned, which is
  *	not to be -EAGAIN. On -EAGAIN and -EFAULT views before the page may have
@@ -229,24 +232,6 @@ int nopin_region_check(struct ib_pd *pd, u32 key, u64 iova, u64 len, int rights)
 bool nopin_miss_is_current(const struct nopin_miss *miss)
 {
 	return nopin_region_is_current(miss->region);
-}
-
-/**
- * nopin_miss_widen - get the rest of the message in the same sleep
- * @miss: the miss
- * @remaining: bytes from the first needed one that will be accessed soon
- *
- * Bounded by NOPIN_MISS_MAX and by the end of the region.
- *
- * Context: any.
- */
-void nopin_miss_widen(struct nopin_miss *miss, u64 remaining)
-{
-	struct nopin_region *region = miss->region;
-	u64 inside = region->length - (miss->va - region->va);
-	u64 want = min3(remaining, inside, (u64)NOPIN_MISS_MAX);
-
-	miss->want = max_t(u64, miss->want, want);
 }
 
 /**

@@ -70,7 +70,8 @@ static inline struct nopin_region *to_nopin_region(struct ib_mr *ibmr)
  * @region: holds a reference, NULL: no miss
  * @va: user address of the first byte that is needed
  * @need: bytes that the access needs, from @va
- * @want: bytes worth having at the same time, at least @need
+ * @want: bytes worth having at the same time, at least @need; before the access, how
+ *	many the message is going to access from its first byte on, as far as is known
  * @access: what the access will do
  */
 struct nopin_miss {
@@ -108,7 +109,6 @@ int nopin_region_atomic(struct ib_pd *pd, u32 key, u64 iova,
 int nopin_region_check(struct ib_pd *pd, u32 key, u64 iova, u64 len, int rights);
 
 bool nopin_miss_is_current(const struct nopin_miss *miss);
-void nopin_miss_widen(struct nopin_miss *miss, u64 remaining);
 int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages);
 void nopin_miss_drop(struct nopin_miss *miss);
 

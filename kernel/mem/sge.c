@@ -72,8 +72,9 @@ static int nopin_sge_access(struct ib_pd *pd, const struct nopin_sge *sge,
 	/* The sum may wrap; the region's own range check rejects what does. */
 	ret = nopin_region_access(pd, sge->lkey, sge->addr + skip, len, rights,
 				  access, nopin_sge_view, shift, miss);
+	/* What comes next is in another element, not behind this one. */
 	if (ret == -EAGAIN)
-		nopin_miss_widen(miss, sge->length - skip);
+		miss->want = min_t(size_t, miss->want, sge->length - skip);
 	return ret;
 }
 
@@ -87,7 +88,7 @@ static int nopin_sge_access(struct ib_pd *pd, const struct nopin_sge *sge,
  * @access: NOPIN_WRITE needs IB_ACCESS_LOCAL_WRITE, NOPIN_READ no right
  * @fn: called for each view, in order; its distances count from @offset
  * @ctx: passed to @fn
- * @miss: filled in on -EAGAIN only, with the rest of the element wanted too
+ * @miss: as for nopin_region_access(), but nothing behind the element is wanted
  *
  * Return: 0; -ERANGE also when the list ends before the part does; otherwise as
  *	nopin_region_access().
@@ -112,6 +113,7 @@ int nopin_sges_access(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 		ret = nopin_sge_access(pd, &sges[i], offset, n, access, &shift, miss);
 		if (ret)
 			return ret;
+		miss->want -= min(miss->want, n);
 		shift.base += n;
 		len -= n;
 		offset = 0;

@@ -67,25 +67,33 @@ static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 {
 	struct vm_area_struct *vma;
 
-	if (!(fault->flags & NOPIN_FAULT_PROMPT) || va < fault->prompt_end)
+	if (va < fault->prompt_end)
 		return true;
 	vma = vma_lookup(fault->mirror->mm, va);
 	fault->prompt_end = vma && !userfaultfd_armed(vma) ? vma->vm_end : 0;
 	return !vma || fault->prompt_end; /* no mapping is a prompt error */
 }
 
-/* As if the CPU took the fault. Drops and takes mmap_lock where that waits. */
+/*
+ * As if the CPU took the fault. Drops and takes mmap_lock where that waits. A page
+ * that is only wanted is not worth a program's answer, which may never come.
+ */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
+	bool prompt = fault->flags & NOPIN_FAULT_PROMPT || i >= fault->need_end;
 	unsigned long va = nopin_fault_va(fault, i);
 	unsigned int fault_flags = FAULT_FLAG_REMOTE;
 	bool unlocked = false;
+	int ret;
 
-	if (!nopin_fault_is_prompt(fault, va))
+	if (prompt && !nopin_fault_is_prompt(fault, va))
 		return -EINPROGRESS;
 	if (nopin_fault_writes(fault))
 		fault_flags |= FAULT_FLAG_WRITE;
-	return fixup_user_fault(fault->mirror->mm, va, fault_flags, &unlocked);
+	ret = fixup_user_fault(fault->mirror->mm, va, fault_flags, &unlocked);
+	if (unlocked)
+		fault->prompt_end = 0;
+	return ret;
 }
 
 /* Memory without pages to copy from (VM_IO, VM_PFNMAP), or no memory at all. */

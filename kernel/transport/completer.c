@@ -174,13 +174,13 @@ static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt 
 static int nopin_completer_place(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				 u32 offset, u32 len, nopin_view_fn fn, void *ctx)
 {
-	struct nopin_miss miss = {};
+	struct nopin_miss miss = { .want = wqe->length - offset };
 	int err;
 
 	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
 				NOPIN_WRITE, fn, ctx, &miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
+		err = nopin_park_miss(&qp->sq.park, &miss);
 	if (err && err != -EAGAIN)
 		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
 	return err;

@@ -7,6 +7,12 @@
 #include "mem/sge.h"
 #include "transport/internal.h"
 
+/*
+ * How long a SEND will be nobody says. Its receive buffer is fetched this far ahead,
+ * in bytes, or as far again as the message has come.
+ */
+#define NOPIN_SEND_AHEAD	(64U << 10)
+
 /* Is the packet where a message may have it? (IBTA 9.7.4.1.5) */
 static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
 {
@@ -111,6 +117,8 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		return NOPIN_RNR;
 	if (flags & NOPIN_OP_FIRST)
 		rq->received = 0;
+	if (!(flags & NOPIN_OP_LAST))
+		miss.want = max(rq->received, NOPIN_SEND_AHEAD);
 	if ((u64)rq->received + len > rq->recv->length) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
@@ -119,7 +127,7 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 				rq->received, len, NOPIN_WRITE, in->copy, in->source,
 				&miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(in->park, &miss, rq->recv->length - rq->received);
+		err = nopin_park_miss(in->park, &miss);
 	if (err == -ECANCELED)
 		return in->explain(in->source);
 	if (err == -EAGAIN)
@@ -181,6 +189,7 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		return NOPIN_INVALID_REQUEST;
 	if (flags & NOPIN_OP_IMM && !nopin_execute_take_recv(qp))
 		return NOPIN_RNR;
+	miss.want = rq->write.length - rq->received;
 	if (len)
 		err = nopin_region_access(qp->ibqp.pd, rq->write.rkey,
 					  rq->write.remote_addr + rq->received, len,
@@ -189,7 +198,7 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 	if (err == -ECANCELED)
 		return in->explain(in->source);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(in->park, &miss, rq->write.length - rq->received);
+		err = nopin_park_miss(in->park, &miss);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 	return nopin_execute_advance(qp, in, flags);
@@ -224,7 +233,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	err = nopin_region_atomic(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, &atomic,
 				  &miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&rq->park, &miss, sizeof(u64));
+		err = nopin_park_miss(&rq->park, &miss);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 

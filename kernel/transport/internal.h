@@ -78,7 +78,7 @@ bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 			    const struct sk_buff *skb);
 
 /* park.c */
-int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining);
+int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss);
 bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);

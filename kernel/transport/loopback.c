@@ -27,7 +27,7 @@ MODULE_PARM_DESC(loopback, "copy between QPs of one device without making packet
  * @offset: of the piece in the message
  * @peer: the view of the peer's memory that is being filled or drained
  * @error: of the access to the requester's memory
- * @miss: with @error -EAGAIN
+ * @miss: what it wants; filled in with @error -EAGAIN
  */
 struct nopin_loopback_copy {
 	struct nopin_qp *qp;
@@ -152,8 +152,7 @@ static enum nopin_verdict nopin_loopback_explain(void *source)
 	int err = copy->error;
 
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&copy->qp->sq.park, &copy->miss,
-				      copy->wqe->length - copy->offset);
+		err = nopin_park_miss(&copy->qp->sq.park, &copy->miss);
 	return err == -EAGAIN ? NOPIN_PARKED : NOPIN_SOURCE_ERROR;
 }
 
@@ -162,7 +161,12 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
 					      const struct nopin_swqe *wqe,
 					      u32 packets, u32 offset, u32 len)
 {
-	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
+	struct nopin_loopback_copy copy = {
+		.qp = qp,
+		.wqe = wqe,
+		.offset = offset,
+		.miss.want = wqe->length - offset,
+	};
 	struct nopin_pkt pkt = { .psn = qp->sq.next_psn };
 	struct nopin_inbound in = {
 		.pkt = &pkt,
@@ -182,8 +186,13 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 					      const struct nopin_swqe *wqe,
 					      u32 packets, u32 offset, u32 len)
 {
-	struct nopin_loopback_copy copy = { .qp = qp, .wqe = wqe, .offset = offset };
-	struct nopin_miss miss = {};
+	struct nopin_loopback_copy copy = {
+		.qp = qp,
+		.wqe = wqe,
+		.offset = offset,
+		.miss.want = wqe->length - offset,
+	};
+	struct nopin_miss miss = { .want = wqe->length - offset };
 	int err = 0;
 
 	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
@@ -197,7 +206,7 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 	if (err == -ECANCELED)
 		return nopin_loopback_explain(&copy);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
+		err = nopin_park_miss(&qp->sq.park, &miss);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 	peer->rq.expected_psn = nopin_psn_add(qp->sq.next_psn, packets);

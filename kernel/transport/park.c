@@ -26,13 +26,12 @@ static void nopin_wait_submit(struct nopin_wait *wait)
  * nopin_park_miss - wait for a page, or learn that it cannot be had
  * @park: of the half that missed; its lock is held
  * @miss: what the access left; taken over
- * @remaining: bytes that the message goes on to access from the missing one
  *
  * Context: BH off.
  * Return: -EAGAIN when the half now waits; else the error that resolving the
  *	same access gave before: it is final.
  */
-int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remaining)
+int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 {
 	int err = park->error;
 
@@ -42,7 +41,6 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss, u64 remain
 		nopin_miss_drop(miss);
 		return err;
 	}
-	nopin_miss_widen(miss, remaining);
 	park->wait->miss = *miss;
 	miss->region = NULL; /* the reference went with it */
 	park->waiting = true;

@@ -43,7 +43,7 @@ static u8 nopin_read_opcode(bool first, bool last)
 static int nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 {
 	struct nopin_read_job *job = &qp->rq.read;
-	struct nopin_miss miss = {};
+	struct nopin_miss miss = { .want = job->length - job->sent };
 	int err;
 
 	if (!len)
@@ -52,7 +52,7 @@ static int nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 				  len, IB_ACCESS_REMOTE_READ, NOPIN_READ,
 				  nopin_copy_to_buffer, payload, &miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->rq.park, &miss, job->length - job->sent);
+		err = nopin_park_miss(&qp->rq.park, &miss);
 	return err;
 }
 

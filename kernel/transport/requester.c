@@ -258,7 +258,7 @@ static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last)
 static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				  u32 offset, u32 len, void *payload)
 {
-	struct nopin_miss miss = {};
+	struct nopin_miss miss = { .want = wqe->length - offset };
 	int err;
 
 	if (wqe->flags & NOPIN_SEND_INLINE) {
@@ -268,7 +268,7 @@ static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *
 	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
 				NOPIN_READ, nopin_copy_to_buffer, payload, &miss);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss, wqe->length - offset);
+		err = nopin_park_miss(&qp->sq.park, &miss);
 	return err;
 }
 
