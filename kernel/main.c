@@ -67,7 +67,6 @@ static void nopin_link_free(struct ib_device *ibdev)
 {
 	struct nopin_dev *dev = to_nopin_dev(ibdev);
 
-	nopin_prefetch_flush();
 	WARN_ON(!xa_empty(&dev->regions));
 	xa_destroy(&dev->regions);
 	netdev_put(dev->ndev, &dev->ndev_tracker);

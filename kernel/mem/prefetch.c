@@ -203,16 +203,6 @@ out:
 }
 
 /**
- * nopin_prefetch_flush - wait for all that was queued
- *
- * Context: process, sleeps.
- */
-void nopin_prefetch_flush(void)
-{
-	flush_workqueue(nopin_prefetch_wq);
-}
-
-/**
  * nopin_prefetch_init - set up prefetching
  *
  * Return: 0 or -ENOMEM.

@@ -115,7 +115,6 @@ void nopin_miss_drop(struct nopin_miss *miss);
 /* prefetch.c */
 int nopin_region_prefetch(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
 			  u32 flags, struct ib_sge *sges, u32 num_sge);
-void nopin_prefetch_flush(void);
 int nopin_prefetch_init(void);
 void nopin_prefetch_exit(void);
 
