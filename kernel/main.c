@@ -125,12 +125,15 @@ static struct nopin_dev *nopin_link_alloc(struct net_device *ndev)
 	dev = ib_alloc_device(nopin_dev, ibdev);
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
+	rtnl_lock(); /* it moves to no other namespace meanwhile */
 	err = nopin_link_open_net(ndev);
+	if (!err)
+		nopin_link_init(dev, ndev);
+	rtnl_unlock();
 	if (err) {
 		ib_dealloc_device(&dev->ibdev);
 		return ERR_PTR(err);
 	}
-	nopin_link_init(dev, ndev);
 	return dev;
 }
 

@@ -102,7 +102,7 @@ static void nopin_sockets_close(struct nopin_net *state)
  * To be called once for each device that is added to @net.
  *
  * Return: 0, or -errno: -EADDRINUSE when another program has the port.
- * Context: process, may sleep.
+ * Context: process, may sleep; RTNL may be held.
  */
 int nopin_net_open(struct net *net)
 {
