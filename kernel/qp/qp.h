@@ -55,6 +55,8 @@ struct nopin_wait {
  * struct nopin_park - where a half of a QP waits for a page
  * @wait: the half's own while not @waiting; there from RTR on
  * @waiting: the page is being fetched; the half neither sends nor receives
+ * @silent: the peer has not been told of the request that waits, and its memory may
+ *	be what is missing: it is a QP of the same device
  * @defer: whoever holds the lock will fetch the page itself, or see to it
  * @error: what resolving gave; taken by the retried access
  * @error_region: whose access @error is for; compared, never followed
@@ -65,6 +67,7 @@ struct nopin_wait {
 struct nopin_park {
 	struct nopin_wait *wait;
 	bool waiting;
+	bool silent;
 	bool defer;
 	int error;
 	const void *error_region;

@@ -322,8 +322,10 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 	spin_unlock(&peer->rq.lock);
 
 	nopin_loopback_conclude(qp, wqe, *packets, rnr_timer, verdict);
-	if (verdict == NOPIN_PARKED)
+	if (verdict == NOPIN_PARKED) {
+		sq->park.silent = true;
 		nopin_sq_timer_start(qp);
+	}
 	if (verdict != NOPIN_DONE)
 		*packets = 0;
 	return true;

@@ -44,6 +44,7 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 	park->wait->miss = *miss;
 	miss->region = NULL; /* the reference went with it */
 	park->waiting = true;
+	park->silent = false;
 	if (!park->defer)
 		nopin_wait_submit(park->wait);
 	return -EAGAIN;

@@ -104,8 +104,8 @@ static void nopin_sq_timeout(struct nopin_qp *qp)
 }
 
 /*
- * The page may be another process's, which is no more or never answers its
- * fault. A peer on the wire would be silent then: that takes as long here.
+ * Without packets the page may be another process's, which is no more or never
+ * answers its fault. A peer on the wire would be silent then: that takes as long here.
  */
 static void nopin_sq_expire_parked(struct nopin_qp *qp)
 {
@@ -136,7 +136,8 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 	if (!qp->attr.timeout)
 		return;
 	if (sq->una_psn == sq->unsent_psn) {
-		if (sq->park.waiting)
+		/* Nobody answers what was not sent: our own page may take its time. */
+		if (sq->park.waiting && sq->park.silent)
 			nopin_sq_expire_parked(qp);
 		return;
 	}

@@ -14,6 +14,7 @@
 #include "odp_system.h"
 
 #define SLOW_MS		300
+#define LATE_MS		1000
 
 /* Linux 6.6: pages that are as bad as if their memory had failed. */
 struct poison {
@@ -232,6 +233,78 @@ static void write_protected(const void *arg)
 	odp_check_get(&b);
 }
 
+static void be_late(struct handler *h)
+{
+	__atomic_store_n(&h->delay_ms, LATE_MS, __ATOMIC_RELEASE);
+}
+
+/*
+ * Pages that take longer than all of a requester's patience, the first of a message
+ * or one in its midst, after a request that was quick: whoever waits, nobody takes
+ * the other for dead.
+ */
+static void late(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	uint8_t *mem = rc_map(LEN, 0);
+	struct odp_bench b;
+	struct handler *h;
+
+	attr.timeout = 15;		/* 134 ms */
+	attr.retry_cnt = 1;
+	b = odp_bench_attr(arg, mem, LEN, &attr);
+	madvise(mem, LEN, MADV_NOHUGEPAGE);
+	rc_fill(mem, PAGE);
+	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	handler_start(h);
+	odp_get(&b, 0, PAGE);
+	rc_require(!h->missing, "the first page was missing");
+	be_late(h);
+	odp_get(&b, PAGE, LEN / 2 - PAGE);
+	rc_require(!memcmp(b.back->addr, h->content + PAGE, LEN / 2 - PAGE),
+		   "got other data than the handler gave");
+	be_late(h);
+	odp_get(&b, 0, LEN);
+	rc_require(!memcmp(b.back->addr, mem, PAGE) &&
+		   !memcmp(b.back->addr + PAGE, h->content + PAGE, LEN - PAGE),
+		   "got other data than the handler gave");
+	rc_ok(madvise(mem + PAGE, LEN - PAGE, MADV_DONTNEED));
+	be_late(h);
+	odp_put(&b, 0, LEN);
+	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	odp_check(&b);
+}
+
+/* What a message does not use is not asked for, though there is room for it. */
+static void unasked(const void *arg)
+{
+	uint8_t *mem = rc_map(LEN, 0);
+	struct odp_bench b = patient_bench(arg, mem);
+	struct rc_end *a = &b.pair->a;
+	struct handler *h;
+	struct ibv_sge sge = rc_sge(b.mem, 0, LEN);
+	struct rc_wr wr;
+
+	madvise(mem, LEN, MADV_NOHUGEPAGE);
+	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	handler_start(h);
+	if (b.v.side == ODP_MESSAGE) {
+		rc_ok(rc_post_recv(&b.pair->b, 1, &sge, 1));
+		rc_start(a, IBV_WR_SEND, 2, b.src, 0, NULL, 0, 100);
+		rc_want(b.pair->b.rcq, 1, IBV_WC_SUCCESS);
+	} else {
+		rc_wr_init(&wr, IBV_WR_RDMA_READ, 2);
+		rc_wr_local(&wr, b.mem, 0, 100);
+		rc_wr_local(&wr, rc_mem_new(a->pd, b.v.kind, LEN, RC_ACCESS_ALL), 0,
+			    LEN - 100);
+		rc_wr_remote(&wr, b.src, 0);
+		rc_ok(rc_post(a, &wr));
+	}
+	rc_want(a->scq, 2, IBV_WC_SUCCESS);
+	rc_require(!memcmp(mem, b.src->addr, 100), "data differ");
+	rc_require(h->missing == 1, "%u pages were asked for, want 1", h->missing);
+}
+
 /* Posting does not wait for the handler, and neither do other QPs. */
 static void others_go_on(const void *arg)
 {
@@ -324,6 +397,8 @@ static void add_tests(void)
 	odp_test(missing, "missing", ODP_ALL_SIDES);
 	odp_test(missing_in_file, "missing_in_file", ODP_ALL_SIDES);
 	odp_test(write_protected, "write_protected", ODP_ALL_SIDES);
+	odp_test(late, "late", ODP_ALL_SIDES);
+	odp_test(unasked, "unasked", 1U << ODP_LOCAL | 1U << ODP_MESSAGE);
 	odp_test(others_go_on, "others_go_on", ODP_ALL_SIDES);
 	odp_test(handler_closes, "handler_closes", ODP_ALL_SIDES);
 	odp_test(poisoned, "poisoned", ODP_ALL_SIDES);
