@@ -236,7 +236,7 @@ static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *p
  */
 static void nopin_completer_note_life(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	if (pkt->opcode == NOPIN_RC_ACK &&
+	if ((pkt->opcode == NOPIN_RC_ACK || pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY) &&
 	    nopin_psn_diff(pkt->psn, qp->sq.una_psn) == -1 &&
 	    (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_ACK)
 		qp->sq.progress = jiffies;

@@ -164,6 +164,7 @@ enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
 const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict);
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
+void nopin_reply_read_wait(struct nopin_qp *qp, u32 psn);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 /* transmit.c */

@@ -69,9 +69,12 @@ void nopin_responder_repeat_ack(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 	u32 next = rq->read.active ? rq->read.psn : rq->expected_psn;
+	u32 psn = nopin_psn_add(next, NOPIN_PSN_MASK);
 
-	nopin_reply(qp, nopin_psn_add(next, NOPIN_PSN_MASK),
-		    NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+	if (rq->read.active && rq->read.sent)
+		nopin_reply_read_wait(qp, psn);
+	else
+		nopin_reply(qp, psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
 }
 
 static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)

@@ -10,6 +10,9 @@
 #define GET_ID	0xa2
 #define RECV_ID	0xa3
 
+/* Every operation: the first five IBV_ODP_SUPPORT_*. */
+#define ODP_CAPS	0x1f
+
 static const char *const side_name[ODP_SIDES] = {
 	[ODP_REMOTE] = "remote",
 	[ODP_LOCAL] = "local",
@@ -33,8 +36,8 @@ void odp_test(rc_fn fn, const char *name, unsigned int sides)
 
 void odp_need(enum rc_kind kind)
 {
-	rc_need_kind(rc_dev(0), kind, 0x1f);
-	rc_need_kind(rc_dev(1), kind, 0x1f);
+	rc_need_kind(rc_dev(0), kind, ODP_CAPS);
+	rc_need_kind(rc_dev(1), kind, ODP_CAPS);
 }
 
 bool odp_pins(const struct rc_dev *dev)
@@ -58,13 +61,16 @@ static struct odp_bench bench(const struct odp_variant *v, void *addr, size_t le
 {
 	struct odp_bench b = { .v = *v };
 	struct rc_attr large = *attr;
+	enum rc_kind peer_kind;
 	unsigned int mtus[5];
 
-	odp_need(v->kind);
 	large.mtu = mtus[rc_mtus(mtus) - 1];	/* fewer packets, less time */
 	b.pair = rc_pair_new(&large);
-	b.src = rc_mem_new(odp_peer_end(&b)->pd, v->kind, len, RC_ACCESS_ALL);
-	b.back = rc_mem_new(odp_peer_end(&b)->pd, v->kind, len, RC_ACCESS_ALL);
+	rc_need_kind(odp_mem_end(&b)->dev, v->kind, ODP_CAPS);
+	peer_kind = rc_kind_works(odp_peer_end(&b)->dev, v->kind, ODP_CAPS) ?
+		    v->kind : RC_PINNED;
+	b.src = rc_mem_new(odp_peer_end(&b)->pd, peer_kind, len, RC_ACCESS_ALL);
+	b.back = rc_mem_new(odp_peer_end(&b)->pd, peer_kind, len, RC_ACCESS_ALL);
 	b.mem = rc_mem_at(odp_mem_end(&b)->pd, v->kind, addr, len, access);
 	return b;
 }

@@ -189,13 +189,14 @@ verbs_folder() {
 	find "${NOPIN_TESTS:-/nonexistent}" -type d -path '*tests/verbs' | head -n1
 }
 
-# verbs_program PROGRAM WORDS OPTION…: one of them; cmocka's lines become ours.
+# [node=NODE] verbs_program PROGRAM WORDS OPTION…: one of them, in NODE if it is not
+# here; cmocka's lines become ours.
 verbs_program() {
 	local program=$1 words=$2 file status
 	file=$(verbs_folder)/$program
 	[ -x "$file" ] || { fail "verbs:$program" "was not built"; return; }
 	shift 2
-	timeout "$(patience 400)" "$file" "$@" >"$work/out" 2>&1 </dev/null
+	timeout "$(patience 400)" ${node:+on "$node"} "$file" "$@" >"$work/out" 2>&1 </dev/null
 	status=$?
 	sed -n -E -e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
 		-e "s/^\[  SKIPPED \] ([a-z][^ ]*)\$/SKIP \1/p" "$work/out" |
