@@ -61,16 +61,20 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
  * nopin_sq_flush - end every request with IB_WC_WR_FLUSH_ERR
  * @qp: the QP, in the error state
  *
+ * Those posted meanwhile have a doorbell of their own. A program that never stops
+ * posting keeps nobody here.
+ *
  * Context: sq.lock held.
  */
 void nopin_sq_flush(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
+	int n;
 
 	while (sq->queue.index != sq->taken)
 		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
 
-	while (nopin_queue_pending(&sq->queue) > 0) {
+	for (n = nopin_queue_pending(&sq->queue); n > 0; n--) {
 		struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken++);
 
 		nopin_swqe_take(wqe, nopin_queue_entry(&sq->queue, 0), &qp->cap);
@@ -109,17 +113,18 @@ static void nopin_rq_flush_taken(struct nopin_qp *qp)
 
 /**
  * nopin_rq_flush - end every receive with IB_WC_WR_FLUSH_ERR
- * @qp: the QP, in the error state
+ * @qp: the QP, in the error state; its ring asks for doorbells
  *
  * Context: rq.lock held.
  */
 void nopin_rq_flush(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
+	int n;
 
 	if (rq->recv_taken)
 		nopin_rq_flush_taken(qp);
-	while (nopin_queue_pending(&rq->queue) > 0) {
+	for (n = nopin_queue_pending(&rq->queue); n > 0; n--) {
 		nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap);
 		nopin_queue_consume(&rq->queue, 1);
 		nopin_rq_flush_taken(qp);

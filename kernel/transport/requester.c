@@ -478,8 +478,9 @@ void nopin_sq_task(struct tasklet_struct *task)
 
 /*
  * One burst, and misses of the caller's own memory resolved on the spot. Over lo
- * and veth the receiving side runs when BH is enabled again at the unlock. True:
- * more may be left that nobody else sees to.
+ * and veth the receiving side runs when BH is enabled again at the unlock. Whoever
+ * moves the QP to the error state flushes what it sees; the rest is flushed here.
+ * True: more may be left that nobody else sees to.
  */
 static bool nopin_doorbell_burst(struct nopin_qp *qp)
 {
@@ -488,6 +489,8 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 	bool more;
 
 	spin_lock_bh(&qp->sq.lock);
+	if (unlikely(qp->state == IB_QPS_ERR))
+		nopin_sq_flush(qp);
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
 	if (park->defer)
@@ -497,14 +500,6 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 	if (wait)
 		nopin_sq_resolve(qp, wait);
 	return more;
-}
-
-static void nopin_doorbell_flush(struct nopin_qp *qp)
-{
-	spin_lock_bh(&qp->sq.lock);
-	if (qp->state == IB_QPS_ERR)
-		nopin_sq_flush(qp);
-	spin_unlock_bh(&qp->sq.lock);
 }
 
 /**
@@ -517,10 +512,6 @@ void nopin_transport_doorbell(struct nopin_qp *qp)
 {
 	unsigned int n;
 
-	if (READ_ONCE(qp->state) == IB_QPS_ERR) {
-		nopin_doorbell_flush(qp);
-		return;
-	}
 	for (n = 0; n < NOPIN_DOORBELL_BURSTS; n++)
 		if (!nopin_doorbell_burst(qp))
 			return;

@@ -429,6 +429,70 @@ static void scribbled(const void *arg)
 	}
 }
 
+/* --- queues that never end --- */
+
+struct feed {
+	struct ring *ring[2];
+	bool stop;
+};
+
+/* Half a ring of requests, whatever has been taken. */
+static void *feeder(void *arg)
+{
+	struct feed *feed = arg;
+
+	while (!__atomic_load_n(&feed->stop, __ATOMIC_RELAXED))
+		for (size_t i = 0; i < ARRAY_SIZE(feed->ring); i++) {
+			const struct ring *ring = feed->ring[i];
+			struct nopin_ring *head = (void *)ring->map;
+			uint32_t half = (ring->len - ring->first) / ring->stride / 2;
+
+			__atomic_store_n(&head->producer, half +
+					 __atomic_load_n(&head->consumer, __ATOMIC_RELAXED),
+					 __ATOMIC_RELEASE);
+		}
+	return NULL;
+}
+
+/* Requests keep coming while the QP is being emptied: that has an end all the same. */
+static void endless_run(void)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct feed feed = {};
+	struct rings rings;
+	struct rc_pair *pair;
+	pthread_t thread;
+
+	attr.wr = 4096;		/* more than the kernel empties while we are interrupted */
+	find_maps(&rings);
+	pair = rc_pair_new(&attr);
+	find_rings(&rings, &pair->a);
+	feed.ring[0] = rings.sq;
+	feed.ring[1] = rings.rq;
+	rc_ok(pthread_create(&thread, NULL, feeder, &feed));
+	rc_sleep_ms(10);
+	rc_ok(rc_to_state(&pair->a, IBV_QPS_ERR));
+	rc_sleep_ms(10);
+	doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_SEND);
+	doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_RECV);
+	__atomic_store_n(&feed.stop, true, __ATOMIC_RELAXED);
+	rc_ok(pthread_join(thread, NULL));
+	_exit(EXIT_SUCCESS);
+}
+
+static void endless(const void *arg)
+{
+	pid_t pid;
+
+	(void)arg;
+	if (!rc_is_nopin(rc_dev(0)))
+		rc_skip("rings of another driver");
+	pid = rc_fork();
+	if (!pid)
+		endless_run();
+	rc_require(!rc_wait_child(pid, 60000), "the QP does not get empty");
+}
+
 static const struct variant variants[] = {
 	{ RC_PINNED, RC_PINNED, false },
 	{ RC_IMPLICIT, RC_ODP, false },
@@ -441,6 +505,7 @@ static void add_tests(void)
 		rc_test(scribbled, &variants[i], "scribbled_%s_beside_%s%s",
 			rc_kind_name[variants[i].child], rc_kind_name[variants[i].victim],
 			variants[i].kill ? "_killed" : "");
+	rc_test(endless, NULL, "endless");
 }
 
 int main(int argc, char **argv)
