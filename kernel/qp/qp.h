@@ -312,7 +312,7 @@ struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester);
 int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask);
 void nopin_qp_query(struct nopin_qp *qp, struct ib_qp_attr *attr,
 		    struct ib_qp_init_attr *init);
-void nopin_qp_fail(struct nopin_qp *qp, enum ib_event_type event);
+void nopin_qp_fail(struct nopin_qp *qp);
 void nopin_qp_fail_requester(struct nopin_qp *qp);
 void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event);
 

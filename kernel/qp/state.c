@@ -86,18 +86,25 @@ static void nopin_qp_enter_error(struct nopin_qp *qp)
 }
 
 /**
- * nopin_qp_fail - move to the error state and flush both queues
+ * nopin_qp_fail - move to the error state, for what the responder has refused
  * @qp: the QP
- * @event: IB_EVENT_* for its owner
+ *
+ * Flushes both queues and tells the owner; nothing when it has been done, or when
+ * the QP has been reset since.
  *
  * Context: any with interrupts on, no lock of the QP held.
  */
-void nopin_qp_fail(struct nopin_qp *qp, enum ib_event_type event)
+void nopin_qp_fail(struct nopin_qp *qp)
 {
+	bool failed;
+
 	nopin_qp_lock(qp);
-	nopin_qp_enter_error(qp);
+	failed = qp->rq.failed && qp->state != IB_QPS_ERR;
+	if (failed)
+		nopin_qp_enter_error(qp);
 	nopin_qp_unlock(qp);
-	nopin_qp_event(qp, event);
+	if (failed)
+		nopin_qp_event(qp, qp->rq.event);
 }
 
 /**
@@ -129,6 +136,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 
 	nopin_qp_stop(qp, IB_QPS_RESET);
+	rq->failed = false;
 	rq->refused_nak = 0;	/* a QP without a peer answers nobody */
 	nopin_park_leave(&sq->park);
 	nopin_park_leave(&rq->park);

@@ -262,7 +262,7 @@ void nopin_responder_unlock(struct nopin_qp *qp)
 
 	spin_unlock_bh(&rq->lock);
 	if (failed)
-		nopin_qp_fail(qp, rq->event);
+		nopin_qp_fail(qp);
 }
 
 /**
