@@ -80,11 +80,18 @@ void nopin_responder_repeat_ack(struct nopin_qp *qp)
 static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_rq *rq = &qp->rq;
+	const struct nopin_atomic_result *result;
 	u32 i;
 
-	for (i = 0; i < rq->atomics_size; i++)
-		if (rq->atomics[i].valid && rq->atomics[i].psn == psn)
-			nopin_reply_atomic(qp, psn, rq->atomics[i].original);
+	/* From the newest on: an old one may have its PSN from 2^24 packets ago. */
+	for (i = 1; i <= rq->atomics_size; i++) {
+		result = &rq->atomics[(rq->atomic_next + rq->atomics_size - i) %
+				      rq->atomics_size];
+		if (result->valid && result->psn == psn) {
+			nopin_reply_atomic(qp, psn, result->original);
+			return;
+		}
+	}
 }
 
 /* A request seen before: the answer was lost, or is still on its way. */
