@@ -239,12 +239,13 @@ static void nopin_requester_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
 
 /*
  * Ask for an ACK when nothing follows at once, before the window closes, and
- * now and then in between; a READ or atomic that follows acknowledges too.
+ * now and then in between; a READ or atomic that follows acknowledges too. A packet
+ * to a QP of the same device is an exception, and no copy follows before its ACK.
  */
-static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last)
+static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last, bool same_device)
 {
 	struct nopin_sq *sq = &qp->sq;
-	bool want = ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
+	bool want = same_device || ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
 		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
 
 	if (last && sq->next + 1 == sq->taken &&
@@ -297,7 +298,8 @@ void nopin_requester_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wq
 }
 
 /* One packet of a SEND or WRITE. False: stop sending. */
-static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
+static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe,
+				      bool same_device)
 {
 	struct nopin_sq *sq = &qp->sq;
 	u32 index = (sq->next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
@@ -320,7 +322,7 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 		return err == -EAGAIN ? false :
 		       nopin_requester_reject(qp, wqe, IB_WC_LOC_PROT_ERR);
 	}
-	pkt.ack_req = nopin_requester_wants_ack(qp, last);
+	pkt.ack_req = nopin_requester_wants_ack(qp, last, same_device);
 	nopin_requester_close(qp, &pkt);
 	nopin_requester_advance(qp, wqe, sq->next_psn);
 	return true;
@@ -399,7 +401,7 @@ static u32 nopin_requester_step(struct nopin_qp *qp, struct nopin_qp *peer)
 		return nopin_requester_send_read(qp, wqe);
 	if (nopin_wr_is_atomic(wqe->opcode))
 		return nopin_requester_send_atomic(qp, wqe);
-	return nopin_requester_send_data(qp, wqe);
+	return nopin_requester_send_data(qp, wqe, peer);
 }
 
 static bool nopin_requester_may_send(const struct nopin_qp *qp)
