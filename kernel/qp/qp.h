@@ -38,6 +38,8 @@ struct nopin_dev;
  * @miss: the page
  * @qpn: whose; looked up again afterwards
  * @requester: which half
+ * @patient: a program has to answer the fault, as long as it may take
+ * @pages: made present so far, and not yet counted
  *
  * With userfaultfd a fault lasts as long as a program likes, and it may be that
  * program's own exit that destroys the QP: so nothing that ends a QP waits for
@@ -49,6 +51,8 @@ struct nopin_wait {
 	struct nopin_miss miss;
 	u32 qpn;
 	bool requester;
+	bool patient;
+	u64 pages;
 };
 
 /**

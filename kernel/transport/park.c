@@ -14,12 +14,24 @@
 /* Misses that one doorbell resolves before it leaves the next to a worker. */
 #define NOPIN_RESOLVES		64
 
+/*
+ * Faults that the kernel resolves by itself, and those that a program has to answer
+ * (userfaultfd): these may fill their queue for as long as it likes.
+ */
 static struct workqueue_struct *nopin_fault_wq;
+static struct workqueue_struct *nopin_patient_wq;
 
 /* Let a worker resolve the miss. */
 static void nopin_wait_submit(struct nopin_wait *wait)
 {
+	wait->patient = false;
 	queue_work(nopin_fault_wq, &wait->work);
+}
+
+static void nopin_wait_submit_patient(struct nopin_wait *wait)
+{
+	wait->patient = true;
+	queue_work(nopin_patient_wq, &wait->work);
 }
 
 /**
@@ -90,18 +102,24 @@ void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
  * Memory may be short for a moment only, and giving up costs the program its
  * connection.
  */
-static int nopin_wait_fetch(struct nopin_wait *wait, bool prompt, u64 *pages)
+static int nopin_wait_fetch(struct nopin_wait *wait, bool prompt)
 {
 	unsigned int ms;
 	int err;
 
 	for (ms = 1; ms <= NOPIN_NOMEM_PATIENCE_MS; ms *= 2) {
-		err = nopin_miss_resolve(&wait->miss, prompt, pages);
+		err = nopin_miss_resolve(&wait->miss, prompt, &wait->pages);
 		if (err != -ENOMEM)
 			break;
 		msleep(ms);
 	}
 	return err;
+}
+
+static void nopin_wait_count(struct nopin_wait *wait, struct nopin_qp *qp)
+{
+	nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, wait->pages);
+	wait->pages = 0;
 }
 
 /*
@@ -206,12 +224,11 @@ void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 
 	while (wait) {
 		struct nopin_wait *next = NULL;
-		u64 pages = 0;
 		int err = -EINPROGRESS;
 
 		if (tries-- && !fatal_signal_pending(current))
-			err = nopin_wait_fetch(wait, true, &pages);
-		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
+			err = nopin_wait_fetch(wait, true);
+		nopin_wait_count(wait, qp);
 		if (err == -EINPROGRESS || err == -EINTR)
 			nopin_wait_submit(wait);
 		else if (!nopin_sq_end_wait(qp, wait, err, false, &next))
@@ -220,18 +237,16 @@ void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 	}
 }
 
-/* Fetch a page, let the half go on; what it waits for then, or NULL. */
-static struct nopin_wait *nopin_wait_work(struct nopin_wait *wait)
+/* Let the half of a fetched page go on; what it waits for then, or NULL. */
+static struct nopin_wait *nopin_wait_end(struct nopin_wait *wait, int err)
 {
-	struct nopin_wait *next = NULL;
-	bool waited = false;
-	u64 pages = 0;
-	int err = nopin_wait_fetch(wait, false, &pages);
 	/* Of its QP only the number is sure; the wait itself says if it is the same. */
 	struct nopin_qp *qp = nopin_qp_lookup(wait->qpn);
+	struct nopin_wait *next = NULL;
+	bool waited = false;
 
 	if (qp) {
-		nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, pages);
+		nopin_wait_count(wait, qp);
 		waited = wait->requester ?
 			 nopin_sq_end_wait(qp, wait, err, true, &next) :
 			 nopin_rq_end_wait(qp, wait, err, &next);
@@ -251,9 +266,16 @@ static struct nopin_wait *nopin_wait_work(struct nopin_wait *wait)
 void nopin_fault_work(struct work_struct *work)
 {
 	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
+	bool patient = wait->patient;
 
 	while (wait) {
-		wait = nopin_wait_work(wait);
+		int err = nopin_wait_fetch(wait, !patient);
+
+		if (err == -EINPROGRESS) {
+			nopin_wait_submit_patient(wait);
+			return;
+		}
+		wait = nopin_wait_end(wait, err);
 		cond_resched();
 	}
 }
@@ -268,7 +290,14 @@ int nopin_park_init(void)
 {
 	nopin_fault_wq = alloc_workqueue("nopin_fault", WQ_UNBOUND | WQ_SYSFS,
 					 WQ_UNBOUND_MAX_ACTIVE);
-	return nopin_fault_wq ? 0 : -ENOMEM;
+	if (!nopin_fault_wq)
+		return -ENOMEM;
+	nopin_patient_wq = alloc_workqueue("nopin_patient", WQ_UNBOUND | WQ_SYSFS,
+					   WQ_UNBOUND_MAX_ACTIVE);
+	if (nopin_patient_wq)
+		return 0;
+	destroy_workqueue(nopin_fault_wq);
+	return -ENOMEM;
 }
 
 /**
@@ -278,5 +307,7 @@ int nopin_park_init(void)
  */
 void nopin_park_exit(void)
 {
+	/* Of the first the works may go on to the second, not back. */
 	destroy_workqueue(nopin_fault_wq);
+	destroy_workqueue(nopin_patient_wq);
 }
