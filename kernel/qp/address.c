@@ -35,26 +35,28 @@ int nopin_address_check(const struct rdma_ah_attr *attr)
 /**
  * nopin_address_route - point a route at an address
  * @route: initialised; no packet is sent through it during the call
+ * @net: the device's namespace
  * @attr: passed nopin_address_check()
  * @local_qpn: ours
  * @remote_qpn: the peer's; both spread flows over UDP source ports
  *
  * Context: any; BH off where another context could send.
- * Return: 0, or -ENODEV when the network device of the source GID is gone.
+ * Return: 0, or -ENODEV when the network device of the source GID is gone, or in
+ *	another namespace: that of a macvlan, say, which may end before the device does.
  */
-int nopin_address_route(struct nopin_route *route, const struct rdma_ah_attr *attr,
-			u32 local_qpn, u32 remote_qpn)
+int nopin_address_route(struct nopin_route *route, struct net *net,
+			const struct rdma_ah_attr *attr, u32 local_qpn, u32 remote_qpn)
 {
 	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
 	struct net_device *ndev;
 
 	rcu_read_lock();
 	ndev = rdma_read_gid_attr_ndev_rcu(grh->sgid_attr);
-	if (IS_ERR(ndev)) {
+	if (IS_ERR(ndev) || !net_eq(dev_net(ndev), net)) {
 		rcu_read_unlock();
 		return -ENODEV;
 	}
-	route->net = dev_net(ndev);
+	route->net = net;
 	route->oif = ndev->ifindex;
 	rcu_read_unlock();
 

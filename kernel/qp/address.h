@@ -19,8 +19,8 @@ static inline struct nopin_ah *to_nopin_ah(struct ib_ah *ibah)
 }
 
 int nopin_address_check(const struct rdma_ah_attr *attr);
-int nopin_address_route(struct nopin_route *route, const struct rdma_ah_attr *attr,
-			u32 local_qpn, u32 remote_qpn);
+int nopin_address_route(struct nopin_route *route, struct net *net,
+			const struct rdma_ah_attr *attr, u32 local_qpn, u32 remote_qpn);
 
 bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *attr);
 

@@ -400,8 +400,8 @@ static int nopin_qp_apply_path(struct nopin_qp *qp, const struct ib_qp_attr *att
 	if (mask & IB_QP_DEST_QPN)
 		qp->attr.dest_qp_num = attr->dest_qp_num & NOPIN_PSN_MASK;
 	if (mask & IB_QP_AV) {
-		err = nopin_address_route(&qp->route, &attr->ah_attr, qp->ibqp.qp_num,
-					  qp->attr.dest_qp_num);
+		err = nopin_address_route(&qp->route, qp->dev->net, &attr->ah_attr,
+					  qp->ibqp.qp_num, qp->attr.dest_qp_num);
 		if (err)
 			return err;
 		qp->own_address = nopin_address_is_own(qp->ibqp.device, &attr->ah_attr);

@@ -97,7 +97,7 @@ static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send 
 		.payload_len = send->length,
 	};
 
-	if (nopin_address_route(&qp->route, &send->address, NOPIN_GSI_QPN,
+	if (nopin_address_route(&qp->route, qp->dev->net, &send->address, NOPIN_GSI_QPN,
 				send->remote_qpn))
 		return;
 	qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
