@@ -317,6 +317,10 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 	if (!recv)
 		return;
 	cqe.wr_id = recv->wr_id;
+	if (is_vlan_dev(skb->dev)) { /* that has the GID */
+		cqe.wc_flags |= NOPIN_WC_KERNEL_VLAN;
+		cqe.vendor_err = vlan_dev_vlan_id(skb->dev);
+	}
 	if (recv->length < cqe.byte_len) {
 		cqe.status = IB_WC_LOC_LEN_ERR;
 	} else {
