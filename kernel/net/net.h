@@ -72,6 +72,7 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
  * @tail: the last, when they are coupled
  * @len: of the first, bytes from the BTH to the ICRC
  * @whole: the device they leave through does not take them apart
+ * @couples: the headers that they get on the way fit in front of each
  * @icrc: the IP and UDP headers of the last, as the ICRC covers them
  * @dst: where they go, a reference
  * @opened: of the packet that is being made; NULL: it is packed behind @head
@@ -83,6 +84,7 @@ struct nopin_train {
 	struct sk_buff *tail;
 	size_t len;
 	bool whole;
+	bool couples;
 	struct nopin_icrc icrc;
 	struct dst_entry *dst;
 	struct sk_buff *opened;

@@ -4,6 +4,8 @@
 #define NOPIN_NET_PRIVATE_H
 
 #include <linux/atomic.h>
+#include <linux/minmax.h>
+#include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/types.h>
 #include <net/ipv6.h>
@@ -15,6 +17,12 @@ struct sock;
 struct socket;
 
 #define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC of a packet */
+
+/*
+ * In front of each packet's IP header: for Ethernet, and for a tunnel on the way. It is
+ * in no packet of a train but the first that the stack makes more when it is short.
+ */
+#define NOPIN_LL_HEADROOM	max(LL_MAX_HEADER, 128)
 
 /**
  * struct nopin_net - what one network namespace has

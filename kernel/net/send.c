@@ -18,7 +18,7 @@
 #include "wire/icrc.h"
 #include "wire/packet.h"
 
-#define NOPIN_HEADROOM	(LL_MAX_HEADER + sizeof(struct ipv6hdr) + \
+#define NOPIN_HEADROOM	(NOPIN_LL_HEADROOM + sizeof(struct ipv6hdr) + \
 			 sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN)
 
 /*

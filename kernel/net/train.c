@@ -23,13 +23,14 @@
 #include "wire/packet.h"
 
 /*
- * What a train is to the stack. To UDP our socket is a tunnel's, which gets GSO
- * packets whole only if they are marked as a tunnel's; without encapsulation the
- * mark means nothing else.
+ * What a train is to the stack, packed or not. To UDP our socket is a tunnel's, which
+ * gets GSO packets whole only if they are marked as a tunnel's; without encapsulation
+ * the mark means nothing else. But there are NICs that look at nothing but the mark:
+ * only FRAGLIST, which none has, makes sure that a train is taken apart before it
+ * gets there.
  */
-#define NOPIN_COUPLED		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
-#define NOPIN_COUPLED_WHOLE	(NOPIN_COUPLED | SKB_GSO_UDP_TUNNEL)
-#define NOPIN_PACKED_WHOLE	(SKB_GSO_UDP_L4 | SKB_GSO_UDP_TUNNEL)
+#define NOPIN_TRAIN		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
+#define NOPIN_TRAIN_WHOLE	(NOPIN_TRAIN | SKB_GSO_UDP_TUNNEL)
 
 /*
  * Devices that hand on whole whatever is given to them; a NIC knows nothing of
@@ -65,6 +66,13 @@ static bool nopin_train_packs(const struct nopin_train *train, size_t len)
 	       skb_tailroom(train->head) >= len;
 }
 
+/* The stack looks at the first packet only: one too long for the link goes alone. */
+static bool nopin_train_is_too_long(const struct nopin_train *train, size_t len)
+{
+	return len > train->len && len + sizeof(struct udphdr) +
+	       skb_transport_offset(train->head) > dst_mtu(train->dst);
+}
+
 /**
  * nopin_train_is_full - does a train have to leave before the next packet?
  * @train: may be empty
@@ -81,7 +89,10 @@ bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt
 		return false;
 	if (train->packets == train->limit || train->head->len + len > IP_MAX_MTU)
 		return true;
-	return train->packets > 1 && !train->tail && !nopin_train_packs(train, len);
+	if (nopin_train_packs(train, len))
+		return false;
+	return (train->packets > 1 && !train->tail) || !train->couples ||
+	       nopin_train_is_too_long(train, len);
 }
 
 static int nopin_train_start(struct nopin_train *train, struct nopin_route *route)
@@ -93,6 +104,9 @@ static int nopin_train_start(struct nopin_train *train, struct nopin_route *rout
 	train->dst = dst;
 	train->whole = (dst->dev->features & NOPIN_WHOLE_FEATURES) ==
 		       NOPIN_WHOLE_FEATURES;
+	/* A tunnel on the way puts its headers in front of each packet. */
+	train->couples = LL_RESERVED_SPACE(dst->dev) + dst->header_len <=
+			 NOPIN_LL_HEADROOM;
 	train->head = NULL;
 	train->tail = NULL;
 	train->packets = 0;
@@ -174,7 +188,7 @@ static void nopin_train_lock_coupled(struct nopin_train *train)
 {
 	struct sk_buff *head = train->head;
 
-	skb_shinfo(head)->gso_type = train->whole ? NOPIN_COUPLED_WHOLE : NOPIN_COUPLED;
+	skb_shinfo(head)->gso_type = train->whole ? NOPIN_TRAIN_WHOLE : NOPIN_TRAIN;
 	head->ip_summed = CHECKSUM_UNNECESSARY;
 	udp_hdr(head)->len = htons(head->len - skb_transport_offset(head));
 }
@@ -185,7 +199,7 @@ static void nopin_train_lock_packed(struct nopin_train *train)
 	struct sk_buff *head = train->head;
 	u32 udp_len = head->len - skb_transport_offset(head);
 
-	skb_shinfo(head)->gso_type = NOPIN_PACKED_WHOLE;
+	skb_shinfo(head)->gso_type = NOPIN_TRAIN_WHOLE;
 	skb_partial_csum_set(head, skb_transport_offset(head), offsetof(struct udphdr, check));
 	udp_hdr(head)->len = htons(udp_len);
 	if (ip_hdr(head)->version == 4)
@@ -245,7 +259,7 @@ static bool nopin_train_is_whole(const struct sk_buff *head)
 	const struct skb_shared_info *info = skb_shinfo(head);
 	const struct sk_buff *skb;
 
-	if (info->gso_type != NOPIN_COUPLED_WHOLE || !info->frag_list ||
+	if (info->gso_type != NOPIN_TRAIN_WHOLE || !info->frag_list ||
 	    info->nr_frags || head->encapsulation || skb_cloned(head))
 		return false;
 	skb_walk_frags(head, skb)
@@ -294,7 +308,7 @@ bool nopin_train_is_packed(const struct sk_buff *skb)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
-	return info->gso_type == NOPIN_PACKED_WHOLE && info->gso_size &&
+	return info->gso_type == NOPIN_TRAIN_WHOLE && info->gso_size &&
 	       !skb_is_nonlinear(skb) && !skb->encapsulation &&
 	       (skb->len - sizeof(struct udphdr)) % info->gso_size == 0;
 }
