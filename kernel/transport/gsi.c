@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <net/ip.h>
+#include <rdma/ib_cache.h>
 #include <rdma/ib_mad.h>
 
 #include "qp/address.h"
@@ -301,6 +302,26 @@ static void nopin_gsi_copy_header(const struct sk_buff *skb, void *buffer)
 		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
 }
 
+/*
+ * The VLAN of the GID that a datagram came to, by which the core looks for it. The
+ * interface that it came by says less: within one machine that is lo.
+ */
+static bool nopin_gsi_vlan(struct nopin_qp *qp, const struct sk_buff *skb, u16 *vlan)
+{
+	const struct ib_gid_attr *attr;
+	struct in6_addr saddr, daddr;
+
+	*vlan = VLAN_N_VID;
+	nopin_net_addresses(skb, &saddr, &daddr);
+	attr = rdma_find_gid_by_port(qp->ibqp.device, (union ib_gid *)&daddr,
+				     IB_GID_TYPE_ROCE_UDP_ENCAP, 1, NULL);
+	if (IS_ERR(attr))
+		return false;
+	rdma_read_gid_l2_fields(attr, vlan, NULL);
+	rdma_put_gid_attr(attr);
+	return *vlan < VLAN_N_VID;
+}
+
 static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 			      const struct nopin_pkt *pkt)
 {
@@ -313,13 +334,14 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 		.src_qp = pkt->src_qp,
 		.wc_flags = NOPIN_WC_GRH,
 	};
+	u16 vlan;
 
 	if (!recv)
 		return;
 	cqe.wr_id = recv->wr_id;
-	if (is_vlan_dev(skb->dev)) { /* that has the GID */
+	if (nopin_gsi_vlan(qp, skb, &vlan)) {
 		cqe.wc_flags |= NOPIN_WC_KERNEL_VLAN;
-		cqe.vendor_err = vlan_dev_vlan_id(skb->dev);
+		cqe.vendor_err = vlan;
 	}
 	if (recv->length < cqe.byte_len) {
 		cqe.status = IB_WC_LOC_LEN_ERR;
