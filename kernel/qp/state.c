@@ -54,7 +54,7 @@ static void nopin_qp_unlock(struct nopin_qp *qp)
 	spin_unlock_bh(&qp->sq.lock);
 }
 
-/* Doorbells and QP 1 look at the state without a lock. */
+/* QP 1 looks at the state without a lock. */
 static void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
 {
 	lockdep_assert_held(&qp->sq.lock);
@@ -182,6 +182,7 @@ static void nopin_qp_start_requester(struct nopin_qp *qp)
 	sq->reads.count = 0;
 	sq->since_ack_req = 0;
 	sq->resent = false;
+	del_timer(&sq->timer); /* of the connection before, with its timeout */
 }
 
 static int nopin_qp_from_reset(struct nopin_qp *qp, enum ib_qp_state next)
@@ -536,7 +537,7 @@ void nopin_qp_query(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	attr->cur_qp_state = qp->state;
 	attr->path_mig_state = IB_MIG_MIGRATED;
 	attr->cap = qp->cap;
-	attr->sq_draining = qp->sq.draining && qp->sq.una_psn != qp->sq.next_psn;
+	attr->sq_draining = qp->sq.draining && qp->sq.queue.index != qp->sq.taken;
 	if (qp->state >= IB_QPS_RTR)
 		attr->rq_psn = qp->rq.expected_psn;
 	if (qp->state >= IB_QPS_RTS)

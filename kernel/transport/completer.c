@@ -92,7 +92,8 @@ void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
 	struct nopin_sq *sq = &qp->sq;
 
 	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
-	if (sq->paused)
+	/* Gone back already; a pause for want of memory is something else. */
+	if (sq->paused && sq->next_psn == sq->una_psn)
 		return;
 	if (!sq->rnr_retries) {
 		nopin_requester_fail(qp, IB_WC_RNR_RETRY_EXC_ERR);

@@ -38,16 +38,7 @@ struct nopin_loopback_copy {
 	struct nopin_miss miss;
 };
 
-/**
- * nopin_loopback_peer - the QP that the requests of this one are for
- * @qp: the QP
- *
- * Context: sq.lock held.
- * Return: the peer with a reference for nopin_qp_put(), or NULL when it is not
- *	a QP of the same device. Whether it is connected back only its own lock
- *	tells.
- */
-struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
+static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
 {
 	struct nopin_qp *peer;
 
@@ -60,6 +51,20 @@ struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
 		return peer;
 	nopin_qp_put(peer);
 	return NULL;
+}
+
+/**
+ * nopin_loopback_peer - the QP that the requests of this one are for
+ * @qp: the QP
+ *
+ * Context: sq.lock held.
+ * Return: the peer with a reference for nopin_qp_put(), or NULL when it is not
+ *	a QP of the same device. Whether it is connected back only its own lock
+ *	tells.
+ */
+struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
+{
+	return READ_ONCE(nopin_loopback) ? nopin_loopback_find(qp) : NULL;
 }
 
 /* With sq.lock and the peer's rq.lock: neither end changes. */
@@ -83,7 +88,7 @@ static bool nopin_loopback_is_connected(const struct nopin_qp *qp,
  */
 bool nopin_loopback_is_alive(struct nopin_qp *qp)
 {
-	struct nopin_qp *peer = nopin_loopback_peer(qp);
+	struct nopin_qp *peer = nopin_loopback_find(qp);
 	bool alive;
 
 	if (!peer)

@@ -151,8 +151,11 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 
 	if (sq->next != sq->taken)
 		return nopin_sq_wqe(sq, sq->next);
-	if (qp->state == IB_QPS_SQD)
+	if (qp->state == IB_QPS_SQD) {
+		/* More was to follow when the last packet was sent. */
+		nopin_requester_ask_again(qp);
 		return NULL;
+	}
 	if (nopin_sq_waiting(sq) > 0)
 		return nopin_requester_take(qp);
 	if (nopin_queue_pending(&sq->queue) < 0) {
