@@ -183,7 +183,7 @@ static int nopin_region_apply(const struct nopin_view *view, size_t off, void *a
  * @key: rkey
  * @iova: where
  * @atomic: the operation; its @old is filled in on success
- * @miss: filled in, with a reference, on -EAGAIN only
+ * @miss: as for nopin_region_access()
  *
  * Return: 0 or an error as at the top of this file, -EINVAL for memory that is
  *	not aligned to 8 bytes as well. Unless 0, nothing was done.

@@ -181,6 +181,7 @@ struct nopin_read_job {
  * @established: the first packet was seen (IB_EVENT_COMM_EST)
  * @in_message: NOPIN_OP_SEND or NOPIN_OP_WRITE between FIRST and LAST, else 0
  * @expected_psn: of the next new request
+ * @ack_psn: what an ACK repeats: of the last SEND or WRITE packet, or long before
  * @msn: messages completed, modulo 2^24
  * @received: bytes of the current message so far
  * @write: RETH of the current WRITE
@@ -207,6 +208,7 @@ struct nopin_rq {
 	bool established;
 	u16 in_message;
 	u32 expected_psn;
+	u32 ack_psn;
 	u32 msn;
 	u32 received;
 	struct {

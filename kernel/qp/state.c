@@ -158,6 +158,7 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 
 	nopin_qp_set_state(qp, IB_QPS_RTR);
 	rq->expected_psn = qp->attr.rq_psn;
+	rq->ack_psn = nopin_psn_add(qp->attr.rq_psn, NOPIN_PSN_MASK);
 	rq->msn = 0;
 	rq->nak_sent = false;
 	rq->failed = false;

@@ -93,6 +93,7 @@ static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
 
 	rq->received += pkt->payload_len;
 	rq->expected_psn = nopin_psn_add(pkt->psn, in->packets);
+	rq->ack_psn = nopin_psn_add(pkt->psn, in->packets - 1);
 	rq->in_message = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
 	if (flags & NOPIN_OP_LAST) {
 		rq->in_message = 0;
@@ -204,6 +205,27 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 	return nopin_execute_advance(qp, in, flags);
 }
 
+/**
+ * nopin_execute_answered - a READ or atomic has been carried out
+ * @rq: the responder
+ * @packets: PSNs that it takes
+ *
+ * Its own answer acknowledges it. An ACK that named its last PSN would be taken for
+ * that answer by some requesters (rxe), so ack_psn stays behind; but not so far that
+ * it could be taken for a PSN to come.
+ *
+ * Context: rq.lock held.
+ */
+void nopin_execute_answered(struct nopin_rq *rq, u32 packets)
+{
+	u32 most = 1 << 22; /* of 2^24 */
+	u32 behind = nopin_psn_diff(rq->expected_psn, rq->ack_psn) + packets;
+
+	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
+	if (behind > most)
+		rq->ack_psn = nopin_psn_add(rq->expected_psn, -most);
+}
+
 static void nopin_execute_remember(struct nopin_rq *rq, u32 psn, u64 original)
 {
 	struct nopin_atomic_result *result = &rq->atomics[rq->atomic_next];
@@ -238,7 +260,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 
 	nopin_execute_remember(rq, pkt->psn, atomic.old);
-	rq->expected_psn = nopin_psn_add(pkt->psn, 1);
+	nopin_execute_answered(rq, 1);
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	nopin_reply_atomic(qp, pkt->psn, atomic.old);
 	return NOPIN_DONE;
@@ -253,7 +275,7 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	rq->expected_psn = nopin_psn_add(pkt->psn, nopin_packets(qp, pkt->dma_len));
+	nopin_execute_answered(rq, nopin_packets(qp, pkt->dma_len));
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	return NOPIN_DONE;
 }

@@ -119,7 +119,7 @@ void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_responder_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 void nopin_rq_task(struct tasklet_struct *task);
 
-void nopin_responder_repeat_ack(struct nopin_qp *qp);
+void nopin_responder_show_life(struct nopin_qp *qp);
 void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
 			    const struct nopin_refusal *refusal);
 bool nopin_responder_accepts(struct nopin_qp *qp);
@@ -149,6 +149,7 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in);
+void nopin_execute_answered(struct nopin_rq *rq, u32 packets);
 
 /* loopback.c */
 struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp);
@@ -159,12 +160,12 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 /* read.c */
 enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
+void nopin_read_repeat(struct nopin_qp *qp);
 
 /* reply.c */
 const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict);
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
-void nopin_reply_read_wait(struct nopin_qp *qp, u32 psn);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 /* transmit.c */

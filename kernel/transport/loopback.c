@@ -42,7 +42,7 @@ static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
 {
 	struct nopin_qp *peer;
 
-	if (!qp->own_address || !READ_ONCE(nopin_loopback))
+	if (!qp->own_address)
 		return NULL;
 	peer = nopin_qp_lookup(qp->attr.dest_qp_num);
 	if (!peer)
@@ -214,7 +214,7 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 		err = nopin_park_miss(&qp->sq.park, &miss);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	peer->rq.expected_psn = nopin_psn_add(qp->sq.next_psn, packets);
+	nopin_execute_answered(&peer->rq, packets);
 	if (offset + len == wqe->length)
 		peer->rq.msn = nopin_psn_add(peer->rq.msn, 1);
 	return NOPIN_DONE;

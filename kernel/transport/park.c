@@ -15,8 +15,8 @@
 #define NOPIN_RESOLVES		64
 
 /*
- * Faults that the kernel resolves by itself, and those that a program has to answer
- * (userfaultfd): these may fill their queue for as long as it likes.
+ * Faults that the kernel resolves, if by way of a file system, and those that a
+ * program has to answer (userfaultfd): it may fill their queue for as long as it likes.
  */
 static struct workqueue_struct *nopin_fault_wq;
 static struct workqueue_struct *nopin_patient_wq;

@@ -78,27 +78,6 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 }
 
 /**
- * nopin_reply_read_wait - a sign of life between two READ responses
- * @qp: the QP
- * @psn: of the response sent last
- *
- * An ACK among the responses of a READ would end it for some requesters (rxe). A
- * response that comes once more is dropped by all, whatever is in it.
- *
- * Context: rq.lock held, BH off.
- */
-void nopin_reply_read_wait(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_pkt pkt = {
-		.opcode = NOPIN_RC_READ_RESPONSE_ONLY,
-		.psn = psn,
-		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
-	};
-
-	nopin_reply_send(qp, &pkt);
-}
-
-/**
  * nopin_reply_atomic - send the result of an atomic
  * @qp: the QP
  * @psn: of the request

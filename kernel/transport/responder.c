@@ -56,25 +56,27 @@ static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_p
 		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
 }
 
+/* Tell the peer again what it has been told. */
+static void nopin_responder_repeat_ack(struct nopin_qp *qp)
+{
+	nopin_reply(qp, qp->rq.ack_psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+}
+
 /**
- * nopin_responder_repeat_ack - tell the peer again what it has been told
+ * nopin_responder_show_life - a request waits for a page, however long
  * @qp: the QP
  *
- * A READ in progress has taken the PSNs of all its responses already; an ACK
- * beyond those sent would mean that they were lost.
+ * An ACK among the responses to a READ would end it for some requesters (rxe), with
+ * success: there the last response is repeated.
  *
  * Context: rq.lock held, BH off.
  */
-void nopin_responder_repeat_ack(struct nopin_qp *qp)
+void nopin_responder_show_life(struct nopin_qp *qp)
 {
-	struct nopin_rq *rq = &qp->rq;
-	u32 next = rq->read.active ? rq->read.psn : rq->expected_psn;
-	u32 psn = nopin_psn_add(next, NOPIN_PSN_MASK);
-
-	if (rq->read.active && rq->read.sent)
-		nopin_reply_read_wait(qp, psn);
+	if (qp->rq.read.active && qp->rq.read.sent)
+		nopin_read_repeat(qp);
 	else
-		nopin_reply(qp, psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+		nopin_responder_repeat_ack(qp);
 }
 
 static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)

@@ -12,8 +12,8 @@
  *
  * The responder's:
  *
- *   patience      while a request waits for a page, however long: repeat the
- *                 last ACK, so that the peer does not send again what is kept
+ *   patience      while a request waits for a page, however long: repeat the last
+ *                 answer, so that the peer does not send again what is kept
  */
 #include <linux/jiffies.h>
 
@@ -197,7 +197,7 @@ void nopin_rq_timer(struct timer_list *timer)
 
 	spin_lock_bh(&qp->rq.lock);
 	if (qp->rq.park.waiting && nopin_responder_accepts(qp)) {
-		nopin_responder_repeat_ack(qp);
+		nopin_responder_show_life(qp);
 		nopin_rq_timer_start(qp);
 	}
 	spin_unlock_bh(&qp->rq.lock);

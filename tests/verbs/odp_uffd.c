@@ -366,14 +366,22 @@ static void poisoned(const void *arg)
 	odp_check(&b);
 }
 
-/* Post-copy: traffic all over memory that comes page by page, in any order. */
+/*
+ * Post-copy: traffic all over memory that comes page by page, in any order, and takes
+ * long enough for a responder to show that it is alive.
+ */
 static void post_copy(const void *arg)
 {
+	struct rc_attr attr = rc_attr_default;
 	uint8_t *mem = rc_map(LEN, 0), *want;
-	struct odp_bench b = patient_bench(arg, mem);
-	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	struct odp_bench b;
+	struct handler *h;
 
-	h->delay_ms = 5;
+	attr.timeout = 16;		/* 268 ms */
+	attr.retry_cnt = 7;
+	b = odp_bench_attr(arg, mem, LEN, &attr);
+	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	h->delay_ms = 60;
 	h->random = true;
 	want = odp_copy_of(h->content, LEN);
 	handler_start(h);
