@@ -108,6 +108,7 @@ struct nopin_reads {
  * @retries: timeouts and sequence NAKs left before giving up
  * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
  * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
+ * @probing: after an RNR NAK: the oldest request goes alone, until it is acknowledged
  * @resent: @una_psn was resent for a gap in the responses; once is enough
  * @draining: SQD was asked for and requests are still in flight
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
@@ -132,6 +133,7 @@ struct nopin_sq {
 	u8 retries;
 	u8 rnr_retries;
 	bool paused;
+	bool probing;
 	bool resent;
 	bool draining;
 	unsigned long progress;

@@ -182,6 +182,7 @@ static void nopin_qp_start_requester(struct nopin_qp *qp)
 	sq->reads.head = 0;
 	sq->reads.count = 0;
 	sq->since_ack_req = 0;
+	sq->probing = false;
 	sq->resent = false;
 	del_timer(&sq->timer); /* of the connection before, with its timeout */
 }

@@ -21,6 +21,7 @@ static void nopin_completer_progress(struct nopin_qp *qp)
 	sq->progress = jiffies;
 	sq->retries = qp->attr.retry_cnt;
 	sq->rnr_retries = qp->attr.rnr_retry;
+	sq->probing = false;
 	sq->resent = false;
 
 	while (reads->count &&
@@ -102,6 +103,7 @@ void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
 	if (sq->rnr_retries != NOPIN_RNR_FOREVER)
 		sq->rnr_retries--;
 	nopin_requester_rewind(qp);
+	sq->probing = true;
 	nopin_sq_timer_rnr(qp, code);
 }
 

@@ -144,11 +144,16 @@ static struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
 	return wqe;
 }
 
-/* The request that the next packet belongs to, or NULL. */
+/*
+ * The request that the next packet belongs to, or NULL. A peer that has posted too
+ * few receives is not sent everything again each time that it is asked.
+ */
 static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 
+	if (sq->probing && sq->next != sq->queue.index)
+		return NULL;
 	if (sq->next != sq->taken)
 		return nopin_sq_wqe(sq, sq->next);
 	if (qp->state == IB_QPS_SQD) {
@@ -240,10 +245,19 @@ static void nopin_requester_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
 	nopin_transmit_end(qp, &qp->sq.train, pkt);
 }
 
+/* Nothing is known that could follow the request that is being sent. */
+static bool nopin_requester_is_last(const struct nopin_qp *qp)
+{
+	const struct nopin_sq *sq = &qp->sq;
+
+	return sq->next + 1 == sq->taken &&
+	       (qp->state == IB_QPS_SQD || nopin_sq_waiting(sq) <= 0);
+}
+
 /*
- * Ask for an ACK when nothing follows at once, before the window closes, and
- * now and then in between; a READ or atomic that follows acknowledges too. A packet
- * to a QP of the same device is an exception, and no copy follows before its ACK.
+ * Ask for an ACK when nothing follows at once, before the window closes, and now and
+ * then in between; a READ or atomic that follows acknowledges too. A packet to a QP of
+ * the same device is an exception, and no copy follows before its ACK.
  */
 static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last, bool same_device)
 {
@@ -251,8 +265,7 @@ static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last, bool same_
 	bool want = same_device || ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
 		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
 
-	if (last && sq->next + 1 == sq->taken &&
-	    (qp->state == IB_QPS_SQD || nopin_sq_waiting(sq) <= 0))
+	if (last && (sq->probing || nopin_requester_is_last(qp)))
 		want = true;
 	if (want)
 		sq->since_ack_req = 0;
