@@ -302,6 +302,18 @@ static void nopin_gsi_copy_header(const struct sk_buff *skb, void *buffer)
 		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
 }
 
+/* The interface that has the packet's destination address. In an RCU read section. */
+static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb)
+{
+	struct in6_addr saddr, daddr;
+
+	nopin_net_addresses(skb, &saddr, &daddr);
+	if (ipv6_addr_v4mapped(&daddr))
+		return __ip_dev_find(net, daddr.s6_addr32[3], false);
+	/* What is link-local is many interfaces'; within one machine all comes by lo. */
+	return ipv6_dev_find(net, &daddr, skb->dev) ?: ipv6_dev_find(net, &daddr, NULL);
+}
+
 /*
  * The VLAN of the GID that a datagram came to, by which the core looks for it. The
  * interface that it came by says less: within one machine that is lo.
@@ -313,8 +325,11 @@ static bool nopin_gsi_vlan(struct nopin_qp *qp, const struct sk_buff *skb, u16 *
 
 	*vlan = VLAN_N_VID;
 	nopin_net_addresses(skb, &saddr, &daddr);
+	rcu_read_lock();
 	attr = rdma_find_gid_by_port(qp->ibqp.device, (union ib_gid *)&daddr,
-				     IB_GID_TYPE_ROCE_UDP_ENCAP, 1, NULL);
+				     IB_GID_TYPE_ROCE_UDP_ENCAP, 1,
+				     nopin_gsi_netdev(qp->dev->net, skb));
+	rcu_read_unlock();
 	if (IS_ERR(attr))
 		return false;
 	rdma_read_gid_l2_fields(attr, vlan, NULL);
@@ -352,17 +367,6 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 	}
 	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), &cqe, &qp->ibqp, pkt->solicited);
 	kfree(recv);
-}
-
-/* The interface that has the packet's destination address. */
-static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb)
-{
-	struct in6_addr saddr, daddr;
-
-	nopin_net_addresses(skb, &saddr, &daddr);
-	if (ipv6_addr_v4mapped(&daddr))
-		return __ip_dev_find(net, daddr.s6_addr32[3], false);
-	return ipv6_dev_find(net, &daddr, skb->dev);
 }
 
 static struct nopin_qp *nopin_gsi_lookup(struct net *net, const struct sk_buff *skb)
