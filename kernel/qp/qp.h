@@ -109,7 +109,8 @@ struct nopin_reads {
  * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
  * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
  * @probing: after an RNR NAK: the oldest request goes alone, until it is acknowledged
- * @resent: @una_psn was resent for a gap in the responses; once is enough
+ * @resent: @una_psn was resent for a gap in the responses
+ * @resent_psn: before this PSN once is enough
  * @draining: SQD was asked for and requests are still in flight
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
  * @timer: ACK timeout, or the end of the pause
@@ -135,6 +136,7 @@ struct nopin_sq {
 	bool paused;
 	bool probing;
 	bool resent;
+	u32 resent_psn;
 	bool draining;
 	unsigned long progress;
 	struct timer_list timer;

@@ -72,13 +72,19 @@ static bool nopin_completer_acknowledge(struct nopin_qp *qp, u32 psn)
 	return true;
 }
 
-/* A gap in the answers: go back once, not for each answer behind the gap. */
-static void nopin_completer_resend(struct nopin_qp *qp)
+/*
+ * A gap in the answers, seen by the one to @psn: go back once, not for each answer
+ * behind the gap; again only for what was sent after that.
+ */
+static void nopin_completer_resend(struct nopin_qp *qp, u32 psn)
 {
-	if (qp->sq.resent)
+	struct nopin_sq *sq = &qp->sq;
+
+	if (sq->resent && nopin_psn_diff(psn, sq->resent_psn) < 0)
 		return;
 	nopin_requester_rewind(qp);
-	qp->sq.resent = true;
+	sq->resent = true;
+	sq->resent_psn = sq->unsent_psn;
 }
 
 /**
@@ -151,7 +157,7 @@ static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 
 	if (!nopin_completer_acknowledge(qp, acked) &&
 	    !nopin_completer_is_refused(qp, pkt)) {
-		nopin_completer_resend(qp);
+		nopin_completer_resend(qp, pkt->psn);
 		return 0;
 	}
 	if (type == NOPIN_AETH_RNR)
@@ -168,7 +174,7 @@ static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	if (!nopin_completer_acknowledge(qp, pkt->psn)) {
-		nopin_completer_resend(qp);
+		nopin_completer_resend(qp, pkt->psn);
 		return false;
 	}
 	return pkt->psn == qp->sq.una_psn;
