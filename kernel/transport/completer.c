@@ -239,27 +239,14 @@ static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *p
 	return err;
 }
 
-/* What a responder that waits for a page repeats. */
-static bool nopin_completer_is_life(const struct nopin_pkt *pkt)
-{
-	switch (pkt->opcode) {
-	case NOPIN_RC_ACK:
-		return (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_ACK;
-	case NOPIN_RC_READ_RESPONSE_FIRST:
-	case NOPIN_RC_READ_RESPONSE_MIDDLE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /*
- * The peer is alive and has what was sent; whatever it acknowledges, its answer to
- * the oldest request may have been lost. It stops when it can go on.
+ * What a responder sends while it waits for a page: it is alive and has what was sent.
+ * Whatever PSN it names, its answer to the oldest request may have been lost.
  */
 static void nopin_completer_note_life(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	if (nopin_completer_is_life(pkt) &&
+	if ((pkt->opcode == NOPIN_RC_ACK || pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY) &&
+	    (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_ACK &&
 	    nopin_psn_diff(pkt->psn, qp->sq.unsent_psn) < 0)
 		qp->sq.progress = jiffies;
 }

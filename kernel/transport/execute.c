@@ -218,12 +218,11 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
  */
 void nopin_execute_answered(struct nopin_rq *rq, u32 packets)
 {
-	u32 most = 1 << 22; /* of 2^24 */
 	u32 behind = nopin_psn_diff(rq->expected_psn, rq->ack_psn) + packets;
 
 	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
-	if (behind > most)
-		rq->ack_psn = nopin_psn_add(rq->expected_psn, -most);
+	if (behind > NOPIN_PSN_PAST)
+		rq->ack_psn = nopin_psn_add(rq->expected_psn, -NOPIN_PSN_PAST);
 }
 
 static void nopin_execute_remember(struct nopin_rq *rq, u32 psn, u64 original)

@@ -160,12 +160,12 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 /* read.c */
 enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
-void nopin_read_repeat(struct nopin_qp *qp);
 
 /* reply.c */
 const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict);
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
+void nopin_reply_stale(struct nopin_qp *qp, u32 psn);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 /* transmit.c */

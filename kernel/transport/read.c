@@ -40,17 +40,20 @@ static u8 nopin_read_opcode(bool first, bool last)
 	return last ? NOPIN_RC_READ_RESPONSE_LAST : NOPIN_RC_READ_RESPONSE_MIDDLE;
 }
 
-/* Bytes [@offset, @offset + @len) of what the job is to send. */
-static int nopin_read_gather(struct nopin_qp *qp, u32 offset, u32 len, void *payload,
-			     struct nopin_miss *miss)
+static int nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 {
 	struct nopin_read_job *job = &qp->rq.read;
+	struct nopin_miss miss = { .want = job->length - job->sent };
+	int err;
 
 	if (!len)
 		return 0;
-	return nopin_region_access(qp->ibqp.pd, job->rkey, job->remote_addr + offset,
-				   len, IB_ACCESS_REMOTE_READ, NOPIN_READ,
-				   nopin_copy_to_buffer, payload, miss);
+	err = nopin_region_access(qp->ibqp.pd, job->rkey, job->remote_addr + job->sent,
+				  len, IB_ACCESS_REMOTE_READ, NOPIN_READ,
+				  nopin_copy_to_buffer, payload, &miss);
+	if (err == -EAGAIN)
+		err = nopin_park_miss(&qp->rq.park, &miss);
+	return err;
 }
 
 /* One response. What cannot be sent now ends the job: the peer asks again. */
@@ -67,7 +70,6 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 		.msn = qp->rq.msn,
 		.payload_len = len,
 	};
-	struct nopin_miss miss = { .want = job->length - job->sent };
 	void *payload = nopin_transmit_begin(qp, train, &pkt, 0);
 	int err;
 
@@ -75,9 +77,7 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 		job->active = false;
 		return NOPIN_DONE;
 	}
-	err = nopin_read_gather(qp, job->sent, len, payload, &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->rq.park, &miss);
+	err = nopin_read_gather(qp, len, payload);
 	if (err) {
 		nopin_train_abandon(train);
 		if (err == -EAGAIN)
@@ -111,39 +111,4 @@ enum nopin_verdict nopin_read_burst(struct nopin_qp *qp)
 	}
 	nopin_transmit_flush(qp, &qp->rq.train);
 	return verdict;
-}
-
-/**
- * nopin_read_repeat - send the last response of the current job again
- * @qp: the QP, with a job of which some responses are sent
- *
- * A sign of life for a peer that waits for the next one, and a repair if this one
- * was lost. If its page is gone nothing is sent: it would be one more fault.
- *
- * Context: rq.lock held, BH off.
- */
-void nopin_read_repeat(struct nopin_qp *qp)
-{
-	struct nopin_read_job *job = &qp->rq.read;
-	struct nopin_train *train = &qp->rq.train;
-	u32 offset = job->sent - qp->mtu;
-	struct nopin_pkt pkt = {
-		.opcode = nopin_read_opcode(!offset, false),
-		.psn = nopin_psn_add(job->psn, NOPIN_PSN_MASK),
-		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
-		.msn = qp->rq.msn,
-		.payload_len = qp->mtu,
-	};
-	void *payload = nopin_transmit_begin(qp, train, &pkt, 0);
-	struct nopin_miss miss = {};
-
-	if (!payload)
-		return;
-	if (nopin_read_gather(qp, offset, qp->mtu, payload, &miss)) {
-		nopin_train_abandon(train);
-		nopin_miss_drop(&miss);
-		return;
-	}
-	nopin_transmit_end(qp, train, &pkt);
-	nopin_transmit_flush(qp, train);
 }

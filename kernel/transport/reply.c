@@ -78,6 +78,24 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 }
 
 /**
+ * nopin_reply_stale - a response that every requester drops, as one from long ago
+ * @qp: the QP
+ * @psn: of the response that is due
+ *
+ * Context: rq.lock held, BH off.
+ */
+void nopin_reply_stale(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_pkt pkt = {
+		.opcode = NOPIN_RC_READ_RESPONSE_ONLY,
+		.psn = nopin_psn_add(psn, -NOPIN_PSN_PAST),
+		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
+	};
+
+	nopin_reply_send(qp, &pkt);
+}
+
+/**
  * nopin_reply_atomic - send the result of an atomic
  * @qp: the QP
  * @psn: of the request

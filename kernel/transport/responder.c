@@ -67,14 +67,14 @@ static void nopin_responder_repeat_ack(struct nopin_qp *qp)
  * @qp: the QP
  *
  * An ACK among the responses to a READ would end it for some requesters (rxe), with
- * success: there the last response is repeated.
+ * success, and so would a response that is taken for one that was lost.
  *
  * Context: rq.lock held, BH off.
  */
 void nopin_responder_show_life(struct nopin_qp *qp)
 {
 	if (qp->rq.read.active && qp->rq.read.sent)
-		nopin_read_repeat(qp);
+		nopin_reply_stale(qp, qp->rq.read.psn);
 	else
 		nopin_responder_repeat_ack(qp);
 }

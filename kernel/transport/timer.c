@@ -12,8 +12,8 @@
  *
  * The responder's:
  *
- *   patience      while a request waits for a page, however long: repeat the last
- *                 answer, so that the peer does not send again what is kept
+ *   patience      while a request waits for a page, however long: show the peer
+ *                 that we live, so that it does not send again what is kept
  */
 #include <linux/jiffies.h>
 

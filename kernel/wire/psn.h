@@ -7,6 +7,9 @@
 
 #define NOPIN_PSN_MASK	0xffffffU
 
+/* So far back a PSN is long past, to everybody: a quarter of them all. */
+#define NOPIN_PSN_PAST	0x400000U
+
 static inline u32 nopin_psn_add(u32 psn, u32 n)
 {
 	return (psn + n) & NOPIN_PSN_MASK;
