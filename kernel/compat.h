@@ -68,4 +68,13 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define nopin_create_cq_udata(attrs)	(attrs)
 #endif
 
+/*
+ * 6.12 and 6.1.115: a UDP packet that is marked FRAGLIST need not have a list to be
+ * taken apart. Older kernels follow the list that is not there.
+ */
+#define NOPIN_LINEAR_FRAGLIST					\
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) ||	\
+	 (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 115) &&	\
+	  LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)))
+
 #endif /* NOPIN_COMPAT_H */

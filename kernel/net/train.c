@@ -19,6 +19,7 @@
 #include <net/route.h>
 #include <net/udp.h>
 
+#include "compat.h"
 #include "net/private.h"
 #include "wire/packet.h"
 
@@ -41,7 +42,7 @@
 				 NETIF_F_GSO_FRAGLIST)
 
 /* Longest packet that is packed, bytes from the BTH to the ICRC. */
-#define NOPIN_PACKED_MAX	256
+#define NOPIN_PACKED_MAX	(NOPIN_LINEAR_FRAGLIST ? 256 : 0)
 
 /* A packet behind the first: of its headers the stack sees only the offsets. */
 static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
@@ -63,7 +64,7 @@ static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
 static bool nopin_train_packs(const struct nopin_train *train, size_t len)
 {
 	return train->packets && !train->tail && train->whole && len == train->len &&
-	       skb_tailroom(train->head) >= len;
+	       len <= NOPIN_PACKED_MAX && skb_tailroom(train->head) >= len;
 }
 
 /* The stack looks at the first packet only: one too long for the link goes alone. */
