@@ -67,14 +67,19 @@ static void nopin_responder_repeat_ack(struct nopin_qp *qp)
  * @qp: the QP
  *
  * An ACK among the responses to a READ would end it for some requesters (rxe), with
- * success, and so would a response that is taken for one that was lost.
+ * success, and so would a response that is taken for one that was lost. Before the
+ * first, when the READ is asked for again, the ACK may be of a request after it, and
+ * would say that the responses were lost.
  *
  * Context: rq.lock held, BH off.
  */
 void nopin_responder_show_life(struct nopin_qp *qp)
 {
-	if (qp->rq.read.active && qp->rq.read.sent)
-		nopin_reply_stale(qp, qp->rq.read.psn);
+	const struct nopin_rq *rq = &qp->rq;
+
+	if (rq->read.active &&
+	    (rq->read.sent || nopin_psn_diff(rq->ack_psn, rq->read.psn) >= 0))
+		nopin_reply_stale(qp, rq->read.psn);
 	else
 		nopin_responder_repeat_ack(qp);
 }
