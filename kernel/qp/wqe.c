@@ -66,7 +66,7 @@ static int nopin_swqe_set_length(struct nopin_swqe *swqe)
 	if (!(swqe->flags & NOPIN_SEND_INLINE))
 		length = nopin_sges_length(swqe->sge, swqe->num_sge);
 	if (length > NOPIN_MAX_MSG)
-		return -EINVAL;
+		return -EMSGSIZE;
 	if (nopin_wr_rules[swqe->opcode].atomic && length != sizeof(u64))
 		return -EINVAL;
 	swqe->length = length;
@@ -80,7 +80,8 @@ static int nopin_swqe_set_length(struct nopin_swqe *swqe)
  * @cap: of the QP
  *
  * Context: any.
- * Return: 0, or -EINVAL for a request that no provider would build.
+ * Return: 0; -EMSGSIZE for a message longer than the port's longest; -EINVAL for a
+ *	request that is none.
  */
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap)
@@ -111,7 +112,7 @@ int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
  * @cap: of the QP
  *
  * Context: any.
- * Return: 0, or -EINVAL for a request that no provider would build.
+ * Return: 0, or -EINVAL for a request that is none.
  */
 int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
 		    const struct ib_qp_cap *cap)

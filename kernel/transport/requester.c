@@ -139,7 +139,7 @@ static struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
 
 	err = nopin_swqe_take(wqe, nopin_queue_entry(&sq->queue, inflight), &qp->cap);
 	if (err)
-		wqe->status = IB_WC_LOC_QP_OP_ERR;
+		wqe->status = err == -EMSGSIZE ? IB_WC_LOC_LEN_ERR : IB_WC_LOC_QP_OP_ERR;
 	sq->taken++;
 	return wqe;
 }

@@ -432,6 +432,21 @@ static void inline_too_long(const void *arg)
 	rc_works(pair);
 }
 
+/* Two elements of 1.5 GiB are more than one message may carry. */
+static void message_too_long(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct rc_wr wr;
+
+	(void)arg;
+	rc_wr_init(&wr, IBV_WR_RDMA_WRITE, 5);
+	wr.sge[0].length = 3U << 29;
+	wr.sge[1].length = 3U << 29;
+	wr.wr.num_sge = 2;
+	rc_ok(rc_post(&pair->a, &wr));
+	rc_want(pair->a.scq, 5, IBV_WC_LOC_LEN_ERR);
+}
+
 /* sq_sig_all: every request completes, asked for or not. */
 static void signal_all(const void *arg)
 {
@@ -494,6 +509,7 @@ static void add_tests(void)
 	RC_TEST(recv_queue_full);
 	RC_TEST(bad_request_in_chain);
 	RC_TEST(inline_too_long);
+	RC_TEST(message_too_long);
 	RC_TEST(signal_all);
 	RC_TEST(unsignaled_wrap);
 }
