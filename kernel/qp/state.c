@@ -398,19 +398,21 @@ static void nopin_qp_apply_arrays(struct nopin_qp *qp, struct nopin_qp_parts *pa
 static int nopin_qp_apply_path(struct nopin_qp *qp, const struct ib_qp_attr *attr,
 			       int mask)
 {
+	u32 peer = qp->attr.dest_qp_num;
 	int err;
 
 	if (mask & IB_QP_DEST_QPN)
-		qp->attr.dest_qp_num = attr->dest_qp_num & NOPIN_PSN_MASK;
+		peer = attr->dest_qp_num & NOPIN_PSN_MASK;
 	if (mask & IB_QP_AV) {
 		err = nopin_address_route(&qp->route, qp->dev->net, &attr->ah_attr,
-					  qp->ibqp.qp_num, qp->attr.dest_qp_num);
+					  qp->ibqp.qp_num, peer);
 		if (err)
 			return err;
 		qp->own_address = nopin_address_is_own(qp->ibqp.device, &attr->ah_attr);
 		qp->attr.ah_attr = attr->ah_attr;
 		qp->attr.ah_attr.grh.sgid_attr = NULL;
 	}
+	qp->attr.dest_qp_num = peer;
 	if (mask & IB_QP_PATH_MTU) {
 		qp->attr.path_mtu = attr->path_mtu;
 		qp->mtu = ib_mtu_enum_to_int(attr->path_mtu);
@@ -507,7 +509,8 @@ static bool nopin_qp_wakes_requester(const struct nopin_qp *qp, int mask)
  *
  * Context: process.
  * Return: 0; -EINVAL for a transition or value that IBTA 11.2.5.3 or the
- *	device does not allow; -ENOMEM; -ENODEV. On error nothing has changed.
+ *	device does not allow; -ENOMEM; -ENODEV. On error nothing has changed,
+ *	but for a QP that has failed meanwhile.
  */
 int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask)
 {
