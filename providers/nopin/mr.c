@@ -2,8 +2,8 @@
 /*
  * Protection domains and memory regions.
  *
- * A region costs the program nothing but this handle: no page is pinned, no
- * page table is built, and the on-demand access flag changes nothing.
+ * A region is a handle here. Whether the kernel mirrors its pages or pins them,
+ * by its access flags and the device's policy, makes no difference.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -162,6 +162,7 @@ int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
 		    struct ibv_recv_wr **bad_wr);
 bool nopin_qp_may_send(const struct ibv_qp *ibqp);
 bool nopin_wq_has_room(struct nopin_wq *wq, uint32_t index);
+bool nopin_wq_publish(struct nopin_wq *wq, uint32_t producer);
 
 /* post_ex.c */
 bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr);

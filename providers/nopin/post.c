@@ -175,8 +175,14 @@ static int send_one(struct nopin_qp *qp, const struct ibv_send_wr *wr,
 	return 0;
 }
 
-/* Publishes entries up to @producer; true if there are any new ones. */
-static bool wq_publish(struct nopin_wq *wq, uint32_t producer)
+/**
+ * nopin_wq_publish() - hand entries that have been written to the kernel
+ * @wq: the queue, locked
+ * @producer: the index after the last of them
+ *
+ * Return: true if there are any, so that a doorbell may be needed.
+ */
+bool nopin_wq_publish(struct nopin_wq *wq, uint32_t producer)
 {
 	if (producer == wq->producer)
 		return false;
@@ -209,7 +215,7 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 			break;
 		}
 	}
-	ring = wq_publish(&qp->sq, producer);
+	ring = nopin_wq_publish(&qp->sq, producer);
 	pthread_spin_unlock(&qp->sq.lock);
 
 	err = ring ? nopin_doorbell_send(ibqp) : 0;
@@ -264,7 +270,7 @@ int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
 			break;
 		}
 	}
-	ring = wq_publish(&qp->rq, producer) &&
+	ring = nopin_wq_publish(&qp->rq, producer) &&
 	       nopin_queue_need_doorbell(&qp->rq.queue);
 	pthread_spin_unlock(&qp->rq.lock);
 

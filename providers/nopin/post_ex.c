@@ -197,15 +197,10 @@ static void wr_set_inline_data(struct ibv_qp_ex *ibqp, void *addr, size_t length
 static int wr_complete(struct ibv_qp_ex *ibqp)
 {
 	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
-	bool ring = false;
-	int ret;
+	int ret = qp->wr_err;
+	bool ring;
 
-	ret = qp->wr_err;
-	if (!ret && qp->next != qp->sq.producer) {
-		ring = true;
-		qp->sq.producer = qp->next;
-		nopin_queue_produce(&qp->sq.queue, qp->next);
-	}
+	ring = !ret && nopin_wq_publish(&qp->sq, qp->next);
 	qp->wqe = NULL;
 	pthread_spin_unlock(&qp->sq.lock);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What both ways of posting a send share: the table of opcodes and the claim of
- * an entry.
+ * What both ways of posting a send share: the table of opcodes, and where the
+ * data of an entry are.
  */
 #ifndef NOPIN_SEND_H
 #define NOPIN_SEND_H

@@ -35,8 +35,8 @@
 /**
  * struct nopin_ring - head of every ring, followed by its entries
  * @producer: entries ever put in, modulo 2^32; written by the side that fills
- * @flags: NOPIN_RING_*; written by the kernel
- * @rsvd0: keeps the two sides' fields on cache lines of their own
+ * @flags: NOPIN_RING_*; written by the kernel, rarely
+ * @rsvd0: keeps @consumer on a cache line of its own
  * @consumer: entries ever taken out, modulo 2^32; written by the side that drains
  * @rsvd1: as @rsvd0
  *

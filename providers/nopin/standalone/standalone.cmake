@@ -10,10 +10,19 @@ find_package(Threads REQUIRED)
 set(NOPIN_PABI 34)
 set(NOPIN_RDMA_CORE_MIN 36)
 
+# As a part of the project the provider is left out where it cannot be built.
+macro(nopin_not_built)
+  if (CMAKE_CURRENT_SOURCE_DIR STREQUAL CMAKE_SOURCE_DIR)
+    message(FATAL_ERROR ${ARGN})
+  endif()
+  message(STATUS "providers/nopin: not built: " ${ARGN})
+  return()
+endmacro()
+
 find_library(IBVERBS_LIBRARY ibverbs)
 find_path(IBVERBS_INCLUDE_DIR infiniband/verbs.h)
 if (NOT IBVERBS_LIBRARY OR NOT IBVERBS_INCLUDE_DIR)
-  message(FATAL_ERROR "libibverbs or its headers are missing. "
+  nopin_not_built("libibverbs or its headers are missing. "
     "Install libibverbs-dev (Debian) or libibverbs and rdma-core-devel (Fedora).")
 endif()
 
@@ -24,16 +33,16 @@ set(NOPIN_OTHER_FORM "Build the provider inside the rdma-core source of that "
 execute_process(COMMAND "${CMAKE_NM}" -D --defined-only "${IBVERBS_LIBRARY}"
   OUTPUT_VARIABLE nopin_symbols RESULT_VARIABLE nopin_result)
 if (NOT nopin_result EQUAL 0)
-  message(FATAL_ERROR "${CMAKE_NM} cannot read ${IBVERBS_LIBRARY}.")
+  nopin_not_built("${CMAKE_NM} cannot read ${IBVERBS_LIBRARY}.")
 endif()
 string(REGEX MATCH "verbs_register_driver_([0-9]+)@@IBVERBS_PRIVATE_([0-9]+)"
   nopin_match "${nopin_symbols}")
 if (NOT nopin_match)
-  message(FATAL_ERROR "${IBVERBS_LIBRARY} has no private interface for "
+  nopin_not_built("${IBVERBS_LIBRARY} has no private interface for "
     "providers. " "${NOPIN_OTHER_FORM}")
 endif()
 if (NOT CMAKE_MATCH_1 EQUAL NOPIN_PABI OR NOT CMAKE_MATCH_2 EQUAL NOPIN_PABI)
-  message(FATAL_ERROR "${IBVERBS_LIBRARY} has private interface "
+  nopin_not_built("${IBVERBS_LIBRARY} has private interface "
     "${CMAKE_MATCH_2}; this form of the provider knows ${NOPIN_PABI} "
     "(rdma-core ${NOPIN_RDMA_CORE_MIN} to 56). " "${NOPIN_OTHER_FORM}")
 endif()
@@ -42,7 +51,7 @@ endif()
 get_filename_component(nopin_real "${IBVERBS_LIBRARY}" REALPATH)
 if (nopin_real MATCHES "\\.so\\.[0-9]+\\.[0-9]+\\.([0-9]+)\\.[0-9]+$" AND
     CMAKE_MATCH_1 LESS NOPIN_RDMA_CORE_MIN)
-  message(FATAL_ERROR "${nopin_real} is of rdma-core ${CMAKE_MATCH_1}; this "
+  nopin_not_built("${nopin_real} is of rdma-core ${CMAKE_MATCH_1}; this "
     "form of the provider needs ${NOPIN_RDMA_CORE_MIN} or later. "
     "${NOPIN_OTHER_FORM}")
 endif()
