@@ -130,6 +130,9 @@ vm_status() {
 	status=$(sed -n 's/^\.*exit \([0-9]\{1,3\}\)$/\1/p' "$run/control")
 	if [ -z "$status" ]; then
 		vm_died "$1" "$verdict"
+	elif [ ! -s "$run/dmesg" ]; then
+		say "the log of the guest's kernel did not arrive"
+		return "$EXIT_KERNEL"
 	elif grep -qE -f "$tree/tests/vm/lib/complaints" "$run/dmesg"; then
 		vm_words "$run/dmesg"
 		say "the guest's kernel complained (the command's status was $status)"

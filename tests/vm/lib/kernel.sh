@@ -36,7 +36,7 @@ kernel_prepare() {
 kernel_debian_release() {
 	local meta release
 	for meta in "linux-image-$1-amd64" linux-image-amd64; do
-		release=$(apt-cache depends "$meta" 2>/dev/null |
+		release=$(LC_ALL=C apt-cache depends "$meta" 2>/dev/null |
 			sed -n 's/^ *Depends: linux-image-\([0-9]\)/\1/p' | head -n1)
 		case $release in
 		"$1".*) echo "$release" && return ;;
@@ -45,23 +45,26 @@ kernel_debian_release() {
 	return 1
 }
 
-kernel_from_debian() {
+# Sets kver, unless Debian has no kernel of this series here.
+kernel_debian_known() {
 	local known=$cache/kernels/$1.release lists=/var/lib/apt/lists
-	kver=
 	if [ -s "$known" ] && ! [ "$lists" -nt "$known" ]; then
 		kver=$(<"$known")
+		return
 	fi
-	if [ -z "$kver" ]; then
-		kver=$(kernel_debian_release "$1") || {
-			apt_update
-			kver=$(kernel_debian_release "$1")
-		} || die "no Debian package of kernel $1 is to be had here;" \
+	kver=$(kernel_debian_release "$1") || {
+		apt_update
+		kver=$(kernel_debian_release "$1")
+	} && echo "$kver" >"$known"
+}
+
+kernel_from_debian() {
+	kernel_debian_known "$1" ||
+		die "no Debian package of kernel $1 is to be had here;" \
 			"give a kernel with --kernel PATH"
-	fi
 	kdir=$cache/kernels/$kver
 	kbuild=$kdir/root/usr/src/linux-headers-$kver
 	[ -e "$kdir/unpacked" ] || (kernel_unpack_debian) || exit
-	echo "$kver" >"$known"
 }
 
 kernel_unpack_debian() {
@@ -121,13 +124,19 @@ kernel_from_tree() {
 		die "$1 is a kernel tree that has not been built"
 	kdir=$cache/kernels/$kver-$(path_key "$1")
 	kbuild=$1
-	[ "$kdir/unpacked" -nt "$image" ] && return
+	[ "$kdir/unpacked" -nt "$image" ] || (kernel_take_tree "$1" "$image") || exit
+}
+
+# kernel_take_tree TREE IMAGE
+kernel_take_tree() {
+	lock "kernel-${kdir##*/}"
+	[ "$kdir/unpacked" -nt "$2" ] && return
 	say "taking the modules of $1"
 	mkdir -p "$kdir/root"
 	step "$run/kernel.log" make -C "$1" -s ARCH="$karch" INSTALL_MOD_PATH="$kdir/root" \
 		INSTALL_MOD_STRIP=1 modules_install ||
 		die "make modules_install failed in $1"
-	cp --remove-destination "$image" "$kdir/vmlinuz"
+	cp --remove-destination "$2" "$kdir/vmlinuz"
 	kernel_modules_ready
 	touch "$kdir/unpacked"
 }
@@ -141,10 +150,16 @@ kernel_from_root() {
 	kdir=$cache/kernels/$kver-$(path_key "$1")
 	kbuild=$1/lib/modules/$kver/build
 	[ -e "$kbuild" ] || kbuild=$1/usr/src/linux-headers-$kver
-	[ "$kdir/unpacked" -nt "${images[0]}" ] && return
+	[ "$kdir/unpacked" -nt "${images[0]}" ] || (kernel_take_root "$1" "${images[0]}") || exit
+}
+
+# kernel_take_root FOLDER IMAGE
+kernel_take_root() {
+	lock "kernel-${kdir##*/}"
+	[ "$kdir/unpacked" -nt "$2" ] && return
 	say "taking kernel $kver from $1"
 	mkdir -p "$kdir/root/lib/modules"
-	cp "${images[0]}" "$kdir/vmlinuz"
+	cp "$2" "$kdir/vmlinuz"
 	cp -r "$1/lib/modules/$kver" "$kdir/root/lib/modules/"
 	kernel_modules_ready
 	touch "$kdir/unpacked"
@@ -184,17 +199,18 @@ kernel_module_files() {
 	local module modules=("${guest_modules[@]}")
 	[ "$karch" = um ] || modules=("${guest_modules_qemu[@]}" "${modules[@]}")
 	for module in "${modules[@]}"; do
-		modprobe -d "$kdir/root" -S "$kver" --show-depends "$module" ||
-			die "kernel $kver has no module $module"
+		modprobe -d "$kdir/root" -S "$kver" --show-depends "$module" || exit
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'
 }
 
 kernel_initramfs() {
 	local script=$tree/tests/vm/guest/initramfs
-	local list=$tree/tests/vm/lib/kernel.sh
-	if [ "$kdir/initramfs" -nt "$script" ] && [ "$kdir/initramfs" -nt "$list" ]; then
-		return
-	fi
+	local source newer=yes
+	for source in "$script" "$tree/tests/vm/lib/kernel.sh" "$kdir/unpacked"; do
+		[ "$kdir/initramfs" -nt "$source" ] || newer=
+	done
+	[ -z "$newer" ] || return 0
+	kernel_module_files >"$run/modules" || die "kernel $kver lacks what the VM needs"
 	local root=$run/initramfs file
 	mkdir -p "$root"/{bin,modules,proc,sys,dev,ro,rw,new}
 	cp "$(command -v busybox || echo /bin/busybox)" "$root/bin/busybox"
@@ -203,7 +219,7 @@ kernel_initramfs() {
 	while read -r file; do
 		cp "$file" "$root/modules/"
 		echo "${file##*/}" >>"$root/modules/order"
-	done < <(kernel_module_files)
+	done <"$run/modules"
 	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$run/initramfs.cpio"
 	mv "$run/initramfs.cpio" "$kdir/initramfs"
 	rm -r "$root"

@@ -30,12 +30,14 @@ qemu_prepare() {
 	fi
 }
 
-# The verdict holds for this kernel, this QEMU and this host.
+# The verdict holds for this kernel, this QEMU and this host; that it fails, for a
+# day, as the host may just have been too busy.
 qemu_probe_cached() {
 	local key file
 	key=$(printf '%s' "$kver $(qemu-system-x86_64 --version) $(uname -r)" \
 		"$(grep -m1 '^model name' /proc/cpuinfo)" | cksum | cut -d' ' -f1)
 	file=$kdir/kvm-$key
+	find "$file" -mmin +1440 -exec grep -q fails {} \; -delete 2>/dev/null
 	if ! [ -s "$file" ]; then
 		say "trying a boot under KVM (at most $PROBE_SECONDS s)"
 		qemu_probe >"$file.$$"

@@ -119,11 +119,15 @@ kernel_config_check() {
 
 # step_long LOG FOLDER COMMAND…: a line every minute about the objects in FOLDER.
 step_long() {
-	local log=$1 dir=$2 ticker status
+	local log=$1 dir=$2 ticker never status
 	shift 2
-	while sleep 60; do
-		say "… $(find "$dir" -name '*.o' | wc -l) objects compiled"
-	done &
+	{
+		unlock
+		exec {never}<> <(:)
+		until read -rt 60 -u "$never"; do
+			say "… $(find "$dir" -name '*.o' | wc -l) objects compiled"
+		done
+	} &
 	ticker=$!
 	step "$log" "$@"
 	status=$?

@@ -56,7 +56,9 @@ suite_self() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ vm == $only ]] || return 0
 	suite_result "INFO nopin-vm itself"
-	NOPIN_CACHE=$cache "$tree/tests/vm/self" --engine "$engine" </dev/null | tee -a "$run/results"
+	NOPIN_CACHE=$cache "$tree/tests/vm/self" --engine "$engine" </dev/null | tee "$run/self" ||
+		grep -q '^FAIL ' "$run/self" || echo "FAIL vm: it ended early" | tee -a "$run/self"
+	cat "$run/self" >>"$run/results"
 }
 
 # suite_kernel KERNEL smoke|full
@@ -64,6 +66,11 @@ suite_kernel() {
 	local names status begun
 	mapfile -t names < <(suite_scripts "$2")
 	[ "${#names[@]}" -gt 0 ] || return 0
+	# What cannot be set up must not end the run without a count.
+	(prepare_kernel "$1") || {
+		suite_result "FAIL boot: no VM with the kernel $1 could be set up"
+		return
+	}
 	prepare_kernel "$1"
 	filter=(tee -a "$run/suite")
 	while [ "${#names[@]}" -gt 0 ]; do
@@ -104,7 +111,11 @@ suite_run() {
 		suite_kernel "$kernel" full
 	else
 		suite_kernel 6.12 full
-		suite_kernel 6.1 smoke
+		if kernel_debian_known 6.1; then
+			suite_kernel 6.1 smoke
+		else
+			suite_result "SKIP Linux 6.1: not among the packages of this Debian"
+		fi
 	fi
 	suite_result "INFO took $((SECONDS - begun)) s"
 	grep '^FAIL ' "$run/results" | sed 's/^/nopin-vm: /' >&2
