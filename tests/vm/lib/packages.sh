@@ -11,7 +11,7 @@ packages_base=(
 	libcmocka-dev libjson-c-dev pahole
 )
 packages_test=(
-	python3-pyverbs python3-scapy tshark tcpdump ethtool procps
+	python3-pyverbs python3-scapy tshark tcpdump ethtool procps locales
 	sparse shellcheck perl
 )
 
