@@ -177,12 +177,25 @@ static unsigned long nopin_patience(const struct nopin_qp *qp)
  * nopin_rq_timer_start - a request waits for a page: ask the peer for patience
  * @qp: the QP
  *
+ * Called with every packet that comes meanwhile, as well: the CPU that has the timer
+ * may be busy in the kernel for seconds (compacting memory, say), and the page's
+ * worker with it. The packet does the work of a timer that is late, and the timer
+ * comes to this CPU.
+ *
  * Context: rq.lock held, BH off.
  */
 void nopin_rq_timer_start(struct nopin_qp *qp)
 {
-	if (!timer_pending(&qp->rq.timer))
-		mod_timer(&qp->rq.timer, jiffies + nopin_patience(qp));
+	struct timer_list *timer = &qp->rq.timer;
+	unsigned long patience = nopin_patience(qp);
+
+	if (timer_pending(timer)) {
+		if (time_before_eq(jiffies, READ_ONCE(timer->expires) + patience))
+			return;
+		if (nopin_responder_accepts(qp))
+			nopin_responder_show_life(qp);
+	}
+	mod_timer(timer, jiffies + patience);
 }
 
 /**
