@@ -15,6 +15,7 @@ enum nopin_counter {
 	NOPIN_PARKED_PACKETS,		/* packets that waited for a page */
 	NOPIN_RETRANSMITS,		/* request packets sent again */
 	NOPIN_TIMEOUTS,			/* ACK timer expirations */
+	NOPIN_LATE_DOORBELLS,		/* requests waited for one that was left out */
 	NOPIN_RNR_NAKS_SENT,
 	NOPIN_RNR_NAKS_RECEIVED,
 	NOPIN_SEQ_NAKS_SENT,

@@ -235,6 +235,8 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	skb_queue_head_init(&qp->sq.parked);
 	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
 	tasklet_setup(&qp->sq.task, nopin_qp_ops->sq_task);
+	hrtimer_init(&qp->sq.attend.timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	qp->sq.attend.timer.function = nopin_qp_ops->sq_attendant;
 
 	spin_lock_init(&qp->rq.lock);
 	skb_queue_head_init(&qp->rq.parked);
@@ -325,6 +327,7 @@ destroy_route:
  */
 static void nopin_qp_quiesce(struct nopin_qp *qp)
 {
+	hrtimer_cancel(&qp->sq.attend.timer);
 	del_timer_sync(&qp->sq.timer);
 	del_timer_sync(&qp->rq.timer);
 	tasklet_kill(&qp->sq.task);

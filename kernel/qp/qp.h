@@ -16,6 +16,7 @@
 #ifndef NOPIN_QP_H
 #define NOPIN_QP_H
 
+#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
@@ -93,6 +94,26 @@ struct nopin_reads {
 };
 
 /**
+ * struct nopin_attend - a send ring that needs no doorbells for a while
+ * @timer: looks at the ring when no doorbell has come
+ * @on: the ring says so, and @timer runs
+ * @rung: when the last doorbell was answered, of those that asked for it
+ * @seen: up to where the ring was filled then
+ * @us: how long from a doorbell, 0: to be set
+ * @good: such times in a row without a request that was left waiting
+ *
+ * Protected by sq.lock.
+ */
+struct nopin_attend {
+	struct hrtimer timer;
+	bool on;
+	ktime_t rung;
+	u32 seen;
+	u32 us;
+	u32 good;
+};
+
+/**
  * struct nopin_sq - the requester half (IBTA 9.7.2, 9.7.5)
  * @lock: protects the whole struct
  * @queue: the shared ring; @queue.index is the oldest incomplete request
@@ -118,6 +139,7 @@ struct nopin_reads {
  * @train: collects packets; empty unless the lock is held
  * @park: waits for local memory
  * @parked: responses that came meanwhile
+ * @attend: of @queue
  */
 struct nopin_sq {
 	spinlock_t lock;	/* protects this struct */
@@ -144,6 +166,7 @@ struct nopin_sq {
 	struct nopin_train train;
 	struct nopin_park park;
 	struct sk_buff_head parked;
+	struct nopin_attend attend;
 };
 
 /* Result of a past atomic, kept to answer its duplicate (IBTA 9.4.5). */
@@ -244,6 +267,7 @@ struct nopin_qp_ops {
 	void (*gsi_destroy)(struct nopin_qp *qp);
 	void (*sq_timer)(struct timer_list *timer);
 	void (*rq_timer)(struct timer_list *timer);
+	enum hrtimer_restart (*sq_attendant)(struct hrtimer *timer);
 	void (*sq_task)(struct tasklet_struct *task);
 	void (*rq_task)(struct tasklet_struct *task);
 	void (*fault)(struct work_struct *work);
@@ -301,6 +325,14 @@ static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
 	return container_of(ibqp, struct nopin_qp, ibqp);
 }
 
+/* Requests posted and not taken yet; below 0: the ring was overrun. sq.lock held. */
+static inline int nopin_sq_waiting(const struct nopin_sq *sq)
+{
+	int inflight = sq->taken - sq->queue.index;
+
+	return nopin_queue_pending(&sq->queue) - inflight;
+}
+
 static inline struct nopin_swqe *nopin_sq_wqe(const struct nopin_sq *sq, u32 index)
 {
 	return sq->wqes + (size_t)(index & (sq->queue.entries - 1)) * sq->wqe_stride;
@@ -325,6 +357,16 @@ void nopin_qp_query(struct nopin_qp *qp, struct ib_qp_attr *attr,
 void nopin_qp_fail(struct nopin_qp *qp);
 void nopin_qp_fail_requester(struct nopin_qp *qp);
 void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event);
+
+/*
+ * No doorbell is left out from here on; what was posted before is seen afterwards.
+ * sq.lock held.
+ */
+static inline void nopin_sq_unattend(struct nopin_sq *sq)
+{
+	sq->attend.on = false;
+	nopin_queue_set_flags(&sq->queue, 0);
+}
 
 /* retire.c */
 void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status);

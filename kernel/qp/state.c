@@ -144,6 +144,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	rq->in_message = 0;
 	if (!qp->user)
 		return;
+	nopin_sq_unattend(sq);
 	nopin_queue_discard(&sq->queue);
 	sq->taken = sq->queue.index;
 	sq->next = sq->taken;

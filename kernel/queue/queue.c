@@ -151,6 +151,18 @@ static void *nopin_queue_at(const struct nopin_queue *queue, u32 index)
 }
 
 /**
+ * nopin_queue_producer - how far the program says that it has filled the ring
+ * @queue: an SQ or RQ
+ *
+ * Return: whatever is there: to be compared with what was there before.
+ * Context: any.
+ */
+u32 nopin_queue_producer(const struct nopin_queue *queue)
+{
+	return READ_ONCE(queue->ring->producer);
+}
+
+/**
  * nopin_queue_pending - how many entries there are to drain
  * @queue: an SQ or RQ
  *
@@ -164,6 +176,18 @@ int nopin_queue_pending(const struct nopin_queue *queue)
 	u32 n = smp_load_acquire(&queue->ring->producer) - queue->index;
 
 	return n <= queue->entries ? (int)n : -EOVERFLOW;
+}
+
+/**
+ * nopin_queue_asks - whether the program would like the ring to be attended
+ * @queue: an SQ
+ *
+ * Return: what it said last; only a wish.
+ * Context: any.
+ */
+bool nopin_queue_asks(const struct nopin_queue *queue)
+{
+	return READ_ONCE(queue->ring->attend);
 }
 
 /**

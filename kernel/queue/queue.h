@@ -33,6 +33,8 @@ int nopin_queue_create(struct nopin_queue *queue, struct ib_ucontext *uctx,
 void nopin_queue_destroy(struct nopin_queue *queue);
 
 /* The draining side: SQ and RQ. */
+bool nopin_queue_asks(const struct nopin_queue *queue);
+u32 nopin_queue_producer(const struct nopin_queue *queue);
 int nopin_queue_pending(const struct nopin_queue *queue);
 const void *nopin_queue_entry(const struct nopin_queue *queue, u32 ahead);
 void nopin_queue_consume(struct nopin_queue *queue, u32 n);

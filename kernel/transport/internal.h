@@ -97,6 +97,10 @@ void nopin_requester_fail(struct nopin_qp *qp, enum ib_wc_status status);
 void nopin_requester_settle(struct nopin_qp *qp);
 void nopin_sq_task(struct tasklet_struct *task);
 
+/* attend.c */
+void nopin_sq_attend(struct nopin_qp *qp);
+enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer);
+
 /* timer.c */
 void nopin_sq_timer(struct timer_list *timer);
 void nopin_sq_timer_start(struct nopin_qp *qp);

@@ -122,14 +122,6 @@ static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 	return false;
 }
 
-/* Requests that were posted and not taken yet; below 0: the ring was overrun. */
-static int nopin_sq_waiting(const struct nopin_sq *sq)
-{
-	int inflight = sq->taken - sq->queue.index;
-
-	return nopin_queue_pending(&sq->queue) - inflight;
-}
-
 static struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -511,6 +503,8 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 		nopin_sq_flush(qp);
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
+	if (!more)
+		nopin_sq_attend(qp);
 	if (park->defer)
 		wait = nopin_park_claim(park, false);
 	spin_unlock_bh(&qp->sq.lock);

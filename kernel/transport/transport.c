@@ -8,6 +8,7 @@ static const struct nopin_qp_ops nopin_transport_qp_ops = {
 	.gsi_destroy	= nopin_gsi_destroy,
 	.sq_timer	= nopin_sq_timer,
 	.rq_timer	= nopin_rq_timer,
+	.sq_attendant	= nopin_sq_attendant,
 	.sq_task	= nopin_sq_task,
 	.rq_task	= nopin_rq_task,
 	.fault		= nopin_fault_work,

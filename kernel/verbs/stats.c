@@ -14,6 +14,7 @@ static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
 	[NOPIN_PARKED_PACKETS].name	= "parked_packets",
 	[NOPIN_RETRANSMITS].name	= "retransmits",
 	[NOPIN_TIMEOUTS].name		= "timeouts",
+	[NOPIN_LATE_DOORBELLS].name	= "late_doorbells",
 	[NOPIN_RNR_NAKS_SENT].name	= "rnr_naks_sent",
 	[NOPIN_RNR_NAKS_RECEIVED].name	= "rnr_naks_received",
 	[NOPIN_SEQ_NAKS_SENT].name	= "seq_naks_sent",

@@ -197,9 +197,8 @@ static void cqe_to_wc(const struct nopin_cqe *cqe, struct ibv_wc *wc)
 	};
 }
 
-int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc)
+static int cq_poll(struct nopin_cq *cq, int num_entries, struct ibv_wc *wc)
 {
-	struct nopin_cq *cq = to_nopin_cq(ibcq);
 	uint32_t producer;
 	int polled = 0;
 
@@ -213,6 +212,23 @@ int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc)
 	nopin_cq_unlock(cq);
 
 	return polled;
+}
+
+int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc)
+{
+	struct nopin_cq *cq = to_nopin_cq(ibcq);
+	int polled = cq_poll(cq, num_entries, wc);
+
+	if (!polled && nopin_pay())
+		polled = cq_poll(cq, num_entries, wc);
+	return polled;
+}
+
+/* Who goes to sleep leaves no doorbell out. */
+int nopin_req_notify_cq(struct ibv_cq *ibcq, int solicited_only)
+{
+	nopin_pay();
+	return ibv_cmd_req_notify_cq(ibcq, solicited_only);
 }
 
 /**

@@ -110,7 +110,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.query_qp = nopin_query_qp,
 	.query_rt_values = nopin_query_rt_values,
 	.reg_mr = nopin_reg_mr,
-	.req_notify_cq = ibv_cmd_req_notify_cq,
+	.req_notify_cq = nopin_req_notify_cq,
 	.rereg_mr = nopin_rereg_mr,
 	.resize_cq = nopin_resize_cq,
 };
@@ -137,6 +137,11 @@ static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
 	struct nopin_context *ctx;
 	int ret;
 
+	ret = nopin_defer_init();
+	if (ret) {
+		errno = ret;
+		return NULL;
+	}
 	ctx = verbs_init_and_alloc_context(device, cmd_fd, ctx, vctx,
 					   RDMA_DRIVER_NOPIN);
 	if (!ctx)

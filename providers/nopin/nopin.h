@@ -62,9 +62,17 @@ struct nopin_wq {
 	uint32_t max_sge;
 };
 
+/* A doorbell was left out; somebody rings it; neither. */
+enum nopin_debt {
+	NOPIN_DEBT_NONE,
+	NOPIN_DEBT_OWED,
+	NOPIN_DEBT_PAYING,
+};
+
 /**
  * struct nopin_qp - a queue pair
  * @vqp: libibverbs' part
+ * @refs: the program's and those of threads that may owe it a doorbell; atomic
  * @sq: send queue
  * @rq: receive queue
  * @max_inline: bytes of inline data that a send entry takes
@@ -73,9 +81,14 @@ struct nopin_wq {
  *	  held from ibv_wr_start() to ibv_wr_complete() or ibv_wr_abort()
  * @wqe: the entry that the ibv_wr_set_*() calls work on; under sq.lock
  * @wr_err: first error since ibv_wr_start(); under sq.lock
+ * @debt: of the send doorbell; atomic
+ * @late: the kernel had to come without one; atomic
+ * @cautious: so many posts get their doorbell at once; under sq.lock
+ * @doubt: as many as that will be the next time; under sq.lock
  */
 struct nopin_qp {
 	struct verbs_qp vqp;
+	unsigned int refs;
 	struct nopin_wq sq;
 	struct nopin_wq rq;
 	uint32_t max_inline;
@@ -83,6 +96,10 @@ struct nopin_qp {
 	uint32_t next;
 	struct nopin_send_wqe *wqe;
 	int wr_err;
+	enum nopin_debt debt;
+	bool late;
+	uint32_t cautious;
+	uint32_t doubt;
 };
 
 static inline struct nopin_context *to_nopin_context(struct ibv_context *context)
@@ -137,6 +154,7 @@ struct ibv_cq *nopin_create_cq(struct ibv_context *context, int cqe,
 			       int comp_vector);
 struct ibv_cq_ex *nopin_create_cq_ex(struct ibv_context *context,
 				     struct ibv_cq_init_attr_ex *attr);
+int nopin_req_notify_cq(struct ibv_cq *ibcq, int solicited_only);
 int nopin_resize_cq(struct ibv_cq *ibcq, int cqe);
 int nopin_destroy_cq(struct ibv_cq *ibcq);
 int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc);
@@ -154,6 +172,8 @@ int nopin_query_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask,
 		   struct ibv_qp_init_attr *init_attr);
 int nopin_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask);
 int nopin_destroy_qp(struct ibv_qp *ibqp);
+void nopin_qp_get(struct nopin_qp *qp);
+void nopin_qp_put(struct nopin_qp *qp);
 
 /* post.c */
 int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
@@ -171,5 +191,13 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops);
 /* doorbell.c */
 int nopin_doorbell_send(struct ibv_qp *ibqp);
 int nopin_doorbell_recv(struct ibv_qp *ibqp);
+
+/* defer.c */
+bool nopin_defer(struct nopin_qp *qp);
+int nopin_defer_init(void);
+void nopin_defer_end(struct nopin_qp *qp);
+bool nopin_pay(void);
+void nopin_pay_others(const struct nopin_qp *qp);
+bool nopin_pay_qp(struct nopin_qp *qp);
 
 #endif /* NOPIN_H */

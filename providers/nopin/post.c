@@ -3,7 +3,7 @@
  * ibv_post_send() and ibv_post_recv().
  *
  * A list of work requests is written to the ring, published with one store and
- * announced with one doorbell. When one of the list is refused, those before it
+ * announced with one doorbell, or none (defer.c). When one of the list is refused, those before it
  * are posted.
  */
 #include <assert.h>
@@ -206,6 +206,7 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 		return EINVAL;
 	}
 
+	nopin_pay_others(qp);
 	pthread_spin_lock(&qp->sq.lock);
 	producer = qp->sq.producer;
 	for (; wr; wr = wr->next, producer++) {
@@ -215,9 +216,11 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 			break;
 		}
 	}
-	ring = nopin_wq_publish(&qp->sq, producer);
+	ring = nopin_wq_publish(&qp->sq, producer) && !nopin_defer(qp);
 	pthread_spin_unlock(&qp->sq.lock);
 
+	if (ret) /* a full queue gets room */
+		nopin_pay();
 	err = ring ? nopin_doorbell_send(ibqp) : 0;
 	if (err && !ret) {
 		*bad_wr = first;
@@ -271,7 +274,7 @@ int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
 		}
 	}
 	ring = nopin_wq_publish(&qp->rq, producer) &&
-	       nopin_queue_need_doorbell(&qp->rq.queue);
+	       nopin_queue_flags(&qp->rq.queue) & NOPIN_RING_NEED_DOORBELL;
 	pthread_spin_unlock(&qp->rq.lock);
 
 	err = ring ? nopin_doorbell_recv(ibqp) : 0;

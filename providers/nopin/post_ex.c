@@ -22,6 +22,7 @@ static void wr_start(struct ibv_qp_ex *ibqp)
 {
 	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
 
+	nopin_pay_others(qp);
 	pthread_spin_lock(&qp->sq.lock);
 	qp->next = qp->sq.producer;
 	qp->wqe = NULL;
@@ -200,7 +201,7 @@ static int wr_complete(struct ibv_qp_ex *ibqp)
 	int ret = qp->wr_err;
 	bool ring;
 
-	ring = !ret && nopin_wq_publish(&qp->sq, qp->next);
+	ring = !ret && nopin_wq_publish(&qp->sq, qp->next) && !nopin_defer(qp);
 	qp->wqe = NULL;
 	pthread_spin_unlock(&qp->sq.lock);
 

@@ -107,13 +107,24 @@ static int qp_attr_check(const struct ibv_qp_init_attr_ex *attr)
 	return nopin_qp_ex_supported(attr) ? 0 : EOPNOTSUPP;
 }
 
-static void qp_free(struct nopin_qp *qp)
+static void qp_close(struct nopin_qp *qp)
 {
 	nopin_queue_unmap(&qp->sq.queue);
 	nopin_queue_unmap(&qp->rq.queue);
 	pthread_spin_destroy(&qp->sq.lock);
 	pthread_spin_destroy(&qp->rq.lock);
-	free(qp);
+}
+
+/* For a thread that remembers the QP, which then outlives its own end. */
+void nopin_qp_get(struct nopin_qp *qp)
+{
+	__atomic_add_fetch(&qp->refs, 1, __ATOMIC_RELAXED);
+}
+
+void nopin_qp_put(struct nopin_qp *qp)
+{
+	if (!__atomic_sub_fetch(&qp->refs, 1, __ATOMIC_ACQ_REL))
+		free(qp);
 }
 
 struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
@@ -131,6 +142,7 @@ struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
 	if (!qp)
 		goto err;
 
+	qp->refs = 1;
 	pthread_spin_init(&qp->sq.lock, PTHREAD_PROCESS_PRIVATE);
 	pthread_spin_init(&qp->rq.lock, PTHREAD_PROCESS_PRIVATE);
 	qp->send_flags = attr->sq_sig_all ? NOPIN_SEND_SIGNALED : 0;
@@ -146,7 +158,8 @@ struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
 	return &qp->vqp.qp;
 
 err_free:
-	qp_free(qp);
+	qp_close(qp);
+	free(qp);
 err:
 	errno = ret;
 	return NULL;
@@ -178,6 +191,7 @@ int nopin_query_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask,
 {
 	struct ibv_query_qp cmd;
 
+	nopin_pay_qp(to_nopin_qp(ibqp));
 	return ibv_cmd_query_qp(ibqp, attr, attr_mask, init_attr, &cmd,
 				sizeof(cmd));
 }
@@ -197,6 +211,7 @@ int nopin_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask
 	struct ibv_modify_qp cmd = {};
 	int ret;
 
+	nopin_pay_qp(qp);
 	ret = ibv_cmd_modify_qp(ibqp, attr, attr_mask, &cmd, sizeof(cmd));
 	if (ret)
 		return ret;
@@ -211,13 +226,16 @@ int nopin_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask
 
 int nopin_destroy_qp(struct ibv_qp *ibqp)
 {
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
 	int ret;
 
+	nopin_defer_end(qp);
 	ret = ibv_cmd_destroy_qp(ibqp);
 	if (ret)
 		return ret;
 
 	qp_forget_completions(ibqp);
-	qp_free(to_nopin_qp(ibqp));
+	qp_close(qp);
+	nopin_qp_put(qp);
 	return 0;
 }

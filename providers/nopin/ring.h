@@ -83,22 +83,29 @@ static inline void nopin_queue_consume(struct nopin_queue *queue,
 }
 
 /*
- * RQ: whether what was just produced needs a doorbell.
+ * SQ, RQ: what the kernel says of the ring, as it matters to what was just produced.
  *
- *	program				kernel, QP enters the error state
+ *	program				kernel
  *	store producer			store flags
  *	full barrier			full barrier
  *	load flags			load producer
  *
  * The kernel's side is nopin_queue_set_flags() and the nopin_queue_pending()
  * after it. At least one of the two loads sees the other side's store, so a
- * receive that races with the flush is either flushed by it or rung for here.
+ * receive that races with the flush of the error state is either flushed by it or
+ * rung for here; and a send that races with the end of the kernel's attendance is
+ * either seen by it or rung for.
  */
-static inline bool nopin_queue_need_doorbell(const struct nopin_queue *queue)
+static inline uint32_t nopin_queue_flags(const struct nopin_queue *queue)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&queue->ring->flags, __ATOMIC_RELAXED) &
-	       NOPIN_RING_NEED_DOORBELL;
+	return __atomic_load_n(&queue->ring->flags, __ATOMIC_RELAXED);
+}
+
+/* SQ: whether the kernel is asked to attend it. */
+static inline void nopin_queue_attend(const struct nopin_queue *queue, bool attend)
+{
+	__atomic_store_n(&queue->ring->attend, attend, __ATOMIC_RELAXED);
 }
 
 #endif /* NOPIN_RING_H */

@@ -36,6 +36,8 @@
  * struct nopin_ring - head of every ring, followed by its entries
  * @producer: entries ever put in, modulo 2^32; written by the side that fills
  * @flags: NOPIN_RING_*; written by the kernel, rarely
+ * @attend: SQ only: not 0 where the program leaves doorbells out if it may; written by
+ *	the program
  * @rsvd0: keeps @consumer on a cache line of its own
  * @consumer: entries ever taken out, modulo 2^32; written by the side that drains
  * @rsvd1: as @rsvd0
@@ -55,7 +57,8 @@
 struct nopin_ring {
 	__u32 producer;
 	__u32 flags;
-	__u32 rsvd0[14];
+	__u32 attend;
+	__u32 rsvd0[13];
 	__u32 consumer;
 	__u32 rsvd1[15];
 };
@@ -68,6 +71,15 @@ struct nopin_ring {
  * and loads the producer: one of the two sees the other.
  */
 #define NOPIN_RING_NEED_DOORBELL	(1U << 0)
+
+/*
+ * SQ only: the kernel looks at the ring by itself, so what is posted now needs no
+ * doorbell; with one it is sent at once. Set in a doorbell that follows another one
+ * closely, while @attend is set. Taken back when no more come: at first 100 to 200 us
+ * after the last one, up to 8 ms for a program that has never needed it. The order of
+ * stores and loads is that of NOPIN_RING_NEED_DOORBELL.
+ */
+#define NOPIN_RING_ATTENDED		(1U << 1)
 
 /**
  * struct nopin_sge - one scatter/gather element

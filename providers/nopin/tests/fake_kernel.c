@@ -10,6 +10,8 @@
 
 #define RING_ROOM 65536u /* of the file, to each ring */
 #define RING_COUNT 4u /* SQ, RQ, CQ, resized CQ */
+#define FAKE_BELL_SIZE                                                         \
+	(sizeof(struct ib_uverbs_cmd_hdr) + sizeof(struct ib_uverbs_post_send))
 #define FILE_SIZE ((off_t)RING_ROOM * RING_COUNT)
 
 struct fake_kernel fake;
@@ -90,6 +92,14 @@ unsigned int fake_doorbells(uint32_t command)
 	return count;
 }
 
+/* Doorbells of any kind since the last fake_doorbells(), while others ring. */
+unsigned int fake_bells_rung(void)
+{
+	off_t end = lseek(fake.fd, 0, SEEK_END);
+
+	return (unsigned int)((end - FILE_SIZE) / (off_t)FAKE_BELL_SIZE);
+}
+
 void *fake_entry(struct nopin_ring *ring, uint32_t stride, uint32_t entries,
 		 uint32_t index)
 {
@@ -127,6 +137,8 @@ static struct nopin_ring *ring_setup(const struct nopin_ring_info *info)
 		die("mmap");
 	ring->producer = fake.first_index;
 	ring->consumer = fake.first_index;
+	ring->flags = 0;
+	ring->attend = 0;
 	return ring;
 }
 
@@ -209,6 +221,11 @@ int ibv_cmd_resize_cq(struct ibv_cq *cq, int cqe, struct ibv_resize_cq *cmd,
 	memcpy(resp + 1, &fake.cq_resp, sizeof(fake.cq_resp));
 	cq->cqe = cqe;
 	return 0;
+}
+
+int ibv_cmd_req_notify_cq(struct ibv_cq *cq, int solicited_only)
+{
+	return cq && !solicited_only ? 0 : EINVAL;
 }
 
 int ibv_cmd_destroy_cq(struct ibv_cq *cq)

@@ -48,6 +48,7 @@ extern struct fake_kernel fake;
 void fake_reset(void);
 struct ibv_context *fake_open(void);
 unsigned int fake_doorbells(uint32_t command);
+unsigned int fake_bells_rung(void);
 void *fake_entry(struct nopin_ring *ring, uint32_t stride, uint32_t entries,
 		 uint32_t index);
 void fake_complete(uint32_t qp_num, uint64_t wr_id);

@@ -2,6 +2,7 @@
 /* The rings under threads. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,47 +51,88 @@ static void *post(void *arg)
 	return NULL;
 }
 
-/* Takes sends as the kernel would, and poisons what it gives back. */
+/* Takes a send as the kernel would, and poisons what it gives back. */
+static bool take(void)
+{
+	uint32_t producer = __atomic_load_n(&fake.sq->producer, __ATOMIC_ACQUIRE);
+	uint32_t room = __atomic_load_n(&fake.cq->consumer, __ATOMIC_ACQUIRE) +
+			FAKE_CQ_ENTRIES - fake.cq->producer;
+	uint32_t consumer = fake.sq->consumer;
+
+	if (consumer == producer || !room)
+		return false;
+	MUST(sqe(consumer)->opcode == IBV_WR_SEND);
+	fake_complete(1, sqe(consumer)->wr_id);
+	memset(sqe(consumer), 0xff, FAKE_SEND_STRIDE);
+	__atomic_store_n(&fake.sq->consumer, consumer + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* Looks at the ring all the time. */
 static void *drain(void *arg)
 {
-	uint32_t consumer = fake.first_index;
 	uint32_t left = POSTERS * EACH;
 
 	(void)arg;
 	while (left) {
-		uint32_t producer = __atomic_load_n(&fake.sq->producer,
-						    __ATOMIC_ACQUIRE);
-		uint32_t room = __atomic_load_n(&fake.cq->consumer,
-						__ATOMIC_ACQUIRE) +
-				FAKE_CQ_ENTRIES - fake.cq->producer;
-
-		if (consumer == producer || !room) {
+		if (take())
+			left--;
+		else
 			sched_yield();
-			continue;
+	}
+	return NULL;
+}
+
+/*
+ * Looks at the ring when a doorbell has rung, and attends it then; and once more when
+ * it stops doing so. A completion that finds no room makes up for a doorbell.
+ */
+static void *answer(void *arg)
+{
+	unsigned int rung = 0, attending = 0;
+	uint32_t left = POSTERS * EACH;
+	bool look = false;
+
+	(void)arg;
+	while (left) {
+		unsigned int bells = fake_bells_rung();
+
+		if (bells != rung) {
+			rung = bells;
+			look = true;
+			attending = 1 + bells % 50;
+			__atomic_store_n(&fake.sq->flags, NOPIN_RING_ATTENDED,
+					 __ATOMIC_SEQ_CST);
+		} else if (attending && !--attending) {
+			__atomic_store_n(&fake.sq->flags, 0, __ATOMIC_SEQ_CST);
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+			look = true;
 		}
-		MUST(sqe(consumer)->opcode == IBV_WR_SEND);
-		fake_complete(1, sqe(consumer)->wr_id);
-		memset(sqe(consumer), 0xff, FAKE_SEND_STRIDE);
-		consumer++;
-		__atomic_store_n(&fake.sq->consumer, consumer,
-				 __ATOMIC_RELEASE);
-		left--;
+		while (look && left) {
+			if (take())
+				left--;
+			else if (fake.sq->consumer == __atomic_load_n(&fake.sq->producer,
+								      __ATOMIC_ACQUIRE))
+				look = false;
+			else
+				sched_yield();
+		}
+		sched_yield();
 	}
 	return NULL;
 }
 
 /* Posters, the kernel and a poller at once: nothing lost, torn or doubled. */
-static void everything_at_once(void **state)
+static void run(struct rig *rig, void *(*serve)(void *))
 {
-	struct rig *rig = *state;
-	static unsigned int seen[EACH];
+	unsigned int seen[EACH] = {};
 	pthread_t poster[POSTERS], kernel;
 	uint32_t i, polled = 0;
 	struct ibv_wc wc[8];
 
 	for (i = 0; i < POSTERS; i++)
 		MUST(!pthread_create(&poster[i], NULL, post, rig->qp));
-	MUST(!pthread_create(&kernel, NULL, drain, NULL));
+	MUST(!pthread_create(&kernel, NULL, serve, NULL));
 	while (polled < POSTERS * EACH) {
 		int n = ibv_poll_cq(rig->cq, 8, wc);
 
@@ -108,13 +150,31 @@ static void everything_at_once(void **state)
 	MUST(!pthread_join(kernel, NULL));
 	for (i = 0; i < EACH; i++)
 		MUST(seen[i] == POSTERS);
+}
+
+static void everything_at_once(void **state)
+{
+	run(*state, drain);
 	MUST(bells() >= POSTERS * EACH / LIST);
+}
+
+/* A doorbell that is missing is seen as a poll that never ends. */
+static void doorbells_left_out(void **state)
+{
+	unsigned int rung;
+
+	run(*state, answer);
+	rung = bells();
+	print_message("%u doorbells for %u posts at least\n", rung,
+		      POSTERS * EACH / LIST);
+	MUST(rung < POSTERS * EACH / LIST);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST_FROM(everything_at_once, UINT32_MAX - 100),
+		RIG_TEST_FROM(doorbells_left_out, UINT32_MAX - 100),
 	};
 
 	return RIG_MAIN(argc, argv, tests);

@@ -26,7 +26,7 @@ target_link_libraries(nopin-provider-rig PUBLIC
   "${IBVERBS_LIBRARY}" "${CMOCKA_LIBRARY}" ${CMAKE_DL_LIBS} Threads::Threads)
 set_target_properties(nopin-provider-rig PROPERTIES C_STANDARD 11 C_EXTENSIONS ON)
 
-foreach (subject open post cq stress)
+foreach (subject open post cq defer stress)
   set(test nopin-provider-${subject})
   add_executable(${test} tests/${subject}_test.c)
   set_target_properties(${test} PROPERTIES
