@@ -62,7 +62,7 @@ struct nopin_wq {
 	uint32_t max_sge;
 };
 
-/* A doorbell was left out; somebody rings it; neither. */
+/* Nothing is owed; a doorbell was left out; somebody is ringing it. */
 enum nopin_debt {
 	NOPIN_DEBT_NONE,
 	NOPIN_DEBT_OWED,

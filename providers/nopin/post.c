@@ -3,8 +3,8 @@
  * ibv_post_send() and ibv_post_recv().
  *
  * A list of work requests is written to the ring, published with one store and
- * announced with one doorbell, or none (defer.c). When one of the list is refused, those before it
- * are posted.
+ * announced with one doorbell, or none (defer.c). When one of the list is
+ * refused, those before it are posted.
  */
 #include <assert.h>
 #include <errno.h>
