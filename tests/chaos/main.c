@@ -19,7 +19,7 @@ static void usage(const char *name)
 	       "Random verbs operations of several processes against random memory\n"
 	       "management, checked against a model. The processes 0, 2, ... are end a.\n%s"
 	       "  --steps N             end after so many steps\n"
-	       "  --seconds N           end after that time (default: 60)\n"
+	       "  --seconds N           end after so long a time of steps (default: 60)\n"
 	       "  --processes N         1 to %d (default: 3)\n"
 	       "  --pin                 pinned regions too\n"
 	       "  --faults              the kernel injects faults: calls may fail\n"
@@ -88,10 +88,11 @@ static bool is_over(uint64_t end)
 
 static void run(void)
 {
-	uint64_t end = rc_now_ms() + chaos_opts.seconds * 1000ULL;
+	uint64_t end;
 
 	crew_start();
 	step_first();
+	end = rc_now_ms() + chaos_opts.seconds * 1000ULL;
 	for (; !is_over(end); chaos_step++) {
 		if (chaos_step && chaos_step % CHECK_EVERY == 0)
 			step_check_all();
