@@ -38,9 +38,10 @@ def connect(server):
         return listener.accept()[0]
 
 
-def swap(sock, mine):
-    sock.sendall(pickle.dumps(mine))
-    return pickle.loads(sock.recv(4096))
+def swap(stream, mine):
+    pickle.dump(mine, stream)
+    stream.flush()
+    return pickle.load(stream)
 
 
 def qp_connect(qp, theirs, gid_index, qpn):
@@ -75,11 +76,11 @@ def main():
     mr = MR(pd, 8192, RIGHTS)
     cap = QPCap(max_send_wr=4, max_recv_wr=4)
     qp = QP(pd, QPInitAttr(qp_type=e.IBV_QPT_RC, scq=cq, rcq=cq, cap=cap), QPAttr())
-    sock = connect(server)
-    gid, qpn, address, rkey = swap(sock, (ctx.query_gid(1, gid_index).gid, qp.qp_num,
-                                          mr.buf, mr.rkey))
+    stream = connect(server).makefile('rwb')
+    gid, qpn, address, rkey = swap(stream, (ctx.query_gid(1, gid_index).gid, qp.qp_num,
+                                            mr.buf, mr.rkey))
     qp_connect(qp, gid, gid_index, qpn)
-    swap(sock, 'connected')
+    swap(stream, 'connected')
 
     sge = SGE(mr.buf, 3000, mr.lkey)
     if server:
@@ -87,7 +88,7 @@ def main():
         if wait(cq) != e.IBV_WC_SUCCESS:
             sys.exit('the SEND fails though it was to be repeated')
         forged = SendWR(num_sge=1, sg=[sge], opcode=e.IBV_WR_RDMA_WRITE)
-        forged.set_wr_rdma(rkey ^ 0x5a5a00, address)
+        forged.set_wr_rdma(rkey ^ 0x5a, address)
         qp.post_send(forged)
         if wait(cq) != e.IBV_WC_REM_ACCESS_ERR:
             sys.exit('a WRITE with a forged key is not refused')
@@ -96,7 +97,7 @@ def main():
         qp.post_recv(RecvWR(num_sge=1, sg=[SGE(mr.buf, 8192, mr.lkey)]))
         if wait(cq) != e.IBV_WC_SUCCESS:
             sys.exit('nothing received')
-    swap(sock, 'done')
+    swap(stream, 'done')
 
 
 if __name__ == '__main__':
