@@ -5,24 +5,6 @@
 #include "mem/sge.h"
 
 /**
- * nopin_sges_length - bytes that a list describes
- * @sges: the elements, already copied from the ring
- * @num: how many
- *
- * Return: the sum; cannot overflow.
- * Context: any.
- */
-u64 nopin_sges_length(const struct nopin_sge *sges, u32 num)
-{
-	u64 length = 0;
-	u32 i;
-
-	for (i = 0; i < num; i++)
-		length += sges[i].length;
-	return length;
-}
-
-/**
  * nopin_sges_check - would an access to all of a list be let in?
  * @pd: protection domain of the QP
  * @sges: the elements

@@ -7,7 +7,6 @@
 
 struct nopin_sge;
 
-u64 nopin_sges_length(const struct nopin_sge *sges, u32 num);
 int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,
 		     int rights);
 int nopin_sges_access(struct ib_pd *pd, const struct nopin_sge *sges, u32 num,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Taking work requests out of a program's rings. The program may scribble over
- * an entry at any time, so each byte is copied once and only the copy is read.
+ * an entry at any time, so each field is read once and only the copy is looked at.
  */
+#include <linux/compiler.h>
 #include <linux/string.h>
 
 #include "device.h"
-#include "mem/sge.h"
 #include "qp/wqe.h"
 
 struct nopin_wr_rule {
@@ -25,22 +25,39 @@ static const struct nopin_wr_rule nopin_wr_rules[] = {
 	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD]	= { .known = true, .atomic = true },
 };
 
-static void nopin_swqe_copy_head(struct nopin_swqe *swqe,
-				 const struct nopin_send_wqe *head)
+/* What the ABI reserves. */
+static u64 nopin_swqe_copy_head(struct nopin_swqe *swqe,
+				const struct nopin_send_wqe *head)
 {
-	swqe->wr_id = head->wr_id;
-	swqe->opcode = head->opcode;
-	swqe->flags = head->flags;
-	swqe->imm_data = head->imm_data;
-	swqe->num_sge = head->num_sge;
-	swqe->inline_len = head->inline_len;
-	swqe->rkey = head->rkey;
-	swqe->remote_addr = head->remote_addr;
-	swqe->compare_add = head->compare_add;
-	swqe->swap = head->swap;
+	swqe->wr_id = READ_ONCE(head->wr_id);
+	swqe->opcode = READ_ONCE(head->opcode);
+	swqe->flags = READ_ONCE(head->flags);
+	swqe->imm_data = READ_ONCE(head->imm_data);
+	swqe->num_sge = READ_ONCE(head->num_sge);
+	swqe->inline_len = READ_ONCE(head->inline_len);
+	swqe->rkey = READ_ONCE(head->rkey);
+	swqe->remote_addr = READ_ONCE(head->remote_addr);
+	swqe->compare_add = READ_ONCE(head->compare_add);
+	swqe->swap = READ_ONCE(head->swap);
 	swqe->length = 0;
 	swqe->status = IB_WC_SUCCESS;
 	swqe->numbered = false;
+	return READ_ONCE(head->rsvd);
+}
+
+/* Return: bytes that the elements describe; cannot overflow. */
+static u64 nopin_sges_copy(struct nopin_sge *to, const struct nopin_sge *from, u32 num)
+{
+	u64 length = 0;
+	u32 i;
+
+	for (i = 0; i < num; i++) {
+		to[i].addr = READ_ONCE(from[i].addr);
+		to[i].length = READ_ONCE(from[i].length);
+		to[i].lkey = READ_ONCE(from[i].lkey);
+		length += to[i].length;
+	}
+	return length;
 }
 
 static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
@@ -59,18 +76,23 @@ static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 	return swqe->num_sge <= cap->max_send_sge && !swqe->inline_len ? 0 : -EINVAL;
 }
 
-static int nopin_swqe_set_length(struct nopin_swqe *swqe)
+static int nopin_swqe_set_length(struct nopin_swqe *swqe, u64 length)
 {
-	u64 length = swqe->inline_len;
-
-	if (!(swqe->flags & NOPIN_SEND_INLINE))
-		length = nopin_sges_length(swqe->sge, swqe->num_sge);
 	if (length > NOPIN_MAX_MSG)
 		return -EMSGSIZE;
 	if (nopin_wr_rules[swqe->opcode].atomic && length != sizeof(u64))
 		return -EINVAL;
 	swqe->length = length;
 	return 0;
+}
+
+/* Return: bytes of the message. */
+static u64 nopin_swqe_copy_body(struct nopin_swqe *swqe, const void *body)
+{
+	if (!(swqe->flags & NOPIN_SEND_INLINE))
+		return nopin_sges_copy(swqe->sge, body, swqe->num_sge);
+	memcpy(swqe->data, body, swqe->inline_len);
+	return swqe->inline_len;
 }
 
 /**
@@ -86,23 +108,13 @@ static int nopin_swqe_set_length(struct nopin_swqe *swqe)
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap)
 {
-	struct nopin_send_wqe head __uninitialized;
-	int err;
+	u64 rsvd = nopin_swqe_copy_head(swqe, entry);
+	int err = rsvd ? -EINVAL : nopin_swqe_check_head(swqe, cap);
 
-	memcpy(&head, entry, sizeof(head));
-	barrier(); /* the copy is what is looked at: no second load */
-	nopin_swqe_copy_head(swqe, &head);
-	err = head.rsvd ? -EINVAL : nopin_swqe_check_head(swqe, cap);
 	if (err)
 		return err;
-
-	entry += sizeof(head);
-	if (swqe->flags & NOPIN_SEND_INLINE)
-		memcpy(swqe->data, entry, swqe->inline_len);
-	else
-		memcpy(swqe->sge, entry, swqe->num_sge * sizeof(swqe->sge[0]));
-	barrier(); /* as above */
-	return nopin_swqe_set_length(swqe);
+	entry += sizeof(struct nopin_send_wqe);
+	return nopin_swqe_set_length(swqe, nopin_swqe_copy_body(swqe, entry));
 }
 
 /**
@@ -117,19 +129,15 @@ int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
 		    const struct ib_qp_cap *cap)
 {
-	struct nopin_recv_wqe head;
+	const struct nopin_recv_wqe *head = entry;
+	u32 num_sge = READ_ONCE(head->num_sge);
 
-	memcpy(&head, entry, sizeof(head));
-	barrier(); /* the copy is what is looked at: no second load */
-	rwqe->wr_id = head.wr_id;
+	rwqe->wr_id = READ_ONCE(head->wr_id);
 	rwqe->num_sge = 0;
 	rwqe->length = 0;
-	if (head.rsvd || head.num_sge > cap->max_recv_sge)
+	if (READ_ONCE(head->rsvd) || num_sge > cap->max_recv_sge)
 		return -EINVAL;
-
-	rwqe->num_sge = head.num_sge;
-	memcpy(rwqe->sge, entry + sizeof(head), head.num_sge * sizeof(rwqe->sge[0]));
-	barrier(); /* as above */
-	rwqe->length = nopin_sges_length(rwqe->sge, rwqe->num_sge);
+	rwqe->num_sge = num_sge;
+	rwqe->length = nopin_sges_copy(rwqe->sge, entry + sizeof(*head), num_sge);
 	return 0;
 }

@@ -143,80 +143,6 @@ void nopin_queue_destroy(struct nopin_queue *queue)
 		nopin_queue_mem_free(mem);
 }
 
-static void *nopin_queue_at(const struct nopin_queue *queue, u32 index)
-{
-	void *entries = queue->ring + 1;
-
-	return entries + (size_t)(index & (queue->entries - 1)) * queue->stride;
-}
-
-/**
- * nopin_queue_producer - how far the program says that it has filled the ring
- * @queue: an SQ or RQ
- *
- * Return: whatever is there: to be compared with what was there before.
- * Context: any.
- */
-u32 nopin_queue_producer(const struct nopin_queue *queue)
-{
-	return READ_ONCE(queue->ring->producer);
-}
-
-/**
- * nopin_queue_pending - how many entries there are to drain
- * @queue: an SQ or RQ
- *
- * Return: 0 to @queue->entries, or -EOVERFLOW when the producer is further
- *	ahead than the ring is long: the program is broken or hostile.
- * Context: any; the owner's lock held.
- */
-int nopin_queue_pending(const struct nopin_queue *queue)
-{
-	/* Pairs with the program's store-release of the producer. */
-	u32 n = smp_load_acquire(&queue->ring->producer) - queue->index;
-
-	return n <= queue->entries ? (int)n : -EOVERFLOW;
-}
-
-/**
- * nopin_queue_asks - whether the program would like the ring to be attended
- * @queue: an SQ
- *
- * Return: what it said last; only a wish.
- * Context: any.
- */
-bool nopin_queue_asks(const struct nopin_queue *queue)
-{
-	return READ_ONCE(queue->ring->attend);
-}
-
-/**
- * nopin_queue_entry - an entry that is to be drained
- * @queue: an SQ or RQ
- * @ahead: 0 is the oldest; less than nopin_queue_pending()
- *
- * Return: shared memory: to be copied once, and only the copy to be looked at.
- * Context: any; the owner's lock held.
- */
-const void *nopin_queue_entry(const struct nopin_queue *queue, u32 ahead)
-{
-	return nopin_queue_at(queue, queue->index + ahead);
-}
-
-/**
- * nopin_queue_consume - give entries back to the program
- * @queue: an SQ or RQ
- * @n: how many, oldest first
- *
- * Context: any; the owner's lock held.
- */
-void nopin_queue_consume(struct nopin_queue *queue, u32 n)
-{
-	queue->index += n;
-	/* Pairs with the program's load-acquire before it reuses the entries. */
-	smp_store_release(&queue->ring->consumer, queue->index);
-}
-
 /**
  * nopin_queue_discard - take out all that is in the ring, unseen
  * @queue: an SQ or RQ
@@ -231,49 +157,6 @@ void nopin_queue_discard(struct nopin_queue *queue)
 	queue->index = smp_load_acquire(&queue->ring->producer);
 	/* Release: pairs with the provider's load of the consumer. */
 	smp_store_release(&queue->ring->consumer, queue->index);
-}
-
-/**
- * nopin_queue_unread - how many entries the other side has not taken out yet
- * @queue: a CQ
- *
- * A consumer index that cannot be is taken as one that never moved: the ring
- * counts as full, to the damage of the program that wrote it and nobody else.
- *
- * Return: 0 to @queue->entries.
- * Context: any; the owner's lock held.
- */
-u32 nopin_queue_unread(const struct nopin_queue *queue)
-{
-	/* Pairs with the program's store-release of the consumer. */
-	u32 n = queue->index - smp_load_acquire(&queue->ring->consumer);
-
-	return min(n, queue->entries);
-}
-
-/**
- * nopin_queue_slot - where the next entry goes
- * @queue: a CQ, not full
- *
- * Return: shared memory: to be written, never read.
- * Context: any; the owner's lock held.
- */
-void *nopin_queue_slot(struct nopin_queue *queue)
-{
-	return nopin_queue_at(queue, queue->index);
-}
-
-/**
- * nopin_queue_produce - show the entry in the slot to the other side
- * @queue: a CQ
- *
- * Context: any; the owner's lock held.
- */
-void nopin_queue_produce(struct nopin_queue *queue)
-{
-	queue->index++;
-	/* Pairs with the program's load-acquire of the producer. */
-	smp_store_release(&queue->ring->producer, queue->index);
 }
 
 /**

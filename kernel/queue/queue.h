@@ -3,7 +3,11 @@
 #ifndef NOPIN_QUEUE_H
 #define NOPIN_QUEUE_H
 
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
+#include <asm/barrier.h>
 #include <rdma/nopin-abi.h>
 
 struct ib_ucontext;
@@ -32,22 +36,131 @@ int nopin_queue_create(struct nopin_queue *queue, struct ib_ucontext *uctx,
 		       u32 entries, u32 stride, struct nopin_ring_info *info);
 void nopin_queue_destroy(struct nopin_queue *queue);
 
-/* The draining side: SQ and RQ. */
-bool nopin_queue_asks(const struct nopin_queue *queue);
-u32 nopin_queue_producer(const struct nopin_queue *queue);
-int nopin_queue_pending(const struct nopin_queue *queue);
-const void *nopin_queue_entry(const struct nopin_queue *queue, u32 ahead);
-void nopin_queue_consume(struct nopin_queue *queue, u32 n);
 void nopin_queue_discard(struct nopin_queue *queue);
-
-/* The filling side: CQ. */
-u32 nopin_queue_unread(const struct nopin_queue *queue);
-void *nopin_queue_slot(struct nopin_queue *queue);
-void nopin_queue_produce(struct nopin_queue *queue);
-
 void nopin_queue_set_flags(struct nopin_queue *queue, u32 flags);
 
 int nopin_queue_mmap(struct ib_ucontext *uctx, struct vm_area_struct *vma);
 void nopin_queue_mmap_free(struct rdma_user_mmap_entry *entry);
+
+static inline void *nopin_queue_at(const struct nopin_queue *queue, u32 index)
+{
+	void *entries = queue->ring + 1;
+
+	return entries + (size_t)(index & (queue->entries - 1)) * queue->stride;
+}
+
+/* --- the draining side: SQ and RQ --- */
+
+/**
+ * nopin_queue_producer - how far the program says that it has filled the ring
+ * @queue: an SQ or RQ
+ *
+ * Return: whatever is there: to be compared with what was there before.
+ * Context: any.
+ */
+static inline u32 nopin_queue_producer(const struct nopin_queue *queue)
+{
+	return READ_ONCE(queue->ring->producer);
+}
+
+/**
+ * nopin_queue_pending - how many entries there are to drain
+ * @queue: an SQ or RQ
+ *
+ * Return: 0 to @queue->entries, or -EOVERFLOW when the producer is further
+ *	ahead than the ring is long: the program is broken or hostile.
+ * Context: any; the owner's lock held.
+ */
+static inline int nopin_queue_pending(const struct nopin_queue *queue)
+{
+	/* Pairs with the program's store-release of the producer. */
+	u32 n = smp_load_acquire(&queue->ring->producer) - queue->index;
+
+	return n <= queue->entries ? (int)n : -EOVERFLOW;
+}
+
+/**
+ * nopin_queue_asks - whether the program would like the ring to be attended
+ * @queue: an SQ
+ *
+ * Return: what it said last; only a wish.
+ * Context: any.
+ */
+static inline bool nopin_queue_asks(const struct nopin_queue *queue)
+{
+	return READ_ONCE(queue->ring->attend);
+}
+
+/**
+ * nopin_queue_entry - an entry that is to be drained
+ * @queue: an SQ or RQ
+ * @ahead: 0 is the oldest; less than nopin_queue_pending()
+ *
+ * Return: shared memory: to be copied once, and only the copy to be looked at.
+ * Context: any; the owner's lock held.
+ */
+static inline const void *nopin_queue_entry(const struct nopin_queue *queue, u32 ahead)
+{
+	return nopin_queue_at(queue, queue->index + ahead);
+}
+
+/**
+ * nopin_queue_consume - give entries back to the program
+ * @queue: an SQ or RQ
+ * @n: how many, oldest first
+ *
+ * Context: any; the owner's lock held.
+ */
+static inline void nopin_queue_consume(struct nopin_queue *queue, u32 n)
+{
+	queue->index += n;
+	/* Pairs with the program's load-acquire before it reuses the entries. */
+	smp_store_release(&queue->ring->consumer, queue->index);
+}
+
+/* --- the filling side: CQ --- */
+
+/**
+ * nopin_queue_unread - how many entries the other side has not taken out yet
+ * @queue: a CQ
+ *
+ * A consumer index that cannot be is taken as one that never moved: the ring
+ * counts as full, to the damage of the program that wrote it and nobody else.
+ *
+ * Return: 0 to @queue->entries.
+ * Context: any; the owner's lock held.
+ */
+static inline u32 nopin_queue_unread(const struct nopin_queue *queue)
+{
+	/* Pairs with the program's store-release of the consumer. */
+	u32 n = queue->index - smp_load_acquire(&queue->ring->consumer);
+
+	return min(n, queue->entries);
+}
+
+/**
+ * nopin_queue_slot - where the next entry goes
+ * @queue: a CQ, not full
+ *
+ * Return: shared memory: to be written, never read.
+ * Context: any; the owner's lock held.
+ */
+static inline void *nopin_queue_slot(struct nopin_queue *queue)
+{
+	return nopin_queue_at(queue, queue->index);
+}
+
+/**
+ * nopin_queue_produce - show the entry in the slot to the other side
+ * @queue: a CQ
+ *
+ * Context: any; the owner's lock held.
+ */
+static inline void nopin_queue_produce(struct nopin_queue *queue)
+{
+	queue->index++;
+	/* Pairs with the program's load-acquire of the producer. */
+	smp_store_release(&queue->ring->producer, queue->index);
+}
 
 #endif /* NOPIN_QUEUE_H */
