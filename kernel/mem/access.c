@@ -51,9 +51,21 @@ static int nopin_region_admit(const struct nopin_region *region,
 	return nopin_region_translate(region, iova, len, va);
 }
 
-/* Find, check and use; to be released. Inside one RCU read-side section. */
-static struct nopin_region *nopin_region_enter(struct ib_pd *pd, u32 key, u64 iova,
-					       u64 len, int rights, u64 *va)
+/**
+ * nopin_region_enter - find a region, check an access to it, and use it
+ * @pd: protection domain of the work request or of the responding QP
+ * @key: lkey or rkey
+ * @iova: first byte
+ * @len: bytes
+ * @rights: IB_ACCESS_* that the region must give
+ * @va: gets the user address of the first byte
+ *
+ * Return: the region, to be released by nopin_region_release(); or -EINVAL, -EACCES
+ *	or -ERANGE as at the top of this file.
+ * Context: an RCU read-side section, until the access is over.
+ */
+struct nopin_region *nopin_region_enter(struct ib_pd *pd, u32 key, u64 iova, u64 len,
+					int rights, u64 *va)
 {
 	struct nopin_region *region;
 	int err;
@@ -97,8 +109,19 @@ static void nopin_pinned_open(const struct nopin_region *region, u64 va, size_t 
 	}
 }
 
-static int nopin_region_open(const struct nopin_region *region, u64 va, size_t len,
-			     enum nopin_access access, struct nopin_view *view)
+/**
+ * nopin_region_open - view memory of a region
+ * @region: the region, in use
+ * @va: user address, within the region
+ * @len: bytes, not 0, within the region
+ * @access: what will be done to the memory
+ * @view: gets the first bytes of it, at least one and @len at most
+ *
+ * Return: 0, then nopin_view_close() is due; or -EAGAIN when a page is not present.
+ * Context: as nopin_region_access().
+ */
+int nopin_region_open(const struct nopin_region *region, u64 va, size_t len,
+		      enum nopin_access access, struct nopin_view *view)
 {
 	if (region->mirror)
 		return nopin_mirror_open(region->mirror, va, len, access, view);

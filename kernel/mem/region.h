@@ -101,6 +101,10 @@ void nopin_region_put(struct nopin_region *region);
 /* access.c: what the engine does with them */
 int nopin_region_translate(const struct nopin_region *region, u64 iova, u64 len,
 			   u64 *va);
+struct nopin_region *nopin_region_enter(struct ib_pd *pd, u32 key, u64 iova, u64 len,
+					int rights, u64 *va);
+int nopin_region_open(const struct nopin_region *region, u64 va, size_t len,
+		      enum nopin_access access, struct nopin_view *view);
 int nopin_region_access(struct ib_pd *pd, u32 key, u64 iova, size_t len,
 			int rights, enum nopin_access access,
 			nopin_view_fn fn, void *ctx, struct nopin_miss *miss);

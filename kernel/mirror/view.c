@@ -7,22 +7,6 @@
 #include "span.h"
 #include "view.h"
 
-/*
- * User Mode Linux never patches memcpy() to suit the CPU, as other kernels do: one
- * made in this decade copies all but the shortest by a string instruction best.
- */
-static inline void nopin_memcpy(void *to, const void *from, size_t len)
-{
-#if defined(CONFIG_UML) && defined(CONFIG_X86_64)
-	if (len >= 256) {
-		asm volatile("rep movsb" : "+D" (to), "+S" (from), "+c" (len)
-			     : : "memory");
-		return;
-	}
-#endif
-	memcpy(to, from, len);
-}
-
 static void nopin_view_flush(const struct nopin_view *view)
 {
 	const struct nopin_run *run;

@@ -26,6 +26,7 @@
 #include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 
+#include "mem/hold.h"
 #include "mem/region.h"
 #include "net/net.h"
 #include "qp/wqe.h"
@@ -137,6 +138,7 @@ struct nopin_attend {
  * @timer: ACK timeout, or the end of the pause
  * @task: goes on sending in a later softirq
  * @train: collects packets; empty unless the lock is held
+ * @hold: of local memory, over small requests; nothing unless the lock is held
  * @park: waits for local memory
  * @parked: responses that came meanwhile
  * @attend: of @queue
@@ -164,6 +166,7 @@ struct nopin_sq {
 	struct timer_list timer;
 	struct tasklet_struct task;
 	struct nopin_train train;
+	struct nopin_hold hold;
 	struct nopin_park park;
 	struct sk_buff_head parked;
 	struct nopin_attend attend;

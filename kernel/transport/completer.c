@@ -12,8 +12,15 @@ static struct nopin_swqe *nopin_sq_oldest(struct nopin_sq *sq)
 	return nopin_sq_wqe(sq, sq->queue.index);
 }
 
-/* Something was acknowledged: the peer is alive, so all patience is restored. */
-static void nopin_completer_progress(struct nopin_qp *qp)
+/**
+ * nopin_completer_progress - something was acknowledged
+ * @qp: the QP, una_psn moved on
+ *
+ * The peer is alive, so all patience is restored.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_completer_progress(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_reads *reads = &sq->reads;

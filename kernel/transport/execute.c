@@ -32,8 +32,14 @@ static bool nopin_execute_length_ok(const struct nopin_qp *qp,
 	return pkt->payload_len == qp->mtu;
 }
 
-/* Have a receive in rq->recv. False: the program has posted none. */
-static bool nopin_execute_take_recv(struct nopin_qp *qp)
+/**
+ * nopin_execute_take_recv - have a receive in rq->recv
+ * @qp: the QP
+ *
+ * Context: rq.lock held.
+ * Return: false: the program has posted none.
+ */
+bool nopin_execute_take_recv(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 	int pending;
@@ -66,9 +72,16 @@ static void nopin_execute_fail_recv(struct nopin_qp *qp, enum ib_wc_status statu
 	nopin_rq_complete(qp, &cqe, false);
 }
 
-/* The receive that a message has used is complete. */
-static void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-					u16 flags)
+/**
+ * nopin_execute_complete_recv - the receive that a message has used is complete
+ * @qp: the QP; rq.received bytes have come
+ * @pkt: the last packet of the message
+ * @flags: NOPIN_OP_* of @pkt
+ *
+ * Context: rq.lock held, BH off.
+ */
+void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				 u16 flags)
 {
 	struct nopin_cqe cqe = {
 		.status = IB_WC_SUCCESS,

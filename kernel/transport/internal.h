@@ -90,6 +90,7 @@ void nopin_park_exit(void);
 /* requester.c */
 void nopin_requester_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
 			      u32 offset, u32 len);
+struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp);
 bool nopin_requester_run(struct nopin_qp *qp);
 void nopin_requester_continue(struct nopin_qp *qp);
 void nopin_requester_rewind(struct nopin_qp *qp);
@@ -111,6 +112,7 @@ void nopin_rq_timer_start(struct nopin_qp *qp);
 
 /* completer.c */
 void nopin_completer_advance(struct nopin_qp *qp, u32 psn);
+void nopin_completer_progress(struct nopin_qp *qp);
 void nopin_completer_rnr(struct nopin_qp *qp, u8 code);
 void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 			struct sk_buff *skb, const struct nopin_pkt *pkt);
@@ -153,13 +155,20 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in);
+bool nopin_execute_take_recv(struct nopin_qp *qp);
+void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				 u16 flags);
 void nopin_execute_answered(struct nopin_rq *rq, u32 packets);
 
 /* loopback.c */
 struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp);
 bool nopin_loopback_is_alive(struct nopin_qp *qp);
+bool nopin_loopback_is_ready(const struct nopin_qp *qp, struct nopin_qp *peer);
 bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 			 const struct nopin_swqe *wqe, u32 *packets);
+
+/* shortcut.c */
+u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most);
 
 /* read.c */
 enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);

@@ -284,11 +284,19 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 	return nopin_loopback_data(qp, peer, wqe, *packets, offset, len);
 }
 
-/* Would the peer carry out the next packet at once? Its rq.lock held. */
-static bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
+/**
+ * nopin_loopback_is_ready - would the peer carry out the next packet at once?
+ * @qp: the QP
+ * @peer: from nopin_loopback_peer()
+ *
+ * Context: sq.lock and the peer's rq.lock held, BH off.
+ * Return: false also when it is not connected to @qp.
+ */
+bool nopin_loopback_is_ready(const struct nopin_qp *qp, struct nopin_qp *peer)
 {
-	return nopin_responder_accepts(peer) && !nopin_responder_busy(&peer->rq) &&
-	       peer->rq.expected_psn == sq->next_psn;
+	return nopin_loopback_is_connected(qp, peer) && nopin_responder_accepts(peer) &&
+	       !nopin_responder_busy(&peer->rq) &&
+	       peer->rq.expected_psn == qp->sq.next_psn;
 }
 
 /**
@@ -317,7 +325,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 	spin_lock(&peer->rq.lock);
 	connected = nopin_loopback_is_connected(qp, peer);
 	waits = sq->una_psn != sq->next_psn; /* after packets, their ACK comes first */
-	if (waits || !connected || !nopin_loopback_is_ready(sq, peer)) {
+	if (waits || !nopin_loopback_is_ready(qp, peer)) {
 		spin_unlock(&peer->rq.lock);
 		return waits && connected;
 	}

@@ -27,6 +27,9 @@ static const u8 nopin_request_opcodes[][4] = {
 		NOPIN_RC_WRITE_LAST_IMM, NOPIN_RC_WRITE_ONLY_IMM },
 };
 
+/* Bytes of payload that are few: more of them are worth a search of their own. */
+#define NOPIN_SMALL	1024
+
 /* Doorbell calls stop after so many bursts and leave the rest to softirq. */
 #define NOPIN_DOORBELL_BURSTS	64
 
@@ -122,7 +125,14 @@ static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 	return false;
 }
 
-static struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
+/**
+ * nopin_requester_take - take the next request out of the ring
+ * @qp: the QP; nopin_sq_waiting() says that there is one
+ *
+ * Context: sq.lock held.
+ * Return: its snapshot; one that is malformed has a status.
+ */
+struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken);
@@ -264,6 +274,22 @@ static bool nopin_requester_wants_ack(struct nopin_qp *qp, bool last, bool same_
 	return want;
 }
 
+/* A small packet's payload from one place, near that of the one before it. */
+static bool nopin_requester_gather_small(struct nopin_qp *qp,
+					 const struct nopin_swqe *wqe, u32 offset,
+					 u32 len, void *payload)
+{
+	const struct nopin_sge *sge = &wqe->sge[0];
+	const void *from;
+
+	if (wqe->num_sge != 1 || !len || len > NOPIN_SMALL)
+		return false;
+	from = nopin_hold_reach(&qp->sq.hold, sge->lkey, sge->addr + offset, len, 0);
+	if (from)
+		nopin_memcpy(payload, from, len);
+	return from;
+}
+
 static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				  u32 offset, u32 len, void *payload)
 {
@@ -274,6 +300,8 @@ static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *
 		memcpy(payload, wqe->data + offset, len);
 		return 0;
 	}
+	if (nopin_requester_gather_small(qp, wqe, offset, len, payload))
+		return 0;
 	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
 				NOPIN_READ, nopin_copy_to_buffer, payload, &miss);
 	if (err == -EAGAIN)
@@ -436,10 +464,16 @@ bool nopin_requester_run(struct nopin_qp *qp)
 	if (!nopin_requester_may_send(qp))
 		return false;
 	peer = nopin_loopback_peer(qp);
+	nopin_hold_begin(&qp->sq.hold, qp->ibqp.pd);
+	rcu_read_lock();
 	do {
-		n = nopin_requester_step(qp, peer);
+		n = peer ? nopin_shortcut_run(qp, peer, NOPIN_BURST - sent) : 0;
+		if (!n)
+			n = nopin_requester_step(qp, peer);
 		sent += n;
 	} while (n && sent < NOPIN_BURST);
+	nopin_hold_end(&qp->sq.hold);
+	rcu_read_unlock();
 	nopin_transmit_flush(qp, &qp->sq.train);
 	if (peer)
 		nopin_qp_put(peer);

@@ -15,6 +15,8 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
 
 	if (!packets)
 		return;
+	if (train == &qp->sq.train) /* whoever waits for the memory, not for the stack */
+		nopin_hold_end(&qp->sq.hold);
 	if (nopin_train_depart(train, &qp->route)) /* as if lost on the way */
 		nopin_stat_add(&qp->dev->stats, NOPIN_SEND_ERRORS, packets);
 	else

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Small requests between two QPs of one device, in runs.
+ *
+ * What loopback.c does for each request, and gets more out of for a large one, is
+ * done once here for all that follow each other: the peer is locked, and the pages
+ * that the requests have in common are found and opened. Only what is plain goes this
+ * way: nothing before it is unfinished, it is one packet's worth from one page to
+ * another, and nobody has anything to say against it. Everything else is left as it
+ * was found, for loopback.c.
+ */
+#include "mem/hold.h"
+#include "transport/internal.h"
+
+/**
+ * struct nopin_shortcut - both ends of a run of requests
+ * @qp: the requester, its sq.lock held
+ * @peer: the responder, its rq.lock held
+ * @remote: memory that the requests name of @peer's; what they name of @qp's is
+ *	in sq.hold
+ */
+struct nopin_shortcut {
+	struct nopin_qp *qp;
+	struct nopin_qp *peer;
+	struct nopin_hold remote;
+};
+
+/* Nothing is in flight, and nothing is held back. */
+static bool nopin_shortcut_is_idle(const struct nopin_qp *qp)
+{
+	const struct nopin_sq *sq = &qp->sq;
+
+	return qp->state == IB_QPS_RTS && sq->queue.index == sq->taken &&
+	       sq->una_psn == sq->next_psn;
+}
+
+static bool nopin_shortcut_is_open(const struct nopin_qp *qp, struct nopin_qp *peer)
+{
+	return nopin_loopback_is_ready(qp, peer) && !peer->rq.in_message;
+}
+
+static bool nopin_shortcut_is_plain(const struct nopin_qp *qp,
+				    const struct nopin_swqe *wqe)
+{
+	return wqe->status == IB_WC_SUCCESS && wqe->num_sge <= 1 &&
+	       wqe->length && wqe->length <= qp->mtu;
+}
+
+/* What a SEND or WRITE carries, or NULL. */
+static const void *nopin_shortcut_payload(struct nopin_shortcut *cut,
+					  const struct nopin_swqe *wqe)
+{
+	if (wqe->flags & NOPIN_SEND_INLINE)
+		return wqe->data;
+	return nopin_hold_reach(&cut->qp->sq.hold, wqe->sge[0].lkey, wqe->sge[0].addr,
+				wqe->length, 0);
+}
+
+/* The responder has what would have been one packet with data. */
+static void nopin_shortcut_received(struct nopin_rq *rq)
+{
+	rq->ack_psn = rq->expected_psn;
+	rq->expected_psn = nopin_psn_add(rq->expected_psn, 1);
+}
+
+static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
+{
+	struct nopin_qp *peer = cut->peer;
+	const void *from;
+	void *to;
+
+	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
+		return false;
+	from = nopin_shortcut_payload(cut, wqe);
+	to = nopin_hold_reach(&cut->remote, wqe->rkey, wqe->remote_addr, wqe->length,
+			      IB_ACCESS_REMOTE_WRITE);
+	if (!from || !to)
+		return false;
+	nopin_memcpy(to, from, wqe->length);
+	nopin_shortcut_received(&peer->rq);
+	return true;
+}
+
+/* The receive is taken, if nothing else, and will be found by loopback.c. */
+static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
+{
+	struct nopin_qp *peer = cut->peer;
+	const struct nopin_rwqe *recv = peer->rq.recv;
+	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
+	const void *from;
+	void *to;
+
+	if (!nopin_execute_take_recv(peer) || recv->num_sge != 1 ||
+	    recv->length < wqe->length)
+		return false;
+	from = nopin_shortcut_payload(cut, wqe);
+	to = nopin_hold_reach(&cut->remote, recv->sge[0].lkey, recv->sge[0].addr,
+			      wqe->length, IB_ACCESS_LOCAL_WRITE);
+	if (!from || !to)
+		return false;
+	nopin_memcpy(to, from, wqe->length);
+	nopin_shortcut_received(&peer->rq);
+	peer->rq.received = wqe->length;
+	nopin_requester_describe(&pkt, wqe, 0, wqe->length);
+	nopin_execute_complete_recv(peer, &pkt, nopin_pkt_op(&pkt)->flags);
+	return true;
+}
+
+static bool nopin_shortcut_read(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
+{
+	struct nopin_qp *peer = cut->peer;
+	const void *from;
+	void *to;
+
+	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
+	    !peer->rq.atomics_size || !cut->qp->sq.reads.size)
+		return false;
+	to = nopin_hold_reach(&cut->qp->sq.hold, wqe->sge[0].lkey, wqe->sge[0].addr,
+			      wqe->length, IB_ACCESS_LOCAL_WRITE);
+	from = nopin_hold_reach(&cut->remote, wqe->rkey, wqe->remote_addr, wqe->length,
+				IB_ACCESS_REMOTE_READ);
+	if (!from || !to)
+		return false;
+	nopin_memcpy(to, from, wqe->length);
+	nopin_execute_answered(&peer->rq, 1);
+	return true;
+}
+
+static bool nopin_shortcut_carry_out(struct nopin_shortcut *cut,
+				     const struct nopin_swqe *wqe)
+{
+	if (!nopin_shortcut_is_plain(cut->qp, wqe))
+		return false;
+	switch (wqe->opcode) {
+	case IB_UVERBS_WR_RDMA_WRITE:
+		return nopin_shortcut_write(cut, wqe);
+	case IB_UVERBS_WR_SEND:
+	case IB_UVERBS_WR_SEND_WITH_IMM:
+		return nopin_shortcut_send(cut, wqe);
+	case IB_UVERBS_WR_RDMA_READ:
+		return nopin_shortcut_read(cut, wqe);
+	default:
+		return false;
+	}
+}
+
+/* The oldest request, and only one, is complete: it took one PSN at both ends. */
+static void nopin_shortcut_advance(struct nopin_shortcut *cut)
+{
+	struct nopin_sq *sq = &cut->qp->sq;
+	struct nopin_rq *rq = &cut->peer->rq;
+
+	rq->msn = nopin_psn_add(rq->msn, 1);
+	sq->next++;
+	sq->next_psn = rq->expected_psn;
+	sq->unsent_psn = rq->expected_psn;
+	sq->una_psn = rq->expected_psn;
+	nopin_sq_complete(cut->qp, IB_WC_SUCCESS);
+}
+
+/*
+ * How many requests were carried out; one more may have been taken. They may all be in
+ * one page, for which an invalidation waits: no longer than for a view of many.
+ */
+static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
+{
+	const struct nopin_swqe *wqe;
+	size_t bytes = 0;
+	u32 n;
+
+	for (n = 0; n < most && bytes < NOPIN_VIEW_BYTES; n++) {
+		wqe = nopin_requester_take(cut->qp);
+		if (!nopin_shortcut_carry_out(cut, wqe))
+			break;
+		bytes += wqe->length;
+		nopin_shortcut_advance(cut);
+	}
+	return n;
+}
+
+/**
+ * nopin_shortcut_run - carry out the small requests that are next
+ * @qp: the QP
+ * @peer: from nopin_loopback_peer()
+ * @most: not more than so many
+ *
+ * Context: in nopin_requester_run(). Takes the peer's rq.lock, which comes after
+ *	every sq.lock.
+ * Return: how many were carried out; 0: the next one is not for this way.
+ */
+u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most)
+{
+	struct nopin_shortcut cut __uninitialized; /* by nopin_hold_begin(), as needed */
+	int waiting;
+	u32 n = 0;
+
+	if (!nopin_shortcut_is_idle(qp))
+		return 0;
+	waiting = nopin_sq_waiting(&qp->sq);
+	if (waiting <= 0)
+		return 0;
+	cut.qp = qp;
+	cut.peer = peer;
+	nopin_hold_begin(&cut.remote, peer->ibqp.pd);
+	spin_lock(&peer->rq.lock);
+	if (nopin_shortcut_is_open(qp, peer))
+		n = nopin_shortcut_go(&cut, min_t(u32, waiting, most));
+	nopin_hold_end(&cut.remote);
+	nopin_hold_end(&qp->sq.hold);
+	spin_unlock(&peer->rq.lock);
+	if (n)
+		nopin_completer_progress(qp);
+	return n;
+}
