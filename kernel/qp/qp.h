@@ -98,6 +98,7 @@ struct nopin_reads {
  * struct nopin_attend - a send ring that needs no doorbells for a while
  * @timer: looks at the ring when no doorbell has come
  * @on: the ring says so, and @timer runs
+ * @busy: more is being done than fits into a burst
  * @rung: when the last doorbell was answered, of those that asked for it
  * @seen: up to where the ring was filled then
  * @us: how long from a doorbell, 0: to be set
@@ -108,6 +109,7 @@ struct nopin_reads {
 struct nopin_attend {
 	struct hrtimer timer;
 	bool on;
+	bool busy;
 	ktime_t rung;
 	u32 seen;
 	u32 us;

@@ -62,12 +62,13 @@ static void nopin_attend_longer(struct nopin_attend *attend)
 /**
  * nopin_sq_attend - a doorbell was answered: are more requests likely to come?
  * @qp: a program's QP
+ * @came: when it was rung; what answering it took is not the program's doing
  *
  * The timer is moved only when half of its time is over.
  *
  * Context: sq.lock held, BH off.
  */
-void nopin_sq_attend(struct nopin_qp *qp)
+void nopin_sq_attend(struct nopin_qp *qp, ktime_t came)
 {
 	struct nopin_attend *attend = &qp->sq.attend;
 	ktime_t now, last = attend->rung;
@@ -81,7 +82,7 @@ void nopin_sq_attend(struct nopin_qp *qp)
 	now = ktime_get();
 	attend->rung = now;
 	attend->seen = nopin_queue_producer(&qp->sq.queue);
-	if (!ns || ktime_sub(now, last) > ns)
+	if (!ns || ktime_sub(came, last) > ns)
 		return;
 	if (attend->on) {
 		if (ktime_sub(hrtimer_get_softexpires(&attend->timer), now) > ns / 2)
@@ -112,25 +113,40 @@ static void nopin_sq_unrung(struct nopin_qp *qp)
 	nopin_requester_continue(qp);
 }
 
+static enum hrtimer_restart nopin_sq_expire(struct nopin_qp *qp)
+{
+	struct nopin_attend *attend = &qp->sq.attend;
+
+	/* Moved, or ended, while it waited for the lock. */
+	if (!attend->on || hrtimer_is_queued(&attend->timer))
+		return HRTIMER_NORESTART;
+	if (attend->busy) {
+		hrtimer_forward_now(&attend->timer,
+				    ns_to_ktime(attend->us * NSEC_PER_USEC));
+		return HRTIMER_RESTART;
+	}
+	nopin_sq_unattend(&qp->sq);
+	nopin_sq_unrung(qp);
+	return HRTIMER_NORESTART;
+}
+
 /**
  * nopin_sq_attendant - the time is over
  * @timer: sq.attend.timer
  *
- * What was posted by a program that saw the flag is seen here, after it is gone.
+ * What was posted by a program that saw the flag is seen here, after it is gone. Not
+ * in the middle of a doorbell's work, though: the program has no time to ring again.
  *
  * Context: softirq.
- * Return: not to be restarted.
+ * Return: whether the time begins anew.
  */
 enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer)
 {
 	struct nopin_qp *qp = container_of(timer, struct nopin_qp, sq.attend.timer);
-	struct nopin_sq *sq = &qp->sq;
+	enum hrtimer_restart restart;
 
-	spin_lock_bh(&sq->lock);
-	if (sq->attend.on && !hrtimer_is_queued(timer)) {
-		nopin_sq_unattend(sq);
-		nopin_sq_unrung(qp);
-	}
-	spin_unlock_bh(&sq->lock);
-	return HRTIMER_NORESTART;
+	spin_lock_bh(&qp->sq.lock);
+	restart = nopin_sq_expire(qp);
+	spin_unlock_bh(&qp->sq.lock);
+	return restart;
 }

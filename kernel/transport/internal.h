@@ -99,7 +99,7 @@ void nopin_requester_settle(struct nopin_qp *qp);
 void nopin_sq_task(struct tasklet_struct *task);
 
 /* attend.c */
-void nopin_sq_attend(struct nopin_qp *qp);
+void nopin_sq_attend(struct nopin_qp *qp, ktime_t came);
 enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer);
 
 /* timer.c */

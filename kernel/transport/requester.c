@@ -461,6 +461,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 	u32 sent = 0, n;
 
 	lockdep_assert_held(&qp->sq.lock);
+	qp->sq.attend.busy = false;
 	if (!nopin_requester_may_send(qp))
 		return false;
 	peer = nopin_loopback_peer(qp);
@@ -477,6 +478,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 	nopin_transmit_flush(qp, &qp->sq.train);
 	if (peer)
 		nopin_qp_put(peer);
+	qp->sq.attend.busy = n;
 	return n;
 }
 
@@ -526,7 +528,7 @@ void nopin_sq_task(struct tasklet_struct *task)
  * moves the QP to the error state flushes what it sees; the rest is flushed here.
  * True: more may be left that nobody else sees to.
  */
-static bool nopin_doorbell_burst(struct nopin_qp *qp)
+static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
 {
 	struct nopin_park *park = &qp->sq.park;
 	struct nopin_wait *wait = NULL;
@@ -538,7 +540,7 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
 	if (!more)
-		nopin_sq_attend(qp);
+		nopin_sq_attend(qp, came);
 	if (park->defer)
 		wait = nopin_park_claim(park, false);
 	spin_unlock_bh(&qp->sq.lock);
@@ -556,10 +558,11 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp)
  */
 void nopin_transport_doorbell(struct nopin_qp *qp)
 {
+	ktime_t came = ktime_get();
 	unsigned int n;
 
 	for (n = 0; n < NOPIN_DOORBELL_BURSTS; n++)
-		if (!nopin_doorbell_burst(qp))
+		if (!nopin_doorbell_burst(qp, came))
 			return;
 	tasklet_schedule(&qp->sq.task);
 }
