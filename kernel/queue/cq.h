@@ -22,6 +22,7 @@
  * @resize_lock: one resize at a time
  * @lock: protects all that follows; innermost but for the core's own locks
  * @queue: ring of struct nopin_cqe
+ * @timestamps: completions get theirs; set before the first
  * @armed: enum ib_cq_notify_flags the next event waits for, 0: none
  * @overrun: a completion was lost; the CQ is dead (IBTA 11.6.3.1)
  */
@@ -30,6 +31,7 @@ struct nopin_cq {
 	struct mutex resize_lock; /* one resize at a time */
 	spinlock_t lock; /* the rest */
 	struct nopin_queue queue;
+	bool timestamps;
 	u8 armed;
 	bool overrun;
 };

@@ -6,7 +6,7 @@
 #include "queue/cq.h"
 #include "verbs/verbs.h"
 
-/* Every completion has a timestamp; asking for it changes nothing. */
+/* What a program may ask for. */
 #define NOPIN_CQ_FLAGS	IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION
 
 static int nopin_cq_check_entries(u32 entries)
@@ -50,6 +50,7 @@ int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	err = nopin_count_up(&dev->cqs, NOPIN_MAX_CQ);
 	if (err)
 		return err;
+	cq->timestamps = attr->flags & IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION;
 	err = nopin_cq_create(cq, nopin_udata_ucontext(udata), attr->cqe, &resp.cq);
 	if (err)
 		goto err_count;

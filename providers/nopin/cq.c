@@ -52,12 +52,13 @@ static int cq_open(struct nopin_cq *cq, struct ibv_context *context,
 		.cqe = attr->cqe,
 		.channel = attr->channel,
 		.comp_vector = attr->comp_vector,
+		.wc_flags = attr->wc_flags,
 	};
 	int ret;
 
 	/*
-	 * Flags and the choice of fields stay on this side: every completion
-	 * carries all fields, and locking is ours.
+	 * Flags stay on this side: locking is ours. Of the choice of fields the
+	 * kernel wants to know whether they include a timestamp.
 	 */
 	ret = nopin_cmd_create_cq(context, &core, &cq->vcq, &resp.core,
 				  sizeof(resp));

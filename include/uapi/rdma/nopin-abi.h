@@ -157,7 +157,8 @@ struct nopin_recv_wqe {
  * @wc_flags: NOPIN_WC_*
  * @vendor_err: 0, or a negative errno that tells more about @status, as u32
  * @src_qp: sender's QPN (datagram QPs)
- * @timestamp: ktime_get_real_ns() when the completion was made
+ * @timestamp: ktime_get_real_ns() when the completion was made, in a CQ created with
+ *	IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION; otherwise 0
  * @rsvd: zero
  */
 struct nopin_cqe {
