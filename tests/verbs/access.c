@@ -7,6 +7,7 @@
 #include "rc.h"
 
 #define LEN	9000	/* bytes of the regions: several pages and packets */
+#define GOOD	4	/* requests that may precede a bad one */
 
 struct scene {
 	const struct rc_op *op;
@@ -16,6 +17,7 @@ struct scene {
 	struct rc_mem *local, *remote;
 	uint8_t *local_copy, *remote_copy;
 	size_t len;
+	struct rc_wr good[GOOD];
 	struct rc_wr wr;
 };
 
@@ -26,6 +28,7 @@ struct trouble {
 	bool needs_bounds;	/* of the region: not for implicit ones */
 	bool at_sender;		/* the target is not to blame */
 	bool partly;		/* what is good of the message may have been sent */
+	bool no_key;		/* that is good is left */
 };
 
 struct variant {
@@ -79,7 +82,7 @@ static void scene_init(struct scene *s, const struct rc_op *op, enum rc_kind kin
 	s->pair = rc_pair_new(&s->attr);
 	s->local = region(s->pair->a.pd, kind, RC_ACCESS_ALL);
 	s->remote = region(s->pair->b.pd, kind, RC_ACCESS_ALL);
-	s->len = op->atomic ? 8 : 2 + rc_below(LEN - 100);
+	s->len = op->atomic ? 8 : 2 + rc_below(rc_chance(50) ? 200 : LEN - 100);
 	rc_wr_init(&s->wr, op->op, 1);
 	rc_wr_local(&s->wr, s->local, rc_below(LEN - s->len), s->len);
 	if (op->rdma)
@@ -105,6 +108,49 @@ static void scene_untouched(struct scene *s)
 	rc_require(!memcmp(s->remote->addr, s->remote_copy, LEN), "remote memory changed");
 }
 
+/* A good one of a few bytes, at either end of its regions; the copies know of it. */
+static void fill_good(struct scene *s, struct rc_wr *wr, enum ibv_wr_opcode op)
+{
+	size_t len = 1 + rc_below(64), off = rc_below(200);
+	size_t there = rc_chance(50) ? off : LEN - len - off;
+	size_t here = rc_chance(50) ? off : LEN - len - off;
+
+	rc_wr_init(wr, op, 0);
+	rc_wr_local(wr, s->local, here, len);
+	rc_wr_remote(wr, s->remote, there);
+	wr->wr.send_flags = 0;
+	if (op == IBV_WR_RDMA_READ)
+		memcpy(s->local_copy + here, s->remote_copy + there, len);
+	else
+		memcpy(s->remote_copy + there, s->local_copy + here, len);
+}
+
+static void right_missing(struct scene *s);
+
+/*
+ * Post the bad request; or good ones and then the bad one, which may not profit from
+ * what was found out for them. A key that lacks a right is good for others.
+ */
+static void post_bad(struct scene *s, const struct trouble *trouble)
+{
+	bool reads = s->op->op == IBV_WR_RDMA_READ;
+	bool lacks = trouble->spoil == right_missing;
+
+	if (trouble->no_key || rc_chance(30)) {
+		rc_ok(rc_post(&s->pair->a, &s->wr));
+		return;
+	}
+	for (int i = 0; i < GOOD; i++) {
+		struct rc_wr *wr = &s->good[i];
+
+		fill_good(s, wr, reads != lacks ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE);
+		if (lacks)
+			wr->wr.wr.rdma.rkey = *rkey(s);
+		wr->wr.next = i + 1 < GOOD ? &s->good[i + 1].wr : &s->wr.wr;
+	}
+	rc_ok(rc_post(&s->pair->a, &s->good[0]));
+}
+
 static void post_follower(struct scene *s, uint64_t id)
 {
 	struct rc_wr wr;
@@ -124,7 +170,7 @@ static void scene_play(struct scene *s, const struct trouble *trouble)
 	for (int i = 0; i < 3; i++)
 		rc_ok(rc_post_recv(b, 10 + i, NULL, 0));
 	s->wr.wr.send_flags &= ~IBV_SEND_SIGNALED;	/* errors always complete */
-	rc_ok(rc_post(a, &s->wr));
+	post_bad(s, trouble);
 	post_follower(s, 2);
 	post_follower(s, 3);
 	rc_want(a->scq, 1, status);
@@ -248,7 +294,7 @@ static const struct trouble remote_troubles[] = {
 	TROUBLE("forged_rkey", forged_rkey, REM_ACCESS_ERR),
 	TROUBLE("random_rkey", random_rkey, REM_ACCESS_ERR),
 	TROUBLE("rkey_of_other_pd", rkey_of_other_pd, REM_ACCESS_ERR),
-	TROUBLE("rkey_deregistered", rkey_deregistered, REM_ACCESS_ERR),
+	TROUBLE("rkey_deregistered", rkey_deregistered, REM_ACCESS_ERR, .no_key = true),
 	TROUBLE("rkey_reused", rkey_reused, REM_ACCESS_ERR),
 	TROUBLE("right_missing", right_missing, REM_ACCESS_ERR),
 	TROUBLE("all_rights_missing", all_rights_missing, REM_ACCESS_ERR),
@@ -309,7 +355,8 @@ static void local_huge(struct scene *s)
 static const struct trouble local_troubles[] = {
 	TROUBLE("forged_lkey", forged_lkey, LOC_PROT_ERR, .at_sender = true),
 	TROUBLE("lkey_of_other_pd", lkey_of_other_pd, LOC_PROT_ERR, .at_sender = true),
-	TROUBLE("lkey_deregistered", lkey_deregistered, LOC_PROT_ERR, .at_sender = true),
+	TROUBLE("lkey_deregistered", lkey_deregistered, LOC_PROT_ERR, .at_sender = true,
+		.no_key = true),
 	TROUBLE("local_below", local_below, LOC_PROT_ERR, .needs_bounds = true, .at_sender = true),
 	TROUBLE("local_above", local_above, LOC_PROT_ERR, .needs_bounds = true, .partly = true),
 	TROUBLE("local_wraps", local_wraps, LOC_PROT_ERR, .at_sender = true),

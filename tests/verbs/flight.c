@@ -7,6 +7,7 @@
 
 #define SLOTS		48
 #define SLOT		(16 * KIB)
+#define TIGHT_SLOT	320	/* some of them lie in one page */
 #define ARENA		(SLOTS * SLOT)
 
 /* --- a storm of mixed requests, both ways --- */
@@ -15,6 +16,7 @@ struct flow {
 	struct rc_end *from, *to;
 	struct rc_mem *local, *remote;
 	uint8_t *want_local, *want_remote;
+	size_t slot;
 	struct rc_wr wr[SLOTS];
 	int recvs;
 };
@@ -34,6 +36,7 @@ static void flow_init(struct flow *flow, struct rc_end *from, struct rc_end *to,
 {
 	flow->from = from;
 	flow->to = to;
+	flow->slot = SLOT;
 	flow->recvs = 0;
 	flow->local = filled(from, local, &flow->want_local);
 	flow->remote = filled(to, remote, &flow->want_remote);
@@ -58,11 +61,11 @@ static void expect_atomic(struct flow *flow, struct rc_wr *wr, size_t off)
 /* Slot @i holds one request; what it should do is done to the shadows. */
 static void fill_slot(struct flow *flow, int i, const struct rc_op *op, size_t len)
 {
-	size_t off = i * SLOT + (-flow->remote->iova & 7);
+	size_t off = i * flow->slot + (-flow->remote->iova & 7);
 	struct rc_wr *wr = &flow->wr[i];
 
 	if (!op->atomic)
-		off += rc_below(SLOT - 16 - len + 1);
+		off += rc_below(flow->slot - 16 - len + 1);
 	rc_wr_init(wr, op->op, i);
 	rc_wr_local(wr, flow->local, off, len);
 	wr->wr.send_flags = 0;
@@ -166,11 +169,15 @@ static void chill(struct flow *flow)
 	memset(flow->want_remote + (from - (uintptr_t)flow->remote->addr), 0, to - from);
 }
 
-/* Runs of requests that are alike, all in one chain: they share packets' buffers. */
+/*
+ * Runs of requests that are alike, all in one chain: they share packets' buffers, and
+ * on one device what was looked up for those before them.
+ */
 static void small_post(struct flow *flow)
 {
 	int run;
 
+	flow->slot = rc_chance(50) ? TIGHT_SLOT : SLOT;
 	for (int i = 0; i < SLOTS; i += run) {
 		const struct rc_op *op = &rc_ops[rc_below(RC_OPS)];
 		size_t len = op->atomic ? 8 : rc_below(300);
