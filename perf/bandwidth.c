@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bandwidth over message sizes, each request posted by itself; and message rates,
- * 64 requests in a call. Beside them, what a copy by the CPU over the same buffers
- * makes.
+ * Bandwidth over message sizes, each request posted by itself; and message rates, 64
+ * requests in a call and more or less of them in flight. Beside them, what a copy by
+ * the CPU over the same buffers makes.
  */
 #include "perf.h"
 
@@ -14,13 +14,13 @@ struct bandwidth {
 	uint8_t *from, *to;	/* for the CPU's copy */
 	enum perf_op op;
 	size_t size;
-	unsigned int batch, post;
+	unsigned int batch, post, flight;
 };
 
 static int sample_copy(struct bandwidth *bw, double *rate)
 {
 	uint64_t start = perf_now(), messages = 0, now;
-	unsigned int num = 2 * bw->batch;
+	unsigned int num = bw->flight * bw->batch;
 
 	rc_fill(bw->from, num * bw->size);
 	do {
@@ -44,7 +44,8 @@ static int sample(void *arg, size_t i, double *value)
 	} else {
 		if (perf_link_open(&bw->link[i]))
 			return -1;
-		perf_flow_init(&flow, &bw->link[i], bw->op, bw->size, bw->batch, bw->post);
+		perf_flow_init(&flow, &bw->link[i], bw->op, bw->size, bw->batch, bw->post,
+			       bw->flight);
 		err = perf_flow_rate(&flow, 1, bw->run->ns, value);
 		perf_flow_free(&flow);
 	}
@@ -53,7 +54,8 @@ static int sample(void *arg, size_t i, double *value)
 	return err;
 }
 
-static void measure(struct bandwidth *bw, enum perf_path path, size_t size, unsigned int post)
+static void measure(struct bandwidth *bw, enum perf_path path, size_t size,
+		    unsigned int post, unsigned int flight)
 {
 	struct perf_round round = {
 		.subject = post == 1 ? "bandwidth" : "rate",
@@ -64,6 +66,9 @@ static void measure(struct bandwidth *bw, enum perf_path path, size_t size, unsi
 	bw->size = size;
 	bw->post = post;
 	bw->batch = perf_batch(size, WINDOW, 64);
+	bw->flight = flight;
+	if (post > 1)
+		round.flight = flight * bw->batch;
 	perf_round_init(&round, bw->run, PERF_ALL_KINDS, "memcpy");
 	perf_round_run(&round, bw->run, sample, bw);
 }
@@ -76,19 +81,36 @@ static void sweep(struct bandwidth *bw, enum perf_path path)
 	static const size_t rate_sizes[] = { 64, 2, 512, 4 * KIB };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		measure(bw, path, sizes[i], 1);
+		measure(bw, path, sizes[i], 1, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(rate_sizes); i++)
-		measure(bw, path, rate_sizes[i], 64);
+		measure(bw, path, rate_sizes[i], 64, 2);
+	measure(bw, path, 64, 64, 1);
+	measure(bw, path, 64, 64, 4);
+	measure(bw, path, 64, 64, PERF_FLIGHT / 64);
+}
+
+/* What ODP costs a small message is less than what a few samples scatter by. */
+static void measure_often(struct bandwidth *bw, enum perf_path path, unsigned int flight)
+{
+	const struct perf_run *run = bw->run;
+	struct perf_run often = *run;
+
+	often.repeats *= 3;
+	bw->run = &often;
+	measure(bw, path, 64, 64, flight);
+	bw->run = run;
 }
 
 /* What the targets are about. */
 static void sweep_quick(struct bandwidth *bw, enum perf_path path)
 {
-	measure(bw, path, 64 * KIB, 1);
+	measure(bw, path, 64 * KIB, 1, 2);
 	if (bw->op != PERF_SEND)
-		measure(bw, path, MIB, 1);
-	if (bw->op == PERF_WRITE)
-		measure(bw, path, 64, 64);
+		measure(bw, path, MIB, 1, 2);
+	if (bw->op == PERF_WRITE) {
+		measure_often(bw, path, 2);
+		measure_often(bw, path, PERF_FLIGHT / 64);
+	}
 }
 
 void perf_bandwidth(const struct perf_run *run)

@@ -40,7 +40,7 @@ static int sample(void *arg, size_t i, double *value)
 
 	if (perf_link_open(&cpu->link[i]))
 		return -1;
-	perf_flow_init(&flow, &cpu->link[i], PERF_WRITE, SIZE, 8, 1);
+	perf_flow_init(&flow, &cpu->link[i], PERF_WRITE, SIZE, 8, 1, 2);
 	flow.events = true;
 	err = perf_flow_ready(&flow);
 	/* /proc/stat counts in ticks of 10 ms. */

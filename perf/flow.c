@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Steady traffic over a link: two batches of requests are kept in flight, and the
+ * Steady traffic over a link: some batches of requests are kept in flight, and the
  * next one is posted as soon as one has completed. One thread does both ends, so
  * there are no two pollers that would wait for each other's time slice; it yields
  * where there is nothing to poll.
@@ -29,7 +29,7 @@ unsigned int perf_batch(size_t size, size_t bytes, unsigned int most)
 
 static unsigned int requests(const struct perf_flow *flow)
 {
-	return 2 * flow->batch;
+	return flow->flight * flow->batch;
 }
 
 static bool last_of_batch(const struct perf_flow *flow, unsigned int i)
@@ -69,10 +69,12 @@ static void init_recv(struct perf_flow *flow, unsigned int i)
 
 /* The link must be open. */
 void perf_flow_init(struct perf_flow *flow, struct perf_link *link, enum perf_op op,
-		    size_t size, unsigned int batch, unsigned int post)
+		    size_t size, unsigned int batch, unsigned int post,
+		    unsigned int flight)
 {
 	*flow = (struct perf_flow){
 		.link = link, .op = op, .size = size, .batch = batch, .post = post,
+		.flight = flight,
 	};
 	flow->wr = calloc(requests(flow), sizeof(*flow->wr));
 	flow->recv = calloc(requests(flow), sizeof(*flow->recv));
@@ -126,7 +128,7 @@ static int post_receives(struct perf_flow *flow, unsigned int first)
 
 static int post_batch(struct perf_flow *flow)
 {
-	unsigned int first = flow->posted % 2 * flow->batch;
+	unsigned int first = flow->posted % flow->flight * flow->batch;
 	struct ibv_send_wr *bad;
 	int err;
 
@@ -221,7 +223,7 @@ static int turn(struct perf_flow *flow, bool more)
 {
 	int got = reap(flow);
 
-	while (got >= 0 && more && in_flight(flow) < 2)
+	while (got >= 0 && more && in_flight(flow) < flow->flight)
 		if (post_batch(flow))
 			return -1;
 	return got;

@@ -101,7 +101,7 @@ struct rc_attr perf_attr(void)
 {
 	struct rc_attr attr = rc_attr_default;
 
-	attr.wr = 130;		/* two batches, and some */
+	attr.wr = PERF_FLIGHT + 2;
 	attr.sge = 1;
 	attr.rd_atomic = 16;
 	return attr;

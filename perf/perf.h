@@ -16,6 +16,7 @@
 
 #define PERF_SIDES	5
 #define PERF_MEMORY	(16 * MIB)	/* of each end of a link */
+#define PERF_FLIGHT	512		/* requests in flight at most, of one flow */
 #define PERF_SILENCE_NS	20000000000ULL	/* without a completion: it hangs */
 
 enum perf_path { PERF_LOCAL, PERF_WIRE, PERF_PATHS };
@@ -106,18 +107,19 @@ uint64_t perf_now(void);	/* ns, without a system call */
 /* --- traffic --- */
 
 /**
- * struct perf_flow - requests of one kind over a link, two batches in flight
+ * struct perf_flow - requests of one kind over a link
  * @batch: requests of which the last is signalled
  * @post: requests in one call
+ * @flight: batches in flight
  * @events: sleep until a completion comes, where there is nothing to do
  *
- * Each request of the two batches has its own place in the buffers.
+ * Each request in flight has its own place in the buffers.
  */
 struct perf_flow {
 	struct perf_link *link;
 	enum perf_op op;
 	size_t size;
-	unsigned int batch, post;
+	unsigned int batch, post, flight;
 	bool events;
 	struct ibv_send_wr *wr;
 	struct ibv_recv_wr *recv;
@@ -127,7 +129,8 @@ struct perf_flow {
 
 unsigned int perf_batch(size_t size, size_t bytes, unsigned int most);
 void perf_flow_init(struct perf_flow *flow, struct perf_link *link, enum perf_op op,
-		    size_t size, unsigned int batch, unsigned int post);
+		    size_t size, unsigned int batch, unsigned int post,
+		    unsigned int flight);
 void perf_flow_free(struct perf_flow *flow);
 int perf_flow_ready(struct perf_flow *flow);
 int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate);
@@ -156,7 +159,7 @@ struct perf_round {
 	const char *subject, *op, *unit;
 	enum perf_path path;
 	size_t size;
-	unsigned int qps, threads, post;
+	unsigned int qps, threads, post, flight;
 	struct perf_point *point[PERF_SIDES + 1];
 	size_t num;
 };

@@ -22,6 +22,8 @@ static void describe(struct perf_point *point, const struct perf_round *round)
 		perf_point_number(point, "threads", round->threads);
 	if (round->post)
 		perf_point_number(point, "post", round->post);
+	if (round->flight)
+		perf_point_number(point, "flight", round->flight);
 }
 
 /*

@@ -27,7 +27,7 @@ static int open_flows(struct scaling *sc, size_t side, struct perf_flow *flow)
 			return -1;
 	for (unsigned int q = 0; q < sc->num; q++)
 		perf_flow_init(&flow[q], &sc->link[side][q], PERF_WRITE, sc->size,
-			       sc->batch, sc->post);
+			       sc->batch, sc->post, 2);
 	return 0;
 }
 

@@ -7,7 +7,7 @@ import statistics
 PATHS = ("local", "wire")
 PATH_WORDS = {"local": "same device", "wire": "two nodes"}
 OPS = ("write", "read", "send")
-KEYS = ("subject", "op", "path", "size", "post", "qps", "threads")
+KEYS = ("subject", "op", "path", "size", "post", "flight", "qps", "threads")
 PACKET = 4096  # bytes of payload, the largest path MTU
 KIB = 1024
 MIB = 1024 * KIB

@@ -123,7 +123,12 @@ def all_plots(result):
                        "size", "bandwidth", extra, op=op, path=path)
             yield over(result, f"rate-{op}-{path}",
                        f"{op.upper()}, 64 at a time, {PATH_WORDS[path]}",
-                       SIZES.format("messages/s"), "size", "rate", op=op, path=path)
+                       SIZES.format("messages/s"), "size", "rate", op=op, path=path, flight=128)
+            yield over(result, f"flight-{op}-{path}",
+                       f"{op.upper()}, 64 B, 64 at a time, {PATH_WORDS[path]}",
+                       'set logscale x 2\nset logscale y\nset xlabel "requests in flight"\n'
+                       'set ylabel "messages/s"',
+                       "flight", "rate", op=op, path=path, size=64)
     for path in PATHS:
         for op in OPS:
             yield distribution(result, f"latency-{op}-{path}",

@@ -51,7 +51,7 @@ def share(result, names, points):
         parts = result.wire_ns(names["size"])
         return ours * parts / names["size"] / 1e9 if parts else None
     if names["subject"] == "rate" and names["path"] == "local":
-        return ours * (call / 64 / 1e9 + 1 / copy) if call and copy else None
+        return ours * (call / names["flight"] / 1e9 + 1 / copy) if call and copy else None
     if names["subject"] == "cold" and names["op"] == "first":
         return touch / ours if touch else None
     if names["subject"] in ("latency", "registration"):
@@ -67,6 +67,8 @@ def what(names):
         parts.append(names["op"].upper())
     if names["size"]:
         parts.append(size_words(names["size"]))
+    if names["flight"]:
+        parts.append(f"{names['flight']:.0f} in flight")
     for key, word in (("qps", "QP"), ("threads", "thread")):
         if names[key]:
             parts.append(f"{names[key]:.0f} {word}{'s' if names[key] > 1 else ''}")

@@ -12,6 +12,7 @@ BANDWIDTH = {
     ("send", 64 * KIB): (8, 5),
 }
 RATE = (10, 6)
+FLIGHTS = (128, 512)  # requests, of which those of nopin share a system call
 LATENCY = (1 / 3, 1 / 2)
 COPY_SHARE = 0.70
 WIRE_SUM = 1.5
@@ -53,10 +54,12 @@ def against_rxe(result):
             yield Verdict(
                 f"{op.upper()} bandwidth, {size_words(size)}, {PATH_WORDS[path]}: times rxe",
                 result.ratio("bandwidth", op=op, size=size, path=path), bound, True)
-    for path, bound in zip(PATHS, RATE):
-        yield Verdict(
-            f"message rate, 64 B, {PATH_WORDS[path]}: times rxe",
-            result.ratio("rate", op="write", size=64, path=path), bound, True)
+    for flight in FLIGHTS:
+        for path, bound in zip(PATHS, RATE):
+            yield Verdict(
+                f"message rate, 64 B, {flight} in flight, {PATH_WORDS[path]}: times rxe",
+                result.ratio("rate", op="write", size=64, path=path, flight=flight),
+                bound, True)
     for path, bound in zip(PATHS, LATENCY):
         yield Verdict(
             f"WRITE latency, 2 B, {PATH_WORDS[path]}: part of rxe's",
@@ -90,7 +93,8 @@ def excess(ratio, more_is_better):
 def on_demand(result):
     rows = (
         ("bandwidth", {"op": "write", "size": 64 * KIB}, True, "WRITE bandwidth, 64 KiB"),
-        ("rate", {"op": "write", "size": 64}, True, "message rate, 64 B"),
+        ("rate", {"op": "write", "size": 64, "flight": 128}, True,
+         "message rate, 64 B, 128 in flight"),
         ("latency", {"op": "write", "size": 2}, False, "WRITE latency, 2 B"),
     )
     for side in (OURS, "nopin implicit"):
