@@ -116,6 +116,7 @@ void nopin_qp_fail(struct nopin_qp *qp)
 void nopin_qp_fail_requester(struct nopin_qp *qp)
 {
 	lockdep_assert_held(&qp->sq.lock);
+	nopin_hold_end(&qp->sq.hold); /* which comes after rq.lock */
 	spin_lock(&qp->rq.lock);
 	nopin_qp_enter_error(qp);
 	spin_unlock(&qp->rq.lock);

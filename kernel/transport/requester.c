@@ -431,8 +431,11 @@ static u32 nopin_requester_step(struct nopin_qp *qp, struct nopin_qp *peer)
 		return nopin_requester_reject(qp, wqe, wqe->status);
 	if (!wqe->numbered && !nopin_requester_begin(qp, wqe, peer))
 		return 0;
-	if (peer && nopin_loopback_step(qp, peer, wqe, &packets))
-		return packets;
+	if (peer) {
+		nopin_hold_end(&qp->sq.hold); /* which comes after the peer's lock */
+		if (nopin_loopback_step(qp, peer, wqe, &packets))
+			return packets;
+	}
 	if (nopin_wr_is_read(wqe->opcode))
 		return nopin_requester_send_read(qp, wqe);
 	if (nopin_wr_is_atomic(wqe->opcode))

@@ -25,7 +25,7 @@ struct nopin_shortcut {
 	struct nopin_hold remote;
 };
 
-/* Nothing is in flight, and nothing is held back. */
+/* Nothing is in flight or held back, so nothing was gathered: sq.hold is empty. */
 static bool nopin_shortcut_is_idle(const struct nopin_qp *qp)
 {
 	const struct nopin_sq *sq = &qp->sq;
