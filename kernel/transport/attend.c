@@ -113,7 +113,7 @@ static void nopin_sq_unrung(struct nopin_qp *qp)
 	nopin_requester_continue(qp);
 }
 
-static enum hrtimer_restart nopin_sq_expire(struct nopin_qp *qp)
+static enum hrtimer_restart nopin_sq_attend_over(struct nopin_qp *qp)
 {
 	struct nopin_attend *attend = &qp->sq.attend;
 
@@ -146,7 +146,7 @@ enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer)
 	enum hrtimer_restart restart;
 
 	spin_lock_bh(&qp->sq.lock);
-	restart = nopin_sq_expire(qp);
+	restart = nopin_sq_attend_over(qp);
 	spin_unlock_bh(&qp->sq.lock);
 	return restart;
 }

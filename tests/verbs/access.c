@@ -129,14 +129,17 @@ static void right_missing(struct scene *s);
 
 /*
  * Post the bad request; or good ones and then the bad one, which may not profit from
- * what was found out for them. A key that lacks a right is good for others.
+ * what was found out for them. A key that lacks a right is good for others. Between
+ * two nodes READs do not come first: an answer that is lost is not given again by a QP
+ * that has failed.
  */
 static void post_bad(struct scene *s, const struct trouble *trouble)
 {
-	bool reads = s->op->op == IBV_WR_RDMA_READ;
+	bool one_device = s->pair->a.dev == s->pair->b.dev;
+	bool reads = s->op->op == IBV_WR_RDMA_READ && one_device;
 	bool lacks = trouble->spoil == right_missing;
 
-	if (trouble->no_key || rc_chance(30)) {
+	if (trouble->no_key || (lacks && !one_device) || rc_chance(30)) {
 		rc_ok(rc_post(&s->pair->a, &s->wr));
 		return;
 	}
