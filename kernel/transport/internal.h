@@ -163,7 +163,8 @@ void nopin_execute_answered(struct nopin_rq *rq, u32 packets);
 /* loopback.c */
 struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp);
 bool nopin_loopback_is_alive(struct nopin_qp *qp);
-bool nopin_loopback_is_ready(const struct nopin_qp *qp, struct nopin_qp *peer);
+bool nopin_loopback_is_connected(const struct nopin_qp *qp, const struct nopin_qp *peer);
+bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer);
 bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 			 const struct nopin_swqe *wqe, u32 *packets);
 

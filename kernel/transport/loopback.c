@@ -67,9 +67,15 @@ struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
 	return READ_ONCE(nopin_loopback) ? nopin_loopback_find(qp) : NULL;
 }
 
-/* With sq.lock and the peer's rq.lock: neither end changes. */
-static bool nopin_loopback_is_connected(const struct nopin_qp *qp,
-					const struct nopin_qp *peer)
+/**
+ * nopin_loopback_is_connected - is the peer connected back?
+ * @qp: the QP
+ * @peer: from nopin_loopback_peer()
+ *
+ * Context: sq.lock and the peer's rq.lock held: neither end changes.
+ * Return: true when it is.
+ */
+bool nopin_loopback_is_connected(const struct nopin_qp *qp, const struct nopin_qp *peer)
 {
 	lockdep_assert_held(&qp->sq.lock);
 	lockdep_assert_held(&peer->rq.lock);
@@ -286,17 +292,16 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 
 /**
  * nopin_loopback_is_ready - would the peer carry out the next packet at once?
- * @qp: the QP
- * @peer: from nopin_loopback_peer()
+ * @sq: the requester half
+ * @peer: connected to it
  *
  * Context: sq.lock and the peer's rq.lock held, BH off.
- * Return: false also when it is not connected to @qp.
+ * Return: true when it would.
  */
-bool nopin_loopback_is_ready(const struct nopin_qp *qp, struct nopin_qp *peer)
+bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
 {
-	return nopin_loopback_is_connected(qp, peer) && nopin_responder_accepts(peer) &&
-	       !nopin_responder_busy(&peer->rq) &&
-	       peer->rq.expected_psn == qp->sq.next_psn;
+	return nopin_responder_accepts(peer) && !nopin_responder_busy(&peer->rq) &&
+	       peer->rq.expected_psn == sq->next_psn;
 }
 
 /**
@@ -325,7 +330,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 	spin_lock(&peer->rq.lock);
 	connected = nopin_loopback_is_connected(qp, peer);
 	waits = sq->una_psn != sq->next_psn; /* after packets, their ACK comes first */
-	if (waits || !nopin_loopback_is_ready(qp, peer)) {
+	if (waits || !connected || !nopin_loopback_is_ready(sq, peer)) {
 		spin_unlock(&peer->rq.lock);
 		return waits && connected;
 	}

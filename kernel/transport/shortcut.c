@@ -36,7 +36,8 @@ static bool nopin_shortcut_is_idle(const struct nopin_qp *qp)
 
 static bool nopin_shortcut_is_open(const struct nopin_qp *qp, struct nopin_qp *peer)
 {
-	return nopin_loopback_is_ready(qp, peer) && !peer->rq.in_message;
+	return nopin_loopback_is_connected(qp, peer) &&
+	       nopin_loopback_is_ready(&qp->sq, peer) && !peer->rq.in_message;
 }
 
 static bool nopin_shortcut_is_plain(const struct nopin_qp *qp,
