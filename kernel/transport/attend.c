@@ -62,7 +62,8 @@ static void nopin_attend_longer(struct nopin_attend *attend)
 /**
  * nopin_sq_attend - a doorbell was answered: are more requests likely to come?
  * @qp: a program's QP
- * @came: when it was rung; what answering it took is not the program's doing
+ * @came: when it was rung, as what answering it took is not the program's doing; 0:
+ *	the program did not ask for the ring to be attended
  *
  * The timer is moved only when half of its time is over.
  *
@@ -74,7 +75,7 @@ void nopin_sq_attend(struct nopin_qp *qp, ktime_t came)
 	ktime_t now, last = attend->rung;
 	s64 ns;
 
-	if (!nopin_queue_asks(&qp->sq.queue) || qp->state != IB_QPS_RTS)
+	if (!came || qp->state != IB_QPS_RTS)
 		return;
 	if (!attend->us)
 		nopin_attend_anew(attend);

@@ -561,7 +561,7 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
  */
 void nopin_transport_doorbell(struct nopin_qp *qp)
 {
-	ktime_t came = ktime_get();
+	ktime_t came = nopin_queue_asks(&qp->sq.queue) ? ktime_get() : 0;
 	unsigned int n;
 
 	for (n = 0; n < NOPIN_DOORBELL_BURSTS; n++)
