@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bandwidth over message sizes, each request posted by itself; and message rates, 64
- * requests in a call and more or less of them in flight. Beside them, what a copy by
- * the CPU over the same buffers makes.
+ * Bandwidth over message sizes, each request posted by itself, and over how many large
+ * ones are in flight; and message rates, 64 requests in a call and more or less of them
+ * in flight. Beside them, what a copy by the CPU over the same buffers makes.
  */
 #include "perf.h"
 
-#define WINDOW	(512 * KIB)	/* of each of the two batches */
+#define WINDOW	(512 * KIB)	/* of each batch */
+#define BATCHES	2		/* in flight; points with more or less of them say so */
 
 struct bandwidth {
 	const struct perf_run *run;
@@ -67,7 +68,7 @@ static void measure(struct bandwidth *bw, enum perf_path path, size_t size,
 	bw->post = post;
 	bw->batch = perf_batch(size, WINDOW, 64);
 	bw->flight = flight;
-	if (post > 1)
+	if (post > 1 || flight != BATCHES)
 		round.flight = flight * bw->batch;
 	perf_round_init(&round, bw->run, PERF_ALL_KINDS, "memcpy");
 	perf_round_run(&round, bw->run, sample, bw);
@@ -81,36 +82,35 @@ static void sweep(struct bandwidth *bw, enum perf_path path)
 	static const size_t rate_sizes[] = { 64, 2, 512, 4 * KIB };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		measure(bw, path, sizes[i], 1, 2);
+		measure(bw, path, sizes[i], 1, BATCHES);
+	for (unsigned int flight = 1; flight <= 8; flight *= 2)
+		if (flight != BATCHES)
+			measure(bw, path, MIB, 1, flight);
 	for (size_t i = 0; i < ARRAY_SIZE(rate_sizes); i++)
-		measure(bw, path, rate_sizes[i], 64, 2);
+		measure(bw, path, rate_sizes[i], 64, BATCHES);
 	measure(bw, path, 64, 64, 1);
 	measure(bw, path, 64, 64, 4);
 	measure(bw, path, 64, 64, PERF_FLIGHT / 64);
 }
 
-/* What ODP costs a small message is less than what a few samples scatter by. */
-static void measure_often(struct bandwidth *bw, enum perf_path path, unsigned int flight)
+/* What the targets are about; a few samples scatter by more than ODP costs a WRITE. */
+static void sweep_quick(struct bandwidth *bw, enum perf_path path)
 {
 	const struct perf_run *run = bw->run;
 	struct perf_run often = *run;
 
 	often.repeats *= 3;
-	bw->run = &often;
-	measure(bw, path, 64, 64, flight);
-	bw->run = run;
-}
-
-/* What the targets are about. */
-static void sweep_quick(struct bandwidth *bw, enum perf_path path)
-{
-	measure(bw, path, 64 * KIB, 1, 2);
+	if (bw->op == PERF_WRITE)
+		bw->run = &often;
+	measure(bw, path, 64 * KIB, 1, BATCHES);
 	if (bw->op != PERF_SEND)
-		measure(bw, path, MIB, 1, 2);
+		measure(bw, path, MIB, 1, BATCHES);
 	if (bw->op == PERF_WRITE) {
-		measure_often(bw, path, 2);
-		measure_often(bw, path, PERF_FLIGHT / 64);
+		measure(bw, path, MIB, 1, 2 * BATCHES);
+		measure(bw, path, 64, 64, BATCHES);
+		measure(bw, path, 64, 64, PERF_FLIGHT / 64);
 	}
+	bw->run = run;
 }
 
 void perf_bandwidth(const struct perf_run *run)

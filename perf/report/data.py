@@ -77,7 +77,8 @@ class Result:
         """Bytes a second of the CPU's copy over the buffers of this size's rounds."""
         for op in OPS:
             for path in PATHS:
-                rate = self.median("memcpy", "bandwidth", op=op, path=path, size=size)
+                rate = self.median("memcpy", "bandwidth", op=op, path=path, size=size,
+                                   flight=None)
                 if rate:
                     return rate
         return None

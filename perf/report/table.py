@@ -101,7 +101,7 @@ def limit_rows(result):
     for name, text, unit, unit_words in words:
         value = result.limit(name)
         rows.append([text, f"{figure(value / unit)} {unit_words}" if value else "-"])
-    for names, points in result.find("bandwidth", op="write", path="local"):
+    for names, points in result.find("bandwidth", op="write", path="local", flight=None):
         value = scaled(points.get("memcpy"))
         rows.append([f"memcpy, {size_words(names['size'])}", f"{figure(value)} MB/s"])
     return rows

@@ -69,7 +69,7 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(Verdict("", 0.3, 0.2, False).word, "missed")
         self.assertEqual(Verdict("", None, 0.2, False).word, "-")
         found = {verdict.text: verdict for verdict in verdicts(self.result)}
-        share = found["WRITE, 1 MiB, same device: part of memcpy"]
+        share = found["WRITE, 1 MiB, 2 in flight, same device: part of memcpy"]
         self.assertAlmostEqual(share.value, 1.98 / 4)
         self.assertEqual(share.word, "missed")
 
