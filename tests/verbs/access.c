@@ -8,6 +8,7 @@
 
 #define LEN	9000	/* bytes of the regions: several pages and packets */
 #define GOOD	4	/* requests that may precede a bad one */
+#define FOLLOWERS	2	/* that come behind it */
 
 struct scene {
 	const struct rc_op *op;
@@ -19,6 +20,7 @@ struct scene {
 	size_t len;
 	struct rc_wr good[GOOD];
 	struct rc_wr wr;
+	struct rc_wr follower[FOLLOWERS];
 };
 
 struct trouble {
@@ -154,13 +156,20 @@ static void post_bad(struct scene *s, const struct trouble *trouble)
 	rc_ok(rc_post(&s->pair->a, &s->good[0]));
 }
 
-static void post_follower(struct scene *s, uint64_t id)
+/* Behind the bad request, in the same call or in another, which say what is to be told. */
+static bool add_followers(struct scene *s)
 {
-	struct rc_wr wr;
+	bool same = rc_chance(50);
 
-	rc_wr_init(&wr, IBV_WR_SEND, id);
-	wr.wr.send_flags = 0;	/* flushed requests complete all the same */
-	rc_ok(rc_post(&s->pair->a, &wr));
+	for (int i = 0; i < FOLLOWERS; i++) {
+		struct rc_wr *wr = &s->follower[i];
+
+		rc_wr_init(wr, IBV_WR_SEND, 2 + i);
+		wr->wr.send_flags = 0;	/* flushed requests complete all the same */
+		wr->wr.next = i + 1 < FOLLOWERS ? &s->follower[i + 1].wr : NULL;
+	}
+	s->wr.wr.next = same ? &s->follower[0].wr : NULL;
+	return same;
 }
 
 /* The bad request, two behind it, receives at the target; then what must follow. */
@@ -168,14 +177,16 @@ static void scene_play(struct scene *s, const struct trouble *trouble)
 {
 	enum ibv_wc_status status = trouble->status;
 	struct rc_end *a = &s->pair->a, *b = &s->pair->b;
+	bool same;
 
 	scene_remember(s);
 	for (int i = 0; i < 3; i++)
 		rc_ok(rc_post_recv(b, 10 + i, NULL, 0));
 	s->wr.wr.send_flags &= ~IBV_SEND_SIGNALED;	/* errors always complete */
+	same = add_followers(s);
 	post_bad(s, trouble);
-	post_follower(s, 2);
-	post_follower(s, 3);
+	if (!same)
+		rc_ok(rc_post(a, &s->follower[0]));
 	rc_want(a->scq, 1, status);
 	rc_want(a->scq, 2, IBV_WC_WR_FLUSH_ERR);
 	rc_want(a->scq, 3, IBV_WC_WR_FLUSH_ERR);
@@ -438,11 +449,9 @@ static void good_before_bad(const void *arg)
 	rc_require(!memcmp(s.local->addr, s.remote->addr, LEN), "data differ");
 }
 
-/* The target's QP does not allow the operation at all. */
-static void qp_forbids(const void *arg)
+static void play_forbidden(const struct rc_op *op)
 {
 	struct rc_attr attr = rc_attr_default;
-	const struct rc_op *op = arg;
 	struct ibv_wc wc;
 	struct scene s;
 
@@ -455,11 +464,20 @@ static void qp_forbids(const void *arg)
 			   s.remote->iova, RC_ACCESS_ALL)->rkey;
 	scene_remember(&s);
 	rc_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
+	s.wr.wr.send_flags &= ~IBV_SEND_SIGNALED;
+	add_followers(&s);
 	rc_ok(rc_post(&s.pair->a, &s.wr));
 	wc = rc_poll(s.pair->a.scq);
 	rc_require(wc.status == IBV_WC_REM_INV_REQ_ERR || wc.status == IBV_WC_REM_ACCESS_ERR,
 		   "status %s", ibv_wc_status_str(wc.status));
 	scene_untouched(&s);
+}
+
+/* The target's QP does not allow the operation at all. */
+static void qp_forbids(const void *arg)
+{
+	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++)
+		play_forbidden(arg);
 }
 
 static void atomic_unaligned(const void *arg)

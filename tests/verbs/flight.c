@@ -18,6 +18,7 @@ struct flow {
 	uint8_t *want_local, *want_remote;
 	size_t slot;
 	struct rc_wr wr[SLOTS];
+	uint32_t recv_len[SLOTS];
 	int recvs;
 };
 
@@ -58,6 +59,26 @@ static void expect_atomic(struct flow *flow, struct rc_wr *wr, size_t off)
 	memcpy(flow->want_local + off, &old, 8);
 }
 
+/* What comes first of a message goes last, and at times there is room for more. */
+static void post_recv(struct flow *flow, const struct rc_op *op, size_t off, size_t len)
+{
+	size_t first = len > 1 && rc_chance(30) ? 1 + rc_below(len - 1) : len;
+	size_t rest = len - first;
+	struct ibv_sge sge[2] = {
+		rc_sge(flow->remote, off + rest, first),
+		rc_sge(flow->remote, off, rest),
+	};
+	int num = rest ? 2 : 1;
+
+	sge[num - 1].length += rc_below(8);
+	flow->recv_len[flow->recvs] = len;
+	rc_ok(rc_post_recv(flow->to, flow->recvs++, sge, num));
+	if (op->rdma)
+		return;
+	memcpy(flow->want_remote + off + rest, flow->want_local + off, first);
+	memcpy(flow->want_remote + off, flow->want_local + off + first, rest);
+}
+
 /* Slot @i holds one request; what it should do is done to the shadows. */
 static void fill_slot(struct flow *flow, int i, const struct rc_op *op, size_t len)
 {
@@ -82,13 +103,10 @@ static void fill_slot(struct flow *flow, int i, const struct rc_op *op, size_t l
 		expect_atomic(flow, wr, off);
 	else if (op->fetches)
 		memcpy(flow->want_local + off, flow->want_remote + off, len);
-	else
+	else if (op->rdma)
 		memcpy(flow->want_remote + off, flow->want_local + off, len);
-	if (op->recv) {
-		struct ibv_sge sge = rc_sge(flow->remote, off, len);
-
-		rc_ok(rc_post_recv(flow->to, flow->recvs++, &sge, 1));
-	}
+	if (op->recv)
+		post_recv(flow, op, off, len);
 }
 
 /* Post slots @from to @to as one chain. */
@@ -122,8 +140,12 @@ static void flow_finish(struct flow *flow)
 	for (int i = 0; i < SLOTS; i++)
 		if (flow->wr[i].wr.send_flags & IBV_SEND_SIGNALED)
 			rc_want(flow->from->scq, i, IBV_WC_SUCCESS);
-	for (int i = 0; i < flow->recvs; i++)
-		rc_want(flow->to->rcq, i, IBV_WC_SUCCESS);
+	for (int i = 0; i < flow->recvs; i++) {
+		struct ibv_wc wc = rc_want(flow->to->rcq, i, IBV_WC_SUCCESS);
+
+		rc_require(wc.byte_len == flow->recv_len[i], "received %u bytes of %u",
+			   wc.byte_len, flow->recv_len[i]);
+	}
 	rc_want_none(flow->from->scq, 2);
 	rc_want_none(flow->to->rcq, 2);
 	rc_require(!memcmp(flow->local->addr, flow->want_local, ARENA), "local data differ");

@@ -57,6 +57,67 @@ static void recv_too_short(const void *arg)
 	}
 }
 
+#define RUN	8	/* SENDs in one call */
+#define ROOM	64	/* bytes of each receive; as many lie between two */
+
+/* All fit but @bad; @want gets what is to be received. */
+static void post_run(struct landing *l, struct rc_wr *wr, int bad, uint8_t *want)
+{
+	for (int i = 0; i < RUN; i++) {
+		size_t off = i * 2 * ROOM, len = 1 + rc_below(ROOM);
+		struct ibv_sge sge = rc_sge(l->dst, off, ROOM);
+
+		rc_ok(rc_post_recv(&l->pair->b, i, &sge, 1));
+		rc_wr_init(&wr[i], IBV_WR_SEND, i);
+		rc_wr_local(&wr[i], l->src, off, i == bad ? ROOM + len : len);
+		wr[i].wr.send_flags = 0;
+		wr[i].wr.next = i + 1 < RUN ? &wr[i + 1].wr : NULL;
+		if (i < bad)
+			memcpy(want + off, l->src->addr + off, len);
+	}
+	rc_ok(rc_post(&l->pair->a, &wr[0]));
+}
+
+static void end_run(struct landing *l, const struct rc_wr *wr, int bad)
+{
+	struct ibv_cq *sent = l->pair->a.scq, *received = l->pair->b.rcq;
+
+	for (int i = 0; i < bad; i++) {
+		struct ibv_wc wc = rc_want(received, i, IBV_WC_SUCCESS);
+
+		rc_require(wc.byte_len == wr[i].sge[0].length, "received %u bytes", wc.byte_len);
+	}
+	rc_want(received, bad, IBV_WC_LOC_LEN_ERR);
+	rc_want(sent, bad, IBV_WC_REM_INV_REQ_ERR);
+	for (int i = bad + 1; i < RUN; i++) {
+		rc_want(received, i, IBV_WC_WR_FLUSH_ERR);
+		rc_want(sent, i, IBV_WC_WR_FLUSH_ERR);
+	}
+}
+
+/* What came before it in the same call is received, and nothing else is touched. */
+static void recv_too_short_in_run(const void *arg)
+{
+	struct rc_wr wr[RUN];
+	struct landing l;
+	uint8_t *want;
+
+	(void)arg;
+	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++) {
+		int bad = rc_below(RUN);
+
+		landing_init(&l, RC_ACCESS_ALL);
+		rc_fill(l.src->addr, l.src->len);
+		want = rc_map(l.dst->len, 0);
+		memcpy(want, l.dst->addr, l.dst->len);
+		post_run(&l, wr, bad, want);
+		end_run(&l, wr, bad);
+		rc_require(!memcmp(l.dst->addr, want, l.dst->len), "data differ");
+		rc_mem_guards(l.dst);
+	}
+	rc_works(rc_pair());
+}
+
 static void recv_bad_lkey(const void *arg)
 {
 	struct landing l;
@@ -511,6 +572,7 @@ static void receive_in_rtr(const void *arg)
 static void add_tests(void)
 {
 	RC_TEST(recv_too_short);
+	RC_TEST(recv_too_short_in_run);
 	RC_TEST(recv_bad_lkey);
 	RC_TEST(recv_read_only);
 	RC_TEST(recv_out_of_range);
