@@ -9,27 +9,49 @@
 #include <net/dst_cache.h>
 
 #include "wire/icrc.h"
+#include "wire/packet.h"
 
 struct net;
 struct net_device;
-struct nopin_pkt;
+struct nopin_net;
 struct nopin_stats;
 
 /**
- * typedef nopin_net_rx_fn - take one packet whose format and ICRC are right
- * @net: the namespace it arrived in
- * @skb: data at the BTH, len without padding and ICRC; stays the caller's
+ * struct nopin_arrival - packets that arrived in one piece, seen one after the other
+ * @net: the namespace that they arrived in
+ * @present: there is a packet, whose format and ICRC are right; else what follows
+ *	means nothing
+ * @skb: data at the BTH, len without padding and ICRC
  * @pkt: its headers
+ * @state: private; of @net
+ * @icrc: private; the IP and UDP headers of the packet, as the ICRC covers them
+ * @size: private; bytes of each packet, if there are several
+ * @next: private; the packet behind the present one
+ * @end: private; where there is none any more
  *
- * Both are valid during the call only: nopin_net_keep() is for what has to wait.
- *
- * The headers up to the payload are linear, the payload may not be. The IP
+ * @skb and @pkt are valid until nopin_net_next(): nopin_net_keep() is for what has to
+ * wait. The headers up to the payload are linear, the payload may not be. The IP
  * header is at skb_network_header().
- *
- * Context: softirq.
  */
-typedef void (*nopin_net_rx_fn)(struct net *net, struct sk_buff *skb,
-				const struct nopin_pkt *pkt);
+struct nopin_arrival {
+	struct net *net;
+	bool present;
+	struct sk_buff *skb;
+	struct nopin_pkt pkt;
+	struct nopin_net *state;
+	struct nopin_icrc icrc;
+	unsigned int size;
+	unsigned char *next;
+	unsigned char *end;
+};
+
+/**
+ * typedef nopin_net_rx_fn - take packets
+ * @arrival: the first is there; nopin_net_next() gets the others
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+typedef void (*nopin_net_rx_fn)(struct nopin_arrival *arrival);
 
 /**
  * struct nopin_route - how packets reach one peer
@@ -100,6 +122,7 @@ int nopin_train_depart(struct nopin_train *train, struct nopin_route *route);
 
 int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
 		   const void *payload);
+bool nopin_net_next(struct nopin_arrival *arrival);
 struct sk_buff *nopin_net_keep(struct sk_buff *skb);
 
 int nopin_net_open(struct net *net);

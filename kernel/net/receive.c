@@ -90,72 +90,91 @@ static bool nopin_icrc_valid(struct sk_buff *skb, struct nopin_icrc *headers)
 }
 
 /* Data is at the BTH. False: it was dropped. */
-static bool nopin_packet_receive(struct nopin_net *state, struct net *net,
-				 struct sk_buff *skb, struct nopin_icrc *icrc)
+static bool nopin_packet_receive(struct nopin_arrival *arrival)
 {
-	struct nopin_pkt pkt __uninitialized; /* by nopin_pkt_parse() */
+	struct sk_buff *skb = arrival->skb;
+	struct nopin_pkt *pkt = &arrival->pkt;
 
-	if (nopin_pkt_parse(&pkt, skb->data, skb_headlen(skb), skb->len)) {
-		atomic64_inc(&state->malformed);
+	if (nopin_pkt_parse(pkt, skb->data, skb_headlen(skb), skb->len)) {
+		atomic64_inc(&arrival->state->malformed);
 		return false;
 	}
-	if (!nopin_icrc_valid(skb, icrc)) {
-		atomic64_inc(&state->icrc);
+	if (!nopin_icrc_valid(skb, &arrival->icrc)) {
+		atomic64_inc(&arrival->state->icrc);
 		return false;
 	}
-	if (pskb_trim(skb, pkt.hdr_len + pkt.payload_len))
-		return false;
-	nopin_net_rx(net, skb, &pkt);
-	return true;
+	return !pskb_trim(skb, pkt->hdr_len + pkt->payload_len);
 }
 
-/* Data is at the UDP header. False: it was dropped. */
-static bool nopin_datagram_receive(struct nopin_net *state, struct net *net,
-				   struct sk_buff *skb)
+/**
+ * nopin_net_next - turn to the next packet
+ * @arrival: the packets; the present one, if there is, is done with
+ *
+ * Return: true when there is one; those that are wrong are dropped and left out.
+ * Context: as nopin_net_rx_fn.
+ */
+bool nopin_net_next(struct nopin_arrival *arrival)
 {
-	struct nopin_icrc icrc;
+	struct sk_buff *skb = arrival->skb;
 
-	if (!nopin_datagram_valid(skb)) {
-		atomic64_inc(&state->malformed);
-		return false;
+	arrival->present = false;
+	while (!arrival->present && arrival->next < arrival->end) {
+		skb->data = arrival->next;
+		skb->len = arrival->size;
+		skb_set_tail_pointer(skb, arrival->size);
+		arrival->next += arrival->size;
+		arrival->present = nopin_packet_receive(arrival);
+		nopin_icrc_next(&arrival->icrc);
 	}
-	nopin_icrc_prepare(&icrc, skb_network_header(skb), udp_hdr(skb));
-	__skb_pull(skb, sizeof(struct udphdr));
-	return nopin_packet_receive(state, net, skb, &icrc);
-}
-
-/* Its descriptor serves the next packet that this CPU sends. */
-static void nopin_datagram_free(struct sk_buff *skb, bool received)
-{
-	if (received)
-		napi_consume_skb(skb, 1);
-	else
-		kfree_skb(skb);
+	return arrival->present;
 }
 
 /* The packets of a packed train, one after the other seen through the same skb. */
-static bool nopin_packed_receive(struct nopin_net *state, struct net *net,
-				 struct sk_buff *skb)
+static bool nopin_packed_begin(struct nopin_arrival *arrival)
 {
-	unsigned int size = skb_shinfo(skb)->gso_size;
-	struct nopin_icrc icrc;
-	bool received = false;
-	unsigned char *end;
+	struct sk_buff *skb = arrival->skb;
+
+	arrival->size = skb_shinfo(skb)->gso_size;
+	arrival->next = skb->data;
+	arrival->end = skb_tail_pointer(skb);
+	nopin_icrc_resize(&arrival->icrc, sizeof(struct udphdr) + arrival->size);
+	return nopin_net_next(arrival);
+}
+
+/* Data is at the UDP header. */
+static bool nopin_arrival_begin(struct nopin_arrival *arrival)
+{
+	struct sk_buff *skb = arrival->skb;
 
 	if (!nopin_datagram_valid(skb)) {
-		atomic64_inc(&state->malformed);
+		atomic64_inc(&arrival->state->malformed);
 		return false;
 	}
-	nopin_icrc_prepare(&icrc, skb_network_header(skb), udp_hdr(skb));
-	nopin_icrc_resize(&icrc, sizeof(struct udphdr) + size);
-	end = skb->data + skb->len;
-	for (skb->data += sizeof(struct udphdr); skb->data < end; skb->data += size) {
-		skb->len = size;
-		skb_set_tail_pointer(skb, size);
-		received |= nopin_packet_receive(state, net, skb, &icrc);
-		nopin_icrc_next(&icrc);
+	nopin_icrc_prepare(&arrival->icrc, skb_network_header(skb), udp_hdr(skb));
+	__skb_pull(skb, sizeof(struct udphdr));
+	if (skb_is_gso(skb))
+		return nopin_packed_begin(arrival);
+	arrival->next = NULL;
+	arrival->end = NULL;
+	arrival->present = nopin_packet_receive(arrival);
+	return arrival->present;
+}
+
+/* One packet or a packed train; data is at the UDP header. */
+static void nopin_arrival_receive(struct nopin_net *state, struct net *net,
+				  struct sk_buff *skb)
+{
+	struct nopin_arrival arrival __uninitialized; /* as it is needed */
+
+	arrival.net = net;
+	arrival.skb = skb;
+	arrival.state = state;
+	if (!nopin_arrival_begin(&arrival)) {
+		kfree_skb(skb);
+		return;
 	}
-	return received;
+	nopin_net_rx(&arrival);
+	napi_consume_skb(skb, 1); /* its descriptor serves the next that this CPU sends */
 }
 
 /**
@@ -190,17 +209,13 @@ int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
 		kfree_skb(skb);
 		return 0;
 	}
-	if (!skb_is_gso(skb)) {
-		nopin_datagram_free(skb, nopin_datagram_receive(state, net, skb));
-		return 0;
-	}
-	if (nopin_train_is_packed(skb)) {
-		nopin_datagram_free(skb, nopin_packed_receive(state, net, skb));
+	if (!skb_is_gso(skb) || nopin_train_is_packed(skb)) {
+		nopin_arrival_receive(state, net, skb);
 		return 0;
 	}
 	skb_list_walk_safe(nopin_train_split(sk, skb), skb, next) {
 		skb_mark_not_on_list(skb);
-		nopin_datagram_free(skb, nopin_datagram_receive(state, net, skb));
+		nopin_arrival_receive(state, net, skb);
 	}
 	return 0;
 }

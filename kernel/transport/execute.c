@@ -312,6 +312,60 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 	return nopin_execute_send(qp, in, flags);
 }
 
+/* Where a message of one packet goes, or NULL. A receive may have been taken for it. */
+static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				 u16 flags, struct nopin_hold *hold)
+{
+	const struct nopin_rwqe *recv = qp->rq.recv;
+	u32 len = pkt->payload_len;
+
+	if (flags & NOPIN_OP_WRITE) {
+		if (flags & NOPIN_OP_IMM || pkt->dma_len != len ||
+		    !(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
+			return NULL;
+		return nopin_hold_reach(hold, pkt->rkey, pkt->remote_addr, len,
+					IB_ACCESS_REMOTE_WRITE);
+	}
+	if (!nopin_execute_take_recv(qp) || recv->num_sge != 1 || recv->length < len)
+		return NULL;
+	return nopin_hold_reach(hold, recv->sge[0].lkey, recv->sge[0].addr, len,
+				IB_ACCESS_LOCAL_WRITE);
+}
+
+/**
+ * nopin_execute_small - carry out the request packet that is due, if it is a plain one
+ * @qp: the QP
+ * @skb: data at the BTH
+ * @pkt: its headers; its PSN is the expected one
+ * @hold: of memory that such packets name
+ *
+ * Plain is a short message that is all in this packet, goes to one page, is to be
+ * answered by nothing, and that nobody has anything to say against.
+ *
+ * Context: rq.lock held, in an RCU read-side section.
+ * Return: false when it is not, and nothing was done that nopin_execute() would not do.
+ */
+bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
+			 const struct nopin_pkt *pkt, struct nopin_hold *hold)
+{
+	const struct nopin_inbound in = { .pkt = pkt, .packets = 1 };
+	const u16 whole = NOPIN_OP_FIRST | NOPIN_OP_LAST;
+	u16 flags = nopin_pkt_op(pkt)->flags;
+	u32 len = pkt->payload_len;
+	void *to;
+
+	if (!(flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE)) || (flags & whole) != whole ||
+	    pkt->ack_req || qp->rq.in_message || !len ||
+	    len > min_t(u32, NOPIN_SMALL, qp->mtu) || skb_is_nonlinear(skb))
+		return false;
+	to = nopin_execute_reach(qp, pkt, flags, hold);
+	if (!to)
+		return false;
+	nopin_memcpy(to, skb->data + pkt->hdr_len, len);
+	qp->rq.received = 0;
+	return nopin_execute_advance(qp, &in, flags) == NOPIN_DONE;
+}
+
 /**
  * nopin_execute - carry out the request packet that is due
  * @qp: the QP

@@ -10,6 +10,9 @@
 #include "wire/packet.h"
 #include "wire/psn.h"
 
+/* Bytes of payload that are few: more of them are worth a search of their own. */
+#define NOPIN_SMALL		1024
+
 /* PSNs in flight: keeps a few QPs within netdev_max_backlog of one CPU. */
 #define NOPIN_WINDOW		128
 
@@ -76,6 +79,7 @@ int nopin_copy_from_skb(const struct nopin_view *view, size_t off, void *source)
 /* transport.c */
 bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 			    const struct sk_buff *skb);
+bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss);
@@ -119,8 +123,7 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 void nopin_completer_resume(struct nopin_qp *qp);
 
 /* responder.c */
-void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
-			struct sk_buff *skb, const struct nopin_pkt *pkt);
+void nopin_responder_rx(struct nopin_qp *qp, struct nopin_arrival *arrival);
 void nopin_responder_resume(struct nopin_qp *qp);
 void nopin_responder_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 void nopin_rq_task(struct tasklet_struct *task);
@@ -153,6 +156,8 @@ struct nopin_inbound {
 
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
+bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
+			 const struct nopin_pkt *pkt, struct nopin_hold *hold);
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in);
 bool nopin_execute_take_recv(struct nopin_qp *qp);

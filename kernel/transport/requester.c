@@ -27,9 +27,6 @@ static const u8 nopin_request_opcodes[][4] = {
 		NOPIN_RC_WRITE_LAST_IMM, NOPIN_RC_WRITE_ONLY_IMM },
 };
 
-/* Bytes of payload that are few: more of them are worth a search of their own. */
-#define NOPIN_SMALL	1024
-
 /* Doorbell calls stop after so many bursts and leave the rest to softirq. */
 #define NOPIN_DOORBELL_BURSTS	64
 

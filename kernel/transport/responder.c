@@ -279,29 +279,55 @@ void nopin_responder_unlock(struct nopin_qp *qp)
 		nopin_qp_fail(qp);
 }
 
-/**
- * nopin_responder_rx - take one packet for the responder
- * @qp: the QP
- * @net: the namespace that it arrived in
- * @skb: data at the BTH
- * @pkt: its headers
- *
- * Context: softirq.
- */
-void nopin_responder_rx(struct nopin_qp *qp, const struct net *net,
-			struct sk_buff *skb, const struct nopin_pkt *pkt)
+/* False: not such a packet, and nothing was done. */
+static bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
+				       const struct nopin_pkt *pkt,
+				       struct nopin_hold *hold)
 {
 	struct nopin_rq *rq = &qp->rq;
 
-	spin_lock_bh(&rq->lock);
-	if (!nopin_transport_admits(qp, net, skb)) {
-		spin_unlock_bh(&rq->lock);
-		return;
-	}
-	if (nopin_responder_busy(rq) ||
+	if (nopin_responder_busy(rq) || !nopin_responder_accepts(qp) ||
+	    pkt->psn != rq->expected_psn || !nopin_execute_small(qp, skb, pkt, hold))
+		return false;
+	rq->nak_sent = false;
+	return true;
+}
+
+static void nopin_responder_take(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
+	if (nopin_responder_busy(&qp->rq) ||
 	    nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
 		nopin_responder_keep(qp, skb);
 	nopin_responder_resume(qp);
+}
+
+/**
+ * nopin_responder_rx - take packets for the responder
+ * @qp: the QP
+ * @arrival: the present packet is a request for it
+ *
+ * Those after it that are, too, are taken as well: small ones share the pages that they
+ * are for. The stack never has a packet of ours while one of these pages is held.
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_responder_rx(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
+
+	nopin_hold_begin(&hold, qp->ibqp.pd);
+	spin_lock_bh(&qp->rq.lock);
+	do {
+		if (!nopin_transport_admits(qp, arrival->net, arrival->skb))
+			continue;
+		if (nopin_responder_take_small(qp, arrival->skb, &arrival->pkt, &hold))
+			continue;
+		nopin_hold_end(&hold);
+		nopin_responder_take(qp, arrival->skb, &arrival->pkt);
+	} while (nopin_net_next(arrival) &&
+		 nopin_transport_is_request(qp, &arrival->pkt));
+	nopin_hold_end(&hold);
 	nopin_responder_unlock(qp);
 }
 

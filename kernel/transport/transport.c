@@ -47,32 +47,54 @@ static bool nopin_transport_is_foreign(const struct nopin_qp *qp,
 }
 
 /**
- * nopin_transport_rx - take a packet whose format and ICRC are right
- * @net: the namespace it arrived in
- * @skb: data at the BTH
- * @pkt: its headers
+ * nopin_transport_is_request - is a packet for the responder of a QP?
+ * @qp: the QP
+ * @pkt: the packet's headers
  *
- * Context: softirq.
+ * Context: any.
+ * Return: true when it is, whoever sent it.
  */
-void nopin_transport_rx(struct net *net, struct sk_buff *skb,
-			const struct nopin_pkt *pkt)
+bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	return pkt->qpn == qp->ibqp.qp_num && !nopin_transport_is_foreign(qp, pkt) &&
+	       !(nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE);
+}
+
+/* The present packet, which is for this QP, and maybe some after it. */
+static void nopin_transport_deliver(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	if (nopin_transport_is_request(qp, &arrival->pkt)) {
+		nopin_responder_rx(qp, arrival);
+		return;
+	}
+	if (nopin_transport_is_foreign(qp, &arrival->pkt))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
+	else
+		nopin_completer_rx(qp, arrival->net, arrival->skb, &arrival->pkt);
+	nopin_net_next(arrival);
+}
+
+/**
+ * nopin_transport_rx - take packets whose format and ICRC are right
+ * @arrival: the packets
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_transport_rx(struct nopin_arrival *arrival)
 {
 	struct nopin_qp *qp;
 
-	if (pkt->qpn == NOPIN_GSI_QPN) {
-		nopin_gsi_rx(net, skb, pkt);
-		return;
+	while (arrival->present) {
+		qp = nopin_qp_lookup(arrival->pkt.qpn);
+		if (qp) {
+			nopin_transport_deliver(qp, arrival);
+			nopin_qp_put(qp);
+			continue;
+		}
+		if (arrival->pkt.qpn == NOPIN_GSI_QPN)
+			nopin_gsi_rx(arrival->net, arrival->skb, &arrival->pkt);
+		nopin_net_next(arrival);
 	}
-	qp = nopin_qp_lookup(pkt->qpn);
-	if (!qp)
-		return;
-	if (nopin_transport_is_foreign(qp, pkt))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
-	else if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE)
-		nopin_completer_rx(qp, net, skb, pkt);
-	else
-		nopin_responder_rx(qp, net, skb, pkt);
-	nopin_qp_put(qp);
 }
 
 /**

@@ -8,17 +8,14 @@
 struct ib_qp;
 struct ib_recv_wr;
 struct ib_send_wr;
-struct net;
-struct nopin_pkt;
+struct nopin_arrival;
 struct nopin_qp;
-struct sk_buff;
 
 int nopin_transport_init(void);
 void nopin_transport_exit(void);
 void nopin_transport_doorbell(struct nopin_qp *qp);
 void nopin_transport_recv_doorbell(struct nopin_qp *qp);
-void nopin_transport_rx(struct net *net, struct sk_buff *skb,
-			const struct nopin_pkt *pkt);
+void nopin_transport_rx(struct nopin_arrival *arrival);
 
 int nopin_gsi_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 			const struct ib_send_wr **bad_wr);
