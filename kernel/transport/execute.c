@@ -312,24 +312,58 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 	return nopin_execute_send(qp, in, flags);
 }
 
-/* Where a message of one packet goes, or NULL. A receive may have been taken for it. */
-static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				 u16 flags, struct nopin_hold *hold)
+/**
+ * nopin_execute_reach_remote - where a small WRITE goes
+ * @qp: the responder
+ * @hold: of memory that such WRITEs name
+ * @rkey: the region
+ * @remote_addr: first byte
+ * @len: bytes, not 0
+ *
+ * Context: rq.lock held, in an RCU read-side section.
+ * Return: as nopin_hold_reach(); NULL also when the QP takes no WRITEs.
+ */
+void *nopin_execute_reach_remote(struct nopin_qp *qp, struct nopin_hold *hold, u32 rkey,
+				 u64 remote_addr, u32 len)
+{
+	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
+		return NULL;
+	return nopin_hold_reach(hold, rkey, remote_addr, len, IB_ACCESS_REMOTE_WRITE);
+}
+
+/**
+ * nopin_execute_reach_recv - where a small SEND goes
+ * @qp: the responder
+ * @hold: of memory that receives name
+ * @len: bytes, not 0
+ *
+ * The receive is taken, if nothing else, and will be found by nopin_execute_data().
+ *
+ * Context: rq.lock held, in an RCU read-side section.
+ * Return: as nopin_hold_reach(); NULL also when there is no receive of one element that
+ *	has room for it.
+ */
+void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32 len)
 {
 	const struct nopin_rwqe *recv = qp->rq.recv;
-	u32 len = pkt->payload_len;
 
-	if (flags & NOPIN_OP_WRITE) {
-		if (flags & NOPIN_OP_IMM || pkt->dma_len != len ||
-		    !(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
-			return NULL;
-		return nopin_hold_reach(hold, pkt->rkey, pkt->remote_addr, len,
-					IB_ACCESS_REMOTE_WRITE);
-	}
 	if (!nopin_execute_take_recv(qp) || recv->num_sge != 1 || recv->length < len)
 		return NULL;
 	return nopin_hold_reach(hold, recv->sge[0].lkey, recv->sge[0].addr, len,
 				IB_ACCESS_LOCAL_WRITE);
+}
+
+/* Where a message of one packet goes, or NULL. */
+static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				 u16 flags, struct nopin_hold *hold)
+{
+	u32 len = pkt->payload_len;
+
+	if (!(flags & NOPIN_OP_WRITE))
+		return nopin_execute_reach_recv(qp, hold, len);
+	if (flags & NOPIN_OP_IMM || pkt->dma_len != len)
+		return NULL;
+	return nopin_execute_reach_remote(qp, hold, pkt->rkey, pkt->remote_addr, len);
 }
 
 /**
@@ -363,7 +397,8 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 		return false;
 	nopin_memcpy(to, skb->data + pkt->hdr_len, len);
 	qp->rq.received = 0;
-	return nopin_execute_advance(qp, &in, flags) == NOPIN_DONE;
+	nopin_execute_advance(qp, &in, flags);
+	return true;
 }
 
 /**

@@ -156,6 +156,9 @@ struct nopin_inbound {
 
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
+void *nopin_execute_reach_remote(struct nopin_qp *qp, struct nopin_hold *hold, u32 rkey,
+				 u64 remote_addr, u32 len);
+void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32 len);
 bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			 const struct nopin_pkt *pkt, struct nopin_hold *hold);
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,

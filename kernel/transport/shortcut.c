@@ -66,37 +66,24 @@ static void nopin_shortcut_received(struct nopin_rq *rq)
 
 static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
 {
-	struct nopin_qp *peer = cut->peer;
-	const void *from;
-	void *to;
+	const void *from = nopin_shortcut_payload(cut, wqe);
+	void *to = nopin_execute_reach_remote(cut->peer, &cut->remote, wqe->rkey,
+					      wqe->remote_addr, wqe->length);
 
-	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
-		return false;
-	from = nopin_shortcut_payload(cut, wqe);
-	to = nopin_hold_reach(&cut->remote, wqe->rkey, wqe->remote_addr, wqe->length,
-			      IB_ACCESS_REMOTE_WRITE);
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
-	nopin_shortcut_received(&peer->rq);
+	nopin_shortcut_received(&cut->peer->rq);
 	return true;
 }
 
-/* The receive is taken, if nothing else, and will be found by loopback.c. */
 static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
 {
 	struct nopin_qp *peer = cut->peer;
-	const struct nopin_rwqe *recv = peer->rq.recv;
+	void *to = nopin_execute_reach_recv(peer, &cut->remote, wqe->length);
+	const void *from = nopin_shortcut_payload(cut, wqe);
 	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
-	const void *from;
-	void *to;
 
-	if (!nopin_execute_take_recv(peer) || recv->num_sge != 1 ||
-	    recv->length < wqe->length)
-		return false;
-	from = nopin_shortcut_payload(cut, wqe);
-	to = nopin_hold_reach(&cut->remote, recv->sge[0].lkey, recv->sge[0].addr,
-			      wqe->length, IB_ACCESS_LOCAL_WRITE);
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);

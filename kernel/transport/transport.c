@@ -63,14 +63,16 @@ bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pk
 /* The present packet, which is for this QP, and maybe some after it. */
 static void nopin_transport_deliver(struct nopin_qp *qp, struct nopin_arrival *arrival)
 {
-	if (nopin_transport_is_request(qp, &arrival->pkt)) {
+	const struct nopin_pkt *pkt = &arrival->pkt;
+
+	if (nopin_transport_is_foreign(qp, pkt)) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
+	} else if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE) {
+		nopin_completer_rx(qp, arrival->net, arrival->skb, pkt);
+	} else {
 		nopin_responder_rx(qp, arrival);
 		return;
 	}
-	if (nopin_transport_is_foreign(qp, &arrival->pkt))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
-	else
-		nopin_completer_rx(qp, arrival->net, arrival->skb, &arrival->pkt);
 	nopin_net_next(arrival);
 }
 
