@@ -151,12 +151,13 @@ static void post_bad(struct scene *s, const struct trouble *trouble)
 		fill_good(s, wr, reads != lacks ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE);
 		if (lacks)
 			wr->wr.wr.rdma.rkey = *rkey(s);
-		wr->wr.next = i + 1 < GOOD ? &s->good[i + 1].wr : &s->wr.wr;
 	}
+	rc_wr_chain(s->good, GOOD);
+	s->good[GOOD - 1].wr.next = &s->wr.wr;
 	rc_ok(rc_post(&s->pair->a, &s->good[0]));
 }
 
-/* Behind the bad request, in the same call or in another, which say what is to be told. */
+/* Behind the bad request: true when they are in the same call, else one is due for them. */
 static bool add_followers(struct scene *s)
 {
 	bool same = rc_chance(50);
@@ -166,8 +167,8 @@ static bool add_followers(struct scene *s)
 
 		rc_wr_init(wr, IBV_WR_SEND, 2 + i);
 		wr->wr.send_flags = 0;	/* flushed requests complete all the same */
-		wr->wr.next = i + 1 < FOLLOWERS ? &s->follower[i + 1].wr : NULL;
 	}
+	rc_wr_chain(s->follower, FOLLOWERS);
 	s->wr.wr.next = same ? &s->follower[0].wr : NULL;
 	return same;
 }

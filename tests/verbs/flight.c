@@ -114,8 +114,7 @@ static void post_chain(struct flow *flow, int from, int to)
 {
 	struct ibv_send_wr *bad;
 
-	for (int i = from; i < to; i++)
-		flow->wr[i].wr.next = i + 1 < to ? &flow->wr[i + 1].wr : NULL;
+	rc_wr_chain(&flow->wr[from], to - from);
 	rc_ok(ibv_post_send(flow->from->qp, &flow->wr[from].wr, &bad));
 }
 
@@ -433,10 +432,9 @@ static void bad_request_in_chain(const void *arg)
 	attr.sge = 1;
 	attr.inline_len = 0;
 	pair = rc_pair_new(&attr);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++)
 		rc_wr_init(&wr[i], IBV_WR_SEND, i);
-		wr[i].wr.next = i < 2 ? &wr[i + 1].wr : NULL;
-	}
+	rc_wr_chain(wr, 3);
 	wr[1].wr.num_sge = ARRAY_SIZE(wr[1].sge);
 	rc_ok(rc_post_recv(&pair->b, 7, NULL, 0));
 	rc_require(ibv_post_send(pair->a.qp, &wr[0].wr, &bad), "it was posted");

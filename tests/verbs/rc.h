@@ -239,6 +239,7 @@ void rc_wr_local(struct rc_wr *wr, const struct rc_mem *mem, size_t off, size_t 
 void rc_wr_inline(struct rc_wr *wr, const struct rc_mem *mem);
 void rc_wr_remote(struct rc_wr *wr, const struct rc_mem *mem, size_t off);
 void rc_wr_atomic(struct rc_wr *wr, uint64_t compare_add, uint64_t swap);
+void rc_wr_chain(struct rc_wr *wr, int num);
 int rc_post(struct rc_end *end, struct rc_wr *wr);
 int rc_post_recv(struct rc_end *end, uint64_t id, struct ibv_sge *sge, int num);
 

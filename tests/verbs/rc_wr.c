@@ -46,6 +46,13 @@ void rc_wr_atomic(struct rc_wr *wr, uint64_t compare_add, uint64_t swap)
 	wr->wr.wr.atomic.swap = swap;
 }
 
+/* One behind the other, for one call. */
+void rc_wr_chain(struct rc_wr *wr, int num)
+{
+	for (int i = 0; i < num; i++)
+		wr[i].wr.next = i + 1 < num ? &wr[i + 1].wr : NULL;
+}
+
 int rc_post(struct rc_end *end, struct rc_wr *wr)
 {
 	struct ibv_send_wr *bad;

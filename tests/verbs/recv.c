@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Receives that are too short for what is sent, or name memory that is not to be had. */
+#include "rc.h"
+
+struct landing {
+	struct rc_pair *pair;
+	struct rc_mem *src, *dst;
+	struct ibv_sge sge[2];
+};
+
+static void landing_init(struct landing *l, int access)
+{
+	l->pair = rc_pair();
+	l->src = rc_mem_new(l->pair->a.pd, RC_PINNED, 20000, RC_ACCESS_ALL);
+	l->dst = rc_mem_new(l->pair->b.pd, RC_PINNED, 20000, access);
+	l->sge[0] = rc_sge(l->dst, 0, 10000);
+	l->sge[1] = rc_sge(l->dst, 10000, 10000);
+}
+
+/* A SEND of @len into the two elements: how either side sees it end. */
+static void land(struct landing *l, size_t len, enum ibv_wc_status sender,
+		 enum ibv_wc_status receiver)
+{
+	struct rc_end *a = &l->pair->a, *b = &l->pair->b;
+	struct rc_wr wr;
+
+	rc_ok(rc_post_recv(b, 1, l->sge, 2));
+	rc_ok(rc_post_recv(b, 2, NULL, 0));
+	rc_wr_init(&wr, IBV_WR_SEND, 3);
+	rc_wr_local(&wr, l->src, 0, len);
+	rc_ok(rc_post(a, &wr));
+	rc_want(b->rcq, 1, receiver);
+	rc_want(b->rcq, 2, IBV_WC_WR_FLUSH_ERR);
+	rc_want(a->scq, 3, sender);
+	rc_require(rc_state(a) == IBV_QPS_ERR, "the sender is in state %d", rc_state(a));
+	rc_require(rc_state(b) == IBV_QPS_ERR, "the receiver is in state %d", rc_state(b));
+	rc_mem_guards(l->dst);
+	rc_works(rc_pair());
+}
+
+static void recv_too_short(const void *arg)
+{
+	static const size_t have[] = { 0, 1, 8, 1000, 1023, 9999 };
+	struct landing l;
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(have); i++) {
+		landing_init(&l, RC_ACCESS_ALL);
+		l.sge[0].length = have[i] / 2;
+		l.sge[1].length = have[i] - have[i] / 2;
+		land(&l, have[i] + 1, IBV_WC_REM_INV_REQ_ERR, IBV_WC_LOC_LEN_ERR);
+	}
+}
+
+#define RUN	8	/* SENDs in one call */
+#define ROOM	64	/* bytes of each receive; as many lie between two */
+
+/* All fit but @bad; @want gets what is to be received. */
+static void post_run(struct landing *l, struct rc_wr *wr, int bad, uint8_t *want)
+{
+	for (int i = 0; i < RUN; i++) {
+		size_t off = i * 2 * ROOM, len = 1 + rc_below(ROOM);
+		struct ibv_sge sge = rc_sge(l->dst, off, ROOM);
+
+		rc_ok(rc_post_recv(&l->pair->b, i, &sge, 1));
+		rc_wr_init(&wr[i], IBV_WR_SEND, i);
+		rc_wr_local(&wr[i], l->src, off, i == bad ? ROOM + len : len);
+		wr[i].wr.send_flags = 0;
+		if (i < bad)
+			memcpy(want + off, l->src->addr + off, len);
+	}
+	rc_wr_chain(wr, RUN);
+	rc_ok(rc_post(&l->pair->a, &wr[0]));
+}
+
+static void end_run(struct landing *l, const struct rc_wr *wr, int bad)
+{
+	struct ibv_cq *sent = l->pair->a.scq, *received = l->pair->b.rcq;
+
+	for (int i = 0; i < bad; i++) {
+		struct ibv_wc wc = rc_want(received, i, IBV_WC_SUCCESS);
+
+		rc_require(wc.byte_len == wr[i].sge[0].length, "received %u bytes", wc.byte_len);
+	}
+	rc_want(received, bad, IBV_WC_LOC_LEN_ERR);
+	rc_want(sent, bad, IBV_WC_REM_INV_REQ_ERR);
+	for (int i = bad + 1; i < RUN; i++) {
+		rc_want(received, i, IBV_WC_WR_FLUSH_ERR);
+		rc_want(sent, i, IBV_WC_WR_FLUSH_ERR);
+	}
+}
+
+/* What came before it in the same call is received, and nothing else is touched. */
+static void recv_too_short_in_run(const void *arg)
+{
+	struct rc_wr wr[RUN];
+	struct landing l;
+	uint8_t *want;
+
+	(void)arg;
+	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++) {
+		int bad = rc_below(RUN);
+
+		landing_init(&l, RC_ACCESS_ALL);
+		rc_fill(l.src->addr, l.src->len);
+		want = rc_map(l.dst->len, 0);
+		memcpy(want, l.dst->addr, l.dst->len);
+		post_run(&l, wr, bad, want);
+		end_run(&l, wr, bad);
+		rc_require(!memcmp(l.dst->addr, want, l.dst->len), "data differ");
+		rc_mem_guards(l.dst);
+	}
+	rc_works(rc_pair());
+}
+
+static void recv_bad_lkey(const void *arg)
+{
+	struct landing l;
+
+	(void)arg;
+	for (int element = 0; element < 2; element++) {
+		landing_init(&l, RC_ACCESS_ALL);
+		l.sge[element].lkey ^= 0x4200;
+		land(&l, 20000, IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR);
+	}
+}
+
+static void recv_read_only(const void *arg)
+{
+	struct landing l;
+
+	(void)arg;
+	landing_init(&l, IBV_ACCESS_REMOTE_READ);
+	land(&l, 20000, IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR);
+}
+
+static void recv_out_of_range(const void *arg)
+{
+	struct landing l;
+
+	(void)arg;
+	landing_init(&l, RC_ACCESS_ALL);
+	l.sge[1].addr++;
+	land(&l, 20000, IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR);
+	landing_init(&l, RC_ACCESS_ALL);
+	l.sge[1].addr = UINT64_MAX - 100;
+	land(&l, 20000, IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR);
+}
+
+static void recv_other_pd(const void *arg)
+{
+	struct landing l;
+
+	(void)arg;
+	landing_init(&l, RC_ACCESS_ALL);
+	l.sge[0].lkey = rc_reg(rc_pair()->b.pd, RC_PINNED, l.dst->addr, l.dst->len,
+			       l.dst->iova, RC_ACCESS_ALL)->lkey;
+	land(&l, 20000, IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR);
+}
+
+static void add_tests(void)
+{
+	RC_TEST(recv_too_short);
+	RC_TEST(recv_too_short_in_run);
+	RC_TEST(recv_bad_lkey);
+	RC_TEST(recv_read_only);
+	RC_TEST(recv_out_of_range);
+	RC_TEST(recv_other_pd);
+}
+
+int main(int argc, char **argv)
+{
+	return rc_main(argc, argv, add_tests);
+}
