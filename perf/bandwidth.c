@@ -4,10 +4,12 @@
  * ones are in flight; and message rates, 64 requests in a call and more or less of them
  * in flight. Beside them, what a copy by the CPU over the same buffers makes.
  */
+#include <string.h>
+
 #include "perf.h"
 
 #define WINDOW	(512 * KIB)	/* of each batch */
-#define BATCHES	2		/* in flight; points with more or less of them say so */
+#define BATCHES	2		/* in flight; "depth" is the same with more or less */
 
 struct bandwidth {
 	const struct perf_run *run;
@@ -59,7 +61,7 @@ static void measure(struct bandwidth *bw, enum perf_path path, size_t size,
 		    unsigned int post, unsigned int flight)
 {
 	struct perf_round round = {
-		.subject = post == 1 ? "bandwidth" : "rate",
+		.subject = post > 1 ? "rate" : flight == BATCHES ? "bandwidth" : "depth",
 		.op = perf_op_name[bw->op], .unit = post == 1 ? "B/s" : "msg/s",
 		.path = path, .size = size, .post = post,
 	};
@@ -68,7 +70,7 @@ static void measure(struct bandwidth *bw, enum perf_path path, size_t size,
 	bw->post = post;
 	bw->batch = perf_batch(size, WINDOW, 64);
 	bw->flight = flight;
-	if (post > 1 || flight != BATCHES)
+	if (strcmp(round.subject, "bandwidth"))
 		round.flight = flight * bw->batch;
 	perf_round_init(&round, bw->run, PERF_ALL_KINDS, "memcpy");
 	perf_round_run(&round, bw->run, sample, bw);

@@ -77,8 +77,7 @@ class Result:
         """Bytes a second of the CPU's copy over the buffers of this size's rounds."""
         for op in OPS:
             for path in PATHS:
-                rate = self.median("memcpy", "bandwidth", op=op, path=path, size=size,
-                                   flight=None)
+                rate = self.median("memcpy", "bandwidth", op=op, path=path, size=size)
                 if rate:
                     return rate
         return None

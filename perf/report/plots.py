@@ -120,7 +120,7 @@ def all_plots(result):
             extra = ("memcpy",) if path == "local" else ()
             yield over(result, f"bandwidth-{op}-{path}",
                        f"{op.upper()}, {PATH_WORDS[path]}", SIZES.format("MB/s"),
-                       "size", "bandwidth", extra, op=op, path=path, flight=None)
+                       "size", "bandwidth", extra, op=op, path=path)
             yield over(result, f"rate-{op}-{path}",
                        f"{op.upper()}, 64 at a time, {PATH_WORDS[path]}",
                        SIZES.format("messages/s"), "size", "rate", op=op, path=path, flight=128)

@@ -6,6 +6,7 @@ from targets import verdicts
 
 TITLES = (
     ("bandwidth", "Bandwidth, each request posted by itself", "MB/s"),
+    ("depth", "The same over requests in flight", "MB/s"),
     ("rate", "Message rate, 64 requests posted at a time", "messages/s"),
     ("latency", "Latency, half of a round trip; of READs, until the completion", "us"),
     ("cpu", "CPU time of the whole machine per GB, sleeping for completions", "s/GB"),
@@ -45,9 +46,10 @@ def share(result, names, points):
     copy = points.get("memcpy", {}).get("median")
     if not ours:
         return None
-    if names["subject"] == "bandwidth" and names["path"] == "local":
+    bandwidth = names["subject"] in ("bandwidth", "depth")
+    if bandwidth and names["path"] == "local":
         return ours / copy if copy else None
-    if names["subject"] == "bandwidth":
+    if bandwidth:
         parts = result.wire_ns(names["size"])
         return ours * parts / names["size"] / 1e9 if parts else None
     if names["subject"] == "rate" and names["path"] == "local":
@@ -101,7 +103,7 @@ def limit_rows(result):
     for name, text, unit, unit_words in words:
         value = result.limit(name)
         rows.append([text, f"{figure(value / unit)} {unit_words}" if value else "-"])
-    for names, points in result.find("bandwidth", op="write", path="local", flight=None):
+    for names, points in result.find("bandwidth", op="write", path="local"):
         value = scaled(points.get("memcpy"))
         rows.append([f"memcpy, {size_words(names['size'])}", f"{figure(value)} MB/s"])
     return rows
