@@ -65,6 +65,10 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 			     NOPIN_MISS_MAX - (va & (NOPIN_MISS_MAX - 1)));
 		ret = nopin_mirror_fault(range->region->mirror, va, step, step,
 					 fault_flags, NULL);
+		if (ret == -EAGAIN) {
+			step = 0;
+			ret = 0;
+		}
 		cond_resched();
 	}
 	return ret;

@@ -75,25 +75,36 @@ static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 }
 
 /*
- * As if the CPU took the fault. Drops and takes mmap_lock where that waits. A page
- * that is only wanted is not worth a program's answer, which may never come.
+ * As if the CPU took the fault. A page that is only wanted is not worth a program's
+ * answer, which may never come. Where mmap_lock was let go to wait for something, a
+ * disk or a program, whoever wanted the page may be gone and the memory be another:
+ * -EAGAIN, and nothing more is touched before they have asked again.
  */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
 	bool prompt = fault->flags & NOPIN_FAULT_PROMPT || i >= fault->need_end;
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 	unsigned long va = nopin_fault_va(fault, i);
-	unsigned int fault_flags = FAULT_FLAG_REMOTE;
-	bool unlocked = false;
-	int ret;
+	struct mm_struct *mm = fault->mirror->mm;
+	unsigned long rights = VM_READ;
+	struct vm_area_struct *vma;
+	vm_fault_t ret;
 
 	if (prompt && !nopin_fault_is_prompt(fault, va))
 		return -EINPROGRESS;
-	if (nopin_fault_writes(fault))
-		fault_flags |= FAULT_FLAG_WRITE;
-	ret = fixup_user_fault(fault->mirror->mm, va, fault_flags, &unlocked);
-	if (unlocked)
-		fault->prompt_end = 0;
-	return ret;
+	if (nopin_fault_writes(fault)) {
+		flags |= FAULT_FLAG_WRITE;
+		rights = VM_WRITE;
+	}
+	vma = vma_lookup(mm, va);
+	if (!vma || !(vma->vm_flags & rights))
+		return -EFAULT;
+	ret = handle_mm_fault(vma, va, flags, NULL);
+	if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+		return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
+	mmap_read_lock(mm);
+	fault->prompt_end = 0;
+	return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
 }
 
 /* Memory without pages to copy from (VM_IO, VM_PFNMAP), or no memory at all. */
@@ -358,7 +369,8 @@ static int nopin_fault_remote(struct nopin_fault *fault, u64 va, u64 need_end,
  * next access, which then says -EAGAIN again.
  *
  * Return: 0 when each needed page was present once; with NOPIN_FAULT_SNAPSHOT
- * always 0 unless memory is short. -EFAULT for a hole, for missing rights, for
+ * always 0 unless memory is short. -EAGAIN when a disk or a program was waited for:
+ * if the pages are still wanted, call again. -EFAULT for a hole, for missing rights, for
  * memory that only the CPU can reach, and when the process is gone; -EBUSY when
  * invalidations kept interfering for a second, where another call may succeed;
  * -ENOMEM; -EINTR when the caller has been killed; -EINPROGRESS when a program

@@ -123,16 +123,17 @@ static void nopin_wait_count(struct nopin_wait *wait, struct nopin_qp *qp)
 }
 
 /*
- * Give the result to the half that waits. Too much contention to settle now is
- * no verdict on the page: the access is simply tried again. False: the half has
- * been reset, which may have been long ago.
+ * Give the result to the half that waits. Too much contention to settle now, or a
+ * wait in which the memory may have become another, is no verdict on the page: the
+ * access is simply tried again. False: the half has been reset, which may have been
+ * long ago.
  */
 static bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
 {
 	if (park->wait != wait)
 		return false;
 	park->waiting = false;
-	park->error = err == -EBUSY || err == -EINTR ? 0 : err;
+	park->error = err == -EBUSY || err == -EAGAIN || err == -EINTR ? 0 : err;
 	park->error_region = wait->miss.region;
 	park->error_va = wait->miss.va;
 	nopin_miss_drop(&wait->miss);

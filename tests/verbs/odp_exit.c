@@ -312,17 +312,12 @@ static void owner_gone_read(const void *arg)
 
 /* --- destroyed --- */
 
-/*
- * The memory stays mapped: a fault may go on when nobody waits for it any more, and
- * would be taken in what the next test has at the same address.
- */
+/* A WRITE that waits for a page of memory that a program has to fill. */
 static struct odp_bench faulting_bench(const void *arg, int *uffd)
 {
-	uint8_t *mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	uint8_t *mem = rc_map(LEN, 0);
 	struct odp_bench b;
 
-	rc_require(mem != MAP_FAILED, "mmap: %s", strerror(errno));
 	b = odp_bench_attr(arg, mem, LEN, &quick);
 	*uffd = odp_uffd(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	odp_put_start(&b, 0, LEN);
@@ -403,6 +398,46 @@ static void destroy_qp_in_fault(const void *arg)
 	rc_works(rc_pair());
 }
 
+/*
+ * What is mapped at the same addresses afterwards is not touched: when the wait ends,
+ * the fault is nobody's.
+ */
+static void check_untouched(struct odp_bench *b, int uffd)
+{
+	unsigned char resident[LEN / 4096];
+	uint8_t *mem;
+
+	rc_ok(munmap(b->mem->addr, LEN));
+	mem = mmap(b->mem->addr, LEN, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	rc_require(mem == b->mem->addr, "mmap: %s", strerror(errno));
+	close(uffd);
+	rc_sleep_ms(20);
+	rc_ok(mincore(mem, LEN, resident));
+	for (size_t i = 0; i < sizeof(resident); i++)
+		rc_require(!(resident[i] & 1), "page %zu was touched for a fault of the past", i);
+}
+
+static void reuse_after_dereg(const void *arg)
+{
+	struct odp_bench b;
+	int uffd;
+
+	b = faulting_bench(arg, &uffd);
+	destroy_in_time(b.mem->mr, destroy_mr, uffd);
+	check_untouched(&b, uffd);
+}
+
+static void reuse_after_destroy_qp(const void *arg)
+{
+	struct odp_bench b;
+	int uffd;
+
+	b = faulting_bench(arg, &uffd);
+	destroy_in_time(odp_mem_end(&b)->qp, destroy_qp, uffd);
+	check_untouched(&b, uffd);
+}
+
 /* The error state ends what waits for a page, without that page. */
 static void error_in_fault(const void *arg)
 {
@@ -478,6 +513,8 @@ static void add_tests(void)
 	odp_test(owner_gone_read, "owner_gone_read", 1U << ODP_REMOTE);
 	odp_test(dereg_in_fault, "dereg_in_fault", ODP_RDMA_SIDES);
 	odp_test(destroy_qp_in_fault, "destroy_qp_in_fault", ODP_RDMA_SIDES);
+	odp_test(reuse_after_dereg, "reuse_after_dereg", ODP_RDMA_SIDES);
+	odp_test(reuse_after_destroy_qp, "reuse_after_destroy_qp", ODP_RDMA_SIDES);
 	odp_test(error_in_fault, "error_in_fault", ODP_RDMA_SIDES);
 }
 
