@@ -149,19 +149,21 @@ static int nopin_fault_try_install(struct nopin_fault *fault)
  * nopin_fault_install - enter what HMM said into the span
  * @fault: the fault; its window has been looked at, with fault->seq
  *
+ * What there is memory for is entered, even if some is missing: another call has
+ * less to do.
+ *
  * Return: 0; -EBUSY when pages were taken away since; -EFAULT when a needed page
- * is one that the CPU can reach but we cannot; -ENOMEM.
+ * is one that the CPU can reach but we cannot; -ENOMEM when there was none for a
+ * needed page.
  * Context: process, sleeps.
  */
 int nopin_fault_install(struct nopin_fault *fault)
 {
+	bool all = true;
 	int ret;
 
 	nopin_fault_collect(fault);
-	while ((ret = nopin_fault_try_install(fault)) == -EAGAIN) {
-		ret = nopin_span_reserve(fault->span, fault->bits, &fault->room);
-		if (ret)
-			break;
-	}
-	return ret;
+	while ((ret = nopin_fault_try_install(fault)) == -EAGAIN)
+		all &= nopin_span_reserve(fault->span, fault->bits, &fault->room);
+	return ret == -EFAULT && !all ? -ENOMEM : ret;
 }

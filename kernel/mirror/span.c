@@ -194,37 +194,38 @@ bool nopin_span_has_room(const struct nopin_span *span, const u64 *bits,
 	return true;
 }
 
-static int nopin_room_grow(struct nopin_room *room, unsigned int l,
-			   unsigned int entries)
+static bool nopin_room_grow(struct nopin_room *room, unsigned int l,
+			    unsigned int entries)
 {
 	unsigned int size = nopin_room_round(entries);
 	unsigned long *entry;
 
 	entry = kmalloc_array(size, sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	if (!entry)
-		return -ENOMEM;
+		return false;
 	kfree(room->entry[l]);
 	room->entry[l] = entry;
 	room->room[l] = size;
-	return 0;
+	return true;
 }
 
 /**
  * nopin_span_reserve - get the memory for some entries beforehand
  * @span: the span, not locked
- * @bits: the pages that may get an entry, one word a line
+ * @bits: the pages that may get an entry, one word a line; cleared for a line that
+ *	there is no memory for
  * @room: where the memory goes; may hold some already
  *
  * What is enough now may not be when the lock is held again: the caller looks
  * with nopin_span_has_room() and comes back.
  *
- * Return: 0 or -ENOMEM.
+ * Return: whether there was memory for all.
  * Context: process, sleeps.
  */
-int nopin_span_reserve(struct nopin_span *span, const u64 *bits,
-		       struct nopin_room *room)
+bool nopin_span_reserve(struct nopin_span *span, u64 *bits, struct nopin_room *room)
 {
 	unsigned int wants[NOPIN_SPAN_LINES];
+	bool all = true;
 	unsigned int l;
 
 	read_lock_bh(&span->lock);
@@ -235,10 +236,13 @@ int nopin_span_reserve(struct nopin_span *span, const u64 *bits,
 	}
 	read_unlock_bh(&span->lock);
 
-	for (l = 0; l < NOPIN_SPAN_LINES; l++)
-		if (wants[l] > room->room[l] && nopin_room_grow(room, l, wants[l]))
-			return -ENOMEM;
-	return 0;
+	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
+		if (wants[l] <= room->room[l] || nopin_room_grow(room, l, wants[l]))
+			continue;
+		bits[l] = 0;
+		all = false;
+	}
+	return all;
 }
 
 /**

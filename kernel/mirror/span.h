@@ -205,8 +205,7 @@ bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
 unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
 			      unsigned int end);
 unsigned int nopin_span_clear_all(struct nopin_span *span);
-int nopin_span_reserve(struct nopin_span *span, const u64 *bits,
-		       struct nopin_room *room);
+bool nopin_span_reserve(struct nopin_span *span, u64 *bits, struct nopin_room *room);
 bool nopin_span_has_room(const struct nopin_span *span, const u64 *bits,
 			 const struct nopin_room *room);
 void nopin_span_merge(struct nopin_span *span, const u64 *bits,
