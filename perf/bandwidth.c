@@ -14,7 +14,6 @@
 struct bandwidth {
 	const struct perf_run *run;
 	struct perf_link link[PERF_SIDES];
-	uint8_t *from, *to;	/* for the CPU's copy */
 	enum perf_op op;
 	size_t size;
 	unsigned int batch, post, flight;
@@ -22,13 +21,14 @@ struct bandwidth {
 
 static int sample_copy(struct bandwidth *bw, double *rate)
 {
+	uint8_t *from = bw->link->memory[0], *to = bw->link->memory[1];
 	uint64_t start = perf_now(), messages = 0, now;
 	unsigned int num = bw->flight * bw->batch;
 
-	rc_fill(bw->from, num * bw->size);
+	rc_fill(from, num * bw->size);
 	do {
 		for (unsigned int i = 0; i < num; i++)
-			perf_copy(bw->to + i * bw->size, bw->from + i * bw->size, bw->size);
+			perf_copy(to + i * bw->size, from + i * bw->size, bw->size);
 		messages += num;
 		now = perf_now();
 	} while (now - start < bw->run->ns / 2);
@@ -124,10 +124,7 @@ void perf_bandwidth(const struct perf_run *run)
 	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
 		size_t mark = rc_mark();
 
-		bw.from = perf_map(len);
-		bw.to = perf_map(len);
-		for (size_t i = 0; i < run->num_sides; i++)
-			perf_link_init(&bw.link[i], &run->side[i], path, len, &attr);
+		perf_links_init(bw.link, run, path, len, &attr);
 		for (bw.op = 0; bw.op < PERF_OPS; bw.op++)
 			run->quick ? sweep_quick(&bw, path) : sweep(&bw, path);
 		rc_release_to(mark);

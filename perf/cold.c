@@ -240,8 +240,7 @@ void perf_cold(const struct perf_run *run)
 	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
 		size_t mark = rc_mark();
 
-		for (size_t i = 0; i < run->num_sides; i++)
-			perf_link_init(&cold.link[i], &run->side[i], path, MIB, &attr);
+		perf_links_init(cold.link, run, path, MIB, &attr);
 		measure(&cold, run, path);
 		rc_release_to(mark);
 	}

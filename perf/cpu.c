@@ -71,8 +71,7 @@ void perf_cpu(const struct perf_run *run)
 		};
 		size_t mark = rc_mark();
 
-		for (size_t i = 0; i < run->num_sides; i++)
-			perf_link_init(&cpu.link[i], &run->side[i], path, MIB, &attr);
+		perf_links_init(cpu.link, run, path, MIB, &attr);
 		perf_round_init(&round, run, PERF_ALL_KINDS, NULL);
 		perf_round_run(&round, run, sample, &cpu);
 		rc_release_to(mark);

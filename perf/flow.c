@@ -263,7 +263,7 @@ int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
 		flow[i].posted = flow[i].sent = flow[i].received = 0;
 	if (turns(flow, num, start, ns)) {
 		for (size_t i = 0; i < num; i++)
-			flow[i].link->open = false;
+			perf_link_fail(flow[i].link);
 		return -1;
 	}
 	for (size_t i = 0; i < num; i++)

@@ -197,7 +197,7 @@ static int sample(void *arg, size_t i, double *value)
 	if (!err)
 		err = check(lat, link);
 	if (err)
-		link->open = false;
+		perf_link_fail(link);
 	*value = stats_median(&times);
 	if (!err && !stats_add_all(&lat->round->point[i]->all, &times))
 		err = perf_fail("out of memory");
@@ -217,8 +217,7 @@ static void measure(struct latency *lat, enum perf_path path, enum perf_op op, s
 	lat->op = op;
 	lat->size = size;
 	lat->round = &round;
-	for (size_t i = 0; i < lat->run->num_sides; i++)
-		perf_link_init(&lat->link[i], &lat->run->side[i], path, 2 * MIB, &attr);
+	perf_links_init(lat->link, lat->run, path, 2 * MIB, &attr);
 	perf_round_init(&round, lat->run, PERF_ALL_KINDS, NULL);
 	perf_round_run(&round, lat->run, sample, lat);
 	rc_release_to(mark);

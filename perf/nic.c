@@ -131,12 +131,20 @@ void *perf_map(size_t len)
 	return map;
 }
 
-void perf_link_init(struct perf_link *link, const struct perf_side *side,
-		    enum perf_path path, size_t len, const struct rc_attr *attr)
+/*
+ * A link for each side, not connected yet. They take turns at the same memory: pages
+ * differ in how fast they are copied by as much as sides that are alike do.
+ */
+void perf_links_init(struct perf_link *link, const struct perf_run *run,
+		     enum perf_path path, size_t len, const struct rc_attr *attr)
 {
-	*link = (struct perf_link){
-		.side = side, .path = path, .len = len, .attr = *attr,
-	};
+	uint8_t *from = perf_map(len), *to = perf_map(len);
+
+	for (size_t i = 0; i < run->num_sides; i++)
+		link[i] = (struct perf_link){
+			.side = &run->side[i], .path = path, .memory = { from, to },
+			.len = len, .attr = *attr,
+		};
 }
 
 static unsigned int least(unsigned int a, unsigned int b)
@@ -175,9 +183,17 @@ int perf_link_open(struct perf_link *link)
 	else if (perf_iwarp_connect(link))
 		return -1;
 	for (int i = 0; i < 2; i++)
-		link->mem[i] = rc_mem_at(link->end[i].pd, side->kind, perf_map(link->len),
+		link->mem[i] = rc_mem_at(link->end[i].pd, side->kind, link->memory[i],
 					 link->len, RC_ACCESS_ALL);
 	memset(link->warm, 0, sizeof(link->warm));
 	link->open = true;
 	return 0;
+}
+
+/* What is still in flight must not come to memory that other sides use. */
+void perf_link_fail(struct perf_link *link)
+{
+	for (int i = 0; i < 2; i++)
+		rc_to_state(&link->end[i], IBV_QPS_ERR);
+	link->open = false;
 }

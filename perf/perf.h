@@ -76,13 +76,15 @@ const char *perf_why(void);
 
 /**
  * struct perf_link - a connected pair of QPs
- * @len: bytes of memory at each end
+ * @memory: of each end, the same for all sides that take turns
+ * @len: bytes of it
  * @warm: how many of them each operation has reached already
  * @open: connected, and no request has failed
  */
 struct perf_link {
 	const struct perf_side *side;
 	enum perf_path path;
+	uint8_t *memory[2];
 	size_t len;
 	struct rc_attr attr;
 	struct rc_end end[2];
@@ -92,9 +94,10 @@ struct perf_link {
 };
 
 struct rc_attr perf_attr(void);
-void perf_link_init(struct perf_link *link, const struct perf_side *side,
-		    enum perf_path path, size_t len, const struct rc_attr *attr);
+void perf_links_init(struct perf_link *link, const struct perf_run *run,
+		     enum perf_path path, size_t len, const struct rc_attr *attr);
 int perf_link_open(struct perf_link *link);
+void perf_link_fail(struct perf_link *link);
 int perf_iwarp_connect(struct perf_link *link);
 int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec);
 void *perf_map(size_t len);

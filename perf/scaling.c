@@ -15,7 +15,7 @@
 
 struct scaling {
 	const struct perf_run *run;
-	struct perf_link link[PERF_SIDES][QPS_MAX];
+	struct perf_link link[QPS_MAX][PERF_SIDES];
 	size_t size;
 	unsigned int num, batch, post;
 };
@@ -23,10 +23,10 @@ struct scaling {
 static int open_flows(struct scaling *sc, size_t side, struct perf_flow *flow)
 {
 	for (unsigned int q = 0; q < sc->num; q++)
-		if (perf_link_open(&sc->link[side][q]))
+		if (perf_link_open(&sc->link[q][side]))
 			return -1;
 	for (unsigned int q = 0; q < sc->num; q++)
-		perf_flow_init(&flow[q], &sc->link[side][q], PERF_WRITE, sc->size,
+		perf_flow_init(&flow[q], &sc->link[q][side], PERF_WRITE, sc->size,
 			       sc->batch, sc->post, 2);
 	return 0;
 }
@@ -156,10 +156,9 @@ static size_t open_links(struct scaling *sc, enum perf_path path, unsigned int n
 	size_t mark = rc_mark();
 
 	sc->num = num;
-	for (size_t i = 0; i < sc->run->num_sides; i++)
-		for (unsigned int q = 0; q < num; q++)
-			perf_link_init(&sc->link[i][q], &sc->run->side[i], path,
-				       num <= 4 ? 512 * KIB : 128 * KIB, &attr);
+	for (unsigned int q = 0; q < num; q++)
+		perf_links_init(sc->link[q], sc->run, path,
+				num <= 4 ? 512 * KIB : 128 * KIB, &attr);
 	return mark;
 }
 
