@@ -97,15 +97,19 @@ static void nopin_region_miss(struct nopin_region *region, u64 va, size_t len,
 static void nopin_pinned_open(const struct nopin_region *region, u64 va, size_t len,
 			      enum nopin_access access, struct nopin_view *view)
 {
-	struct page **page = region->pages +
-			     (va >> PAGE_SHIFT) - (region->va >> PAGE_SHIFT);
+	void **page = region->pages + (va >> PAGE_SHIFT) - (region->va >> PAGE_SHIFT);
 	size_t start = offset_in_page(va);
 	size_t n;
 
 	nopin_view_init(view, access == NOPIN_WRITE);
 	for (len = min_t(size_t, len, NOPIN_VIEW_BYTES); len; len -= n, start = 0) {
-		n = min_t(size_t, len, PAGE_SIZE - start);
-		nopin_view_add(view, page_address(*page++) + start, n);
+		void *kaddr = *page++;
+
+		n = PAGE_SIZE - start;
+		for (; n < len && *page == kaddr + start + n; page++)
+			n += PAGE_SIZE;
+		n = min(n, len);
+		nopin_view_add(view, kaddr + start, n);
 	}
 }
 

@@ -186,7 +186,7 @@ static void nopin_region_list_pages(struct nopin_region *region)
 	size_t i = 0;
 
 	for_each_sgtable_page(&region->umem->sgt_append.sgt, &iter, 0)
-		region->pages[i++] = sg_page_iter_page(&iter);
+		region->pages[i++] = page_address(sg_page_iter_page(&iter));
 }
 
 static int nopin_region_pin(struct nopin_region *region)

@@ -34,7 +34,7 @@ struct nopin_dev;
  * @va: user address of the first byte
  * @mirror: mirrored regions, else NULL
  * @umem: pinned regions, else NULL
- * @pages: pinned regions: one per page that the region touches
+ * @pages: pinned regions: where the kernel has each page that the region touches
  * @watch: mirrored regions: pages taken away from it
  * @page_faults: pages made present through this region
  * @prefetches: ibv_advise_mr() calls on this region
@@ -53,7 +53,7 @@ struct nopin_region {
 	u64 va;
 	struct nopin_mirror *mirror;
 	struct ib_umem *umem;
-	struct page **pages;
+	void **pages;
 	struct nopin_watch watch;
 	atomic64_t page_faults;
 	atomic64_t prefetches;

@@ -16,20 +16,35 @@ static void nopin_span_show_huge(const struct nopin_span *span, u64 va, size_t l
 	nopin_view_add(view, kaddr + offset_in_page(va), len);
 }
 
+/* How many entries, @max at most, give the same rights to pages that follow each other. */
+static unsigned int nopin_entry_run(const unsigned long *entry, unsigned int max)
+{
+	unsigned int n = 1;
+
+	while (n < max && entry[n] == entry[n - 1] + BIT(NOPIN_ENTRY_PFN_SHIFT))
+		n++;
+	return n;
+}
+
 /* The pages of [va, va + len), all in one line. False: one is not to be had. */
 static bool nopin_line_show(const struct nopin_line *line, u64 va, size_t len,
 			    struct nopin_view *view)
 {
+	unsigned int pages = DIV_ROUND_UP(offset_in_page(va) + len, PAGE_SIZE);
 	unsigned int page = nopin_span_page(va) % NOPIN_LINE_PAGES;
 	const unsigned long *entry = line->entry + nopin_line_rank(line, page);
+	size_t start = offset_in_page(va);
+	unsigned int run;
 	size_t n;
 
-	for (; len; va += n, len -= n, page++, entry++) {
-		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
-		if (!(line->bits & BIT_ULL(page)) ||
-		    !nopin_entry_allows(*entry, view->write))
+	if (~line->bits >> page & GENMASK_ULL(pages - 1, 0))
+		return false;
+	for (; len; len -= n, start = 0, entry += run, pages -= run) {
+		if (!nopin_entry_allows(*entry, view->write))
 			return false;
-		nopin_view_add(view, nopin_entry_kaddr(*entry) + offset_in_page(va), n);
+		run = nopin_entry_run(entry, pages);
+		n = min_t(size_t, len, run * PAGE_SIZE - start);
+		nopin_view_add(view, nopin_entry_kaddr(*entry) + start, n);
 	}
 	return true;
 }
