@@ -67,19 +67,16 @@ static void nopin_responder_repeat_ack(struct nopin_qp *qp)
  * @qp: the QP
  *
  * An ACK among the responses to a READ would end it for some requesters (rxe), with
- * success, and so would a response that is taken for one that was lost. Before the
- * first, when the READ is asked for again, the ACK may be of a request after it, and
- * would say that the responses were lost.
+ * success and without the data; and one that was sent before the first may come after
+ * it, if it takes the way of another CPU. When the READ is asked for again, the ACK may
+ * also be of a request after it, and would say that the responses were lost.
  *
  * Context: rq.lock held, BH off.
  */
 void nopin_responder_show_life(struct nopin_qp *qp)
 {
-	const struct nopin_rq *rq = &qp->rq;
-
-	if (rq->read.active &&
-	    (rq->read.sent || nopin_psn_diff(rq->ack_psn, rq->read.psn) >= 0))
-		nopin_reply_stale(qp, rq->read.psn);
+	if (qp->rq.read.active)
+		nopin_reply_stale(qp, qp->rq.read.psn);
 	else
 		nopin_responder_repeat_ack(qp);
 }

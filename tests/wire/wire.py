@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 """Checks a capture of RoCEv2 traffic, packet by packet.
 
-usage: wire.py CAPTURE WORDS [packed]
+usage: wire.py CAPTURE WORDS [packed|late]
 
 tshark decodes it: every packet as InfiniBand, none malformed, and every kind that
 is wanted is there; or, with "packed", packets that were packed in one buffer and
-taken apart by the stack: those have UDP checksums, which are right. Every ICRC is
-computed again from the specification (InfiniBand architecture, annex A17), and by
+taken apart by the stack: those have UDP checksums, which are right; or, with "late",
+what a responder sends while a READ waits for a page. Every ICRC is computed again from the specification (InfiniBand architecture, annex A17), and by
 scapy's contrib.roce where that can, over IPv4. Prints PASS, FAIL and SKIP lines;
 WORDS end their names.
 """
@@ -137,10 +137,15 @@ def check_decoding(rows):
         say('PASS', 'none is malformed')
 
 
+def bth_of(packet):
+    """Where the BTH begins."""
+    return (packet[0] & 15) * 4 + 8 if packet[0] >> 4 == 4 else 48
+
+
 def check_kinds(packets):
     opcodes, syndromes = collections.Counter(), collections.Counter()
     for packet in packets:
-        bth = (packet[0] & 15) * 4 + 8 if packet[0] >> 4 == 4 else 48
+        bth = bth_of(packet)
         opcodes[packet[bth]] += 1
         if packet[bth] in AETH_OPCODES:
             syndromes[packet[bth + 12] >> 5 & 3] += 1
@@ -165,6 +170,27 @@ def check_packed(rows):
             f'wrong in frames {wrong[:10]}' if packed else 'there are none')
     else:
         say('PASS', f'UDP checksums of packed packets ({len(packed)})')
+
+
+def check_late(packets):
+    """An ACK that comes behind a READ's first response would end the READ for rxe."""
+    signs, acks, read = 0, 0, None
+    for packet in packets:
+        bth = bth_of(packet)
+        opcode, psn = packet[bth], int.from_bytes(packet[bth + 9:bth + 12], 'big')
+        if opcode == 12:
+            read = psn
+        elif read is not None and opcode == 17:
+            acks += 1
+        elif read is not None and opcode == 16 and psn != read:
+            signs += 1
+        elif opcode in (15, 16):
+            read = None
+    if acks or not signs:
+        say('FAIL', 'no ACK while a READ waits for a page',
+            f'{acks} ACKs and {signs} other signs of life')
+    else:
+        say('PASS', f'no ACK while a READ waits for a page ({signs} other signs of life)')
 
 
 def check_icrc(packets):
@@ -194,6 +220,8 @@ def main():
     check_decoding(rows)
     if sys.argv[3:] == ['packed']:
         check_packed(rows)
+    elif sys.argv[3:] == ['late']:
+        check_late(packets)
     else:
         check_kinds(packets)
     check_icrc(packets)
