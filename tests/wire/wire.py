@@ -7,9 +7,10 @@ usage: wire.py CAPTURE WORDS [packed|late]
 tshark decodes it: every packet as InfiniBand, none malformed, and every kind that
 is wanted is there; or, with "packed", packets that were packed in one buffer and
 taken apart by the stack: those have UDP checksums, which are right; or, with "late",
-what a responder sends while a READ waits for a page. Every ICRC is computed again from the specification (InfiniBand architecture, annex A17), and by
-scapy's contrib.roce where that can, over IPv4. Prints PASS, FAIL and SKIP lines;
-WORDS end their names.
+what a responder sends while a READ waits for a page. Every ICRC is computed again
+from the specification (InfiniBand architecture, annex A17), and by scapy's
+contrib.roce where that can, over IPv4. Prints PASS, FAIL and SKIP lines; WORDS end
+their names.
 """
 import collections
 import subprocess
