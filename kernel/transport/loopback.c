@@ -167,43 +167,30 @@ static enum nopin_verdict nopin_loopback_explain(void *source)
 	return err == -EAGAIN ? NOPIN_PARKED : NOPIN_SOURCE_ERROR;
 }
 
-static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp,
-					      struct nopin_qp *peer,
-					      const struct nopin_swqe *wqe,
-					      u32 packets, u32 offset, u32 len)
+static enum nopin_verdict nopin_loopback_data(struct nopin_loopback_copy *copy,
+					      struct nopin_qp *peer, u32 packets,
+					      u32 len)
 {
-	struct nopin_loopback_copy copy = {
-		.qp = qp,
-		.wqe = wqe,
-		.offset = offset,
-		.miss.want = wqe->length - offset,
-	};
-	struct nopin_pkt pkt = { .psn = qp->sq.next_psn };
+	struct nopin_pkt pkt = { .psn = copy->qp->sq.next_psn };
 	struct nopin_inbound in = {
 		.pkt = &pkt,
 		.packets = packets,
 		.copy = nopin_loopback_fill,
-		.source = &copy,
+		.source = copy,
 		.explain = nopin_loopback_explain,
-		.park = &qp->sq.park,
+		.park = &copy->qp->sq.park,
 	};
 
-	nopin_requester_describe(&pkt, wqe, offset, len);
+	nopin_requester_describe(&pkt, copy->wqe, copy->offset, len);
 	return nopin_execute_data(peer, &in);
 }
 
-static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
-					      struct nopin_qp *peer,
-					      const struct nopin_swqe *wqe,
-					      u32 packets, u32 offset, u32 len)
+static enum nopin_verdict nopin_loopback_read(struct nopin_loopback_copy *copy,
+					      struct nopin_qp *peer, u32 packets,
+					      u32 len)
 {
-	struct nopin_loopback_copy copy = {
-		.qp = qp,
-		.wqe = wqe,
-		.offset = offset,
-		.miss.want = wqe->length - offset,
-	};
-	struct nopin_miss miss = { .want = wqe->length - offset };
+	const struct nopin_swqe *wqe = copy->wqe;
+	struct nopin_miss miss = { .want = wqe->length - copy->offset };
 	int err = 0;
 
 	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
@@ -211,17 +198,17 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp,
 		return NOPIN_INVALID_REQUEST;
 	if (len)
 		err = nopin_region_access(peer->ibqp.pd, wqe->rkey,
-					  wqe->remote_addr + offset, len,
+					  wqe->remote_addr + copy->offset, len,
 					  IB_ACCESS_REMOTE_READ, NOPIN_READ,
-					  nopin_loopback_drain, &copy, &miss);
+					  nopin_loopback_drain, copy, &miss);
 	if (err == -ECANCELED)
-		return nopin_loopback_explain(&copy);
+		return nopin_loopback_explain(copy);
 	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss);
+		err = nopin_park_miss(&copy->qp->sq.park, &miss);
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 	nopin_execute_answered(&peer->rq, packets);
-	if (offset + len == wqe->length)
+	if (copy->offset + len == wqe->length)
 		peer->rq.msn = nopin_psn_add(peer->rq.msn, 1);
 	return NOPIN_DONE;
 }
@@ -280,14 +267,20 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 {
 	u32 index = (qp->sq.next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
 	u32 offset = index * qp->mtu;
+	struct nopin_loopback_copy copy = {
+		.qp = qp,
+		.wqe = wqe,
+		.offset = offset,
+		.miss.want = wqe->length - offset,
+	};
 	u32 len;
 
 	*packets = min(nopin_packets(qp, wqe->length) - index,
 		       NOPIN_LOOPBACK_PIECE / qp->mtu);
 	len = min(*packets * qp->mtu, wqe->length - offset);
 	if (nopin_wr_is_read(wqe->opcode))
-		return nopin_loopback_read(qp, peer, wqe, *packets, offset, len);
-	return nopin_loopback_data(qp, peer, wqe, *packets, offset, len);
+		return nopin_loopback_read(&copy, peer, *packets, len);
+	return nopin_loopback_data(&copy, peer, *packets, len);
 }
 
 /**
