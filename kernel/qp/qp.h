@@ -139,6 +139,7 @@ struct nopin_attend {
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
  * @timer: ACK timeout, or the end of the pause
  * @task: goes on sending in a later softirq
+ * @burst: bytes of payload sent in this burst
  * @train: collects packets; empty unless the lock is held
  * @hold: of local memory, over small requests; nothing unless the lock is held
  * @park: waits for local memory
@@ -167,6 +168,7 @@ struct nopin_sq {
 	unsigned long progress;
 	struct timer_list timer;
 	struct tasklet_struct task;
+	u32 burst;
 	struct nopin_train train;
 	struct nopin_hold hold;
 	struct nopin_park park;

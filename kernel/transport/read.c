@@ -101,14 +101,13 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
  */
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp)
 {
-	enum nopin_verdict verdict = NOPIN_DONE;
-	unsigned int sent;
+	struct nopin_read_job *job = &qp->rq.read;
+	u32 end = job->sent + min(NOPIN_BURST * qp->mtu, NOPIN_BURST_BYTES);
+	enum nopin_verdict verdict;
 
-	for (sent = 0; sent < NOPIN_BURST && qp->rq.read.active; sent++) {
+	do {
 		verdict = nopin_read_step(qp);
-		if (verdict != NOPIN_DONE)
-			break;
-	}
+	} while (verdict == NOPIN_DONE && job->active && job->sent < end);
 	nopin_transmit_flush(qp, &qp->rq.train);
 	return verdict;
 }

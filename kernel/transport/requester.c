@@ -28,7 +28,7 @@ static const u8 nopin_request_opcodes[][4] = {
 };
 
 /* Doorbell calls stop after so many bursts and leave the rest to softirq. */
-#define NOPIN_DOORBELL_BURSTS	64
+#define NOPIN_DOORBELL_BURSTS	128
 
 static u32 nopin_sq_inflight(const struct nopin_sq *sq)
 {
@@ -241,6 +241,7 @@ static void *nopin_requester_open(struct nopin_qp *qp, const struct nopin_pkt *p
 static void nopin_requester_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
 {
 	pkt->psn = qp->sq.next_psn;
+	qp->sq.burst += pkt->payload_len;
 	nopin_transmit_end(qp, &qp->sq.train, pkt);
 }
 
@@ -462,6 +463,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 
 	lockdep_assert_held(&qp->sq.lock);
 	qp->sq.attend.busy = false;
+	qp->sq.burst = 0;
 	if (!nopin_requester_may_send(qp))
 		return false;
 	peer = nopin_loopback_peer(qp);
@@ -472,7 +474,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 		if (!n)
 			n = nopin_requester_step(qp, peer);
 		sent += n;
-	} while (n && sent < NOPIN_BURST);
+	} while (n && sent < NOPIN_BURST && qp->sq.burst < NOPIN_BURST_BYTES);
 	nopin_hold_end(&qp->sq.hold);
 	rcu_read_unlock();
 	nopin_transmit_flush(qp, &qp->sq.train);
