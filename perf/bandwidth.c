@@ -25,7 +25,7 @@ static int sample_copy(struct bandwidth *bw, double *rate)
 	uint64_t start = perf_now(), messages = 0, now;
 	unsigned int num = bw->flight * bw->batch;
 
-	rc_fill(from, num * bw->size);
+	vt_fill(from, num * bw->size);
 	do {
 		for (unsigned int i = 0; i < num; i++)
 			perf_copy(to + i * bw->size, from + i * bw->size, bw->size);
@@ -122,11 +122,11 @@ void perf_bandwidth(const struct perf_run *run)
 	struct bandwidth bw = { .run = run };
 
 	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
-		size_t mark = rc_mark();
+		size_t mark = vt_mark();
 
 		perf_links_init(bw.link, run, path, len, &attr);
 		for (bw.op = 0; bw.op < PERF_OPS; bw.op++)
 			run->quick ? sweep_quick(&bw, path) : sweep(&bw, path);
-		rc_release_to(mark);
+		vt_release_to(mark);
 	}
 }

@@ -27,18 +27,18 @@ static uint8_t *fresh(size_t len)
 	uint8_t *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	rc_require(map != MAP_FAILED, "mmap: %s", strerror(errno));
+	vt_require(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	madvise(map, len, MADV_NOHUGEPAGE);
 	return map;
 }
 
 static struct ibv_mr *reg(struct perf_link *link, void *addr, size_t len)
 {
-	int access = RC_ACCESS_ALL;
+	int access = VT_ACCESS_ALL;
 
-	if (link->side->kind == RC_IMPLICIT)
+	if (link->side->kind == VT_IMPLICIT)
 		return link->mem[1]->mr;
-	if (link->side->kind == RC_ODP)
+	if (link->side->kind == VT_ODP)
 		access |= IBV_ACCESS_ON_DEMAND;
 	return ibv_reg_mr(link->end[1].pd, addr, len, access);
 }
@@ -52,7 +52,7 @@ static void dereg(struct perf_link *link, struct ibv_mr *mr)
 /* A WRITE from the link's own buffer to @to, and its completion. */
 static int write_to(struct perf_link *link, struct ibv_mr *mr, uint8_t *to, size_t len)
 {
-	struct ibv_sge sge = rc_sge(link->mem[0], 0, len);
+	struct ibv_sge sge = vt_sge(link->mem[0], 0, len);
 	struct ibv_send_wr *bad, wr = {
 		.sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_RDMA_WRITE,
 		.send_flags = IBV_SEND_SIGNALED,
@@ -182,7 +182,7 @@ static int sample_fresh(void *arg, size_t i, double *value)
 
 	if (perf_link_open(link))
 		return -1;
-	rc_fill(link->mem[0]->addr, MIB);
+	vt_fill(link->mem[0]->addr, MIB);
 	start = perf_now();
 	map = fresh(MIB);
 	mr = reg(link, map, MIB);
@@ -210,7 +210,7 @@ static struct perf_run nopin_only(const struct perf_run *run)
 
 static void measure(struct cold *cold, const struct perf_run *run, enum perf_path path)
 {
-	unsigned int on_demand = 1U << RC_ODP | 1U << RC_IMPLICIT;
+	unsigned int on_demand = 1U << VT_ODP | 1U << VT_IMPLICIT;
 	struct perf_run only = nopin_only(run), nobody = { 0 };
 	struct perf_round first = { .subject = "cold", .op = "first", .unit = "ns",
 				    .path = path, .size = WRITE_LEN };
@@ -238,10 +238,10 @@ void perf_cold(const struct perf_run *run)
 	struct cold cold = { 0 };
 
 	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
-		size_t mark = rc_mark();
+		size_t mark = vt_mark();
 
 		perf_links_init(cold.link, run, path, MIB, &attr);
 		measure(&cold, run, path);
-		rc_release_to(mark);
+		vt_release_to(mark);
 	}
 }

@@ -26,7 +26,7 @@ static double idle_seconds(void)
 
 	if (f)
 		fclose(f);
-	rc_require(got == 8, "cannot read /proc/stat");
+	vt_require(got == 8, "cannot read /proc/stat");
 	return (double)(idle + iowait + steal) / sysconf(_SC_CLK_TCK);
 }
 
@@ -69,11 +69,11 @@ void perf_cpu(const struct perf_run *run)
 			.subject = "cpu", .op = "write", .unit = "s/GB",
 			.path = path, .size = SIZE, .post = 1,
 		};
-		size_t mark = rc_mark();
+		size_t mark = vt_mark();
 
 		perf_links_init(cpu.link, run, path, MIB, &attr);
 		perf_round_init(&round, run, PERF_ALL_KINDS, NULL);
 		perf_round_run(&round, run, sample, &cpu);
-		rc_release_to(mark);
+		vt_release_to(mark);
 	}
 }

@@ -40,10 +40,10 @@ static bool last_of_batch(const struct perf_flow *flow, unsigned int i)
 static void init_send(struct perf_flow *flow, unsigned int i)
 {
 	struct ibv_send_wr *wr = &flow->wr[i];
-	struct rc_mem *far = flow->link->mem[1];
+	struct vt_mem *far = flow->link->mem[1];
 	bool last = last_of_batch(flow, i);
 
-	flow->sge[i] = rc_sge(flow->link->mem[0], i * flow->size, flow->size);
+	flow->sge[i] = vt_sge(flow->link->mem[0], i * flow->size, flow->size);
 	wr->sg_list = &flow->sge[i];
 	wr->num_sge = 1;
 	wr->opcode = opcode[flow->op];
@@ -60,7 +60,7 @@ static void init_recv(struct perf_flow *flow, unsigned int i)
 {
 	struct ibv_recv_wr *wr = &flow->recv[i];
 
-	flow->recv_sge[i] = rc_sge(flow->link->mem[1], i * flow->size, flow->size);
+	flow->recv_sge[i] = vt_sge(flow->link->mem[1], i * flow->size, flow->size);
 	wr->sg_list = &flow->recv_sge[i];
 	wr->num_sge = 1;
 	if (!last_of_batch(flow, i))
@@ -80,8 +80,8 @@ void perf_flow_init(struct perf_flow *flow, struct perf_link *link, enum perf_op
 	flow->recv = calloc(requests(flow), sizeof(*flow->recv));
 	flow->sge = calloc(requests(flow), sizeof(*flow->sge));
 	flow->recv_sge = calloc(requests(flow), sizeof(*flow->recv_sge));
-	rc_require(flow->wr && flow->recv && flow->sge && flow->recv_sge, "out of memory");
-	rc_require(requests(flow) * size <= link->len && requests(flow) < link->attr.wr,
+	vt_require(flow->wr && flow->recv && flow->sge && flow->recv_sge, "out of memory");
+	vt_require(requests(flow) * size <= link->len && requests(flow) < link->attr.wr,
 		   "%u requests of %zu bytes do not fit", requests(flow), size);
 	for (unsigned int i = 0; i < requests(flow); i++) {
 		init_send(flow, i);
@@ -281,13 +281,13 @@ int perf_flow_ready(struct perf_flow *flow)
 	size_t len = requests(flow) * flow->size, *warm = &flow->link->warm[flow->op];
 	double rate;
 
-	rc_fill(source(flow), len);
+	vt_fill(source(flow), len);
 	if (*warm >= len)
 		return 0;
 	if (perf_flow_run(flow, 1, 0, &rate))
 		return -1;
 	*warm = len;
-	rc_fill(source(flow), len);
+	vt_fill(source(flow), len);
 	return 0;
 }
 

@@ -84,22 +84,22 @@ static struct ibv_cq *new_cq(struct rc_end *end, int cqe)
 	struct ibv_cq *cq = ibv_create_cq(end->dev->ctx, cqe, NULL, end->channel, 0);
 
 	if (cq)
-		rc_defer(rc_free_cq, cq);
+		vt_defer(vt_free_cq, cq);
 	return cq;
 }
 
 /* What a QP needs; it is made before the cm's ids, so that it goes after them. */
-static int open_end(struct rc_end *end, struct rc_dev *dev, const struct rc_attr *attr)
+static int open_end(struct rc_end *end, struct vt_dev *dev, const struct rc_attr *attr)
 {
 	*end = (struct rc_end){ .dev = dev, .pd = ibv_alloc_pd(dev->ctx) };
 	if (!end->pd)
 		return perf_fail("alloc_pd: %s", strerror(errno));
-	rc_defer(rc_free_pd, end->pd);
+	vt_defer(vt_free_pd, end->pd);
 	if (attr->channel) {
 		end->channel = ibv_create_comp_channel(dev->ctx);
 		if (!end->channel)
 			return perf_fail("create_comp_channel: %s", strerror(errno));
-		rc_defer(rc_free_channel, end->channel);
+		vt_defer(vt_free_channel, end->channel);
 	}
 	end->scq = new_cq(end, attr->wr + 1);
 	end->rcq = new_cq(end, attr->wr + 1);
@@ -158,13 +158,13 @@ int perf_iwarp_connect(struct perf_link *link)
 	int far = link->path == PERF_WIRE;
 	struct iwarp *cm = calloc(1, sizeof(*cm));
 
-	rc_require(cm, "out of memory");
+	vt_require(cm, "out of memory");
 	if (open_end(&link->end[0], &nic->dev[0], &link->attr) ||
 	    open_end(&link->end[1], &nic->dev[far], &link->attr)) {
 		free(cm);
 		return -1;
 	}
-	rc_defer(free_iwarp, cm);
+	vt_defer(free_iwarp, cm);
 	if (open_ids(cm, &nic->addr[0], &nic->addr[far]))
 		return -1;
 	return connect_ids(cm, link);

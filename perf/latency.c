@@ -24,7 +24,7 @@ struct latency {
 
 static int post(struct latency *lat, struct perf_link *link, int from)
 {
-	struct ibv_sge sge = rc_sge(link->mem[from], 0, lat->size);
+	struct ibv_sge sge = vt_sge(link->mem[from], 0, lat->size);
 	struct ibv_send_wr *bad, wr = {
 		.sg_list = &sge, .num_sge = 1, .send_flags = IBV_SEND_SIGNALED,
 		.opcode = lat->op == PERF_WRITE ? IBV_WR_RDMA_WRITE :
@@ -48,7 +48,7 @@ static int post(struct latency *lat, struct perf_link *link, int from)
 
 static int post_receive(struct latency *lat, struct perf_link *link, int to)
 {
-	struct ibv_sge sge = rc_sge(link->mem[to], MIB, lat->size);
+	struct ibv_sge sge = vt_sge(link->mem[to], MIB, lat->size);
 	int err = rc_post_recv(&link->end[to], 0, &sge, 1);
 
 	return err ? perf_fail("post_recv: %s", strerror(err)) : 0;
@@ -158,7 +158,7 @@ static int exchanges(struct latency *lat, struct perf_link *link, struct stats *
 
 static int check(struct latency *lat, struct perf_link *link)
 {
-	struct rc_mem **mem = link->mem;
+	struct vt_mem **mem = link->mem;
 	bool same = lat->op == PERF_READ ?
 		!memcmp(mem[0]->addr, mem[1]->addr + MIB, lat->size) :
 		!memcmp(mem[1]->addr + MIB, mem[0]->addr, lat->size) &&
@@ -172,8 +172,8 @@ static int begin(struct latency *lat, struct perf_link *link, bool fresh)
 {
 	for (int i = 0; i < 2; i++) {
 		lat->unreaped[i] = 0;
-		rc_fill(link->mem[i]->addr, lat->size);
-		rc_fill(link->mem[i]->addr + MIB, lat->size);
+		vt_fill(link->mem[i]->addr, lat->size);
+		vt_fill(link->mem[i]->addr + MIB, lat->size);
 		/* Not what comes first. */
 		link->mem[i]->addr[MIB + lat->size - 1] = lat->turn;
 		if (lat->op == PERF_SEND && fresh && post_receive(lat, link, i))
@@ -212,7 +212,7 @@ static void measure(struct latency *lat, enum perf_path path, enum perf_op op, s
 		.path = path, .size = size,
 	};
 	struct rc_attr attr = perf_attr();
-	size_t mark = rc_mark();
+	size_t mark = vt_mark();
 
 	lat->op = op;
 	lat->size = size;
@@ -220,7 +220,7 @@ static void measure(struct latency *lat, enum perf_path path, enum perf_op op, s
 	perf_links_init(lat->link, lat->run, path, 2 * MIB, &attr);
 	perf_round_init(&round, lat->run, PERF_ALL_KINDS, NULL);
 	perf_round_run(&round, lat->run, sample, lat);
-	rc_release_to(mark);
+	vt_release_to(mark);
 }
 
 void perf_latency(const struct perf_run *run)

@@ -33,19 +33,19 @@ static uint64_t ticks(void)
 #ifdef __x86_64__
 	return __rdtsc();
 #else
-	return rc_now_ns();
+	return vt_now_ns();
 #endif
 }
 
 /* clock_gettime() may be a system call, which may cost more than what is timed. */
 void perf_clock_init(void)
 {
-	uint64_t ns = rc_now_ns(), now;
+	uint64_t ns = vt_now_ns(), now;
 
 	tick_base = ticks();
-	rc_sleep_ms(50);
+	vt_sleep_ms(50);
 	now = ticks();
-	ns_per_tick = (double)(rc_now_ns() - ns) / (now - tick_base);
+	ns_per_tick = (double)(vt_now_ns() - ns) / (now - tick_base);
 }
 
 uint64_t perf_now(void)
@@ -146,18 +146,18 @@ static uint64_t crc_ns(crc_fn fn, const uint8_t *buf)
 
 void perf_limits_init(void)
 {
-	size_t mark = rc_mark();
+	size_t mark = vt_mark();
 	uint8_t *buf = perf_map(2 * MIB);
 	crc_fn folding = crc_folding();
 
-	rc_fill(buf, CRC_LEN);
+	vt_fill(buf, CRC_LEN);
 	copy_small = copy_best(buf, 4 * KIB);
 	copy_large = copy_best(buf, 64 * KIB);
-	rc_require(!folding || folding(~0U, buf, CRC_LEN) == crc_tables(~0U, buf, CRC_LEN),
+	vt_require(!folding || folding(~0U, buf, CRC_LEN) == crc_tables(~0U, buf, CRC_LEN),
 		   "two CRCs of the same data differ");
 	if (folding && crc_ns(folding, buf) < crc_ns(crc_tables, buf))
 		crc = folding;
-	rc_release_to(mark);
+	vt_release_to(mark);
 }
 
 void perf_copy(void *to, const void *from, size_t len)
@@ -212,7 +212,7 @@ static int sample_touch(void *arg, size_t i, double *value)
 
 	(void)arg;
 	(void)i;
-	rc_require(map != MAP_FAILED, "mmap: %s", strerror(errno));
+	vt_require(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	madvise(map, len, MADV_NOHUGEPAGE);
 	start = perf_now();
 	for (size_t off = 0; off < len; off += PAGE)
@@ -253,7 +253,7 @@ static int socket_in(const char *netns)
 		there = open(path, O_RDONLY | O_CLOEXEC);
 	if (!*netns || (there >= 0 && !setns(there, CLONE_NEWNET)))
 		sock = socket(AF_INET, SOCK_DGRAM, 0);
-	rc_ok(setns(here, CLONE_NEWNET));
+	vt_ok(setns(here, CLONE_NEWNET));
 	close(here);
 	if (there >= 0)
 		close(there);
@@ -321,10 +321,10 @@ static int sample_packet(void *arg, size_t i, double *value)
 void perf_limits(const struct perf_run *run)
 {
 	struct limits limits = { .run = run, .sock = { -1, -1 } };
-	size_t mark = rc_mark();
+	size_t mark = vt_mark();
 
 	limits.buf = perf_map(2 * MIB);
-	rc_fill(limits.buf, CRC_LEN);
+	vt_fill(limits.buf, CRC_LEN);
 	measure(&limits, "crc", "B/s", CRC_LEN, sample_crc);
 	measure(&limits, "call", "ns", 0, sample_call);
 	measure(&limits, "touch", "ns", PAGE, sample_touch);
@@ -335,5 +335,5 @@ void perf_limits(const struct perf_run *run)
 	for (int i = 0; i < 2; i++)
 		if (limits.sock[i] >= 0)
 			close(limits.sock[i]);
-	rc_release_to(mark);
+	vt_release_to(mark);
 }

@@ -47,7 +47,7 @@ static struct ibv_context *iwarp_open(const char *name)
 static int iwarp_dev(struct perf_nic *nic, int i, char *spec)
 {
 	char *at = strchr(spec, '@');
-	struct rc_dev *dev = &nic->dev[i];
+	struct vt_dev *dev = &nic->dev[i];
 
 	if (!at)
 		return perf_fail("%s has no address", spec);
@@ -66,9 +66,9 @@ static int iwarp_dev(struct perf_nic *nic, int i, char *spec)
 static void roce_dev(struct perf_nic *nic, int i, const char *spec)
 {
 	const char *colon = strchr(spec, ':');
-	struct rc_dev *dev = &nic->dev[i];
+	struct vt_dev *dev = &nic->dev[i];
 
-	rc_dev_open(dev, spec);
+	vt_dev_open(dev, spec);
 	if (colon)
 		snprintf(nic->netns[i], sizeof(nic->netns[i]), "%.*s",
 			 (int)(colon - spec), spec);
@@ -118,7 +118,7 @@ struct rc_attr perf_attr(void)
 void *perf_map(size_t len)
 {
 	static unsigned int maps;
-	uint8_t *map = rc_map(len + 2 * HUGE_PAGE, 0);
+	uint8_t *map = vt_map(len + 2 * HUGE_PAGE, 0);
 
 	if (len >= HUGE_PAGE) {
 		map = (uint8_t *)(((uintptr_t)map + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
@@ -154,8 +154,8 @@ static unsigned int least(unsigned int a, unsigned int b)
 
 static void roce_connect(struct perf_link *link)
 {
-	struct rc_dev *a = &link->side->nic->dev[0];
-	struct rc_dev *b = &link->side->nic->dev[link->path == PERF_WIRE];
+	struct vt_dev *a = &link->side->nic->dev[0];
+	struct vt_dev *b = &link->side->nic->dev[link->path == PERF_WIRE];
 	struct rc_pair *pair;
 
 	link->attr.mtu = 128U << least(a->port.active_mtu, b->port.active_mtu);
@@ -183,8 +183,8 @@ int perf_link_open(struct perf_link *link)
 	else if (perf_iwarp_connect(link))
 		return -1;
 	for (int i = 0; i < 2; i++)
-		link->mem[i] = rc_mem_at(link->end[i].pd, side->kind, link->memory[i],
-					 link->len, RC_ACCESS_ALL);
+		link->mem[i] = vt_mem_at(link->end[i].pd, side->kind, link->memory[i],
+					 link->len, VT_ACCESS_ALL);
 	memset(link->warm, 0, sizeof(link->warm));
 	link->open = true;
 	return 0;

@@ -39,7 +39,7 @@ static void usage(const char *name)
 }
 
 static void add_side(struct perf_run *run, const char *name, struct perf_nic *nic,
-		     enum rc_kind kind)
+		     enum vt_kind kind)
 {
 	struct perf_side *side = &run->side[run->num_sides++];
 
@@ -53,7 +53,7 @@ static void add_side(struct perf_run *run, const char *name, struct perf_nic *ni
 static void open_nic(struct perf_nic *nic, const char *name, const char *spec)
 {
 	if (perf_nic_open(nic, name, spec))
-		rc_fail("%s: %s", name, perf_why());
+		vt_fail("%s: %s", name, perf_why());
 }
 
 /* NIC=REASON; the sides are added in the order nopin (3), rxe, siw. */
@@ -107,10 +107,10 @@ static void parse(int argc, char **argv, struct perf_run *run, struct options *o
 			opts->only = optarg;
 			break;
 		case 's':
-			run->ns = rc_number(optarg, 1, 60000) * 1000000;
+			run->ns = vt_number(optarg, 1, 60000) * 1000000;
 			break;
 		case 'r':
-			run->repeats = rc_number(optarg, 1, 1000000);
+			run->repeats = vt_number(optarg, 1, 1000000);
 			break;
 		case 'q':
 			run->quick = true;
@@ -145,12 +145,12 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	run.nopin = &nopin;
-	add_side(&run, "nopin pinned", &nopin, RC_PINNED);
-	add_side(&run, "nopin ODP", &nopin, RC_ODP);
-	add_side(&run, "nopin implicit", &nopin, RC_IMPLICIT);
-	add_side(&run, "rxe", &rxe, RC_PINNED);
-	add_side(&run, "siw", &siw, RC_PINNED);
-	rc_reseed(rc_now_ns());
+	add_side(&run, "nopin pinned", &nopin, VT_PINNED);
+	add_side(&run, "nopin ODP", &nopin, VT_ODP);
+	add_side(&run, "nopin implicit", &nopin, VT_IMPLICIT);
+	add_side(&run, "rxe", &rxe, VT_PINNED);
+	add_side(&run, "siw", &siw, VT_PINNED);
+	vt_reseed(vt_now_ns());
 	perf_clock_init();
 	perf_limits_init();
 	perf_result_init(&run, opts.output, opts.label);
@@ -164,6 +164,6 @@ int main(int argc, char **argv)
 		measured = true;
 	}
 	if (!measured)
-		rc_fail("no subject matches %s", opts.only);
+		vt_fail("no subject matches %s", opts.only);
 	return EXIT_SUCCESS;
 }

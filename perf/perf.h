@@ -36,7 +36,7 @@ extern const char *const perf_op_name[PERF_OPS];
 struct perf_nic {
 	const char *name;
 	bool iwarp;
-	struct rc_dev dev[2];
+	struct vt_dev dev[2];
 	struct sockaddr_in addr[2];
 	char netns[2][32];
 };
@@ -44,7 +44,7 @@ struct perf_nic {
 struct perf_side {
 	const char *name;
 	struct perf_nic *nic;	/* NULL: not here, @missing says why */
-	enum rc_kind kind;
+	enum vt_kind kind;
 	const char *missing;
 };
 
@@ -88,7 +88,7 @@ struct perf_link {
 	size_t len;
 	struct rc_attr attr;
 	struct rc_end end[2];
-	struct rc_mem *mem[2];
+	struct vt_mem *mem[2];
 	size_t warm[PERF_OPS];
 	bool open;
 };
@@ -174,7 +174,7 @@ void perf_round_init(struct perf_round *round, const struct perf_run *run,
 void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		    int (*sample)(void *arg, size_t i, double *value), void *arg);
 
-#define PERF_ALL_KINDS	(1U << RC_PINNED | 1U << RC_ODP | 1U << RC_IMPLICIT)
+#define PERF_ALL_KINDS	(1U << VT_PINNED | 1U << VT_ODP | 1U << VT_IMPLICIT)
 
 void perf_result_init(const struct perf_run *run, const char *path, const char *label);
 void perf_result_save(void);

@@ -14,15 +14,15 @@ struct registration {
 	size_t len;
 };
 
-static double register_ns(struct ibv_pd *pd, enum rc_kind kind, void *addr, size_t len)
+static double register_ns(struct ibv_pd *pd, enum vt_kind kind, void *addr, size_t len)
 {
 	uint64_t start = perf_now(), took;
 	struct ibv_mr *mr;
-	int access = RC_ACCESS_ALL;
+	int access = VT_ACCESS_ALL;
 
-	if (kind != RC_PINNED)
+	if (kind != VT_PINNED)
 		access |= IBV_ACCESS_ON_DEMAND;
-	mr = kind == RC_IMPLICIT ? ibv_reg_mr(pd, NULL, SIZE_MAX, access) :
+	mr = kind == VT_IMPLICIT ? ibv_reg_mr(pd, NULL, SIZE_MAX, access) :
 				   ibv_reg_mr(pd, addr, len, access);
 	took = perf_now() - start;
 	if (!mr)
@@ -36,7 +36,7 @@ static double register_ns(struct ibv_pd *pd, enum rc_kind kind, void *addr, size
 static int sample(void *arg, size_t i, double *value)
 {
 	struct registration *reg = arg;
-	enum rc_kind kind = reg->run->side[i].kind;
+	enum vt_kind kind = reg->run->side[i].kind;
 	uint64_t end = perf_now() + reg->run->ns;
 	struct stats times = { 0 };
 	double ns;
@@ -57,7 +57,7 @@ static void open_pds(struct registration *reg)
 		struct perf_nic *nic = reg->run->side[i].nic;
 
 		reg->pd[i] = nic ? ibv_alloc_pd(nic->dev[0].ctx) : NULL;
-		rc_require(!nic || reg->pd[i], "alloc_pd: %s", strerror(errno));
+		vt_require(!nic || reg->pd[i], "alloc_pd: %s", strerror(errno));
 	}
 }
 
@@ -73,13 +73,13 @@ void perf_registration(const struct perf_run *run)
 	};
 	struct registration reg = { .run = run };
 	size_t num = ARRAY_SIZE(sizes) - (run->quick ? 3 : 0);
-	size_t mark = rc_mark(), most;
+	size_t mark = vt_mark(), most;
 
 	while (sizes[num - 1] > available() / 2)
 		num--;
 	most = sizes[num - 1];
 	open_pds(&reg);
-	reg.addr = rc_map(most, 0);
+	reg.addr = vt_map(most, 0);
 	madvise(reg.addr, most, MADV_NOHUGEPAGE);
 	memset(reg.addr, 1, most);
 	for (size_t i = 0; i < num; i++) {
@@ -94,5 +94,5 @@ void perf_registration(const struct perf_run *run)
 	for (size_t i = 0; i < run->num_sides; i++)
 		if (reg.pd[i])
 			ibv_dealloc_pd(reg.pd[i]);
-	rc_release_to(mark);
+	vt_release_to(mark);
 }

@@ -41,7 +41,7 @@ static void add_sides(const struct perf_run *run)
 		struct json_object *side = json_object_new_object();
 
 		json_object_object_add(side, "name", text(run->side[i].name));
-		json_object_object_add(side, "memory", text(rc_kind_name[run->side[i].kind]));
+		json_object_object_add(side, "memory", text(vt_kind_name[run->side[i].kind]));
 		if (!run->side[i].nic)
 			json_object_object_add(side, "missing", text(run->side[i].missing));
 		json_object_array_add(sides, side);
@@ -55,7 +55,7 @@ void perf_result_init(const struct perf_run *run, const char *path, const char *
 	char date[32];
 	time_t now = time(NULL);
 
-	began = rc_now_ns();
+	began = vt_now_ns();
 	result_path = path;
 	result = json_object_new_object();
 	uname(&uts);
@@ -76,7 +76,7 @@ struct perf_point *perf_point(const char *subject, const char *side, const char 
 	struct perf_point *point = calloc(1, sizeof(*point));
 
 	points = realloc(points, (num_points + 1) * sizeof(*points));
-	rc_require(point && points, "out of memory");
+	vt_require(point && points, "out of memory");
 	points[num_points++] = point;
 	point->json = json_object_new_object();
 	json_object_array_add(list, point->json);
@@ -140,15 +140,15 @@ void perf_result_save(void)
 	free(points);
 	points = NULL;
 	num_points = 0;
-	json_object_object_add(result, "seconds", number((rc_now_ns() - began) / 1e9));
-	rc_require(!json_object_to_file_ext(result_path, result, JSON_C_TO_STRING_PRETTY |
+	json_object_object_add(result, "seconds", number((vt_now_ns() - began) / 1e9));
+	vt_require(!json_object_to_file_ext(result_path, result, JSON_C_TO_STRING_PRETTY |
 					    JSON_C_TO_STRING_SPACED),
 		   "%s: %s", result_path, json_util_get_last_err());
 }
 
 void perf_progress(const char *fmt, ...)
 {
-	unsigned int seconds = (rc_now_ns() - began) / 1000000000;
+	unsigned int seconds = (vt_now_ns() - began) / 1000000000;
 	va_list args;
 
 	fprintf(stderr, "%2u:%02u ", seconds / 60, seconds % 60);

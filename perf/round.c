@@ -54,7 +54,7 @@ static void take(struct perf_round *round, size_t i,
 		 int (*sample)(void *arg, size_t i, double *value), void *arg)
 {
 	struct perf_point *point = round->point[i];
-	uint64_t drops = rc_backlog_drops();
+	uint64_t drops = vt_backlog_drops();
 	double value;
 
 	if (!point || point->failed)
@@ -63,7 +63,7 @@ static void take(struct perf_round *round, size_t i,
 		perf_point_fail(point, perf_why());
 	else if (!stats_add(&point->samples, value))
 		perf_point_fail(point, "not a number");
-	point->drops += rc_backlog_drops() - drops;
+	point->drops += vt_backlog_drops() - drops;
 }
 
 static void size_text(char *text, size_t len, size_t size)

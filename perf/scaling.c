@@ -11,7 +11,7 @@
 
 #define QPS_MAX		64
 #define WINDOW		(256 * KIB)
-#define KINDS		(1U << RC_ODP)
+#define KINDS		(1U << VT_ODP)
 
 struct scaling {
 	const struct perf_run *run;
@@ -77,7 +77,7 @@ static void *work(void *arg)
 {
 	struct worker *w = arg;
 
-	rc_reseed(rc_now_ns() + w->cpu);
+	vt_reseed(vt_now_ns() + w->cpu);
 	w->err = pin(w->cpu) ?: perf_flow_ready(w->flow);
 	pthread_barrier_wait(w->barrier);
 	if (!w->err)
@@ -95,11 +95,11 @@ static int run_workers(struct scaling *sc, struct perf_flow *flow, double *value
 	for (unsigned int t = 0; t < sc->num; t++) {
 		worker[t] = (struct worker){ .barrier = &barrier, .flow = &flow[t],
 					     .cpu = t, .ns = sc->run->ns };
-		rc_ok(pthread_create(&worker[t].thread, NULL, work, &worker[t]));
+		vt_ok(pthread_create(&worker[t].thread, NULL, work, &worker[t]));
 	}
 	*value = 0;
 	for (unsigned int t = 0; t < sc->num; t++) {
-		rc_ok(pthread_join(worker[t].thread, NULL));
+		vt_ok(pthread_join(worker[t].thread, NULL));
 		err = err ? err : worker[t].err ? worker[t].err : perf_flow_check(&flow[t]);
 		*value += worker[t].rate * sc->size;
 	}
@@ -153,7 +153,7 @@ static void cpus(struct scaling *sc, enum perf_path path)
 static size_t open_links(struct scaling *sc, enum perf_path path, unsigned int num)
 {
 	struct rc_attr attr = perf_attr();
-	size_t mark = rc_mark();
+	size_t mark = vt_mark();
 
 	sc->num = num;
 	for (unsigned int q = 0; q < num; q++)
@@ -175,12 +175,12 @@ void perf_scaling(const struct perf_run *run)
 			mark = open_links(&sc, path, num);
 			qps(&sc, path, 64 * KIB, 1);
 			qps(&sc, path, 64, 64);
-			rc_release_to(mark);
+			vt_release_to(mark);
 		}
 		for (unsigned int num = 1; num <= online && num <= QPS_MAX; num *= 2) {
 			mark = open_links(&sc, path, num);
 			cpus(&sc, path);
-			rc_release_to(mark);
+			vt_release_to(mark);
 		}
 	}
 }

@@ -52,7 +52,7 @@ struct page {
 
 struct region {
 	bool valid;
-	uint8_t kind;	/* enum rc_kind */
+	uint8_t kind;	/* enum vt_kind */
 	int access;
 	uint32_t off, len;
 	uint64_t iova;

@@ -39,13 +39,13 @@ static void spawn(int w)
 	int pair[LANES][2], fds[LANES];
 
 	for (int lane = 0; lane < LANES; lane++) {
-		rc_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair[lane]));
+		vt_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair[lane]));
 		crew[w].fd[lane] = pair[lane][0];
 		fds[lane] = pair[lane][1];
 	}
 	fflush(stdout);
 	crew[w].pid = fork();
-	rc_require(crew[w].pid >= 0, "fork: %s", strerror(errno));
+	vt_require(crew[w].pid >= 0, "fork: %s", strerror(errno));
 	if (!crew[w].pid) {
 		setpgid(0, 0);
 		for (int lane = 0; lane < LANES; lane++)
@@ -82,7 +82,7 @@ void crew_hire(int w)
 
 void crew_start(void)
 {
-	rc_ok(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	vt_ok(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	for (int w = 0; w < chaos_opts.crew; w++)
 		crew_hire(w);
 }
@@ -105,7 +105,7 @@ struct cmd *crew_cmd(int w, enum lane lane, enum cmd_type type)
 	struct desk *desk = &chaos->desks[w];
 	struct cmd *cmd = &desk->cmds[lane][desk->num[lane]];
 
-	rc_require(desk->num[lane] < CMDS_MAX, "too many commands");
+	vt_require(desk->num[lane] < CMDS_MAX, "too many commands");
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->type = type;
 	cmd->times = 1;
@@ -150,7 +150,7 @@ static bool listen_once(void)
 		}
 	if (!n)
 		return false;
-	if (poll(fds, n, 8 * rc_patience_ms()) <= 0)
+	if (poll(fds, n, 8 * vt_patience_ms()) <= 0)
 		log_die("process %d hangs in lane %d", who[0] / LANES, who[0] % LANES);
 	for (int i = 0; i < n; i++) {
 		if (!fds[i].revents)

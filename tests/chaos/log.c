@@ -108,7 +108,7 @@ static void show_events(int w, uint32_t off, uint32_t len)
 static void replay_line(void)
 {
 	printf("replay: --seed %#llx --steps %llu --processes %d%s%s\n",
-	       (unsigned long long)rc_opts.seed, (unsigned long long)chaos_step + 1,
+	       (unsigned long long)vt_opts.seed, (unsigned long long)chaos_step + 1,
 	       chaos_opts.crew, chaos_opts.pin ? " --pin" : "",
 	       chaos_opts.faults ? " --faults" : "");
 	fflush(stdout);

@@ -24,22 +24,22 @@ static void usage(const char *name)
 	       "  --pin                 pinned regions too\n"
 	       "  --faults              the kernel injects faults: calls may fail\n"
 	       "  --verbose             tell everything that is drawn\n",
-	       name, rc_options_usage, CREW_MAX);
+	       name, vt_options_usage, CREW_MAX);
 }
 
 static void option(int c, const char *name)
 {
-	if (rc_option(c, optarg))
+	if (vt_option(c, optarg))
 		return;
 	switch (c) {
 	case 'n':
-		chaos_opts.steps = rc_number(optarg, 1, ~0UL);
+		chaos_opts.steps = vt_number(optarg, 1, ~0UL);
 		break;
 	case 't':
-		chaos_opts.seconds = rc_number(optarg, 1, 1000000);
+		chaos_opts.seconds = vt_number(optarg, 1, 1000000);
 		break;
 	case 'c':
-		chaos_opts.crew = rc_number(optarg, 1, CREW_MAX);
+		chaos_opts.crew = vt_number(optarg, 1, CREW_MAX);
 		break;
 	case 'i':
 		chaos_opts.pin = true;
@@ -59,7 +59,7 @@ static void option(int c, const char *name)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		RC_OPTIONS,
+		VT_OPTIONS,
 		{ "steps", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "processes", required_argument, NULL, 'c' },
@@ -83,7 +83,7 @@ static bool is_over(uint64_t end)
 {
 	if (chaos_opts.steps)
 		return chaos_step >= chaos_opts.steps;
-	return rc_now_ms() >= end;
+	return vt_now_ms() >= end;
 }
 
 static void run(void)
@@ -92,7 +92,7 @@ static void run(void)
 
 	crew_start();
 	step_first();
-	end = rc_now_ms() + chaos_opts.seconds * 1000ULL;
+	end = vt_now_ms() + chaos_opts.seconds * 1000ULL;
 	for (; !is_over(end); chaos_step++) {
 		if (chaos_step && chaos_step % CHECK_EVERY == 0)
 			step_check_all();
@@ -104,23 +104,23 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t begun = rc_now_ms();
+	uint64_t begun = vt_now_ms();
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	rc_opts.seed = rc_now_ns() ^ (uint64_t)getpid() << 32;
+	vt_opts.seed = vt_now_ns() ^ (uint64_t)getpid() << 32;
 	parse_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
-	printf("seed: %#llx\n", (unsigned long long)rc_opts.seed);
+	printf("seed: %#llx\n", (unsigned long long)vt_opts.seed);
 	chaos = mmap(NULL, sizeof(*chaos), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (chaos == MAP_FAILED) {
 		perror("mmap");
 		return EXIT_FAILURE;
 	}
-	rc_reseed(rc_opts.seed);
+	vt_reseed(vt_opts.seed);
 	chaos_step = 0;
 	run();
 	log_summary();
-	printf("done in %llu s\n", (unsigned long long)(rc_now_ms() - begun) / 1000);
+	printf("done in %llu s\n", (unsigned long long)(vt_now_ms() - begun) / 1000);
 	return EXIT_SUCCESS;
 }

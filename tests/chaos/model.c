@@ -107,7 +107,7 @@ bool model_claimed(int w, uint32_t off, uint32_t len, bool write)
 
 void model_claim(int w, uint32_t off, uint32_t len, bool write)
 {
-	rc_require(num_claims < (int)ARRAY_SIZE(claims), "too many claims");
+	vt_require(num_claims < (int)ARRAY_SIZE(claims), "too many claims");
 	claims[num_claims++] = (struct claim){ w, off, off + len, write };
 }
 
@@ -143,7 +143,7 @@ void model_touch(int w, uint32_t off, uint32_t len)
 
 void model_settle(int w, uint32_t off, uint32_t len, int flags)
 {
-	rc_require(num_settles < (int)ARRAY_SIZE(settles), "too much that is uncertain");
+	vt_require(num_settles < (int)ARRAY_SIZE(settles), "too much that is uncertain");
 	settles[num_settles++] = (struct settle){ w, flags, off, len };
 }
 
@@ -265,7 +265,7 @@ void model_judge(int skip, bool all)
 			    settles[i].flags);
 	num_settles = 0;
 	for (int w = 0; w < chaos_opts.crew; w++) {
-		bool look = all || rc_chance(60);
+		bool look = all || vt_chance(60);
 
 		if (w == skip || !look)
 			continue;

@@ -99,13 +99,13 @@ static bool is_quiet(int w, uint32_t p, enum quiet quiet)
 
 static uint32_t draw_num(void)
 {
-	switch (rc_below(8)) {
+	switch (vt_below(8)) {
 	case 0:
 		return 1;
 	case 1:
-		return 1 + rc_below(200);
+		return 1 + vt_below(200);
 	default:
-		return 1 + rc_below(24);
+		return 1 + vt_below(24);
 	}
 }
 
@@ -116,7 +116,7 @@ static bool pick_run(int w, uint32_t *page, uint32_t *num, enum quiet quiet,
 	uint32_t want = draw_num(), n = 0;
 
 	for (int tries = 0; tries < 12 && !n; tries++) {
-		*page = rc_below(ARENA_PAGES);
+		*page = vt_below(ARENA_PAGES);
 		while (n < want && *page + n < ARENA_PAGES && fits(w, *page + n) &&
 		       is_quiet(w, *page + n, quiet))
 			n++;
@@ -129,10 +129,10 @@ static bool pick_run(int w, uint32_t *page, uint32_t *num, enum quiet quiet,
 
 static void plan_keep(int w)
 {
-	enum mm_call call = rc_below(MM_KEEP_LAST);
-	uint32_t page = rc_below(ARENA_PAGES), num = draw_num();
+	enum mm_call call = vt_below(MM_KEEP_LAST);
+	uint32_t page = vt_below(ARENA_PAGES), num = draw_num();
 
-	if (call == MM_COMPACT && !rc_chance(10))
+	if (call == MM_COMPACT && !vt_chance(10))
 		call = MM_PAGEOUT;
 	if (call == MM_COLLAPSE) {
 		page &= ~511U;
@@ -140,7 +140,7 @@ static void plan_keep(int w)
 	}
 	if (num > ARENA_PAGES - page)
 		num = ARENA_PAGES - page;
-	plan_mm_cmd(w, call, page, num)->times = 1 + rc_below(4);
+	plan_mm_cmd(w, call, page, num)->times = 1 + vt_below(4);
 }
 
 static void plan_scribble(int w)
@@ -155,7 +155,7 @@ static void plan_scribble(int w)
 
 static void plan_snapshot(int w)
 {
-	int child = rc_below(CHILDREN);
+	int child = vt_below(CHILDREN);
 	uint32_t page, num;
 
 	if (child_used[w][child]) {
@@ -177,7 +177,7 @@ static void plan_flip(int w)
 	if (!pick_run(w, &page, &num, NO_WRITES, is_writable))
 		return;
 	model_claim(w, page * PAGE, num * PAGE, false);
-	plan_mm_cmd(w, MM_FLIP, page, num)->times = 1 + rc_below(8);
+	plan_mm_cmd(w, MM_FLIP, page, num)->times = 1 + vt_below(8);
 }
 
 static void plan_away(int w)
@@ -222,7 +222,7 @@ static void plan_unmap(int w)
 static void plan_map(int w, bool (*fits)(int w, uint32_t p))
 {
 	struct cmd *cmd = plan_change(w, MM_MAP, fits);
-	enum backing backing = rc_chance(60) ? BACK_ANON : rc_below(BACKINGS);
+	enum backing backing = vt_chance(60) ? BACK_ANON : vt_below(BACKINGS);
 
 	if (!cmd)
 		return;
@@ -258,7 +258,7 @@ static void plan_free(int w)
 static void plan_protect(int w)
 {
 	struct cmd *cmd = plan_change(w, MM_PROTECT, is_mapped);
-	enum prot prot = rc_chance(20) ? PROT_NOTHING : rc_chance(50) ? PROT_RO : PROT_RW;
+	enum prot prot = vt_chance(20) ? PROT_NOTHING : vt_chance(50) ? PROT_RO : PROT_RW;
 
 	if (!cmd)
 		return;
@@ -339,7 +339,7 @@ static void claim_tail(int w, uint32_t from)
 /* The file ends at page @from: what is mapped beyond is gone, copies included. */
 static void plan_truncate(int w)
 {
-	uint32_t from = ARENA_PAGES / 2 + rc_below(ARENA_PAGES / 2);
+	uint32_t from = ARENA_PAGES / 2 + vt_below(ARENA_PAGES / 2);
 	struct desk *desk = &chaos->desks[w];
 
 	if (!tail_is_quiet(w, from))
@@ -376,7 +376,7 @@ static void plan_file(int w)
 {
 	if (chaos->desks[w].file_pages < ARENA_PAGES)
 		plan_extend(w);
-	else if (rc_chance(30))
+	else if (vt_chance(30))
 		plan_truncate(w);
 	else
 		plan_punch(w);
@@ -387,22 +387,22 @@ static void plan_file(int w)
 /* Sometimes pages that are all the same, to be merged. */
 static void draw_bytes(uint8_t *data, uint32_t len)
 {
-	if (rc_chance(25))
-		memset(data, rc_below(3), len);
+	if (vt_chance(25))
+		memset(data, vt_below(3), len);
 	else
-		rc_fill(data, len);
+		vt_fill(data, len);
 }
 
 static void plan_fill(int w)
 {
 	static uint8_t data[64 * PAGE];
-	uint32_t len = rc_chance(30) ? rc_below(64) * PAGE : rc_length(sizeof(data), 1024);
+	uint32_t len = vt_chance(30) ? vt_below(64) * PAGE : vt_length(sizeof(data), 1024);
 	struct cmd *cmd;
 	uint32_t off;
 
 	for (int tries = 0; tries < 8; tries++, len /= 2) {
-		off = rc_below(ARENA_LEN - len);
-		if (rc_chance(40))
+		off = vt_below(ARENA_LEN - len);
+		if (vt_chance(40))
 			off &= ~(PAGE - 1);
 		if (!len || !model_writable(w, off, len) || model_claimed(w, off, len, true))
 			continue;
@@ -431,7 +431,7 @@ static bool is_worn(int w)
 
 static void plan_other(int w)
 {
-	switch (rc_below(16)) {
+	switch (vt_below(16)) {
 	case 0:
 		return plan_unmap(w);
 	case 1:
@@ -464,12 +464,12 @@ static void plan_other(int w)
 /* Some calls for process @w, to go on beside the batch of operations. */
 void plan_mm(int w)
 {
-	int num = rc_below(4);
+	int num = vt_below(4);
 
 	if (is_worn(w))
 		plan_map(w, is_unusable);
 	for (int i = 0; i < num; i++) {
-		if (rc_chance(45))
+		if (vt_chance(45))
 			plan_keep(w);
 		else
 			plan_other(w);

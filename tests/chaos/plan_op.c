@@ -30,7 +30,7 @@ static int pick_region(int w, int access, bool exact)
 	const struct region *regions = chaos->desks[w].regions;
 
 	for (int tries = 0; tries < 12; tries++) {
-		int r = rc_below(REGIONS);
+		int r = vt_below(REGIONS);
 		bool has = (regions[r].access & access) == access;
 
 		if (regions[r].valid && !batch.dereg[w][r] && has == exact)
@@ -48,11 +48,11 @@ static uint32_t align_to(uint32_t off, uint32_t align)
 static uint32_t pick_off(const struct region *region, uint32_t len, uint32_t align)
 {
 	uint32_t room = region->len - len;
-	uint32_t off = region->off + rc_below(room + 1);
+	uint32_t off = region->off + vt_below(room + 1);
 
-	if (rc_chance(25))
+	if (vt_chance(25))
 		off = align_to(off, PAGE);
-	else if (rc_chance(10))
+	else if (vt_chance(10))
 		off = align_to(off + len, PAGE) - len;
 	return align_to(off, align);
 }
@@ -95,14 +95,14 @@ static bool pick_piece(const struct need *need, uint32_t len, struct piece *piec
 /* One to PIECES of them, @len bytes together; of bad ones only one. */
 static int pick_pieces(const struct need *need, uint32_t len, struct piece *pieces)
 {
-	int num = need->bad ? 1 : 1 + rc_below(PIECES);
+	int num = need->bad ? 1 : 1 + vt_below(PIECES);
 	struct need one = *need;
 	uint32_t left = len;
 
-	if (!len && rc_chance(50))
+	if (!len && vt_chance(50))
 		return 0;
 	for (int i = 0; i < num; i++) {
-		uint32_t n = i + 1 < num ? rc_below(left + 1) : left;
+		uint32_t n = i + 1 < num ? vt_below(left + 1) : left;
 
 		if (!pick_piece(&one, n, &pieces[i]))
 			return -1;
@@ -123,7 +123,7 @@ static uint32_t pick_len(struct op *op, int attempt)
 
 	if (op->kind->atomic)
 		return 8;
-	len = rc_length(MESSAGE_MAX >> (2 * attempt), 1024);
+	len = vt_length(MESSAGE_MAX >> (2 * attempt), 1024);
 	if (op->in_line)
 		len %= rc_attr_default.inline_len + 1;
 	return len ? len : op->trouble != FINE;
@@ -183,10 +183,10 @@ static bool pick_refused(struct op *op)
 	if (region->len < op->len + 16)
 		return false;
 	off = align_to(region->off, 8);
-	if (op->trouble == BOUNDS && region->kind == RC_IMPLICIT)
+	if (op->trouble == BOUNDS && region->kind == VT_IMPLICIT)
 		return false;
 	if (op->trouble == BOUNDS)
-		off = align_to(region->off + region->len - rc_below(op->len),
+		off = align_to(region->off + region->len - vt_below(op->len),
 			       op->kind->atomic ? 8 : 1);
 	if (op->trouble == BOUNDS && !may_be_read_partly(op, region, off))
 		return false;
@@ -233,11 +233,11 @@ static bool pick_memory(struct op *op)
 
 static bool pick_link(struct op *op)
 {
-	op->link = rc_below(chaos->num_links);
+	op->link = vt_below(chaos->num_links);
 	if (batch.closed[op->link])
 		return false;
 	if (batch.dir[op->link] < 0)
-		batch.dir[op->link] = rc_below(2);
+		batch.dir[op->link] = vt_below(2);
 	op->dir = batch.dir[op->link];
 	op->from = chaos->links[op->link].worker[op->dir];
 	op->to = chaos->links[op->link].worker[!op->dir];
@@ -248,9 +248,9 @@ static enum trouble pick_trouble(const struct op *op)
 {
 	enum trouble trouble;
 
-	if (!rc_chance(6) || op->maybe)
+	if (!vt_chance(6) || op->maybe)
 		return FINE;
-	trouble = 1 + rc_below(TROUBLES - 1);
+	trouble = 1 + vt_below(TROUBLES - 1);
 	return !op->kind->rdma && trouble >= RIGHTS ? TARGET_PAGE : trouble;
 }
 
@@ -287,23 +287,23 @@ static void foresee(struct op *op)
 
 static bool may_be_inline(const struct op *op)
 {
-	return !op->kind->fetches && !op->maybe && rc_chance(15);
+	return !op->kind->fetches && !op->maybe && vt_chance(15);
 }
 
 static void draw_details(struct op *op)
 {
-	op->imm = rc_rand();
-	op->compare_add = rc_rand();
-	op->swap = rc_rand();
-	op->quiet = rc_chance(30);
-	op->beside = rc_chance(40);
-	op->key_xor = op->trouble == KEY ? 1 + rc_below(255) : 0;
+	op->imm = vt_rand();
+	op->compare_add = vt_rand();
+	op->swap = vt_rand();
+	op->quiet = vt_chance(30);
+	op->beside = vt_chance(40);
+	op->key_xor = op->trouble == KEY ? 1 + vt_below(255) : 0;
 }
 
 /* A compare that will match, half of the time. */
 static void aim_atomic(struct op *op)
 {
-	if (op->kind->op == IBV_WR_ATOMIC_CMP_AND_SWP && rc_chance(50) && !op->trouble)
+	if (op->kind->op == IBV_WR_ATOMIC_CMP_AND_SWP && vt_chance(50) && !op->trouble)
 		memcpy(&op->compare_add,
 		       chaos->desks[op->to].shadow + op->target[0].off, 8);
 }
@@ -332,7 +332,7 @@ static void log_op(const struct op *op)
 static bool may_race(const struct op *op)
 {
 	return is_plain(op) && !op->maybe && !op->in_line && op->len &&
-	       batch.victim < 0 && rc_chance(15);
+	       batch.victim < 0 && vt_chance(15);
 }
 
 static bool plan_op(struct op *op)
@@ -342,7 +342,7 @@ static bool plan_op(struct op *op)
 
 	memset(op, 0, sizeof(*op));
 	op->id = batch.num;
-	op->kind = &rc_ops[rc_below(RC_OPS)];
+	op->kind = &rc_ops[vt_below(RC_OPS)];
 	if (!pick_link(op))
 		return false;
 	op->maybe = op->from == batch.victim || op->to == batch.victim;
@@ -380,13 +380,13 @@ static void plan_follower(const struct op *bad)
 	op->from = bad->from;
 	op->to = bad->to;
 	op->allowed = 1U << IBV_WC_WR_FLUSH_ERR;
-	op->quiet = rc_chance(50);
+	op->quiet = vt_chance(50);
 	log_count("flushed");
 }
 
 void plan_ops(void)
 {
-	int want = 1 + rc_below(rc_chance(30) ? 16 : 6);
+	int want = 1 + vt_below(vt_chance(30) ? 16 : 6);
 
 	memset(batch.closed, 0, sizeof(batch.closed));
 	memset(batch.dir, -1, sizeof(batch.dir));
@@ -399,7 +399,7 @@ void plan_ops(void)
 		if (!plan_op(op))
 			continue;
 		batch.num++;
-		if (op->trouble && batch.num < OPS_MAX - 2 && rc_chance(40))
+		if (op->trouble && batch.num < OPS_MAX - 2 && vt_chance(40))
 			plan_follower(op);
 	}
 }

@@ -24,7 +24,7 @@ static struct {
 
 static bool pick_side(struct op *op)
 {
-	side.remote = rc_chance(50);
+	side.remote = vt_chance(50);
 	side.lands = side.remote != op->kind->fetches;
 	side.w = side.remote ? op->to : op->from;
 	side.piece = side.remote ? op->target : op->local;
@@ -124,15 +124,15 @@ static void command(void)
 		chaos->desks[side.w].regions[cmd->region].valid = false;
 	} else {
 		cmd = plan_mm_cmd(side.w, calls[side.race], side.page, side.num);
-		cmd->times = 1 + rc_below(side.race == RACE_AWAY ? 3 : 8);
+		cmd->times = 1 + vt_below(side.race == RACE_AWAY ? 3 : 8);
 	}
-	cmd->delay_us = rc_chance(50) ? rc_below(400) : 0;
+	cmd->delay_us = vt_chance(50) ? vt_below(400) : 0;
 }
 
 /* @claims: as they were before those of @op. False: it is not to be. */
 bool plan_race(struct op *op, int claims)
 {
-	side.race = rc_below(RACES);
+	side.race = vt_below(RACES);
 	if (!pick_side(op) || !race_fits(op))
 		return false;
 	if (side.race != RACE_DEREG && (!pages_fit() || !is_alone(op, claims)))

@@ -6,24 +6,24 @@ static void draw_range(struct region *region)
 {
 	uint32_t first = 0, room = ARENA_LEN;
 
-	if (region->kind == RC_PINNED) {
+	if (region->kind == VT_PINNED) {
 		first = FIXED_PAGE * PAGE;
 		room = ARENA_LEN - first;
 	}
-	switch (rc_below(4)) {
+	switch (vt_below(4)) {
 	case 0:
-		region->len = 1 + rc_below(2 * PAGE);
+		region->len = 1 + vt_below(2 * PAGE);
 		break;
 	case 1:
-		region->len = 1 + rc_below(64 * PAGE);
+		region->len = 1 + vt_below(64 * PAGE);
 		break;
 	default:
-		region->len = 1 + rc_below(room);
+		region->len = 1 + vt_below(room);
 	}
 	if (region->len > room)
 		region->len = room;
-	region->off = first + rc_below(room - region->len + 1);
-	if (rc_chance(30))
+	region->off = first + vt_below(room - region->len + 1);
+	if (vt_chance(30))
 		region->off &= ~(PAGE - 1);
 }
 
@@ -33,13 +33,13 @@ static uint64_t draw_iova(const struct region *region)
 	uint64_t skew = region->off % PAGE;
 	uint64_t pages = (region->len + skew + PAGE - 1) / PAGE + 1;
 
-	switch (rc_below(4)) {
+	switch (vt_below(4)) {
 	case 0:
 		return skew;
 	case 1:
 		return 0 - pages * PAGE + skew;
 	case 2:
-		return (rc_rand() >> 2 & ~(PAGE - 1ULL)) + skew;
+		return (vt_rand() >> 2 & ~(PAGE - 1ULL)) + skew;
 	default:
 		return ARENA_BASE + region->off;
 	}
@@ -49,9 +49,9 @@ static int draw_access(void)
 {
 	int access;
 
-	if (rc_chance(85))
-		return RC_ACCESS_ALL;
-	access = rc_rand() & RC_ACCESS_ALL;
+	if (vt_chance(85))
+		return VT_ACCESS_ALL;
+	access = vt_rand() & VT_ACCESS_ALL;
 	if (!(access & IBV_ACCESS_LOCAL_WRITE))
 		access &= IBV_ACCESS_REMOTE_READ;
 	return access;
@@ -61,11 +61,11 @@ static void draw_region(struct region *region)
 {
 	memset(region, 0, sizeof(*region));
 	region->valid = true;
-	region->kind = rc_chance(20) ? RC_IMPLICIT : RC_ODP;
-	if (chaos_opts.pin && rc_chance(25))
-		region->kind = RC_PINNED;
+	region->kind = vt_chance(20) ? VT_IMPLICIT : VT_ODP;
+	if (chaos_opts.pin && vt_chance(25))
+		region->kind = VT_PINNED;
 	region->access = draw_access();
-	if (region->kind == RC_IMPLICIT) {
+	if (region->kind == VT_IMPLICIT) {
 		region->len = ARENA_LEN;
 		region->iova = ARENA_BASE;
 		return;
@@ -79,7 +79,7 @@ static void log_region(int w, int r, const char *verb)
 	const struct region *region = &chaos->desks[w].regions[r];
 
 	log_event(w, region->off, region->len, "%s region %d: %s, access %#x, iova %#llx",
-		  verb, r, rc_kind_name[region->kind], region->access,
+		  verb, r, vt_kind_name[region->kind], region->access,
 		  (unsigned long long)region->iova);
 	log_count(verb);
 }
@@ -109,9 +109,9 @@ static void plan_dereg(int w, int r)
 static void plan_rereg(int w, int r)
 {
 	struct region *region = &chaos->desks[w].regions[r];
-	int flags = 1 + rc_below(2);
+	int flags = 1 + vt_below(2);
 
-	if (region->kind == RC_IMPLICIT)
+	if (region->kind == VT_IMPLICIT)
 		return;
 	flags = (flags & 1 ? IBV_REREG_MR_CHANGE_ACCESS : 0) |
 		(flags & 2 ? IBV_REREG_MR_CHANGE_TRANSLATION : 0);
@@ -129,8 +129,8 @@ static void advise_piece(int w, int r, struct piece *piece)
 	const struct region *region = &chaos->desks[w].regions[r];
 
 	piece->region = r;
-	piece->off = region->off + rc_below(region->len);
-	piece->len = 1 + rc_below(region->off + region->len - piece->off);
+	piece->off = region->off + vt_below(region->len);
+	piece->len = 1 + vt_below(region->off + region->len - piece->off);
 	if (piece->len > 64 * PAGE)
 		piece->len = 64 * PAGE;
 }
@@ -143,10 +143,10 @@ static void plan_advise(int w)
 	};
 	struct cmd *cmd = crew_cmd(w, LANE_VERBS, CMD_ADVISE);
 
-	cmd->arg = advice[rc_below(ARRAY_SIZE(advice))];
-	cmd->flags = rc_chance(50) ? IBV_ADVISE_MR_FLAG_FLUSH : 0;
+	cmd->arg = advice[vt_below(ARRAY_SIZE(advice))];
+	cmd->flags = vt_chance(50) ? IBV_ADVISE_MR_FLAG_FLUSH : 0;
 	for (int r = 0; r < REGIONS && cmd->num < PIECES; r++)
-		if (chaos->desks[w].regions[r].valid && rc_chance(25))
+		if (chaos->desks[w].regions[r].valid && vt_chance(25))
 			advise_piece(w, r, &cmd->piece[cmd->num++]);
 	for (int i = 0; i < cmd->num; i++)
 		log_event(w, cmd->piece[i].off, cmd->piece[i].len, "advise %d", cmd->arg);
@@ -156,15 +156,15 @@ static void plan_advise(int w)
 /* Perhaps something about the regions of process @w. */
 void plan_regions(int w)
 {
-	int r = rc_below(REGIONS);
+	int r = vt_below(REGIONS);
 
-	if (rc_chance(15))
+	if (vt_chance(15))
 		plan_advise(w);
-	if (!rc_chance(25))
+	if (!vt_chance(25))
 		return;
 	if (!chaos->desks[w].regions[r].valid)
 		plan_reg(w, r);
-	else if (rc_chance(50))
+	else if (vt_chance(50))
 		plan_dereg(w, r);
 	else
 		plan_rereg(w, r);
@@ -176,7 +176,7 @@ void plan_regions_all(int w)
 	struct region *region = &chaos->desks[w].regions[0];
 
 	*region = (struct region){
-		.valid = true, .kind = RC_ODP, .access = RC_ACCESS_ALL,
+		.valid = true, .kind = VT_ODP, .access = VT_ACCESS_ALL,
 		.len = ARENA_LEN, .iova = ARENA_BASE,
 	};
 	if (chaos_opts.pin)

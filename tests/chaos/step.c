@@ -29,12 +29,12 @@ static struct cmd *link_cmd(int link, int end, enum cmd_type type)
 /* First PSNs that may wrap soon. */
 static uint32_t draw_psn(void)
 {
-	return rc_chance(30) ? 0xffffff - rc_below(200) : rc_below(1 << 24);
+	return vt_chance(30) ? 0xffffff - vt_below(200) : vt_below(1 << 24);
 }
 
 static unsigned int draw_mtu(const struct link *link)
 {
-	unsigned int mtu = 256U << rc_below(5);
+	unsigned int mtu = 256U << vt_below(5);
 
 	for (int end = 0; end < 2; end++)
 		if (mtu > chaos->mtu[link->worker[end]])
@@ -166,8 +166,8 @@ static void draw_delays(void)
 	for (int i = 0; i < chaos_opts.crew * LANES; i++) {
 		struct cmd *first = chaos->desks[i / LANES].cmds[i % LANES];
 
-		if (rc_chance(40))
-			first->delay_us += rc_below(500);
+		if (vt_chance(40))
+			first->delay_us += vt_below(500);
 	}
 }
 
@@ -301,15 +301,15 @@ static enum ibv_wc_status probe(int link)
  */
 static void probe_dead(void)
 {
-	uint64_t end = rc_now_ns() + rc_patience_ms() * 1000000ULL;
+	uint64_t end = vt_now_ns() + vt_patience_ms() * 1000000ULL;
 	enum ibv_wc_status status;
 	int link;
 
 	link = batch.victim < 0 ? -1 : link_to_dead();
 	if (link < 0)
 		return;
-	while ((status = probe(link)) == IBV_WC_SUCCESS && rc_now_ns() < end)
-		rc_sleep_ms(10);
+	while ((status = probe(link)) == IBV_WC_SUCCESS && vt_now_ns() < end)
+		vt_sleep_ms(10);
 	if (status != IBV_WC_RETRY_EXC_ERR && status != IBV_WC_WR_FLUSH_ERR)
 		log_die("a request to the dead process %d: %s", batch.victim,
 			ibv_wc_status_str(status));
@@ -354,8 +354,8 @@ static void reconnect(void)
 static void draw_victim(void)
 {
 	batch.victim = -1;
-	if (chaos_opts.crew > 1 && chaos_step && !rc_below(200)) {
-		batch.victim = rc_below(chaos_opts.crew);
+	if (chaos_opts.crew > 1 && chaos_step && !vt_below(200)) {
+		batch.victim = vt_below(chaos_opts.crew);
 		log_event(batch.victim, 0, ARENA_LEN, "killed");
 		log_count("killed");
 	}
@@ -396,7 +396,7 @@ void step_run(void)
 	post_receives();
 	post_requests();
 	draw_delays();
-	delay = batch.victim >= 0 ? rc_below(3000) : 0;
+	delay = batch.victim >= 0 ? vt_below(3000) : 0;
 	crew_run(BOTH, batch.victim, delay);
 	judge();
 	model_judge(batch.victim, false);

@@ -126,7 +126,7 @@ static void run(struct cmd *cmd, int left)
 		worker_verbs_close();
 		_exit(EXIT_SUCCESS);
 	default:
-		rc_require(worker_verbs(cmd, left), "no such command: %d", cmd->type);
+		vt_require(worker_verbs(cmd, left), "no such command: %d", cmd->type);
 	}
 }
 
@@ -149,7 +149,7 @@ static void map_arena(void)
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 	void *at = (void *)ARENA_BASE;
 
-	rc_require(mmap(at, ARENA_LEN, PROT_READ | PROT_WRITE, flags, -1, 0) == at,
+	vt_require(mmap(at, ARENA_LEN, PROT_READ | PROT_WRITE, flags, -1, 0) == at,
 		   "mmap: %s", strerror(errno));
 }
 
@@ -165,7 +165,7 @@ void worker_main(int w, int fds[LANES])
 	map_arena();
 	worker_mm_open();
 	worker_verbs_open();
-	rc_ok(pthread_create(&thread, NULL, lane_main, (void *)LANE_MM));
+	vt_ok(pthread_create(&thread, NULL, lane_main, (void *)LANE_MM));
 	if (write(lanes[LANE_VERBS], "r", 1) == 1)
 		lane_main((void *)LANE_VERBS);
 	_exit(EXIT_FAILURE);

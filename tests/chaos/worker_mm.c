@@ -41,15 +41,15 @@ static void *map_at(uint8_t *at, size_t len, int flags, int fd, off_t off)
 {
 	void *got = mmap(at, len, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, off);
 
-	rc_require(got != MAP_FAILED, "mmap: %s", strerror(errno));
+	vt_require(got != MAP_FAILED, "mmap: %s", strerror(errno));
 	return got;
 }
 
 void worker_mm_open(void)
 {
 	file = memfd_create("chaos", MFD_CLOEXEC);
-	rc_require(file >= 0, "memfd_create: %s", strerror(errno));
-	rc_ok(ftruncate(file, ARENA_LEN));
+	vt_require(file >= 0, "memfd_create: %s", strerror(errno));
+	vt_ok(ftruncate(file, ARENA_LEN));
 	map_at(away, AWAY_PAGES * PAGE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
@@ -59,7 +59,7 @@ static pid_t fork_child(void)
 {
 	pid_t pid = fork();
 
-	rc_require(pid >= 0, "fork: %s", strerror(errno));
+	vt_require(pid >= 0, "fork: %s", strerror(errno));
 	if (!pid)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return pid;
@@ -99,9 +99,9 @@ static void snapshot(const struct cmd *cmd)
 	struct cmd copy = *cmd;
 	int go[2];
 
-	rc_require(want, "out of memory");
+	vt_require(want, "out of memory");
 	memcpy(want, chaos->desks[worker_id].shadow + cmd->off, cmd->len);
-	rc_ok(pipe2(go, O_CLOEXEC));
+	vt_ok(pipe2(go, O_CLOEXEC));
 	child->pid = fork_child();
 	if (!child->pid) {
 		close(go[1]);
@@ -117,11 +117,11 @@ static void snapshot_check(const struct cmd *cmd)
 	struct child *child = &children[cmd->arg];
 	int status = -1;
 
-	rc_require(write(child->go, "g", 1) == 1, "the child is gone");
+	vt_require(write(child->go, "g", 1) == 1, "the child is gone");
 	close(child->go);
 	waitpid(child->pid, &status, 0);
 	child->pid = 0;
-	rc_require(!status, "child %d: what it had at fork() has changed (status %#x)",
+	vt_require(!status, "child %d: what it had at fork() has changed (status %#x)",
 		   cmd->arg, status);
 }
 
@@ -136,7 +136,7 @@ static void advise(const struct cmd *cmd, int advice)
 static void lock(const struct cmd *cmd)
 {
 	mlock(worker_addr(cmd->off), cmd->len);
-	rc_require(!munlock(worker_addr(cmd->off), cmd->len) || errno == ENOMEM,
+	vt_require(!munlock(worker_addr(cmd->off), cmd->len) || errno == ENOMEM,
 		   "munlock: %s", strerror(errno));
 }
 
@@ -173,8 +173,8 @@ static void tell_kernel(const char *path, const char *word)
 static void flip(const struct cmd *cmd)
 {
 	for (unsigned int i = 0; i < cmd->times; i++) {
-		rc_ok(mprotect(worker_addr(cmd->off), cmd->len, PROT_READ));
-		rc_ok(mprotect(worker_addr(cmd->off), cmd->len, PROT_READ | PROT_WRITE));
+		vt_ok(mprotect(worker_addr(cmd->off), cmd->len, PROT_READ));
+		vt_ok(mprotect(worker_addr(cmd->off), cmd->len, PROT_READ | PROT_WRITE));
 	}
 }
 
@@ -182,7 +182,7 @@ static void move(uint8_t *from, uint8_t *to, size_t len)
 {
 	void *got = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 
-	rc_require(got == to, "mremap: %s", strerror(errno));
+	vt_require(got == to, "mremap: %s", strerror(errno));
 }
 
 /* Page by page, as a mapping may have been split anywhere. */
@@ -205,7 +205,7 @@ static void go_away(const struct cmd *cmd)
 static void map_fresh(const struct cmd *cmd)
 {
 	for (unsigned int i = 0; i < cmd->times; i++) {
-		rc_ok(munmap(worker_addr(cmd->off), cmd->len));
+		vt_ok(munmap(worker_addr(cmd->off), cmd->len));
 		map_at(worker_addr(cmd->off), cmd->len, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	}
 }
@@ -229,7 +229,7 @@ static void remap(const struct cmd *cmd)
 
 	if (mremap(from, cmd->len, cmd->len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to)
 		return;
-	rc_require(errno == EFAULT, "mremap: %s", strerror(errno));
+	vt_require(errno == EFAULT, "mremap: %s", strerror(errno));
 	move_pages(cmd->off, to, cmd->len);
 }
 
@@ -241,20 +241,20 @@ static void protect(const struct cmd *cmd)
 		[PROT_RW] = PROT_READ | PROT_WRITE,
 	};
 
-	rc_ok(mprotect(worker_addr(cmd->off), cmd->len, prot[cmd->arg]));
+	vt_ok(mprotect(worker_addr(cmd->off), cmd->len, prot[cmd->arg]));
 }
 
 static void zap(const struct cmd *cmd, int advice)
 {
 	for (unsigned int i = 0; i < cmd->times; i++)
-		rc_ok(madvise(worker_addr(cmd->off), cmd->len, advice));
+		vt_ok(madvise(worker_addr(cmd->off), cmd->len, advice));
 }
 
 static void change(const struct cmd *cmd)
 {
 	switch (cmd->arg >> 8) {
 	case MM_UNMAP:
-		rc_ok(munmap(worker_addr(cmd->off), cmd->len));
+		vt_ok(munmap(worker_addr(cmd->off), cmd->len));
 		break;
 	case MM_DONTNEED:
 		zap(cmd, MADV_DONTNEED);
@@ -266,20 +266,20 @@ static void change(const struct cmd *cmd)
 		remap(cmd);
 		break;
 	case MM_TRUNCATE:
-		rc_ok(ftruncate(file, cmd->off));
+		vt_ok(ftruncate(file, cmd->off));
 		break;
 	case MM_EXTEND:
-		rc_ok(ftruncate(file, ARENA_LEN));
+		vt_ok(ftruncate(file, ARENA_LEN));
 		break;
 	case MM_PUNCH:
-		rc_ok(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, cmd->off,
+		vt_ok(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, cmd->off,
 				cmd->len));
 		break;
 	case MM_REMAP_FRESH:
 		map_fresh(cmd);
 		break;
 	default:
-		rc_fail("no such call: %d", cmd->arg >> 8);
+		vt_fail("no such call: %d", cmd->arg >> 8);
 	}
 }
 

@@ -4,7 +4,7 @@
 
 #include "chaos.h"
 
-static struct rc_dev *dev;
+static struct vt_dev *dev;
 static struct ibv_pd *pd;
 static struct ibv_mr *mrs[REGIONS];
 static struct rc_end ends[LINKS_MAX][2];
@@ -33,12 +33,12 @@ static bool err_no(int err)
 		do {							\
 			failed_ = (failed);				\
 		} while (once_more(failed_, &tries_));			\
-		rc_require(!failed_, "%s: %s", #failed, strerror(errno)); \
+		vt_require(!failed_, "%s: %s", #failed, strerror(errno)); \
 	} while (0)
 
 void worker_verbs_open(void)
 {
-	dev = rc_dev(rc_opts.peer ? worker_id & 1 : 0);
+	dev = vt_dev(vt_opts.peer ? worker_id & 1 : 0);
 	attr = rc_attr_default;
 	chaos->mtu[worker_id] = 128U << dev->port.active_mtu;
 	TRY(!(pd = ibv_alloc_pd(dev->ctx)));
@@ -48,12 +48,12 @@ void worker_verbs_open(void)
 
 static int reg_access(const struct region *as)
 {
-	return as->access | (as->kind == RC_PINNED ? 0 : IBV_ACCESS_ON_DEMAND);
+	return as->access | (as->kind == VT_PINNED ? 0 : IBV_ACCESS_ON_DEMAND);
 }
 
 static struct ibv_mr *reg(const struct region *as)
 {
-	if (as->kind == RC_IMPLICIT)
+	if (as->kind == VT_IMPLICIT)
 		return ibv_reg_mr(pd, NULL, SIZE_MAX, reg_access(as));
 	return ibv_reg_mr_iova(pd, worker_addr(as->off), as->len, as->iova, reg_access(as));
 }
@@ -146,9 +146,9 @@ static void qp_reset(const struct cmd *cmd)
 	struct rc_end *end = &ends[cmd->link][cmd->end];
 
 	TRY(err_no(rc_to_state(end, IBV_QPS_RESET)));
-	rc_drain(end->scq);
-	rc_drain(end->rcq);
-	rc_drain_events(dev);
+	vt_drain(end->scq);
+	vt_drain(end->rcq);
+	vt_drain_events(dev);
 }
 
 static void qp_connect(const struct cmd *cmd)
@@ -174,10 +174,10 @@ static void post_recv(const struct cmd *cmd)
 
 	for (int i = 0; i < cmd->num; i++)
 		sge[i] = sge_of(&cmd->piece[i]);
-	rc_ok(rc_post_recv(&ends[cmd->link][cmd->end], cmd->op, sge, cmd->num));
+	vt_ok(rc_post_recv(&ends[cmd->link][cmd->end], cmd->op, sge, cmd->num));
 }
 
-static void wr_remote(struct rc_wr *wr, const struct cmd *cmd)
+static void wr_remote(struct vt_wr *wr, const struct cmd *cmd)
 {
 	const struct region *region = &chaos->desks[cmd->peer].regions[cmd->peer_region];
 	uint64_t addr = region->iova + (uint64_t)cmd->peer_off - region->off;
@@ -186,16 +186,16 @@ static void wr_remote(struct rc_wr *wr, const struct cmd *cmd)
 	if (rc_op(cmd->opcode)->atomic) {
 		wr->wr.wr.atomic.remote_addr = addr;
 		wr->wr.wr.atomic.rkey = rkey;
-		rc_wr_atomic(wr, cmd->compare_add, cmd->swap);
+		vt_wr_atomic(wr, cmd->compare_add, cmd->swap);
 	} else if (rc_op(cmd->opcode)->rdma) {
 		wr->wr.wr.rdma.remote_addr = addr;
 		wr->wr.wr.rdma.rkey = rkey;
 	}
 }
 
-static void wr_make(struct rc_wr *wr, const struct cmd *cmd)
+static void wr_make(struct vt_wr *wr, const struct cmd *cmd)
 {
-	rc_wr_init(wr, cmd->opcode, cmd->op);
+	vt_wr_init(wr, cmd->opcode, cmd->op);
 	wr->wr.send_flags = cmd->flags;
 	wr->wr.imm_data = cmd->imm;
 	wr->wr.num_sge = cmd->num;
@@ -210,7 +210,7 @@ static void wr_make(struct rc_wr *wr, const struct cmd *cmd)
 /* This request, and those that are to be posted with it. They are marked so. */
 static void post(struct cmd *cmd, int left)
 {
-	static struct rc_wr wrs[OPS_MAX];
+	static struct vt_wr wrs[OPS_MAX];
 	struct ibv_send_wr *bad;
 	int n = 0;
 
@@ -223,7 +223,7 @@ static void post(struct cmd *cmd, int left)
 		cmd[n].arg = 1;
 	} while (cmd[n].more && n + 1 < left && ++n < OPS_MAX - 1 &&
 		 cmd[n].type == CMD_POST);
-	rc_ok(ibv_post_send(ends[cmd->link][cmd->end].qp, &wrs[0].wr, &bad));
+	vt_ok(ibv_post_send(ends[cmd->link][cmd->end].qp, &wrs[0].wr, &bad));
 }
 
 /* All completions up to that of the last request. */
@@ -235,12 +235,12 @@ static void wait_sent(const struct cmd *cmd)
 	do {
 		struct result *result;
 
-		rc_require(rc_poll_for(end->scq, &wc, 1, 2 * rc_patience_ms()) == 1,
+		vt_require(vt_poll_for(end->scq, &wc, 1, 2 * vt_patience_ms()) == 1,
 			   "link %d, end %d: operation %d did not complete (QP state %d)",
 			   cmd->link, cmd->end, cmd->op, rc_state(end));
-		rc_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
+		vt_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
 		result = &chaos->results[wc.wr_id];
-		rc_require(!result->sent, "operation %d completed twice", (int)wc.wr_id);
+		vt_require(!result->sent, "operation %d completed twice", (int)wc.wr_id);
 		result->send_status = wc.status;
 		result->send_opcode = wc.opcode;
 		result->sent = true;
@@ -251,17 +251,17 @@ static void wait_sent(const struct cmd *cmd)
 static void wait_received(const struct cmd *cmd)
 {
 	struct rc_end *end = &ends[cmd->link][cmd->end];
-	unsigned int patience = cmd->flags ? rc_patience_ms() / 600 : 2 * rc_patience_ms();
+	unsigned int patience = cmd->flags ? vt_patience_ms() / 600 : 2 * vt_patience_ms();
 	struct ibv_wc wc;
 
 	for (int i = 0; i < cmd->arg; i++) {
 		struct result *result;
 
-		if (rc_poll_for(end->rcq, &wc, 1, patience) != 1)
+		if (vt_poll_for(end->rcq, &wc, 1, patience) != 1)
 			return;
-		rc_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
+		vt_require(wc.wr_id < ARRAY_SIZE(chaos->results), "completion of nothing");
 		result = &chaos->results[wc.wr_id];
-		rc_require(!result->received, "receive %d completed twice", (int)wc.wr_id);
+		vt_require(!result->received, "receive %d completed twice", (int)wc.wr_id);
 		result->recv_status = wc.status;
 		result->recv_opcode = wc.opcode;
 		result->recv_len = wc.byte_len;
@@ -323,6 +323,6 @@ void worker_verbs_close(void)
 		if (mrs[r])
 			TRY(err_no(ibv_dereg_mr(mrs[r])));
 	TRY(err_no(ibv_dealloc_pd(pd)));
-	rc_drain_events(dev);
-	rc_devs_close();
+	vt_drain_events(dev);
+	vt_devs_close();
 }

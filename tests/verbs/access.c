@@ -12,15 +12,15 @@
 
 struct scene {
 	const struct rc_op *op;
-	enum rc_kind kind;
+	enum vt_kind kind;
 	struct rc_attr attr;
 	struct rc_pair *pair;
-	struct rc_mem *local, *remote;
+	struct vt_mem *local, *remote;
 	uint8_t *local_copy, *remote_copy;
 	size_t len;
-	struct rc_wr good[GOOD];
-	struct rc_wr wr;
-	struct rc_wr follower[FOLLOWERS];
+	struct vt_wr good[GOOD];
+	struct vt_wr wr;
+	struct vt_wr follower[FOLLOWERS];
 };
 
 struct trouble {
@@ -36,29 +36,29 @@ struct trouble {
 struct variant {
 	const struct rc_op *op;
 	const struct trouble *trouble;
-	enum rc_kind kind;
+	enum vt_kind kind;
 };
 
 /* --- building and judging a scene --- */
 
-static uint8_t *copy_of(const struct rc_mem *mem)
+static uint8_t *copy_of(const struct vt_mem *mem)
 {
-	uint8_t *copy = rc_map(mem->len, 0);
+	uint8_t *copy = vt_map(mem->len, 0);
 
 	memcpy(copy, mem->addr, mem->len);
 	return copy;
 }
 
-static struct rc_mem *region(struct ibv_pd *pd, enum rc_kind kind, int access)
+static struct vt_mem *region(struct ibv_pd *pd, enum vt_kind kind, int access)
 {
-	struct rc_mem *mem = rc_mem_new(pd, kind, LEN, access);
+	struct vt_mem *mem = vt_mem_new(pd, kind, LEN, access);
 
-	rc_fill(mem->addr, mem->len);
+	vt_fill(mem->addr, mem->len);
 	return mem;
 }
 
 /* The remote address inside of @mem, fit for an atomic too. */
-static size_t aligned(const struct rc_mem *mem, size_t off)
+static size_t aligned(const struct vt_mem *mem, size_t off)
 {
 	return off + (-(mem->iova + off) & 7);
 }
@@ -75,20 +75,20 @@ static uint32_t *rkey(struct scene *s)
 }
 
 /* A request that would work as it stands. */
-static void scene_init(struct scene *s, const struct rc_op *op, enum rc_kind kind)
+static void scene_init(struct scene *s, const struct rc_op *op, enum vt_kind kind)
 {
 	memset(s, 0, sizeof(*s));
 	s->op = op;
 	s->kind = kind;
 	s->attr = rc_attr_default;
 	s->pair = rc_pair_new(&s->attr);
-	s->local = region(s->pair->a.pd, kind, RC_ACCESS_ALL);
-	s->remote = region(s->pair->b.pd, kind, RC_ACCESS_ALL);
-	s->len = op->atomic ? 8 : 2 + rc_below(rc_chance(50) ? 200 : LEN - 100);
-	rc_wr_init(&s->wr, op->op, 1);
-	rc_wr_local(&s->wr, s->local, rc_below(LEN - s->len), s->len);
+	s->local = region(s->pair->a.pd, kind, VT_ACCESS_ALL);
+	s->remote = region(s->pair->b.pd, kind, VT_ACCESS_ALL);
+	s->len = op->atomic ? 8 : 2 + vt_below(vt_chance(50) ? 200 : LEN - 100);
+	vt_wr_init(&s->wr, op->op, 1);
+	vt_wr_local(&s->wr, s->local, vt_below(LEN - s->len), s->len);
 	if (op->rdma)
-		rc_wr_remote(&s->wr, s->remote, aligned(s->remote, 16));
+		vt_wr_remote(&s->wr, s->remote, aligned(s->remote, 16));
 }
 
 static void scene_remember(struct scene *s)
@@ -99,27 +99,27 @@ static void scene_remember(struct scene *s)
 
 static void scene_guards(struct scene *s)
 {
-	rc_require(!memcmp(s->local->addr, s->local_copy, LEN), "local memory changed");
-	rc_mem_guards(s->local);
-	rc_mem_guards(s->remote);
+	vt_require(!memcmp(s->local->addr, s->local_copy, LEN), "local memory changed");
+	vt_mem_guards(s->local);
+	vt_mem_guards(s->remote);
 }
 
 static void scene_untouched(struct scene *s)
 {
 	scene_guards(s);
-	rc_require(!memcmp(s->remote->addr, s->remote_copy, LEN), "remote memory changed");
+	vt_require(!memcmp(s->remote->addr, s->remote_copy, LEN), "remote memory changed");
 }
 
 /* A good one of a few bytes, at either end of its regions; the copies know of it. */
-static void fill_good(struct scene *s, struct rc_wr *wr, enum ibv_wr_opcode op)
+static void fill_good(struct scene *s, struct vt_wr *wr, enum ibv_wr_opcode op)
 {
-	size_t len = 1 + rc_below(64), off = rc_below(200);
-	size_t there = rc_chance(50) ? off : LEN - len - off;
-	size_t here = rc_chance(50) ? off : LEN - len - off;
+	size_t len = 1 + vt_below(64), off = vt_below(200);
+	size_t there = vt_chance(50) ? off : LEN - len - off;
+	size_t here = vt_chance(50) ? off : LEN - len - off;
 
-	rc_wr_init(wr, op, 0);
-	rc_wr_local(wr, s->local, here, len);
-	rc_wr_remote(wr, s->remote, there);
+	vt_wr_init(wr, op, 0);
+	vt_wr_local(wr, s->local, here, len);
+	vt_wr_remote(wr, s->remote, there);
 	wr->wr.send_flags = 0;
 	if (op == IBV_WR_RDMA_READ)
 		memcpy(s->local_copy + here, s->remote_copy + there, len);
@@ -141,34 +141,34 @@ static void post_bad(struct scene *s, const struct trouble *trouble)
 	bool reads = s->op->op == IBV_WR_RDMA_READ && one_device;
 	bool lacks = trouble->spoil == right_missing;
 
-	if (trouble->no_key || (lacks && !one_device) || rc_chance(30)) {
-		rc_ok(rc_post(&s->pair->a, &s->wr));
+	if (trouble->no_key || (lacks && !one_device) || vt_chance(30)) {
+		vt_ok(rc_post(&s->pair->a, &s->wr));
 		return;
 	}
 	for (int i = 0; i < GOOD; i++) {
-		struct rc_wr *wr = &s->good[i];
+		struct vt_wr *wr = &s->good[i];
 
 		fill_good(s, wr, reads != lacks ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE);
 		if (lacks)
 			wr->wr.wr.rdma.rkey = *rkey(s);
 	}
-	rc_wr_chain(s->good, GOOD);
+	vt_wr_chain(s->good, GOOD);
 	s->good[GOOD - 1].wr.next = &s->wr.wr;
-	rc_ok(rc_post(&s->pair->a, &s->good[0]));
+	vt_ok(rc_post(&s->pair->a, &s->good[0]));
 }
 
 /* Behind the bad request: true when they are in the same call, else one is due for them. */
 static bool add_followers(struct scene *s)
 {
-	bool same = rc_chance(50);
+	bool same = vt_chance(50);
 
 	for (int i = 0; i < FOLLOWERS; i++) {
-		struct rc_wr *wr = &s->follower[i];
+		struct vt_wr *wr = &s->follower[i];
 
-		rc_wr_init(wr, IBV_WR_SEND, 2 + i);
+		vt_wr_init(wr, IBV_WR_SEND, 2 + i);
 		wr->wr.send_flags = 0;	/* flushed requests complete all the same */
 	}
-	rc_wr_chain(s->follower, FOLLOWERS);
+	vt_wr_chain(s->follower, FOLLOWERS);
 	s->wr.wr.next = same ? &s->follower[0].wr : NULL;
 	return same;
 }
@@ -182,40 +182,40 @@ static void scene_play(struct scene *s, const struct trouble *trouble)
 
 	scene_remember(s);
 	for (int i = 0; i < 3; i++)
-		rc_ok(rc_post_recv(b, 10 + i, NULL, 0));
+		vt_ok(rc_post_recv(b, 10 + i, NULL, 0));
 	s->wr.wr.send_flags &= ~IBV_SEND_SIGNALED;	/* errors always complete */
 	same = add_followers(s);
 	post_bad(s, trouble);
 	if (!same)
-		rc_ok(rc_post(a, &s->follower[0]));
-	rc_want(a->scq, 1, status);
-	rc_want(a->scq, 2, IBV_WC_WR_FLUSH_ERR);
-	rc_want(a->scq, 3, IBV_WC_WR_FLUSH_ERR);
-	rc_require(rc_state(a) == IBV_QPS_ERR, "the sender's QP is in state %d", rc_state(a));
+		vt_ok(rc_post(a, &s->follower[0]));
+	vt_want(a->scq, 1, status);
+	vt_want(a->scq, 2, IBV_WC_WR_FLUSH_ERR);
+	vt_want(a->scq, 3, IBV_WC_WR_FLUSH_ERR);
+	vt_require(rc_state(a) == IBV_QPS_ERR, "the sender's QP is in state %d", rc_state(a));
 	if (trouble->partly) {
 		scene_guards(s);
 		return;
 	}
 	scene_untouched(s);
 	if (trouble->at_sender) {
-		rc_require(rc_state(b) == IBV_QPS_RTS, "the target's QP was hurt");
+		vt_require(rc_state(b) == IBV_QPS_RTS, "the target's QP was hurt");
 		if (!s->op->fetches)	/* the followers may be first */
-			rc_want_none(b->rcq, 20);
+			vt_want_none(b->rcq, 20);
 		return;
 	}
-	rc_want_event(b->dev, status == IBV_WC_REM_ACCESS_ERR ?
+	vt_want_event(b->dev, status == IBV_WC_REM_ACCESS_ERR ?
 		      IBV_EVENT_QP_ACCESS_ERR : IBV_EVENT_QP_REQ_ERR);
-	rc_require(rc_state(b) == IBV_QPS_ERR, "the target's QP is in state %d", rc_state(b));
+	vt_require(rc_state(b) == IBV_QPS_ERR, "the target's QP is in state %d", rc_state(b));
 	for (int i = 0; i < 3; i++)
-		rc_want(b->rcq, 10 + i, IBV_WC_WR_FLUSH_ERR);
-	rc_want_none(b->rcq, 2);
+		vt_want(b->rcq, 10 + i, IBV_WC_WR_FLUSH_ERR);
+	vt_want_none(b->rcq, 2);
 }
 
 /* --- remote trouble --- */
 
 static void forged_rkey(struct scene *s)
 {
-	*rkey(s) ^= 1U << rc_below(32);
+	*rkey(s) ^= 1U << vt_below(32);
 }
 
 static void random_rkey(struct scene *s)
@@ -223,41 +223,41 @@ static void random_rkey(struct scene *s)
 	uint32_t real = *rkey(s);
 
 	while (*rkey(s) == real)
-		*rkey(s) = rc_rand();
+		*rkey(s) = vt_rand();
 }
 
 static void rkey_of_other_pd(struct scene *s)
 {
 	struct rc_pair *other = rc_pair();
-	struct ibv_mr *mr = rc_reg(other->b.pd, s->kind, s->remote->addr, LEN,
-				   s->remote->iova, RC_ACCESS_ALL);
+	struct ibv_mr *mr = vt_reg(other->b.pd, s->kind, s->remote->addr, LEN,
+				   s->remote->iova, VT_ACCESS_ALL);
 
 	*rkey(s) = mr->rkey;
 }
 
 static void rkey_deregistered(struct scene *s)
 {
-	rc_release(s->remote->mr);
+	vt_release(s->remote->mr);
 }
 
 static void rkey_reused(struct scene *s)
 {
-	rc_release(s->remote->mr);
-	s->remote->mr = rc_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
-			       s->remote->iova, RC_ACCESS_ALL);
+	vt_release(s->remote->mr);
+	s->remote->mr = vt_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
+			       s->remote->iova, VT_ACCESS_ALL);
 }
 
 static void right_missing(struct scene *s)
 {
-	int access = RC_ACCESS_ALL & ~s->op->remote_right;
+	int access = VT_ACCESS_ALL & ~s->op->remote_right;
 
-	*rkey(s) = rc_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
+	*rkey(s) = vt_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
 			  s->remote->iova, access)->rkey;
 }
 
 static void all_rights_missing(struct scene *s)
 {
-	*rkey(s) = rc_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
+	*rkey(s) = vt_reg(s->pair->b.pd, s->kind, s->remote->addr, LEN,
 			  s->remote->iova, 0)->rkey;
 }
 
@@ -278,12 +278,12 @@ static void above_region(struct scene *s)
 
 static void far_above(struct scene *s)
 {
-	*remote_addr(s) = (s->remote->iova + LEN + (rc_rand() >> 16)) & ~7ULL;
+	*remote_addr(s) = (s->remote->iova + LEN + (vt_rand() >> 16)) & ~7ULL;
 }
 
 static void remote_wraps(struct scene *s)
 {
-	*remote_addr(s) = s->op->atomic ? ~7ULL : UINT64_MAX - rc_below(s->len - 1);
+	*remote_addr(s) = s->op->atomic ? ~7ULL : UINT64_MAX - vt_below(s->len - 1);
 }
 
 /* Begins below the region, at the top of the address space, and ends inside. */
@@ -326,20 +326,20 @@ static const struct trouble remote_troubles[] = {
 
 static void forged_lkey(struct scene *s)
 {
-	s->wr.sge[0].lkey ^= 1U << rc_below(32);
+	s->wr.sge[0].lkey ^= 1U << vt_below(32);
 }
 
 static void lkey_of_other_pd(struct scene *s)
 {
 	struct rc_pair *other = rc_pair();
 
-	s->wr.sge[0].lkey = rc_reg(other->a.pd, s->kind, s->local->addr, LEN,
-				   s->local->iova, RC_ACCESS_ALL)->lkey;
+	s->wr.sge[0].lkey = vt_reg(other->a.pd, s->kind, s->local->addr, LEN,
+				   s->local->iova, VT_ACCESS_ALL)->lkey;
 }
 
 static void lkey_deregistered(struct scene *s)
 {
-	rc_release(s->local->mr);
+	vt_release(s->local->mr);
 }
 
 static void local_below(struct scene *s)
@@ -354,7 +354,7 @@ static void local_above(struct scene *s)
 
 static void local_wraps(struct scene *s)
 {
-	s->wr.sge[0].addr = UINT64_MAX - rc_below(s->len - 1);
+	s->wr.sge[0].addr = UINT64_MAX - vt_below(s->len - 1);
 }
 
 static void local_kernel_address(struct scene *s)
@@ -384,9 +384,9 @@ static void trouble(const void *arg)
 	const struct variant *v = arg;
 	struct scene s;
 
-	rc_need_kind(rc_dev(0), v->kind, v->op->odp_cap);
-	rc_need_kind(rc_dev(1), v->kind, v->op->odp_cap);
-	for (unsigned int i = 0; i < 3 * rc_opts.rounds; i++) {
+	vt_need_kind(vt_dev(0), v->kind, v->op->odp_cap);
+	vt_need_kind(vt_dev(1), v->kind, v->op->odp_cap);
+	for (unsigned int i = 0; i < 3 * vt_opts.rounds; i++) {
 		scene_init(&s, v->op, v->kind);
 		v->trouble->spoil(&s);
 		scene_play(&s, v->trouble);
@@ -401,13 +401,13 @@ static void fetch_into_read_only(const void *arg)
 {
 	struct scene s;
 
-	scene_init(&s, arg, RC_PINNED);
-	s.wr.sge[0].lkey = rc_reg(s.pair->a.pd, RC_PINNED, s.local->addr, LEN,
+	scene_init(&s, arg, VT_PINNED);
+	s.wr.sge[0].lkey = vt_reg(s.pair->a.pd, VT_PINNED, s.local->addr, LEN,
 				  s.local->iova, IBV_ACCESS_REMOTE_READ)->lkey;
 	scene_remember(&s);
-	rc_ok(rc_post(&s.pair->a, &s.wr));
-	rc_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
-	rc_require(!memcmp(s.local->addr, s.local_copy, LEN), "local memory changed");
+	vt_ok(rc_post(&s.pair->a, &s.wr));
+	vt_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
+	vt_require(!memcmp(s.local->addr, s.local_copy, LEN), "local memory changed");
 }
 
 /* The second of two elements is bad: an error, and nothing beyond the first moves. */
@@ -415,15 +415,15 @@ static void second_element_bad(const void *arg)
 {
 	struct scene s;
 
-	scene_init(&s, arg, RC_PINNED);
-	rc_wr_local(&s.wr, s.local, 0, 4000);
+	scene_init(&s, arg, VT_PINNED);
+	vt_wr_local(&s.wr, s.local, 0, 4000);
 	s.wr.sge[1].lkey ^= 0x100;
 	*remote_addr(&s) = s.remote->iova;
-	s.wr.sge[0] = rc_sge(s.local, 0, 4000);
+	s.wr.sge[0] = vt_sge(s.local, 0, 4000);
 	scene_remember(&s);
-	rc_ok(rc_post(&s.pair->a, &s.wr));
-	rc_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
-	rc_require(!memcmp(s.remote->addr + 4000, s.remote_copy + 4000, LEN - 4000),
+	vt_ok(rc_post(&s.pair->a, &s.wr));
+	vt_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
+	vt_require(!memcmp(s.remote->addr + 4000, s.remote_copy + 4000, LEN - 4000),
 		   "the bad element was sent");
 }
 
@@ -431,23 +431,23 @@ static void second_element_bad(const void *arg)
 static void good_before_bad(const void *arg)
 {
 	struct ibv_send_wr *failed;
-	struct rc_wr good;
+	struct vt_wr good;
 	uint64_t start;
 	struct scene s;
 
-	scene_init(&s, arg, RC_PINNED);
+	scene_init(&s, arg, VT_PINNED);
 	forged_lkey(&s);
-	rc_wr_init(&good, IBV_WR_RDMA_WRITE, 0);
-	rc_wr_local(&good, s.local, 0, LEN);
-	rc_wr_remote(&good, s.remote, 0);
+	vt_wr_init(&good, IBV_WR_RDMA_WRITE, 0);
+	vt_wr_local(&good, s.local, 0, LEN);
+	vt_wr_remote(&good, s.remote, 0);
 	good.wr.next = &s.wr.wr;
-	rc_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
-	start = rc_now_ms();
-	rc_ok(ibv_post_send(s.pair->a.qp, &good.wr, &failed));
-	rc_want(s.pair->a.scq, 0, IBV_WC_SUCCESS);
-	rc_require(rc_now_ms() - start < 400, "it took an ACK timeout");
-	rc_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
-	rc_require(!memcmp(s.local->addr, s.remote->addr, LEN), "data differ");
+	vt_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
+	start = vt_now_ms();
+	vt_ok(ibv_post_send(s.pair->a.qp, &good.wr, &failed));
+	vt_want(s.pair->a.scq, 0, IBV_WC_SUCCESS);
+	vt_require(vt_now_ms() - start < 400, "it took an ACK timeout");
+	vt_want(s.pair->a.scq, 1, IBV_WC_LOC_PROT_ERR);
+	vt_require(!memcmp(s.local->addr, s.remote->addr, LEN), "data differ");
 }
 
 static void play_forbidden(const struct rc_op *op)
@@ -456,20 +456,20 @@ static void play_forbidden(const struct rc_op *op)
 	struct ibv_wc wc;
 	struct scene s;
 
-	scene_init(&s, op, RC_PINNED);
-	attr.access = RC_ACCESS_ALL & ~op->remote_right;
+	scene_init(&s, op, VT_PINNED);
+	attr.access = VT_ACCESS_ALL & ~op->remote_right;
 	s.pair = rc_pair_new(&attr);
-	s.wr.sge[0].lkey = rc_reg(s.pair->a.pd, RC_PINNED, s.local->addr, LEN,
-				  s.local->iova, RC_ACCESS_ALL)->lkey;
-	*rkey(&s) = rc_reg(s.pair->b.pd, RC_PINNED, s.remote->addr, LEN,
-			   s.remote->iova, RC_ACCESS_ALL)->rkey;
+	s.wr.sge[0].lkey = vt_reg(s.pair->a.pd, VT_PINNED, s.local->addr, LEN,
+				  s.local->iova, VT_ACCESS_ALL)->lkey;
+	*rkey(&s) = vt_reg(s.pair->b.pd, VT_PINNED, s.remote->addr, LEN,
+			   s.remote->iova, VT_ACCESS_ALL)->rkey;
 	scene_remember(&s);
-	rc_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
+	vt_ok(rc_post_recv(&s.pair->b, 1, NULL, 0));
 	s.wr.wr.send_flags &= ~IBV_SEND_SIGNALED;
 	add_followers(&s);
-	rc_ok(rc_post(&s.pair->a, &s.wr));
-	wc = rc_poll(s.pair->a.scq);
-	rc_require(wc.status == IBV_WC_REM_INV_REQ_ERR || wc.status == IBV_WC_REM_ACCESS_ERR,
+	vt_ok(rc_post(&s.pair->a, &s.wr));
+	wc = vt_poll(s.pair->a.scq);
+	vt_require(wc.status == IBV_WC_REM_INV_REQ_ERR || wc.status == IBV_WC_REM_ACCESS_ERR,
 		   "status %s", ibv_wc_status_str(wc.status));
 	scene_untouched(&s);
 }
@@ -477,7 +477,7 @@ static void play_forbidden(const struct rc_op *op)
 /* The target's QP does not allow the operation at all. */
 static void qp_forbids(const void *arg)
 {
-	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++)
+	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++)
 		play_forbidden(arg);
 }
 
@@ -488,7 +488,7 @@ static void atomic_unaligned(const void *arg)
 	for (int skew = 1; skew < 8; skew++) {
 		struct scene s;
 
-		scene_init(&s, arg, RC_PINNED);
+		scene_init(&s, arg, VT_PINNED);
 		*remote_addr(&s) += skew;
 		scene_play(&s, &unaligned);
 	}
@@ -499,22 +499,22 @@ static void zero_length_any_key(const void *arg)
 {
 	struct scene s;
 
-	scene_init(&s, arg, RC_PINNED);
+	scene_init(&s, arg, VT_PINNED);
 	s.wr.wr.num_sge = 0;
 	*rkey(&s) ^= 0x5500;
-	*remote_addr(&s) = rc_rand();
+	*remote_addr(&s) = vt_rand();
 	scene_remember(&s);
 	for (int i = 0; i < 3; i++) {
 		s.wr.wr.wr_id = i;
-		rc_ok(rc_post_recv(&s.pair->b, i, NULL, 0));
-		rc_ok(rc_post(&s.pair->a, &s.wr));
-		rc_want(s.pair->a.scq, i, IBV_WC_SUCCESS);
+		vt_ok(rc_post_recv(&s.pair->b, i, NULL, 0));
+		vt_ok(rc_post(&s.pair->a, &s.wr));
+		vt_want(s.pair->a.scq, i, IBV_WC_SUCCESS);
 	}
 	scene_untouched(&s);
 	rc_works(s.pair);
 }
 
-static struct variant variants[2 * RC_OPS * RC_KINDS * 16];
+static struct variant variants[2 * RC_OPS * VT_KINDS * 16];
 
 static void add_variants(const struct trouble *troubles, size_t n, bool only_rdma)
 {
@@ -522,18 +522,18 @@ static void add_variants(const struct trouble *troubles, size_t n, bool only_rdm
 
 	for (size_t t = 0; t < n; t++)
 		for (size_t i = 0; i < RC_OPS; i++)
-			for (int kind = 0; kind < RC_KINDS; kind++) {
+			for (int kind = 0; kind < VT_KINDS; kind++) {
 				struct variant *v = &variants[used];
 
 				if (only_rdma && !rc_ops[i].rdma)
 					continue;
-				if (kind == RC_IMPLICIT && troubles[t].needs_bounds)
+				if (kind == VT_IMPLICIT && troubles[t].needs_bounds)
 					continue;
 				if (rc_ops[i].atomic && troubles[t].spoil == local_huge)
 					continue;	/* always 8 bytes */
 				*v = (struct variant){ &rc_ops[i], &troubles[t], kind };
-				rc_test(trouble, v, "%s_%s_%s", troubles[t].name,
-					rc_ops[i].name, rc_kind_name[kind]);
+				vt_test(trouble, v, "%s_%s_%s", troubles[t].name,
+					rc_ops[i].name, vt_kind_name[kind]);
 				used++;
 			}
 }
@@ -545,21 +545,21 @@ static void add_tests(void)
 	for (size_t i = 0; i < RC_OPS; i++) {
 		const struct rc_op *op = &rc_ops[i];
 
-		rc_test(good_before_bad, op, "good_before_bad_%s", op->name);
+		vt_test(good_before_bad, op, "good_before_bad_%s", op->name);
 		if (op->fetches)
-			rc_test(fetch_into_read_only, op, "fetch_into_read_only_%s", op->name);
+			vt_test(fetch_into_read_only, op, "fetch_into_read_only_%s", op->name);
 		if (op->op == IBV_WR_RDMA_WRITE || op->op == IBV_WR_RDMA_WRITE_WITH_IMM)
-			rc_test(second_element_bad, op, "second_element_bad_%s", op->name);
+			vt_test(second_element_bad, op, "second_element_bad_%s", op->name);
 		if (op->rdma)
-			rc_test(qp_forbids, op, "qp_forbids_%s", op->name);
+			vt_test(qp_forbids, op, "qp_forbids_%s", op->name);
 		if (op->atomic)
-			rc_test(atomic_unaligned, op, "atomic_unaligned_%s", op->name);
+			vt_test(atomic_unaligned, op, "atomic_unaligned_%s", op->name);
 		else if (op->rdma)
-			rc_test(zero_length_any_key, op, "zero_length_any_key_%s", op->name);
+			vt_test(zero_length_any_key, op, "zero_length_any_key_%s", op->name);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

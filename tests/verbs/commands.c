@@ -55,10 +55,10 @@ static int open_file(void)
 	int fd;
 
 	snprintf(path, sizeof(path), "/dev/infiniband/%s",
-		 rc_dev(0)->ctx->device->dev_name);
+		 vt_dev(0)->ctx->device->dev_name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	rc_require(fd >= 0, "%s: %s", path, strerror(errno));
-	rc_defer(close_fd, (void *)(intptr_t)fd);
+	vt_require(fd >= 0, "%s: %s", path, strerror(errno));
+	vt_defer(close_fd, (void *)(intptr_t)fd);
 	return fd;
 }
 
@@ -126,8 +126,8 @@ static int reg_mr(struct rc_end *end, void *addr, const void *driver, size_t len
 
 static void need_nopin(void)
 {
-	if (!rc_is_nopin(rc_dev(0)))
-		rc_skip("another driver's data");
+	if (!vt_is_nopin(vt_dev(0)))
+		vt_skip("another driver's data");
 }
 
 static const uint8_t zeros[128];
@@ -138,8 +138,8 @@ static const uint8_t zeros[128];
 		for (size_t at_ = 0; at_ < (len); at_ += 4) {			\
 			uint8_t driver[128] = { };				\
 										\
-			driver[at_ + rc_below(4)] = 1 << rc_below(8);		\
-			rc_require(call, "%s: driver data at %zu taken", what, at_); \
+			driver[at_ + vt_below(4)] = 1 << vt_below(8);		\
+			vt_require(call, "%s: driver data at %zu taken", what, at_); \
 		}								\
 	} while (0)
 
@@ -150,15 +150,15 @@ static void unknown_context_data(const void *arg)
 	(void)arg;
 	need_nopin();
 	expect_zero_only(get_context(fd, driver, 64), 64, "get_context");
-	rc_ok(get_context(fd, zeros, 64));
-	rc_require(get_context(fd, zeros, 8), "a second context");
+	vt_ok(get_context(fd, zeros, 64));
+	vt_require(get_context(fd, zeros, 8), "a second context");
 }
 
 static void unknown_object_data(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
 	int fd = pair->a.dev->ctx->cmd_fd;
-	void *map = rc_map(PAGE, 0);
+	void *map = vt_map(PAGE, 0);
 
 	(void)arg;
 	need_nopin();
@@ -166,10 +166,10 @@ static void unknown_object_data(const void *arg)
 	expect_zero_only(create_cq(fd, driver, 32), 32, "create_cq");
 	expect_zero_only(create_qp(&pair->a, driver, 64), 64, "create_qp");
 	expect_zero_only(reg_mr(&pair->a, map, driver, 32), 32, "reg_mr");
-	rc_ok(alloc_pd(fd, zeros, 32));
-	rc_ok(create_cq(fd, zeros, 32));
-	rc_ok(create_qp(&pair->a, zeros, 64));
-	rc_ok(reg_mr(&pair->a, map, zeros, 32));
+	vt_ok(alloc_pd(fd, zeros, 32));
+	vt_ok(create_cq(fd, zeros, 32));
+	vt_ok(create_qp(&pair->a, zeros, 64));
+	vt_ok(reg_mr(&pair->a, map, zeros, 32));
 	rc_works(pair);
 }
 
@@ -206,15 +206,15 @@ static void post_by_command(const void *arg)
 			.post = {
 				.response = (uintptr_t)response,
 				.qp_handle = pair->a.qp->handle,
-				.wr_count = rc_chance(50) ? 1 : rc_rand(),
-				.sge_count = rc_chance(50) ? 0 : rc_rand(),
-				.wqe_size = rc_chance(50) ? sizeof(wrs[0]) : rc_rand(),
+				.wr_count = vt_chance(50) ? 1 : vt_rand(),
+				.sge_count = vt_chance(50) ? 0 : vt_rand(),
+				.wqe_size = vt_chance(50) ? sizeof(wrs[0]) : vt_rand(),
 			},
 		};
-		rc_fill(wrs, sizeof(wrs));
-		wrs[0].num_sge = rc_chance(50) ? 0 : wrs[0].num_sge;
+		vt_fill(wrs, sizeof(wrs));
+		wrs[0].num_sge = vt_chance(50) ? 0 : wrs[0].num_sge;
 		wrs[0].opcode %= 16;
-		rc_require(command_send(pair->a.dev->ctx->cmd_fd, &cmd,
+		vt_require(command_send(pair->a.dev->ctx->cmd_fd, &cmd,
 					IB_USER_VERBS_CMD_POST_SEND, sizeof(cmd.post),
 					wrs, sizeof(wrs)) ||
 			   !cmd.post.wr_count, "work requests in a command were taken");
@@ -232,7 +232,7 @@ static void try_caps(struct rc_end *end, struct ibv_qp_cap cap, const char *what
 	};
 	struct ibv_qp *qp = ibv_create_qp(end->pd, &init);
 
-	rc_require(!qp, "a QP with %s", what);
+	vt_require(!qp, "a QP with %s", what);
 }
 
 static void absurd_qps(const void *arg)
@@ -257,7 +257,7 @@ static void absurd_qps(const void *arg)
 /* The largest QP that the device says it makes; it makes it. */
 static void largest_qp(const void *arg)
 {
-	const struct ibv_device_attr *dev = &rc_dev(0)->attr.orig_attr;
+	const struct ibv_device_attr *dev = &vt_dev(0)->attr.orig_attr;
 	struct rc_attr attr = rc_attr_default;
 
 	(void)arg;
@@ -276,18 +276,18 @@ static void largest_qp(const void *arg)
 static void too_many_elements(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
-	struct rc_mem *mem = rc_mem_new(pair->a.pd, RC_PINNED, PAGE, RC_ACCESS_ALL);
+	struct vt_mem *mem = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
 	struct ibv_sge sge[100];
-	struct rc_wr wr;
+	struct vt_wr wr;
 
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(sge); i++)
-		sge[i] = rc_sge(mem, 0, 1);
-	rc_wr_init(&wr, IBV_WR_SEND, 1);
+		sge[i] = vt_sge(mem, 0, 1);
+	vt_wr_init(&wr, IBV_WR_SEND, 1);
 	wr.wr.sg_list = sge;
 	wr.wr.num_sge = ARRAY_SIZE(sge);
-	rc_require(rc_post(&pair->a, &wr), "100 elements sent");
-	rc_require(rc_post_recv(&pair->a, 1, sge, ARRAY_SIZE(sge)), "100 elements received");
+	vt_require(rc_post(&pair->a, &wr), "100 elements sent");
+	vt_require(rc_post_recv(&pair->a, 1, sge, ARRAY_SIZE(sge)), "100 elements received");
 	rc_works(pair);
 }
 
@@ -311,16 +311,16 @@ static void rings_are_private(const void *arg)
 
 	(void)arg;
 	need_nopin();
-	rc_require(!can_map(other, 0, PAGE), "a mapping without a context");
-	rc_ok(get_context(other, zeros, 8));
+	vt_require(!can_map(other, 0, PAGE), "a mapping without a context");
+	vt_ok(get_context(other, zeros, 8));
 	for (uint64_t page = 0; page < 2000; page++) {
-		rc_require(!can_map(other, page, PAGE), "page %llu was mapped",
+		vt_require(!can_map(other, page, PAGE), "page %llu was mapped",
 			   (unsigned long long)page);
-		rc_require(!can_map(own, page, 1 * GIB), "1 GiB was mapped at %llu",
+		vt_require(!can_map(own, page, 1 * GIB), "1 GiB was mapped at %llu",
 			   (unsigned long long)page);
 	}
 	for (int i = 0; i < 1000; i++)
-		rc_require(!can_map(other, rc_rand() >> 13, PAGE << rc_below(10)),
+		vt_require(!can_map(other, vt_rand() >> 13, PAGE << vt_below(10)),
 			   "a random page was mapped");
 	rc_works(pair);
 }
@@ -332,21 +332,21 @@ static void noise(struct command *cmd, size_t len)
 	uint32_t *word = (uint32_t *)cmd->raw;
 
 	for (size_t i = 0; i < len / 4; i++) {
-		switch (rc_below(6)) {
+		switch (vt_below(6)) {
 		case 0:
-			word[i] = rc_rand();
+			word[i] = vt_rand();
 			break;
 		case 1:
-			word[i] = rc_below(64);
+			word[i] = vt_below(64);
 			break;
 		case 2:
-			word[i] = 1U << rc_below(32);
+			word[i] = 1U << vt_below(32);
 			break;
 		default:
 			word[i] = 0;
 		}
 	}
-	if (rc_chance(90))
+	if (vt_chance(90))
 		cmd->post.response = (uintptr_t)response;
 }
 
@@ -357,38 +357,38 @@ static void random_commands(const void *arg)
 
 	(void)arg;
 	need_nopin();
-	for (unsigned int round = 0; round < 10 * rc_opts.rounds; round++) {
+	for (unsigned int round = 0; round < 10 * vt_opts.rounds; round++) {
 		int fd = open_file();
 
-		rc_ok(get_context(fd, zeros, 8));
+		vt_ok(get_context(fd, zeros, 8));
 		alloc_pd(fd, zeros, 0);
 		create_cq(fd, zeros, 0);
 		for (int i = 0; i < 500; i++) {
-			size_t len = 4 * rc_below(64);
-			uint32_t number = rc_below(IB_USER_VERBS_CMD_OPEN_QP + 8);
+			size_t len = 4 * vt_below(64);
+			uint32_t number = vt_below(IB_USER_VERBS_CMD_OPEN_QP + 8);
 
 			noise(&cmd, len);
-			command_send(fd, &cmd, number, len, zeros, 4 * rc_below(8));
+			command_send(fd, &cmd, number, len, zeros, 4 * vt_below(8));
 		}
-		rc_release((void *)(intptr_t)fd);
+		vt_release((void *)(intptr_t)fd);
 	}
 	rc_works(rc_pair());
 }
 
 static void add_tests(void)
 {
-	RC_TEST(unknown_context_data);
-	RC_TEST(unknown_object_data);
-	RC_TEST(short_commands);
-	RC_TEST(post_by_command);
-	RC_TEST(absurd_qps);
-	RC_TEST(largest_qp);
-	RC_TEST(too_many_elements);
-	RC_TEST(rings_are_private);
-	RC_TEST(random_commands);
+	VT_TEST(unknown_context_data);
+	VT_TEST(unknown_object_data);
+	VT_TEST(short_commands);
+	VT_TEST(post_by_command);
+	VT_TEST(absurd_qps);
+	VT_TEST(largest_qp);
+	VT_TEST(too_many_elements);
+	VT_TEST(rings_are_private);
+	VT_TEST(random_commands);
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -17,12 +17,12 @@ static struct rc_pair *pair_with_events(void)
 
 static void send_flags(struct rc_pair *pair, uint64_t id, int flags)
 {
-	struct rc_wr wr;
+	struct vt_wr wr;
 
-	rc_wr_init(&wr, IBV_WR_SEND, id);
+	vt_wr_init(&wr, IBV_WR_SEND, id);
 	wr.wr.send_flags = flags;
-	rc_ok(rc_post_recv(&pair->b, id, NULL, 0));
-	rc_ok(rc_post(&pair->a, &wr));
+	vt_ok(rc_post_recv(&pair->b, id, NULL, 0));
+	vt_ok(rc_post(&pair->a, &wr));
 }
 
 static bool event_within(struct rc_end *end, int ms, struct ibv_cq *want)
@@ -33,8 +33,8 @@ static bool event_within(struct rc_end *end, int ms, struct ibv_cq *want)
 
 	if (poll(&fd, 1, ms) != 1)
 		return false;
-	rc_ok(ibv_get_cq_event(end->channel, &cq, &context));
-	rc_require(cq == want, "event of another CQ");
+	vt_ok(ibv_get_cq_event(end->channel, &cq, &context));
+	vt_require(cq == want, "event of another CQ");
 	ibv_ack_cq_events(cq, 1);
 	return true;
 }
@@ -49,17 +49,17 @@ static void notify_any(const void *arg)
 
 	(void)arg;
 	send_flags(pair, 1, IBV_SEND_SIGNALED);
-	rc_want(a->scq, 1, IBV_WC_SUCCESS);
-	rc_require(!event_within(a, 50, a->scq), "event without arming");
+	vt_want(a->scq, 1, IBV_WC_SUCCESS);
+	vt_require(!event_within(a, 50, a->scq), "event without arming");
 	for (int i = 2; i < 20; i++) {
-		rc_ok(ibv_req_notify_cq(a->scq, 0));
-		rc_require(!event_within(a, i == 2 ? 50 : 0, a->scq), "event of nothing");
+		vt_ok(ibv_req_notify_cq(a->scq, 0));
+		vt_require(!event_within(a, i == 2 ? 50 : 0, a->scq), "event of nothing");
 		send_flags(pair, i, IBV_SEND_SIGNALED);
-		rc_require(event_within(a, 10000, a->scq), "no event");
-		rc_want(a->scq, i, IBV_WC_SUCCESS);
+		vt_require(event_within(a, 10000, a->scq), "no event");
+		vt_want(a->scq, i, IBV_WC_SUCCESS);
 		send_flags(pair, 1000, IBV_SEND_SIGNALED);
-		rc_want(a->scq, 1000, IBV_WC_SUCCESS);
-		rc_require(!event_within(a, 5, a->scq), "second event for one arming");
+		vt_want(a->scq, 1000, IBV_WC_SUCCESS);
+		vt_require(!event_within(a, 5, a->scq), "second event for one arming");
 	}
 }
 
@@ -70,18 +70,18 @@ static void notify_solicited(const void *arg)
 	struct rc_end *b = &pair->b;
 
 	(void)arg;
-	rc_ok(ibv_req_notify_cq(b->rcq, 1));
+	vt_ok(ibv_req_notify_cq(b->rcq, 1));
 	send_flags(pair, 1, IBV_SEND_SIGNALED);
-	rc_want(b->rcq, 1, IBV_WC_SUCCESS);
-	rc_require(!event_within(b, 100, b->rcq), "event of an unsolicited SEND");
+	vt_want(b->rcq, 1, IBV_WC_SUCCESS);
+	vt_require(!event_within(b, 100, b->rcq), "event of an unsolicited SEND");
 	send_flags(pair, 2, IBV_SEND_SIGNALED | IBV_SEND_SOLICITED);
-	rc_require(event_within(b, 10000, b->rcq), "no event of a solicited SEND");
-	rc_want(b->rcq, 2, IBV_WC_SUCCESS);
-	rc_ok(ibv_req_notify_cq(b->rcq, 1));
-	rc_ok(rc_post_recv(b, 3, NULL, 0));
-	rc_ok(rc_to_state(b, IBV_QPS_ERR));
-	rc_require(event_within(b, 10000, b->rcq), "no event of an error");
-	rc_want(b->rcq, 3, IBV_WC_WR_FLUSH_ERR);
+	vt_require(event_within(b, 10000, b->rcq), "no event of a solicited SEND");
+	vt_want(b->rcq, 2, IBV_WC_SUCCESS);
+	vt_ok(ibv_req_notify_cq(b->rcq, 1));
+	vt_ok(rc_post_recv(b, 3, NULL, 0));
+	vt_ok(rc_to_state(b, IBV_QPS_ERR));
+	vt_require(event_within(b, 10000, b->rcq), "no event of an error");
+	vt_want(b->rcq, 3, IBV_WC_WR_FLUSH_ERR);
 }
 
 /* Armed for any completion after armed for solicited ones: the wider wins. */
@@ -91,11 +91,11 @@ static void notify_widened(const void *arg)
 	struct rc_end *b = &pair->b;
 
 	(void)arg;
-	rc_ok(ibv_req_notify_cq(b->rcq, 0));
-	rc_ok(ibv_req_notify_cq(b->rcq, 1));
+	vt_ok(ibv_req_notify_cq(b->rcq, 0));
+	vt_ok(ibv_req_notify_cq(b->rcq, 1));
 	send_flags(pair, 1, IBV_SEND_SIGNALED);
-	rc_require(event_within(b, 10000, b->rcq), "no event");
-	rc_want(b->rcq, 1, IBV_WC_SUCCESS);
+	vt_require(event_within(b, 10000, b->rcq), "no event");
+	vt_want(b->rcq, 1, IBV_WC_SUCCESS);
 }
 
 struct pump {
@@ -107,23 +107,23 @@ static void *pump_run(void *arg)
 {
 	struct pump *pump = arg;
 	struct ibv_wc wc;
-	struct rc_wr wr;
+	struct vt_wr wr;
 	int flight = 0;
 
-	rc_reseed(pump->count);
+	vt_reseed(pump->count);
 	for (int i = 0; i < pump->count; i++) {
-		rc_wr_init(&wr, IBV_WR_SEND, i);
-		rc_ok(rc_post(&pump->pair->a, &wr));
+		vt_wr_init(&wr, IBV_WR_SEND, i);
+		vt_ok(rc_post(&pump->pair->a, &wr));
 		if (++flight < 32)
 			continue;
-		wc = rc_poll(pump->pair->a.scq);
-		rc_require(wc.status == IBV_WC_SUCCESS, "send: %s",
+		wc = vt_poll(pump->pair->a.scq);
+		vt_require(wc.status == IBV_WC_SUCCESS, "send: %s",
 			   ibv_wc_status_str(wc.status));
 		flight--;
 	}
 	while (flight--) {
-		wc = rc_poll(pump->pair->a.scq);
-		rc_require(wc.status == IBV_WC_SUCCESS, "send: %s",
+		wc = vt_poll(pump->pair->a.scq);
+		vt_require(wc.status == IBV_WC_SUCCESS, "send: %s",
 			   ibv_wc_status_str(wc.status));
 	}
 	return NULL;
@@ -141,20 +141,20 @@ static void event_loop(const void *arg)
 
 	(void)arg;
 	for (; posted < 48; posted++)
-		rc_ok(rc_post_recv(b, posted, NULL, 0));
-	rc_ok(ibv_req_notify_cq(b->rcq, 0));
-	rc_ok(pthread_create(&thread, NULL, pump_run, &pump));
+		vt_ok(rc_post_recv(b, posted, NULL, 0));
+	vt_ok(ibv_req_notify_cq(b->rcq, 0));
+	vt_ok(pthread_create(&thread, NULL, pump_run, &pump));
 	while (got < pump.count) {
-		rc_require(event_within(b, rc_patience_ms(), b->rcq),
+		vt_require(event_within(b, vt_patience_ms(), b->rcq),
 			   "no event after %d completions", got);
-		rc_ok(ibv_req_notify_cq(b->rcq, 0));
+		vt_ok(ibv_req_notify_cq(b->rcq, 0));
 		while ((n = ibv_poll_cq(b->rcq, ARRAY_SIZE(wc), wc)) > 0)
 			for (int i = 0; i < n; i++, got++) {
-				rc_require(wc[i].wr_id == (uint64_t)got, "out of order");
-				rc_ok(rc_post_recv(b, posted++, NULL, 0));
+				vt_require(wc[i].wr_id == (uint64_t)got, "out of order");
+				vt_ok(rc_post_recv(b, posted++, NULL, 0));
 			}
 	}
-	rc_ok(pthread_join(thread, NULL));
+	vt_ok(pthread_join(thread, NULL));
 }
 
 /* --- resizing --- */
@@ -170,13 +170,13 @@ static void resize_keeps(const void *arg)
 		for (int i = 0; i < 40; i++)
 			send_flags(pair, i, IBV_SEND_SIGNALED);
 		for (int i = 0; i < 40; i++)
-			rc_want(pair->b.rcq, i, IBV_WC_SUCCESS);
-		rc_sleep_ms(50);	/* all are in the send CQ by now */
-		rc_ok(ibv_resize_cq(pair->a.scq, sizes[s]));
-		rc_require(pair->a.scq->cqe >= sizes[s], "cqe is %d", pair->a.scq->cqe);
+			vt_want(pair->b.rcq, i, IBV_WC_SUCCESS);
+		vt_sleep_ms(50);	/* all are in the send CQ by now */
+		vt_ok(ibv_resize_cq(pair->a.scq, sizes[s]));
+		vt_require(pair->a.scq->cqe >= sizes[s], "cqe is %d", pair->a.scq->cqe);
 		for (int i = 0; i < 40; i++)
-			rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
-		rc_want_none(pair->a.scq, 2);
+			vt_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		vt_want_none(pair->a.scq, 2);
 	}
 }
 
@@ -184,20 +184,20 @@ static void resize_keeps(const void *arg)
 static void resize_refused(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
-	int max = rc_dev(0)->attr.orig_attr.max_cqe;
+	int max = vt_dev(0)->attr.orig_attr.max_cqe;
 
 	(void)arg;
 	for (int i = 0; i < 40; i++)
 		send_flags(pair, i, IBV_SEND_SIGNALED);
 	for (int i = 0; i < 40; i++)
-		rc_want(pair->b.rcq, i, IBV_WC_SUCCESS);
-	rc_sleep_ms(50);
-	rc_require(ibv_resize_cq(pair->a.scq, 1), "shrank to 1 with 40 inside");
+		vt_want(pair->b.rcq, i, IBV_WC_SUCCESS);
+	vt_sleep_ms(50);
+	vt_require(ibv_resize_cq(pair->a.scq, 1), "shrank to 1 with 40 inside");
 	if (max < INT32_MAX)
-		rc_require(ibv_resize_cq(pair->a.scq, max + 1), "grew beyond max_cqe");
-	rc_require(ibv_resize_cq(pair->a.scq, 0), "resized to 0");
+		vt_require(ibv_resize_cq(pair->a.scq, max + 1), "grew beyond max_cqe");
+	vt_require(ibv_resize_cq(pair->a.scq, 0), "resized to 0");
 	for (int i = 0; i < 40; i++)
-		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		vt_want(pair->a.scq, i, IBV_WC_SUCCESS);
 }
 
 /* Resizing again and again while completions pour in and are polled. */
@@ -211,15 +211,15 @@ static void resize_under_load(const void *arg)
 
 	(void)arg;
 	for (; posted < 48; posted++)
-		rc_ok(rc_post_recv(b, posted, NULL, 0));
-	rc_ok(pthread_create(&thread, NULL, pump_run, &pump));
+		vt_ok(rc_post_recv(b, posted, NULL, 0));
+	vt_ok(pthread_create(&thread, NULL, pump_run, &pump));
 	for (int got = 0; got < pump.count; got++) {
 		if (got % 20 == 0)
-			rc_ok(ibv_resize_cq(b->rcq, 64 + rc_below(1000)));
-		rc_want(b->rcq, got, IBV_WC_SUCCESS);
-		rc_ok(rc_post_recv(b, posted++, NULL, 0));
+			vt_ok(ibv_resize_cq(b->rcq, 64 + vt_below(1000)));
+		vt_want(b->rcq, got, IBV_WC_SUCCESS);
+		vt_ok(rc_post_recv(b, posted++, NULL, 0));
 	}
-	rc_ok(pthread_join(thread, NULL));
+	vt_ok(pthread_join(thread, NULL));
 }
 
 /* --- overrun --- */
@@ -237,19 +237,19 @@ static void overrun(const void *arg)
 	pair = rc_pair_new(&attr);
 	cqe = pair->a.scq->cqe;
 	for (int i = 0; i < cqe + 20; i++) {
-		struct rc_wr wr;
+		struct vt_wr wr;
 
-		rc_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
+		vt_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
 		if (rc_post(&pair->a, &wr))
 			break;
-		rc_sleep_ms(1);
+		vt_sleep_ms(1);
 	}
-	rc_want_event(pair->a.dev, IBV_EVENT_CQ_ERR);
+	vt_want_event(pair->a.dev, IBV_EVENT_CQ_ERR);
 	while (good <= cqe && ibv_poll_cq(pair->a.scq, 1, &wc) == 1) {
-		rc_require(wc.wr_id == (uint64_t)good, "out of order");
+		vt_require(wc.wr_id == (uint64_t)good, "out of order");
 		good++;
 	}
-	rc_require(good <= cqe, "%d completions from a CQ of %d", good, cqe);
+	vt_require(good <= cqe, "%d completions from a CQ of %d", good, cqe);
 	rc_works(rc_pair());
 }
 
@@ -258,18 +258,18 @@ static void overrun(const void *arg)
 static void sizes_refused(const void *arg)
 {
 	static const int bad[] = { 0, -1, INT32_MIN };
-	struct rc_dev *dev = rc_dev(0);
+	struct vt_dev *dev = vt_dev(0);
 	struct ibv_cq *cq;
 
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		cq = ibv_create_cq(dev->ctx, bad[i], NULL, NULL, 0);
-		rc_require(!cq, "a CQ of %d entries", bad[i]);
+		vt_require(!cq, "a CQ of %d entries", bad[i]);
 	}
 	cq = ibv_create_cq(dev->ctx, dev->attr.orig_attr.max_cqe + 1, NULL, NULL, 0);
-	rc_require(!cq, "a CQ beyond max_cqe");
+	vt_require(!cq, "a CQ beyond max_cqe");
 	cq = ibv_create_cq(dev->ctx, 10, NULL, NULL, dev->ctx->num_comp_vectors);
-	rc_require(!cq, "a completion vector that is not there");
+	vt_require(!cq, "a completion vector that is not there");
 }
 
 /* --- the extended interface --- */
@@ -290,14 +290,14 @@ static struct ibv_cq_ex *extended_cq(struct rc_end *end, uint64_t wc_flags)
 	};
 
 	if (!cq && errno == EOPNOTSUPP)
-		rc_skip("no extended CQ with flags %#llx", (unsigned long long)wc_flags);
-	rc_require(cq, "create_cq_ex: %s", strerror(errno));
-	rc_defer(free_cq_ex, cq);
+		vt_skip("no extended CQ with flags %#llx", (unsigned long long)wc_flags);
+	vt_require(cq, "create_cq_ex: %s", strerror(errno));
+	vt_defer(free_cq_ex, cq);
 	init.send_cq = end->scq;
 	init.recv_cq = ibv_cq_ex_to_cq(cq);
 	end->qp = ibv_create_qp(end->pd, &init);
-	rc_require(end->qp, "create_qp: %s", strerror(errno));
-	rc_defer(rc_free_qp, end->qp);
+	vt_require(end->qp, "create_qp: %s", strerror(errno));
+	vt_defer(vt_free_qp, end->qp);
 	return cq;
 }
 
@@ -306,8 +306,8 @@ static struct ibv_cq_ex *extended_pair(struct rc_pair *pair, uint64_t wc_flags)
 	struct rc_addr a, b;
 	struct ibv_cq_ex *cq;
 
-	rc_end_open(&pair->a, rc_dev(0), NULL, &rc_attr_default);
-	rc_end_open(&pair->b, rc_dev(1), NULL, &rc_attr_default);
+	rc_end_open(&pair->a, vt_dev(0), NULL, &rc_attr_default);
+	rc_end_open(&pair->b, vt_dev(1), NULL, &rc_attr_default);
 	cq = extended_cq(&pair->b, wc_flags);
 	a = rc_end_addr(&pair->a);
 	b = rc_end_addr(&pair->b);
@@ -318,29 +318,29 @@ static struct ibv_cq_ex *extended_pair(struct rc_pair *pair, uint64_t wc_flags)
 
 static void send_imm(struct rc_pair *pair, uint64_t id, size_t len)
 {
-	struct rc_mem *src = rc_mem_new(pair->a.pd, RC_PINNED, len + 1, RC_ACCESS_ALL);
-	struct rc_mem *dst = rc_mem_new(pair->b.pd, RC_PINNED, len + 1, RC_ACCESS_ALL);
-	struct ibv_sge sge = rc_sge(dst, 0, len);
-	struct rc_wr wr;
+	struct vt_mem *src = vt_mem_new(pair->a.pd, VT_PINNED, len + 1, VT_ACCESS_ALL);
+	struct vt_mem *dst = vt_mem_new(pair->b.pd, VT_PINNED, len + 1, VT_ACCESS_ALL);
+	struct ibv_sge sge = vt_sge(dst, 0, len);
+	struct vt_wr wr;
 
-	rc_ok(rc_post_recv(&pair->b, id, &sge, 1));
-	rc_wr_init(&wr, IBV_WR_SEND_WITH_IMM, id);
+	vt_ok(rc_post_recv(&pair->b, id, &sge, 1));
+	vt_wr_init(&wr, IBV_WR_SEND_WITH_IMM, id);
 	wr.wr.imm_data = htobe32(id);
-	rc_wr_local(&wr, src, 0, len);
-	rc_ok(rc_post(&pair->a, &wr));
-	rc_want(pair->a.scq, id, IBV_WC_SUCCESS);
+	vt_wr_local(&wr, src, 0, len);
+	vt_ok(rc_post(&pair->a, &wr));
+	vt_want(pair->a.scq, id, IBV_WC_SUCCESS);
 }
 
 static void check_extended(struct ibv_cq_ex *cq, struct rc_pair *pair, uint64_t id)
 {
-	rc_require(cq->wr_id == id, "wr_id %llu", (unsigned long long)cq->wr_id);
-	rc_require(cq->status == IBV_WC_SUCCESS, "status %d", cq->status);
-	rc_require(ibv_wc_read_opcode(cq) == IBV_WC_RECV, "opcode");
-	rc_require(ibv_wc_read_byte_len(cq) == 100 * id, "byte_len");
-	rc_require(ibv_wc_read_imm_data(cq) == htobe32(id), "imm_data");
-	rc_require(ibv_wc_read_qp_num(cq) == pair->b.qp->qp_num, "qp_num");
-	rc_require(ibv_wc_read_wc_flags(cq) & IBV_WC_WITH_IMM, "wc_flags");
-	rc_require(ibv_wc_read_vendor_err(cq) == 0, "vendor_err");
+	vt_require(cq->wr_id == id, "wr_id %llu", (unsigned long long)cq->wr_id);
+	vt_require(cq->status == IBV_WC_SUCCESS, "status %d", cq->status);
+	vt_require(ibv_wc_read_opcode(cq) == IBV_WC_RECV, "opcode");
+	vt_require(ibv_wc_read_byte_len(cq) == 100 * id, "byte_len");
+	vt_require(ibv_wc_read_imm_data(cq) == htobe32(id), "imm_data");
+	vt_require(ibv_wc_read_qp_num(cq) == pair->b.qp->qp_num, "qp_num");
+	vt_require(ibv_wc_read_wc_flags(cq) & IBV_WC_WITH_IMM, "wc_flags");
+	vt_require(ibv_wc_read_vendor_err(cq) == 0, "vendor_err");
 }
 
 static void extended_poll(const void *arg)
@@ -352,18 +352,18 @@ static void extended_poll(const void *arg)
 	(void)arg;
 	cq = extended_pair(&pair, IBV_WC_EX_WITH_BYTE_LEN | IBV_WC_EX_WITH_IMM |
 			   IBV_WC_EX_WITH_QP_NUM);
-	rc_require(ibv_start_poll(cq, &poll_attr) == ENOENT, "an empty CQ polls");
+	vt_require(ibv_start_poll(cq, &poll_attr) == ENOENT, "an empty CQ polls");
 	for (int i = 1; i <= 20; i++)
 		send_imm(&pair, i, 100 * i);
 	for (int i = 1; i <= 20; i++) {
 		bool first = i == 1 || i == 11;
 
-		rc_ok(first ? ibv_start_poll(cq, &poll_attr) : ibv_next_poll(cq));
+		vt_ok(first ? ibv_start_poll(cq, &poll_attr) : ibv_next_poll(cq));
 		check_extended(cq, &pair, i);
 		if (i == 10)
 			ibv_end_poll(cq);
 	}
-	rc_require(ibv_next_poll(cq) == ENOENT, "21 completions");
+	vt_require(ibv_next_poll(cq) == ENOENT, "21 completions");
 	ibv_end_poll(cq);
 }
 
@@ -386,19 +386,19 @@ static void timestamps(const void *arg)
 	struct rc_pair pair;
 	struct ibv_cq_ex *cq;
 
-	if (raw && !rc_dev(0)->is_nopin)
-		rc_skip("a clock of its own");
+	if (raw && !vt_dev(0)->is_nopin)
+		vt_skip("a clock of its own");
 	cq = extended_pair(&pair, *(const uint64_t *)arg);
 	for (int i = 1; i <= 20; i++) {
 		uint64_t before = wallclock(), stamp;
 
 		send_imm(&pair, i, 100 * i);
-		rc_sleep_ms(1);
-		rc_ok(ibv_start_poll(cq, &poll_attr));
+		vt_sleep_ms(1);
+		vt_ok(ibv_start_poll(cq, &poll_attr));
 		stamp = raw ? ibv_wc_read_completion_ts(cq) :
 			      ibv_wc_read_completion_wallclock_ns(cq);
 		ibv_end_poll(cq);
-		rc_require(stamp >= before && stamp <= wallclock(),
+		vt_require(stamp >= before && stamp <= wallclock(),
 			   "%llu is not after %llu", (unsigned long long)stamp,
 			   (unsigned long long)before);
 	}
@@ -409,21 +409,21 @@ static void add_tests(void)
 	static const uint64_t raw = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP;
 	static const uint64_t wallclock_ns = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
 
-	RC_TEST(notify_any);
-	RC_TEST(notify_solicited);
-	RC_TEST(notify_widened);
-	RC_TEST(event_loop);
-	RC_TEST(resize_keeps);
-	RC_TEST(resize_refused);
-	RC_TEST(resize_under_load);
-	RC_TEST(overrun);
-	RC_TEST(sizes_refused);
-	RC_TEST(extended_poll);
-	rc_test(timestamps, &raw, "timestamps");
-	rc_test(timestamps, &wallclock_ns, "timestamps_wallclock");
+	VT_TEST(notify_any);
+	VT_TEST(notify_solicited);
+	VT_TEST(notify_widened);
+	VT_TEST(event_loop);
+	VT_TEST(resize_keeps);
+	VT_TEST(resize_refused);
+	VT_TEST(resize_under_load);
+	VT_TEST(overrun);
+	VT_TEST(sizes_refused);
+	VT_TEST(extended_poll);
+	vt_test(timestamps, &raw, "timestamps");
+	vt_test(timestamps, &wallclock_ns, "timestamps_wallclock");
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

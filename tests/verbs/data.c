@@ -14,7 +14,7 @@
 
 struct variant {
 	const struct rc_op *op;
-	enum rc_kind local, remote;
+	enum vt_kind local, remote;
 };
 
 struct span {
@@ -31,17 +31,17 @@ struct spans {
 /* One end's memory and what should be in it. */
 struct side {
 	struct rc_end *end;
-	struct rc_mem *mem;
+	struct vt_mem *mem;
 	uint8_t *shadow;
 };
 
-static struct side side_new(struct rc_end *end, enum rc_kind kind)
+static struct side side_new(struct rc_end *end, enum vt_kind kind)
 {
 	struct side side = { .end = end };
 
-	side.mem = rc_mem_new(end->pd, kind, ARENA, RC_ACCESS_ALL);
-	side.shadow = rc_map(ARENA, 0);
-	rc_fill(side.shadow, ARENA);
+	side.mem = vt_mem_new(end->pd, kind, ARENA, VT_ACCESS_ALL);
+	side.shadow = vt_map(ARENA, 0);
+	vt_fill(side.shadow, ARENA);
 	memcpy(side.mem->addr, side.shadow, ARENA);
 	return side;
 }
@@ -56,7 +56,7 @@ static void compare(const struct side *side, size_t from, size_t to)
 		from++;
 	while (is[to - 1] == want[to - 1])
 		to--;
-	rc_fail("memory differs from %zu to %zu: %#x is %#x at first", from, to,
+	vt_fail("memory differs from %zu to %zu: %#x is %#x at first", from, to,
 		want[from], is[from]);
 }
 
@@ -78,7 +78,7 @@ static void compare_spans(const struct side *side, const struct spans *spans)
 static void shuffle(struct spans *spans)
 {
 	for (int i = spans->num - 1; i > 0; i--) {
-		int j = rc_below(i + 1);
+		int j = vt_below(i + 1);
 		struct span tmp = spans->at[i];
 
 		spans->at[i] = spans->at[j];
@@ -89,21 +89,21 @@ static void shuffle(struct spans *spans)
 /* Cut @len bytes into up to @max disjoint spans of odd lengths, in any order. */
 static struct spans pick_spans(size_t len, int max)
 {
-	struct spans spans = { .len = len, .num = 1 + rc_below(max) };
+	struct spans spans = { .len = len, .num = 1 + vt_below(max) };
 	size_t slack = ARENA - len, pos = 0, left = len;
 
 	for (int i = 0; i < spans.num; i++) {
 		struct span *span = &spans.at[i];
 		bool last = i == spans.num - 1;
-		size_t gap = rc_below(slack / (last ? 1 : 64) + 1);
+		size_t gap = vt_below(slack / (last ? 1 : 64) + 1);
 
-		span->len = last ? left : rc_below(left + 1);
+		span->len = last ? left : vt_below(left + 1);
 		span->off = pos + gap;
 		pos = span->off + span->len;
 		left -= span->len;
 		slack -= gap;
 	}
-	if (!len && rc_chance(50))
+	if (!len && vt_chance(50))
 		spans.num = 0;
 	shuffle(&spans);
 	return spans;
@@ -113,14 +113,14 @@ static int fill_sges(struct ibv_sge *sge, const struct side *side,
 		     const struct spans *spans)
 {
 	for (int i = 0; i < spans->num; i++)
-		sge[i] = rc_sge(side->mem, spans->at[i].off, spans->at[i].len);
+		sge[i] = vt_sge(side->mem, spans->at[i].off, spans->at[i].len);
 	return spans->num;
 }
 
 /* New data in a source; its shadow knows them. */
 static void refresh(struct side *side, size_t off, size_t len)
 {
-	rc_fill(side->shadow + off, len);
+	vt_fill(side->shadow + off, len);
 	memcpy(side->mem->addr + off, side->shadow + off, len);
 }
 
@@ -137,7 +137,7 @@ static void move_shadow(struct side *to, const struct spans *dst,
 	uint8_t *message = malloc(src->len + 1);
 	size_t pos = 0, part;
 
-	rc_require(message, "out of memory");
+	vt_require(message, "out of memory");
 	for (int i = 0; i < src->num; i++) {
 		memcpy(message + pos, from->shadow + src->at[i].off, src->at[i].len);
 		pos += src->at[i].len;
@@ -154,78 +154,78 @@ static void move_shadow(struct side *to, const struct spans *dst,
 static void check_recv(struct side *target, const struct rc_op *op, uint64_t id,
 		       uint32_t imm, size_t len)
 {
-	struct ibv_wc wc = rc_want(target->end->rcq, id, IBV_WC_SUCCESS);
+	struct ibv_wc wc = vt_want(target->end->rcq, id, IBV_WC_SUCCESS);
 
-	rc_require(wc.opcode == op->recv_wc, "opcode %d", wc.opcode);
-	rc_require(wc.byte_len == len, "received %u bytes of %zu", wc.byte_len, len);
-	rc_require(wc.qp_num == target->end->qp->qp_num, "wrong qp_num");
-	rc_require(!!(wc.wc_flags & IBV_WC_WITH_IMM) == op->imm, "immediate flag");
-	rc_require(!op->imm || wc.imm_data == imm, "immediate data %#x", wc.imm_data);
+	vt_require(wc.opcode == op->recv_wc, "opcode %d", wc.opcode);
+	vt_require(wc.byte_len == len, "received %u bytes of %zu", wc.byte_len, len);
+	vt_require(wc.qp_num == target->end->qp->qp_num, "wrong qp_num");
+	vt_require(!!(wc.wc_flags & IBV_WC_WITH_IMM) == op->imm, "immediate flag");
+	vt_require(!op->imm || wc.imm_data == imm, "immediate data %#x", wc.imm_data);
 }
 
 static void check_sent(struct side *from, const struct rc_op *op, uint64_t id, size_t len)
 {
-	struct ibv_wc wc = rc_want(from->end->scq, id, IBV_WC_SUCCESS);
+	struct ibv_wc wc = vt_want(from->end->scq, id, IBV_WC_SUCCESS);
 
-	rc_require(wc.opcode == op->wc, "opcode %d", wc.opcode);
-	rc_require(wc.qp_num == from->end->qp->qp_num, "wrong qp_num");
-	rc_require(!op->fetches || wc.byte_len == len, "fetched %u bytes", wc.byte_len);
+	vt_require(wc.opcode == op->wc, "opcode %d", wc.opcode);
+	vt_require(wc.qp_num == from->end->qp->qp_num, "wrong qp_num");
+	vt_require(!op->fetches || wc.byte_len == len, "fetched %u bytes", wc.byte_len);
 }
 
 static bool can_inline(const struct rc_op *op, size_t len, size_t max)
 {
-	return !op->fetches && len <= max && rc_chance(50);
+	return !op->fetches && len <= max && vt_chance(50);
 }
 
 /* Throw pages away so that the NIC has to find them again; the shadow follows. */
-static void drop_pages(struct side *side, enum rc_kind kind, const struct spans *spans)
+static void drop_pages(struct side *side, enum vt_kind kind, const struct spans *spans)
 {
-	for (int i = 0; kind != RC_PINNED && i < spans->num; i++) {
+	for (int i = 0; kind != VT_PINNED && i < spans->num; i++) {
 		uintptr_t addr = (uintptr_t)side->mem->addr + spans->at[i].off;
 		uintptr_t from = (addr + 4095) & ~4095UL;
 		uintptr_t to = (addr + spans->at[i].len) & ~4095UL;
 
 		if (from >= to)
 			continue;
-		rc_ok(madvise((void *)from, to - from, MADV_DONTNEED));
+		vt_ok(madvise((void *)from, to - from, MADV_DONTNEED));
 		memset(side->shadow + (from - (uintptr_t)side->mem->addr), 0, to - from);
 	}
 }
 
 /* SEND, WRITE and READ, with and without immediate data. */
 static void transfer(struct side *from, struct side *to, const struct rc_op *op,
-		     unsigned int mtu, enum rc_kind to_kind)
+		     unsigned int mtu, enum vt_kind to_kind)
 {
-	size_t len = rc_length(4 * MIB, mtu);
+	size_t len = vt_length(4 * MIB, mtu);
 	struct spans local = pick_spans(len, MAX_SPANS);
-	size_t room = !op->rdma && rc_chance(50) ? len + rc_below(5000) : len;
+	size_t room = !op->rdma && vt_chance(50) ? len + vt_below(5000) : len;
 	struct spans remote = pick_spans(room, op->rdma ? 1 : MAX_SPANS);
-	uint64_t id = rc_rand(), recv_id = rc_rand();
+	uint64_t id = vt_rand(), recv_id = vt_rand();
 	struct ibv_sge recv_sge[MAX_SPANS];
-	uint32_t imm = rc_rand();
-	struct rc_wr wr;
+	uint32_t imm = vt_rand();
+	struct vt_wr wr;
 
-	rc_wr_init(&wr, op->op, id);
+	vt_wr_init(&wr, op->op, id);
 	wr.wr.num_sge = fill_sges(wr.sge, from, &local);
 	wr.wr.imm_data = imm;
 	if (op->rdma)
-		rc_wr_remote(&wr, to->mem, remote.num ? remote.at[0].off : 0);
+		vt_wr_remote(&wr, to->mem, remote.num ? remote.at[0].off : 0);
 	if (op->fetches)
 		refresh_spans(to, &remote);
 	else
 		refresh_spans(from, &local);
-	if (rc_chance(20))
+	if (vt_chance(20))
 		drop_pages(op->fetches ? from : to, to_kind,
 			   op->fetches ? &local : &remote);
 	if (op->recv && op->rdma)
-		rc_ok(rc_post_recv(to->end, recv_id, NULL, 0));
+		vt_ok(rc_post_recv(to->end, recv_id, NULL, 0));
 	else if (op->recv)
-		rc_ok(rc_post_recv(to->end, recv_id, recv_sge,
+		vt_ok(rc_post_recv(to->end, recv_id, recv_sge,
 				   fill_sges(recv_sge, to, &remote)));
 	if (can_inline(op, len, 200))
-		rc_wr_inline(&wr, from->mem);
+		vt_wr_inline(&wr, from->mem);
 
-	rc_ok(rc_post(from->end, &wr));
+	vt_ok(rc_post(from->end, &wr));
 	if (op->fetches)
 		move_shadow(from, &local, to, &remote);
 	else
@@ -244,24 +244,24 @@ static void transfer(struct side *from, struct side *to, const struct rc_op *op,
 static void atomic(struct side *from, struct side *to, const struct rc_op *op)
 {
 	size_t skew = -to->mem->iova & 7;
-	size_t roff = skew + rc_below((ARENA - 16) / 8) * 8;
-	size_t loff = rc_below(ARENA - 8);
-	uint64_t old, add = rc_rand(), swap = rc_rand(), id = rc_rand(), new;
-	struct rc_wr wr;
+	size_t roff = skew + vt_below((ARENA - 16) / 8) * 8;
+	size_t loff = vt_below(ARENA - 8);
+	uint64_t old, add = vt_rand(), swap = vt_rand(), id = vt_rand(), new;
+	struct vt_wr wr;
 
 	refresh(to, roff, 8);
 	memcpy(&old, to->shadow + roff, 8);
-	rc_wr_init(&wr, op->op, id);
-	rc_wr_local(&wr, from->mem, loff, 8);
-	rc_wr_remote(&wr, to->mem, roff);
+	vt_wr_init(&wr, op->op, id);
+	vt_wr_local(&wr, from->mem, loff, 8);
+	vt_wr_remote(&wr, to->mem, roff);
 	if (op->op == IBV_WR_ATOMIC_CMP_AND_SWP) {
-		add = rc_chance(60) ? old : add;
+		add = vt_chance(60) ? old : add;
 		new = add == old ? swap : old;
 	} else {
 		new = old + add;
 	}
-	rc_wr_atomic(&wr, add, swap);
-	rc_ok(rc_post(from->end, &wr));
+	vt_wr_atomic(&wr, add, swap);
+	vt_ok(rc_post(from->end, &wr));
 	check_sent(from, op, id, 8);
 	memcpy(to->shadow + roff, &new, 8);
 	memcpy(from->shadow + loff, &old, 8);
@@ -270,7 +270,7 @@ static void atomic(struct side *from, struct side *to, const struct rc_op *op)
 }
 
 static void one(struct side *from, struct side *to, const struct rc_op *op,
-		unsigned int mtu, enum rc_kind from_kind, enum rc_kind to_kind)
+		unsigned int mtu, enum vt_kind from_kind, enum vt_kind to_kind)
 {
 	if (op->atomic)
 		atomic(from, to, op);
@@ -292,18 +292,18 @@ static void run_mtu(const struct variant *v, unsigned int mtu)
 	a = side_new(&pair->a, v->local);
 	b = side_new(&pair->b, v->remote);
 	for (unsigned int i = 0; i < 12; i++) {
-		if (rc_chance(50))
+		if (vt_chance(50))
 			one(&a, &b, v->op, mtu, v->local, v->remote);
 		else
 			one(&b, &a, v->op, mtu, v->remote, v->local);
 	}
 	compare(&a, 0, ARENA);
 	compare(&b, 0, ARENA);
-	rc_mem_guards(a.mem);
-	rc_mem_guards(b.mem);
+	vt_mem_guards(a.mem);
+	vt_mem_guards(b.mem);
 }
 
-static struct variant variants[RC_OPS * RC_KINDS * RC_KINDS];
+static struct variant variants[RC_OPS * VT_KINDS * VT_KINDS];
 
 static void data(const void *arg)
 {
@@ -311,11 +311,11 @@ static void data(const void *arg)
 	unsigned int mtus[5];
 	size_t n = rc_mtus(mtus);
 
-	rc_need_kind(rc_dev(0), v->local, v->op->odp_cap);
-	rc_need_kind(rc_dev(1), v->remote, v->op->odp_cap);
+	vt_need_kind(vt_dev(0), v->local, v->op->odp_cap);
+	vt_need_kind(vt_dev(1), v->remote, v->op->odp_cap);
 	/* Two of them, others in each variant: together they meet all. */
-	for (size_t i = 0; i < 2 * rc_opts.rounds; i++)
-		run_mtu(v, mtus[(v - variants + i * 2 + rc_below(2)) % n]);
+	for (size_t i = 0; i < 2 * vt_opts.rounds; i++)
+		run_mtu(v, mtus[(v - variants + i * 2 + vt_below(2)) % n]);
 }
 
 static void add_tests(void)
@@ -323,15 +323,15 @@ static void add_tests(void)
 	struct variant *v = variants;
 
 	for (size_t i = 0; i < RC_OPS; i++)
-		for (int local = 0; local < RC_KINDS; local++)
-			for (int remote = 0; remote < RC_KINDS; remote++, v++) {
+		for (int local = 0; local < VT_KINDS; local++)
+			for (int remote = 0; remote < VT_KINDS; remote++, v++) {
 				*v = (struct variant){ &rc_ops[i], local, remote };
-				rc_test(data, v, "data_%s_%s_to_%s", v->op->name,
-					rc_kind_name[local], rc_kind_name[remote]);
+				vt_test(data, v, "data_%s_%s_to_%s", v->op->name,
+					vt_kind_name[local], vt_kind_name[remote]);
 			}
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -15,24 +15,24 @@
 
 struct fixture {
 	struct rc_pair *pair;
-	struct rc_mem *src, *dst;
+	struct vt_mem *src, *dst;
 };
 
-static struct fixture fixture(enum rc_kind kind)
+static struct fixture fixture(enum vt_kind kind)
 {
 	struct fixture f = { .pair = rc_pair() };
 
-	rc_need_kind(f.pair->a.dev, kind, 0);
-	f.src = rc_mem_new(f.pair->a.pd, kind, LEN, RC_ACCESS_ALL);
-	f.dst = rc_mem_new(f.pair->b.pd, kind, LEN, RC_ACCESS_ALL);
-	rc_fill(f.src->addr, LEN);
+	vt_need_kind(f.pair->a.dev, kind, 0);
+	f.src = vt_mem_new(f.pair->a.pd, kind, LEN, VT_ACCESS_ALL);
+	f.dst = vt_mem_new(f.pair->b.pd, kind, LEN, VT_ACCESS_ALL);
+	vt_fill(f.src->addr, LEN);
 	rc_do(&f.pair->a, IBV_WR_RDMA_WRITE, f.src, 0, f.dst, 0, LEN, IBV_WC_SUCCESS);
 	return f;
 }
 
 static void same_data(const struct fixture *f)
 {
-	rc_require(!memcmp(f->src->addr, f->dst->addr, LEN), "data differ");
+	vt_require(!memcmp(f->src->addr, f->dst->addr, LEN), "data differ");
 }
 
 /* Calls of write() by this process, which is what a doorbell is. */
@@ -43,14 +43,14 @@ static uint64_t doorbells(void)
 	char line[64];
 
 	if (!file)
-		rc_skip("the kernel does not count system calls (/proc/self/io)");
+		vt_skip("the kernel does not count system calls (/proc/self/io)");
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "syscw: %" SCNu64, &calls) != 1)
 			continue;
 		fclose(file);
 		return calls;
 	}
-	rc_fail("no syscw in /proc/self/io");
+	vt_fail("no syscw in /proc/self/io");
 }
 
 /* --- a stream --- */
@@ -64,7 +64,7 @@ static void post_batch(const struct fixture *f, struct rc_pair *pair)
 	size_t off = 0, len;
 
 	for (unsigned int i = 0; i < BATCH; i++, off += len) {
-		len = i == BATCH - 1 ? LEN - off : rc_below((LEN - off) / (BATCH - i) * 2);
+		len = i == BATCH - 1 ? LEN - off : vt_below((LEN - off) / (BATCH - i) * 2);
 		rc_start(&pair->a, IBV_WR_RDMA_WRITE, i, f->src, off, f->dst, off, len);
 	}
 }
@@ -72,7 +72,7 @@ static void post_batch(const struct fixture *f, struct rc_pair *pair)
 static void reap_batch(struct rc_pair *pair)
 {
 	for (unsigned int i = 0; i < BATCH; i++)
-		rc_want(pair->a.scq, i, IBV_WC_SUCCESS);
+		vt_want(pair->a.scq, i, IBV_WC_SUCCESS);
 }
 
 struct cost {
@@ -87,10 +87,10 @@ static struct cost stream_once(const struct fixture *f)
 	for (unsigned int i = 0; i < BATCHES; i++) {
 		uint64_t start;
 
-		rc_fill(f->src->addr, LEN);
-		start = rc_now_ns();
+		vt_fill(f->src->addr, LEN);
+		start = vt_now_ns();
 		post_batch(f, f->pair);
-		cost.ns += rc_now_ns() - start;
+		cost.ns += vt_now_ns() - start;
 		reap_batch(f->pair);
 		same_data(f);
 	}
@@ -111,17 +111,17 @@ static void stream(const void *arg)
 	struct cost cost;
 
 	for (unsigned int i = 0; i < TRIES; i++) {
-		struct fixture f = fixture(*(const enum rc_kind *)arg);
+		struct fixture f = fixture(*(const enum vt_kind *)arg);
 
 		cost = stream_once(&f);
-		rc_note("%" PRIu64 " doorbells for %u requests", cost.doorbells,
+		vt_note("%" PRIu64 " doorbells for %u requests", cost.doorbells,
 			BATCH * BATCHES);
 		if (cost.doorbells <= BATCH * BATCHES / 4)
 			return;
 	}
 	if (cost.ns > 50000)
-		rc_skip("a request takes %" PRIu64 " us here", cost.ns / 1000);
-	rc_fail("%" PRIu64 " doorbells for %u requests", cost.doorbells, BATCH * BATCHES);
+		vt_skip("a request takes %" PRIu64 " us here", cost.ns / 1000);
+	vt_fail("%" PRIu64 " doorbells for %u requests", cost.doorbells, BATCH * BATCHES);
 }
 
 /* One thread, several QPs: what one is owed does not wait for the others. */
@@ -131,10 +131,10 @@ static void several_qps(const void *arg)
 
 	(void)arg;
 	for (unsigned int i = 0; i < ARRAY_SIZE(f); i++)
-		f[i] = fixture(RC_PINNED);
+		f[i] = fixture(VT_PINNED);
 	for (unsigned int n = 0; n < BATCHES / 4; n++) {
 		for (unsigned int i = 0; i < ARRAY_SIZE(f); i++) {
-			rc_fill(f[i].src->addr, LEN);
+			vt_fill(f[i].src->addr, LEN);
 			post_batch(&f[i], f[i].pair);
 		}
 		for (unsigned int i = 0; i < ARRAY_SIZE(f); i++) {
@@ -146,7 +146,7 @@ static void several_qps(const void *arg)
 
 /* --- programs that do not poll --- */
 
-static uint64_t late_doorbells(const struct rc_dev *dev)
+static uint64_t late_doorbells(const struct vt_dev *dev)
 {
 	char path[256];
 	uint64_t count;
@@ -155,7 +155,7 @@ static uint64_t late_doorbells(const struct rc_dev *dev)
 	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/hw_counters/late_doorbells",
 		 ibv_get_device_name(dev->ctx->device));
 	file = fopen(path, "r");
-	rc_require(file && fscanf(file, "%" SCNu64, &count) == 1, "%s: not read", path);
+	vt_require(file && fscanf(file, "%" SCNu64, &count) == 1, "%s: not read", path);
 	fclose(file);
 	return count;
 }
@@ -168,32 +168,32 @@ static uint64_t late_doorbells(const struct rc_dev *dev)
  */
 static void unpolled(const void *arg)
 {
-	struct fixture f = fixture(RC_ODP);
+	struct fixture f = fixture(VT_ODP);
 	volatile uint64_t *target = (void *)f.dst->addr;
-	struct rc_wr wr;
+	struct vt_wr wr;
 	uint64_t late = late_doorbells(f.pair->a.dev);
 
 	(void)arg;
 	for (uint64_t i = 1; i <= LONELY; i++) {
-		uint64_t end = rc_now_ms() + rc_patience_ms();
+		uint64_t end = vt_now_ms() + vt_patience_ms();
 
 		memcpy(f.src->addr, &i, sizeof(i));
-		rc_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
-		rc_wr_local(&wr, f.src, 0, sizeof(i));
-		rc_wr_remote(&wr, f.dst, 0);
+		vt_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
+		vt_wr_local(&wr, f.src, 0, sizeof(i));
+		vt_wr_remote(&wr, f.dst, 0);
 		if (i % BATCH) /* or the queue would be full for ever */
 			wr.wr.send_flags &= ~IBV_SEND_SIGNALED;
-		rc_ok(rc_post(&f.pair->a, &wr));
+		vt_ok(rc_post(&f.pair->a, &wr));
 		while (*target != i) {
-			rc_require(rc_now_ms() < end, "request %" PRIu64 " does not come", i);
+			vt_require(vt_now_ms() < end, "request %" PRIu64 " does not come", i);
 			sched_yield();
 		}
 		if (!(i % BATCH))
-			rc_want(f.pair->a.scq, i, IBV_WC_SUCCESS);
+			vt_want(f.pair->a.scq, i, IBV_WC_SUCCESS);
 	}
 	late = late_doorbells(f.pair->a.dev) - late;
-	rc_note("%" PRIu64 " of %u requests were late", late, LONELY);
-	rc_require(late <= LONELY / 50, "%" PRIu64 " of %u requests were late", late, LONELY);
+	vt_note("%" PRIu64 " of %u requests were late", late, LONELY);
+	vt_require(late <= LONELY / 50, "%" PRIu64 " of %u requests were late", late, LONELY);
 }
 
 /* Goes to sleep after each request, for an event of the CQ. */
@@ -207,15 +207,15 @@ static void sleeper(const void *arg)
 	(void)arg;
 	attr.channel = true;
 	f.pair = rc_pair_new(&attr);
-	f.src = rc_mem_new(f.pair->a.pd, RC_PINNED, LEN, RC_ACCESS_ALL);
-	f.dst = rc_mem_new(f.pair->b.pd, RC_PINNED, LEN, RC_ACCESS_ALL);
+	f.src = vt_mem_new(f.pair->a.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
+	f.dst = vt_mem_new(f.pair->b.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
 	for (unsigned int i = 0; i < BATCHES; i++) {
-		rc_fill(f.src->addr, LEN);
-		rc_ok(ibv_req_notify_cq(f.pair->a.scq, 0));
+		vt_fill(f.src->addr, LEN);
+		vt_ok(ibv_req_notify_cq(f.pair->a.scq, 0));
 		rc_start(&f.pair->a, IBV_WR_RDMA_WRITE, i, f.src, 0, f.dst, 0, LEN);
-		rc_ok(ibv_get_cq_event(f.pair->a.channel, &cq, &context));
+		vt_ok(ibv_get_cq_event(f.pair->a.channel, &cq, &context));
 		ibv_ack_cq_events(cq, 1);
-		rc_want(f.pair->a.scq, i, IBV_WC_SUCCESS);
+		vt_want(f.pair->a.scq, i, IBV_WC_SUCCESS);
 		same_data(&f);
 	}
 }
@@ -239,20 +239,20 @@ static void *poll_for_it(void *arg)
 /* One thread posts, another one polls. */
 static void two_threads(const void *arg)
 {
-	struct fixture f = fixture(RC_PINNED);
+	struct fixture f = fixture(VT_PINNED);
 	struct other other = { .pair = f.pair };
 	pthread_t thread;
 
 	(void)arg;
-	rc_ok(sem_init(&other.done, 0, 0));
-	rc_ok(pthread_create(&thread, NULL, poll_for_it, &other));
+	vt_ok(sem_init(&other.done, 0, 0));
+	vt_ok(pthread_create(&thread, NULL, poll_for_it, &other));
 	for (unsigned int i = 0; i < BATCHES; i++) {
-		rc_fill(f.src->addr, LEN);
+		vt_fill(f.src->addr, LEN);
 		post_batch(&f, f.pair);
-		rc_ok(sem_wait(&other.done));
+		vt_ok(sem_wait(&other.done));
 		same_data(&f);
 	}
-	rc_ok(pthread_join(thread, NULL));
+	vt_ok(pthread_join(thread, NULL));
 	sem_destroy(&other.done);
 }
 
@@ -261,27 +261,27 @@ static void two_threads(const void *arg)
 /* What is posted behind the request that fails is flushed, rung for or not. */
 static void flushed(const void *arg)
 {
-	struct fixture f = fixture(RC_PINNED);
-	struct rc_wr wr;
+	struct fixture f = fixture(VT_PINNED);
+	struct vt_wr wr;
 
 	(void)arg;
 	for (unsigned int n = 0; n < 20; n++) {
 		post_batch(&f, f.pair);
-		rc_wr_init(&wr, IBV_WR_RDMA_WRITE, BATCH);
-		rc_wr_local(&wr, f.src, 0, LEN);
-		rc_wr_remote(&wr, f.dst, 0);
+		vt_wr_init(&wr, IBV_WR_RDMA_WRITE, BATCH);
+		vt_wr_local(&wr, f.src, 0, LEN);
+		vt_wr_remote(&wr, f.dst, 0);
 		wr.wr.wr.rdma.rkey ^= 0xff;
-		rc_ok(rc_post(&f.pair->a, &wr));
+		vt_ok(rc_post(&f.pair->a, &wr));
 		rc_start(&f.pair->a, IBV_WR_RDMA_WRITE, BATCH + 1, f.src, 0, f.dst, 0, LEN);
 		reap_batch(f.pair);
-		rc_want(f.pair->a.scq, BATCH, IBV_WC_REM_ACCESS_ERR);
-		rc_want(f.pair->a.scq, BATCH + 1, IBV_WC_WR_FLUSH_ERR);
+		vt_want(f.pair->a.scq, BATCH, IBV_WC_REM_ACCESS_ERR);
+		vt_want(f.pair->a.scq, BATCH + 1, IBV_WC_WR_FLUSH_ERR);
 		rc_start(&f.pair->a, IBV_WR_RDMA_WRITE, BATCH + 2, f.src, 0, f.dst, 0, LEN);
-		rc_want(f.pair->a.scq, BATCH + 2, IBV_WC_WR_FLUSH_ERR);
+		vt_want(f.pair->a.scq, BATCH + 2, IBV_WC_WR_FLUSH_ERR);
 		rc_reconnect(f.pair);
 		rc_works(f.pair);
 	}
-	rc_drain_events(f.pair->b.dev);
+	vt_drain_events(f.pair->b.dev);
 }
 
 /* A QP that is taken away after it was posted to leaves nothing behind. */
@@ -289,29 +289,29 @@ static void destroyed(const void *arg)
 {
 	(void)arg;
 	for (unsigned int n = 0; n < 20; n++) {
-		size_t mark = rc_mark();
-		struct fixture f = fixture(RC_ODP);
+		size_t mark = vt_mark();
+		struct fixture f = fixture(VT_ODP);
 
 		post_batch(&f, f.pair);
-		rc_release_to(mark);
+		vt_release_to(mark);
 	}
 }
 
 static void add_tests(void)
 {
-	static const enum rc_kind kinds[RC_KINDS] = { RC_PINNED, RC_ODP, RC_IMPLICIT };
+	static const enum vt_kind kinds[VT_KINDS] = { VT_PINNED, VT_ODP, VT_IMPLICIT };
 
-	for (unsigned int i = 0; i < RC_KINDS; i++)
-		rc_test(stream, &kinds[i], "stream:%s", rc_kind_name[i]);
-	RC_TEST(several_qps);
-	RC_TEST(unpolled);
-	RC_TEST(sleeper);
-	RC_TEST(two_threads);
-	RC_TEST(flushed);
-	RC_TEST(destroyed);
+	for (unsigned int i = 0; i < VT_KINDS; i++)
+		vt_test(stream, &kinds[i], "stream:%s", vt_kind_name[i]);
+	VT_TEST(several_qps);
+	VT_TEST(unpolled);
+	VT_TEST(sleeper);
+	VT_TEST(two_threads);
+	VT_TEST(flushed);
+	VT_TEST(destroyed);
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

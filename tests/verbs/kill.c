@@ -26,9 +26,9 @@ struct card {
 
 struct worker {
 	struct rc_end end[QPS];
-	struct rc_mem *mem;
+	struct vt_mem *mem;
 	struct card peer;
-	enum rc_kind kind;
+	enum vt_kind kind;
 	int flight[QPS];
 	int dead;
 };
@@ -44,8 +44,8 @@ static bool swap_cards(int fd, const struct card *mine, struct card *theirs)
 static void worker_open(struct worker *w, int which, const struct rc_attr *attr)
 {
 	for (int i = 0; i < QPS; i++)
-		rc_end_open(&w->end[i], rc_dev(which), w->end[0].pd, attr);
-	w->mem = rc_mem_new(w->end[0].pd, w->kind, LEN, RC_ACCESS_ALL);
+		rc_end_open(&w->end[i], vt_dev(which), w->end[0].pd, attr);
+	w->mem = vt_mem_new(w->end[0].pd, w->kind, LEN, VT_ACCESS_ALL);
 }
 
 /* False when the peer was killed before they met. */
@@ -69,28 +69,28 @@ static void worker_post(struct worker *w, int q, uint64_t id)
 	static const enum ibv_wr_opcode opcodes[] = {
 		IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD,
 	};
-	const struct rc_op *op = rc_op(opcodes[rc_below(ARRAY_SIZE(opcodes))]);
+	const struct rc_op *op = rc_op(opcodes[vt_below(ARRAY_SIZE(opcodes))]);
 	size_t slot = (q * DEPTH + id % DEPTH) * CHUNK;
-	struct rc_mem peer = *w->mem;
+	struct vt_mem peer = *w->mem;
 	struct ibv_mr peer_mr = { .rkey = w->peer.rkey };
-	struct rc_wr wr;
+	struct vt_wr wr;
 
 	peer.iova = w->peer.iova + (-w->peer.iova & 7);
 	peer.mr = &peer_mr;
-	rc_wr_init(&wr, op->op, id);
-	rc_wr_local(&wr, w->mem, slot, op->atomic ? 8 : rc_below(CHUNK - 8));
-	rc_wr_remote(&wr, &peer, slot);
+	vt_wr_init(&wr, op->op, id);
+	vt_wr_local(&wr, w->mem, slot, op->atomic ? 8 : vt_below(CHUNK - 8));
+	vt_wr_remote(&wr, &peer, slot);
 	if (op->atomic)
-		rc_wr_atomic(&wr, 1, 0);
-	rc_ok(rc_post(&w->end[q], &wr));
+		vt_wr_atomic(&wr, 1, 0);
+	vt_ok(rc_post(&w->end[q], &wr));
 	w->flight[q]++;
 }
 
 static void worker_chill(struct worker *w)
 {
-	size_t page = rc_below(w->mem->map_len / 4096 - 16);
+	size_t page = vt_below(w->mem->map_len / 4096 - 16);
 
-	if (w->kind != RC_PINNED && rc_chance(5))
+	if (w->kind != VT_PINNED && vt_chance(5))
 		madvise(w->mem->map + page * 4096, 16 * 4096, MADV_DONTNEED);
 }
 
@@ -116,22 +116,22 @@ static bool worker_turn(struct worker *w, int q, bool *failed, uint64_t *id)
 		w->flight[q]--;
 		if (wc.status == IBV_WC_SUCCESS && !*failed)
 			continue;
-		rc_require(may_end_in(wc.status), "a request ended in \"%s\"",
+		vt_require(may_end_in(wc.status), "a request ended in \"%s\"",
 			   ibv_wc_status_str(wc.status));
 		*failed = true;
 	}
 	return *failed && !w->flight[q];
 }
 
-static void worker_run(enum rc_kind kind, int which, int fd)
+static void worker_run(enum vt_kind kind, int which, int fd)
 {
 	struct rc_attr attr = rc_attr_default;
 	struct worker *w = calloc(1, sizeof(*w));
 	bool failed[QPS] = { }, over[QPS] = { };
 	uint64_t id[QPS] = { };
 
-	rc_require(w, "out of memory");
-	rc_reseed(rc_opts.seed ^ getpid());
+	vt_require(w, "out of memory");
+	vt_reseed(vt_opts.seed ^ getpid());
 	attr.timeout = 14;	/* 67 ms */
 	attr.retry_cnt = 3;
 	w->kind = kind;
@@ -152,13 +152,13 @@ static void worker_run(enum rc_kind kind, int which, int fd)
 /* --- the killer --- */
 
 struct variant {
-	enum rc_kind kind;
+	enum vt_kind kind;
 	bool early;		/* while the workers set up */
 };
 
-static pid_t start(enum rc_kind kind, int which, const int fds[2])
+static pid_t start(enum vt_kind kind, int which, const int fds[2])
 {
-	pid_t pid = rc_fork();
+	pid_t pid = vt_fork();
 
 	if (pid)
 		return pid;
@@ -170,26 +170,26 @@ static pid_t start(enum rc_kind kind, int which, const int fds[2])
 /* What is left after the kill ends by itself, in time and satisfied. */
 static void end_worker(pid_t pid, bool killed)
 {
-	int status = rc_wait_child(pid, rc_patience_ms());
+	int status = vt_wait_child(pid, vt_patience_ms());
 
-	rc_require(status != -1, "the survivor did not see its peer's end");
+	vt_require(status != -1, "the survivor did not see its peer's end");
 	if (killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return;
-	rc_require(!status, "a worker ended with %#x", status);
+	vt_require(!status, "a worker ended with %#x", status);
 }
 
 static void round_of(const struct variant *v)
 {
-	int victim = rc_below(3);	/* the one, the other, both */
+	int victim = vt_below(3);	/* the one, the other, both */
 	pid_t pids[2];
 	int fds[2];
 
-	rc_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	vt_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
 	for (int i = 0; i < 2; i++)
 		pids[i] = start(v->kind, i, fds);
 	close(fds[0]);
 	close(fds[1]);
-	rc_sleep_ms(v->early ? rc_below(150) : 300 + rc_below(500));
+	vt_sleep_ms(v->early ? vt_below(150) : 300 + vt_below(500));
 	for (int i = 0; i < 2; i++)
 		if (victim == i || victim == 2)
 			kill(pids[i], SIGKILL);
@@ -201,28 +201,28 @@ static void kills(const void *arg)
 {
 	const struct variant *v = arg;
 
-	rc_need_kind(rc_dev(0), v->kind, 0x1f);
-	rc_need_kind(rc_dev(1), v->kind, 0x1f);
-	for (unsigned int i = 0; i < 6 * rc_opts.rounds; i++)
+	vt_need_kind(vt_dev(0), v->kind, 0x1f);
+	vt_need_kind(vt_dev(1), v->kind, 0x1f);
+	for (unsigned int i = 0; i < 6 * vt_opts.rounds; i++)
 		round_of(v);
 	rc_works(rc_pair());
 }
 
 static const struct variant variants[] = {
-	{ RC_PINNED, false }, { RC_PINNED, true },
-	{ RC_ODP, false }, { RC_ODP, true },
-	{ RC_IMPLICIT, false }, { RC_IMPLICIT, true },
+	{ VT_PINNED, false }, { VT_PINNED, true },
+	{ VT_ODP, false }, { VT_ODP, true },
+	{ VT_IMPLICIT, false }, { VT_IMPLICIT, true },
 };
 
 static void add_tests(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(variants); i++)
-		rc_test(kills, &variants[i], "kill_%s_%s",
+		vt_test(kills, &variants[i], "kill_%s_%s",
 			variants[i].early ? "while_connecting" : "under_load",
-			rc_kind_name[variants[i].kind]);
+			vt_kind_name[variants[i].kind]);
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

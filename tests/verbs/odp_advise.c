@@ -13,10 +13,10 @@
 #define NO_FAULT	IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT
 #define FLUSH		IBV_ADVISE_MR_FLAG_FLUSH
 
-static int advise(struct rc_end *end, int advice, uint32_t flags, struct rc_mem *mem,
+static int advise(struct rc_end *end, int advice, uint32_t flags, struct vt_mem *mem,
 		  size_t off, size_t len)
 {
-	struct ibv_sge sge = rc_sge(mem, off, len);
+	struct ibv_sge sge = vt_sge(mem, off, len);
 
 	return ibv_advise_mr(end->pd, advice, flags, &sge, 1);
 }
@@ -25,7 +25,7 @@ static bool resident(const uint8_t *page)
 {
 	unsigned char there;
 
-	rc_ok(mincore((void *)page, PAGE, &there));
+	vt_ok(mincore((void *)page, PAGE, &there));
 	return there & 1;
 }
 
@@ -40,20 +40,20 @@ static size_t resident_pages(const uint8_t *mem, size_t pages)
 
 static struct odp_bench cold_bench(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b;
 
 	madvise(mem, LEN, MADV_NOHUGEPAGE);
 	b = odp_bench(arg, mem, LEN);
 	if (advise(odp_mem_end(&b), NO_FAULT, FLUSH, b.mem, 0, 8) == EOPNOTSUPP)
-		rc_skip("%s", strerror(EOPNOTSUPP));
+		vt_skip("%s", strerror(EOPNOTSUPP));
 	return b;
 }
 
 static void nothing_pinned(void)
 {
-	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
-	rc_require(rc_status_kib("VmLck") == 0, "VmLck is %ld KiB", rc_status_kib("VmLck"));
+	vt_require(vt_status_kib("VmPin") == 0, "VmPin is %ld KiB", vt_status_kib("VmPin"));
+	vt_require(vt_status_kib("VmLck") == 0, "VmLck is %ld KiB", vt_status_kib("VmLck"));
 }
 
 /* --- what it does --- */
@@ -63,15 +63,15 @@ static void flushed_run(const void *arg, int advice)
 	struct odp_bench b = cold_bench(arg);
 	uint8_t *mem = b.mem->addr;
 
-	rc_ok(advise(odp_mem_end(&b), advice, FLUSH, b.mem, 5, 10 * PAGE));
-	rc_require(resident_pages(mem, 11) == 11, "%zu of 11 pages are there",
+	vt_ok(advise(odp_mem_end(&b), advice, FLUSH, b.mem, 5, 10 * PAGE));
+	vt_require(resident_pages(mem, 11) == 11, "%zu of 11 pages are there",
 		   resident_pages(mem, 11));
-	rc_require(!resident_pages(mem + 20 * PAGE, 10), "pages were not asked for");
+	vt_require(!resident_pages(mem + 20 * PAGE, 10), "pages were not asked for");
 	odp_check_zeros(&b, 0, LEN);
 	odp_check(&b);
-	rc_ok(advise(odp_mem_end(&b), advice, FLUSH, b.mem, 0, LEN));
+	vt_ok(advise(odp_mem_end(&b), advice, FLUSH, b.mem, 0, LEN));
 	odp_check_get(&b);
-	rc_require(!memcmp(b.back->addr, b.src->addr, LEN), "prefetching changed the data");
+	vt_require(!memcmp(b.back->addr, b.src->addr, LEN), "prefetching changed the data");
 	nothing_pinned();
 }
 
@@ -92,14 +92,14 @@ static void not_flushed(const void *arg)
 	struct odp_bench b = cold_bench(arg);
 
 	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
-		uint64_t end = rc_now_ms() + 5000;
+		uint64_t end = vt_now_ms() + 5000;
 
-		rc_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
-		rc_ok(advise(odp_mem_end(&b), advices[i], 0, b.mem, 0, LEN));
+		vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
+		vt_ok(advise(odp_mem_end(&b), advices[i], 0, b.mem, 0, LEN));
 		while (resident_pages(b.mem->addr, LEN / PAGE) < LEN / PAGE) {
-			rc_require(rc_now_ms() < end, "after 5 s %zu pages are there",
+			vt_require(vt_now_ms() < end, "after 5 s %zu pages are there",
 				   resident_pages(b.mem->addr, LEN / PAGE));
-			rc_sleep_ms(1);
+			vt_sleep_ms(1);
 		}
 		odp_check(&b);
 	}
@@ -113,9 +113,9 @@ static void no_fault(const void *arg)
 
 	memset(b.mem->addr, 0x5a, LEN / 2);
 	for (uint32_t flags = 0; flags <= FLUSH; flags += FLUSH) {
-		rc_ok(advise(odp_mem_end(&b), NO_FAULT, flags, b.mem, 0, LEN));
-		rc_sleep_ms(20);
-		rc_require(!resident_pages(b.mem->addr + LEN / 2, LEN / 2 / PAGE),
+		vt_ok(advise(odp_mem_end(&b), NO_FAULT, flags, b.mem, 0, LEN));
+		vt_sleep_ms(20);
+		vt_require(!resident_pages(b.mem->addr + LEN / 2, LEN / 2 / PAGE),
 			   "it faulted all the same");
 	}
 	odp_check_get(&b);
@@ -129,50 +129,50 @@ static void private_file(const void *arg)
 	struct odp_bench b = odp_bench(arg, file.nic, LEN);
 	uint8_t *want;
 
-	rc_fill(file.cpu, LEN);
+	vt_fill(file.cpu, LEN);
 	want = odp_copy_of(file.cpu, LEN);
-	rc_ok(advise(odp_mem_end(&b), READ, FLUSH, b.mem, 0, LEN));
+	vt_ok(advise(odp_mem_end(&b), READ, FLUSH, b.mem, 0, LEN));
 	odp_check_get(&b);
-	rc_ok(advise(odp_mem_end(&b), WRITE, FLUSH, b.mem, 0, LEN));
+	vt_ok(advise(odp_mem_end(&b), WRITE, FLUSH, b.mem, 0, LEN));
 	odp_check_get(&b);
-	rc_require(!memcmp(b.back->addr, want, LEN), "the copy has other data");
+	vt_require(!memcmp(b.back->addr, want, LEN), "the copy has other data");
 	odp_check(&b);
-	rc_require(!memcmp(file.cpu, want, LEN), "the put reached the file");
+	vt_require(!memcmp(file.cpu, want, LEN), "the put reached the file");
 }
 
 static void many_regions(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
 	struct ibv_pd *pd = odp_mem_end(&b)->pd;
-	struct rc_mem *mem[16];
+	struct vt_mem *mem[16];
 	struct ibv_sge sge[16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(mem); i++) {
-		uint8_t *map = rc_map(LEN, 0);
+		uint8_t *map = vt_map(LEN, 0);
 
 		madvise(map, LEN, MADV_NOHUGEPAGE);
-		mem[i] = rc_mem_at(pd, i & 1 ? RC_ODP : b.v.kind, map, LEN, RC_ACCESS_ALL);
-		sge[i] = rc_sge(mem[i], i * PAGE, PAGE + i);
+		mem[i] = vt_mem_at(pd, i & 1 ? VT_ODP : b.v.kind, map, LEN, VT_ACCESS_ALL);
+		sge[i] = vt_sge(mem[i], i * PAGE, PAGE + i);
 	}
-	rc_ok(ibv_advise_mr(pd, READ, FLUSH, sge, ARRAY_SIZE(sge)));
+	vt_ok(ibv_advise_mr(pd, READ, FLUSH, sge, ARRAY_SIZE(sge)));
 	for (size_t i = 0; i < ARRAY_SIZE(mem); i++)
-		rc_require(resident(mem[i]->addr + i * PAGE) &&
+		vt_require(resident(mem[i]->addr + i * PAGE) &&
 			   (!i || resident(mem[i]->addr + (i + 1) * PAGE)),
 			   "a page of region %zu is missing", i);
-	rc_ok(ibv_advise_mr(pd, WRITE, 0, sge, ARRAY_SIZE(sge)));
+	vt_ok(ibv_advise_mr(pd, WRITE, 0, sge, ARRAY_SIZE(sge)));
 	for (size_t i = 0; i < ARRAY_SIZE(mem); i++)
-		rc_release(mem[i]->mr);		/* perhaps still being prefetched */
+		vt_release(mem[i]->mr);		/* perhaps still being prefetched */
 }
 
 /* --- what it refuses --- */
 
 static void want_errno(int got, int want, const char *what)
 {
-	rc_require(got == want, "%s: %s, want %s", what, strerror(got), strerror(want));
+	vt_require(got == want, "%s: %s, want %s", what, strerror(got), strerror(want));
 }
 
 /* No region has this key: the lower byte only tells it from those before it. */
-static uint32_t forged_key(const struct rc_mem *mem)
+static uint32_t forged_key(const struct vt_mem *mem)
 {
 	return mem->mr->lkey ^ 0x50;
 }
@@ -182,8 +182,8 @@ static void refused(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
 	struct rc_end *end = odp_mem_end(&b);
-	struct rc_mem *pinned = rc_mem_new(end->pd, RC_PINNED, PAGE, RC_ACCESS_ALL);
-	struct rc_mem *explicit = rc_mem_at(end->pd, RC_ODP, b.mem->addr, LEN, RC_ACCESS_ALL);
+	struct vt_mem *pinned = vt_mem_new(end->pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	struct vt_mem *explicit = vt_mem_at(end->pd, VT_ODP, b.mem->addr, LEN, VT_ACCESS_ALL);
 	struct ibv_sge forged = { b.mem->iova, PAGE, forged_key(b.mem) };
 
 	for (int i = 0; i < 6; i++) {
@@ -193,7 +193,7 @@ static void refused(const void *arg)
 			   "a key that there is not");
 		want_errno(ibv_advise_mr(end->pd, advice, flags, &forged, 0), EINVAL,
 			   "no ranges at all");
-		if (!rc_opts.peer)	/* keys mean nothing to another device */
+		if (!vt_opts.peer)	/* keys mean nothing to another device */
 			want_errno(advise(odp_peer_end(&b), advice, flags, b.mem, 0, PAGE),
 				   EPERM, "another PD's region");
 		want_errno(advise(end, advice, flags | 1U << 31, b.mem, 0, PAGE), EINVAL,
@@ -209,25 +209,25 @@ static void refused(const void *arg)
 				   "a region that is pinned");
 	}
 	want_errno(advise(end, 77, FLUSH, b.mem, 0, PAGE), EOPNOTSUPP, "an unknown advice");
-	rc_require(!resident_pages(b.mem->addr, LEN / PAGE), "something refused was prefetched");
+	vt_require(!resident_pages(b.mem->addr, LEN / PAGE), "something refused was prefetched");
 }
 
 static void refused_rights(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
 	struct rc_end *end = odp_mem_end(&b);
-	struct rc_mem *fixed = rc_mem_at(end->pd, b.v.kind, b.mem->addr, LEN,
+	struct vt_mem *fixed = vt_mem_at(end->pd, b.v.kind, b.mem->addr, LEN,
 					 IBV_ACCESS_REMOTE_READ);
 
 	want_errno(advise(end, WRITE, FLUSH, fixed, 0, PAGE), EPERM,
 		   "for writing, of a region for reading");
 	want_errno(advise(end, WRITE, 0, fixed, 0, PAGE), EPERM,
 		   "for writing, of a region for reading");
-	rc_ok(advise(end, READ, FLUSH, fixed, 0, PAGE));
-	rc_ok(mprotect(b.mem->addr, LEN, PROT_READ));
+	vt_ok(advise(end, READ, FLUSH, fixed, 0, PAGE));
+	vt_ok(mprotect(b.mem->addr, LEN, PROT_READ));
 	want_errno(advise(end, WRITE, FLUSH, b.mem, 0, PAGE), EFAULT,
 		   "for writing, of a mapping for reading");
-	rc_ok(advise(end, READ, FLUSH, b.mem, 0, LEN));
+	vt_ok(advise(end, READ, FLUSH, b.mem, 0, LEN));
 }
 
 /* One bad range of many: nothing of the call is done. */
@@ -235,21 +235,21 @@ static void partly_invalid(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
 	struct ibv_pd *pd = odp_mem_end(&b)->pd;
-	struct rc_mem *explicit = rc_mem_at(pd, RC_ODP, b.mem->addr, LEN, RC_ACCESS_ALL);
+	struct vt_mem *explicit = vt_mem_at(pd, VT_ODP, b.mem->addr, LEN, VT_ACCESS_ALL);
 
 	for (int bad = 0; bad < 4; bad++) {
 		struct ibv_sge sge[4];
 
 		for (int i = 0; i < 4; i++)
-			sge[i] = rc_sge(explicit, i * 4 * PAGE, PAGE);
+			sge[i] = vt_sge(explicit, i * 4 * PAGE, PAGE);
 		sge[bad].length = LEN;
 		sge[bad].addr += PAGE;
 		want_errno(ibv_advise_mr(pd, READ, FLUSH, sge, 4), EFAULT, "a range past the end");
-		sge[bad] = rc_sge(explicit, 0, PAGE);
+		sge[bad] = vt_sge(explicit, 0, PAGE);
 		sge[bad].lkey = forged_key(explicit);
 		want_errno(ibv_advise_mr(pd, READ, FLUSH, sge, 4), ENOENT, "a key not there");
 	}
-	rc_require(!resident_pages(b.mem->addr, LEN / PAGE), "other ranges were prefetched");
+	vt_require(!resident_pages(b.mem->addr, LEN / PAGE), "other ranges were prefetched");
 }
 
 static void hole(const void *arg)
@@ -257,14 +257,14 @@ static void hole(const void *arg)
 	struct odp_bench b = cold_bench(arg);
 	struct rc_end *end = odp_mem_end(&b);
 
-	rc_ok(munmap(b.mem->addr + 8 * PAGE, PAGE));
+	vt_ok(munmap(b.mem->addr + 8 * PAGE, PAGE));
 	want_errno(advise(end, READ, FLUSH, b.mem, 0, LEN), EFAULT, "a hole");
 	want_errno(advise(end, WRITE, FLUSH, b.mem, 8 * PAGE + 8, 8), EFAULT, "a hole");
-	rc_ok(advise(end, READ, FLUSH, b.mem, 0, 8 * PAGE));
-	rc_ok(advise(end, READ, 0, b.mem, 0, LEN));	/* nobody waits to hear of it */
-	rc_ok(advise(end, NO_FAULT, FLUSH, b.mem, 0, LEN));
+	vt_ok(advise(end, READ, FLUSH, b.mem, 0, 8 * PAGE));
+	vt_ok(advise(end, READ, 0, b.mem, 0, LEN));	/* nobody waits to hear of it */
+	vt_ok(advise(end, NO_FAULT, FLUSH, b.mem, 0, LEN));
 	odp_map_fixed(b.mem->addr + 8 * PAGE, PAGE);
-	rc_ok(advise(end, WRITE, FLUSH, b.mem, 0, LEN));
+	vt_ok(advise(end, WRITE, FLUSH, b.mem, 0, LEN));
 	odp_check(&b);
 }
 
@@ -284,5 +284,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -20,27 +20,27 @@ static const char *const side_name[ODP_SIDES] = {
 };
 
 static const struct odp_variant variants[2][ODP_SIDES] = {
-	{ { RC_ODP, ODP_REMOTE }, { RC_ODP, ODP_LOCAL }, { RC_ODP, ODP_MESSAGE } },
-	{ { RC_IMPLICIT, ODP_REMOTE }, { RC_IMPLICIT, ODP_LOCAL },
-	  { RC_IMPLICIT, ODP_MESSAGE } },
+	{ { VT_ODP, ODP_REMOTE }, { VT_ODP, ODP_LOCAL }, { VT_ODP, ODP_MESSAGE } },
+	{ { VT_IMPLICIT, ODP_REMOTE }, { VT_IMPLICIT, ODP_LOCAL },
+	  { VT_IMPLICIT, ODP_MESSAGE } },
 };
 
-void odp_test(rc_fn fn, const char *name, unsigned int sides)
+void odp_test(vt_fn fn, const char *name, unsigned int sides)
 {
 	for (size_t k = 0; k < ARRAY_SIZE(variants); k++)
 		for (size_t s = 0; s < ODP_SIDES; s++)
 			if (sides & 1U << s)
-				rc_test(fn, &variants[k][s], "%s_%s_%s", name,
-					rc_kind_name[variants[k][s].kind], side_name[s]);
+				vt_test(fn, &variants[k][s], "%s_%s_%s", name,
+					vt_kind_name[variants[k][s].kind], side_name[s]);
 }
 
-void odp_need(enum rc_kind kind)
+void odp_need(enum vt_kind kind)
 {
-	rc_need_kind(rc_dev(0), kind, ODP_CAPS);
-	rc_need_kind(rc_dev(1), kind, ODP_CAPS);
+	vt_need_kind(vt_dev(0), kind, ODP_CAPS);
+	vt_need_kind(vt_dev(1), kind, ODP_CAPS);
 }
 
-bool odp_pins(const struct rc_dev *dev)
+bool odp_pins(const struct vt_dev *dev)
 {
 	static const char *const module = "/sys/module/nopin/parameters/pin";
 	char path[512], policy[16] = "";
@@ -61,23 +61,23 @@ static struct odp_bench bench(const struct odp_variant *v, void *addr, size_t le
 {
 	struct odp_bench b = { .v = *v };
 	struct rc_attr large = *attr;
-	enum rc_kind peer_kind;
+	enum vt_kind peer_kind;
 	unsigned int mtus[5];
 
 	large.mtu = mtus[rc_mtus(mtus) - 1];	/* fewer packets, less time */
 	b.pair = rc_pair_new(&large);
-	rc_need_kind(odp_mem_end(&b)->dev, v->kind, ODP_CAPS);
-	peer_kind = rc_kind_works(odp_peer_end(&b)->dev, v->kind, ODP_CAPS) ?
-		    v->kind : RC_PINNED;
-	b.src = rc_mem_new(odp_peer_end(&b)->pd, peer_kind, len, RC_ACCESS_ALL);
-	b.back = rc_mem_new(odp_peer_end(&b)->pd, peer_kind, len, RC_ACCESS_ALL);
-	b.mem = rc_mem_at(odp_mem_end(&b)->pd, v->kind, addr, len, access);
+	vt_need_kind(odp_mem_end(&b)->dev, v->kind, ODP_CAPS);
+	peer_kind = vt_kind_works(odp_peer_end(&b)->dev, v->kind, ODP_CAPS) ?
+		    v->kind : VT_PINNED;
+	b.src = vt_mem_new(odp_peer_end(&b)->pd, peer_kind, len, VT_ACCESS_ALL);
+	b.back = vt_mem_new(odp_peer_end(&b)->pd, peer_kind, len, VT_ACCESS_ALL);
+	b.mem = vt_mem_at(odp_mem_end(&b)->pd, v->kind, addr, len, access);
 	return b;
 }
 
 struct odp_bench odp_bench(const void *variant, void *addr, size_t len)
 {
-	return bench(variant, addr, len, RC_ACCESS_ALL, &rc_attr_default);
+	return bench(variant, addr, len, VT_ACCESS_ALL, &rc_attr_default);
 }
 
 struct odp_bench odp_bench_access(const void *variant, void *addr, size_t len, int access)
@@ -88,7 +88,7 @@ struct odp_bench odp_bench_access(const void *variant, void *addr, size_t len, i
 struct odp_bench odp_bench_attr(const void *variant, void *addr, size_t len,
 				const struct rc_attr *attr)
 {
-	return bench(variant, addr, len, RC_ACCESS_ALL, attr);
+	return bench(variant, addr, len, VT_ACCESS_ALL, attr);
 }
 
 /* End a sends all but the SENDs out of the memory, so it has what is local. */
@@ -102,13 +102,13 @@ struct rc_end *odp_peer_end(struct odp_bench *b)
 	return b->v.side == ODP_LOCAL ? &b->pair->b : &b->pair->a;
 }
 
-static void send_one(struct rc_end *from, const struct rc_mem *mem, size_t off,
-		     struct rc_end *to, const struct rc_mem *into, size_t into_off,
+static void send_one(struct rc_end *from, const struct vt_mem *mem, size_t off,
+		     struct rc_end *to, const struct vt_mem *into, size_t into_off,
 		     size_t len, uint64_t id)
 {
-	struct ibv_sge sge = rc_sge(into, into_off, len);
+	struct ibv_sge sge = vt_sge(into, into_off, len);
 
-	rc_ok(rc_post_recv(to, RECV_ID, &sge, 1));
+	vt_ok(rc_post_recv(to, RECV_ID, &sge, 1));
 	rc_start(from, IBV_WR_SEND, id, mem, off, NULL, 0, len);
 }
 
@@ -116,7 +116,7 @@ void odp_put_start(struct odp_bench *b, size_t off, size_t len)
 {
 	struct rc_end *a = &b->pair->a;
 
-	rc_fill(b->src->addr, len);
+	vt_fill(b->src->addr, len);
 	switch (b->v.side) {
 	case ODP_REMOTE:
 		rc_start(a, IBV_WR_RDMA_WRITE, PUT_ID, b->src, 0, b->mem, off, len);
@@ -155,9 +155,9 @@ static void end(struct odp_bench *b, bool put)
 {
 	struct rc_end *receiver = put ? &b->pair->b : &b->pair->a;
 
-	rc_want(odp_cq(b, put), put ? PUT_ID : GET_ID, IBV_WC_SUCCESS);
+	vt_want(odp_cq(b, put), put ? PUT_ID : GET_ID, IBV_WC_SUCCESS);
 	if (b->v.side == ODP_MESSAGE)
-		rc_want(receiver->rcq, RECV_ID, IBV_WC_SUCCESS);
+		vt_want(receiver->rcq, RECV_ID, IBV_WC_SUCCESS);
 }
 
 void odp_put_end(struct odp_bench *b)
@@ -186,11 +186,11 @@ void odp_get(struct odp_bench *b, size_t off, size_t len)
 
 static void want_state(struct rc_end *end, const char *whose, enum ibv_qp_state state)
 {
-	uint64_t until = rc_now_ms() + rc_patience_ms() / 10;
+	uint64_t until = vt_now_ms() + vt_patience_ms() / 10;
 
-	while (rc_state(end) != state && rc_now_ms() < until)
-		rc_sleep_ms(1);
-	rc_require(rc_state(end) == state, "the %s's QP is in state %d, want %d", whose,
+	while (rc_state(end) != state && vt_now_ms() < until)
+		vt_sleep_ms(1);
+	vt_require(rc_state(end) == state, "the %s's QP is in state %d, want %d", whose,
 		   rc_state(end), state);
 }
 
@@ -205,18 +205,18 @@ static void want_failure(struct odp_bench *b, bool put)
 	uint64_t id = put ? PUT_ID : GET_ID;
 
 	if (b->v.side == ODP_REMOTE) {
-		rc_want(a->scq, id, IBV_WC_REM_ACCESS_ERR);
-		rc_want_event(bb->dev, IBV_EVENT_QP_ACCESS_ERR);
+		vt_want(a->scq, id, IBV_WC_REM_ACCESS_ERR);
+		vt_want_event(bb->dev, IBV_EVENT_QP_ACCESS_ERR);
 		want_state(bb, "responder", IBV_QPS_ERR);
 	} else if (b->v.side == ODP_LOCAL) {
-		rc_want(a->scq, id, IBV_WC_LOC_PROT_ERR);
+		vt_want(a->scq, id, IBV_WC_LOC_PROT_ERR);
 		want_state(bb, "responder", IBV_QPS_RTS);
 	} else if (put) {
-		rc_want(a->scq, id, IBV_WC_REM_OP_ERR);
-		rc_want(bb->rcq, RECV_ID, IBV_WC_LOC_PROT_ERR);
+		vt_want(a->scq, id, IBV_WC_REM_OP_ERR);
+		vt_want(bb->rcq, RECV_ID, IBV_WC_LOC_PROT_ERR);
 		want_state(bb, "receiver", IBV_QPS_ERR);
 	} else {
-		rc_want(bb->scq, id, IBV_WC_LOC_PROT_ERR);
+		vt_want(bb->scq, id, IBV_WC_LOC_PROT_ERR);
 		want_state(bb, "sender", IBV_QPS_ERR);
 		want_state(a, "receiver", IBV_QPS_RTS);
 		return;
@@ -227,13 +227,13 @@ static void want_failure(struct odp_bench *b, bool put)
 static void fails_in_time(struct odp_bench *b, bool put, uint64_t start)
 {
 	want_failure(b, put);
-	rc_require(rc_now_ms() - start < rc_patience_ms() / 10, "the error took %llu ms",
-		   (unsigned long long)(rc_now_ms() - start));
+	vt_require(vt_now_ms() - start < vt_patience_ms() / 10, "the error took %llu ms",
+		   (unsigned long long)(vt_now_ms() - start));
 }
 
 void odp_put_fails(struct odp_bench *b, size_t off, size_t len)
 {
-	uint64_t start = rc_now_ms();
+	uint64_t start = vt_now_ms();
 
 	odp_put_start(b, off, len);
 	fails_in_time(b, true, start);
@@ -241,7 +241,7 @@ void odp_put_fails(struct odp_bench *b, size_t off, size_t len)
 
 void odp_get_fails(struct odp_bench *b, size_t off, size_t len)
 {
-	uint64_t start = rc_now_ms();
+	uint64_t start = vt_now_ms();
 
 	odp_get_start(b, off, len);
 	fails_in_time(b, false, start);
@@ -258,9 +258,9 @@ void odp_reconnect(struct odp_bench *b)
 void odp_check_at(struct odp_bench *b, size_t off, size_t len, const void *at)
 {
 	odp_put(b, off, len);
-	rc_require(!memcmp(at, b->src->addr, len), "the NIC's write is not what the CPU sees");
+	vt_require(!memcmp(at, b->src->addr, len), "the NIC's write is not what the CPU sees");
 	odp_get(b, off, len);
-	rc_require(!memcmp(b->back->addr, b->src->addr, len),
+	vt_require(!memcmp(b->back->addr, b->src->addr, len),
 		   "the NIC does not read what it wrote");
 }
 
@@ -272,7 +272,7 @@ void odp_check(struct odp_bench *b)
 void odp_check_get(struct odp_bench *b)
 {
 	odp_get(b, 0, b->mem->len);
-	rc_require(!memcmp(b->back->addr, b->mem->addr, b->mem->len),
+	vt_require(!memcmp(b->back->addr, b->mem->addr, b->mem->len),
 		   "the NIC does not read what the CPU sees");
 }
 
@@ -280,7 +280,7 @@ void odp_check_zeros(struct odp_bench *b, size_t off, size_t len)
 {
 	odp_get(b, off, len);
 	for (size_t i = 0; i < len; i++)
-		rc_require(!b->back->addr[i], "byte %zu is %#x, want zero: old data",
+		vt_require(!b->back->addr[i], "byte %zu is %#x, want zero: old data",
 			   off + i, b->back->addr[i]);
 }
 
@@ -294,12 +294,12 @@ static void hammer_round(struct odp_hammer *h)
 	struct ibv_wc wc;
 
 	for (int i = 0; i < 8; i++)
-		rc_ok(rc_post(a, &h->wr));
+		vt_ok(rc_post(a, &h->wr));
 	for (int i = 0; i < 8; i++) {
-		wc = rc_poll(a->scq);
+		wc = vt_poll(a->scq);
 		if (wc.status == IBV_WC_SUCCESS)
 			continue;
-		rc_require(h->dead || wc.status == refused, "ended in %s",
+		vt_require(h->dead || wc.status == refused, "ended in %s",
 			   ibv_wc_status_str(wc.status));
 		h->dead = true;
 	}
@@ -309,9 +309,9 @@ static void *hammer_run(void *arg)
 {
 	struct odp_hammer *h = arg;
 
-	rc_reseed(1);
+	vt_reseed(1);
 	while (!__atomic_load_n(&h->stop, __ATOMIC_ACQUIRE) && !h->dead) {
-		rc_fill(h->bench->src->addr, 64);
+		vt_fill(h->bench->src->addr, 64);
 		hammer_round(h);
 		__atomic_fetch_add(&h->rounds, 1, __ATOMIC_RELEASE);
 	}
@@ -323,18 +323,18 @@ void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
 	bool local = b->v.side == ODP_LOCAL;
 
 	*h = (struct odp_hammer){ .bench = b };
-	rc_wr_init(&h->wr, local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, 1);
-	rc_wr_local(&h->wr, local ? b->mem : b->src, 0, b->mem->len);
-	rc_wr_remote(&h->wr, local ? b->src : b->mem, 0);
-	rc_ok(pthread_create(&h->thread, NULL, hammer_run, h));
+	vt_wr_init(&h->wr, local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, 1);
+	vt_wr_local(&h->wr, local ? b->mem : b->src, 0, b->mem->len);
+	vt_wr_remote(&h->wr, local ? b->src : b->mem, 0);
+	vt_ok(pthread_create(&h->thread, NULL, hammer_run, h));
 	while (__atomic_load_n(&h->rounds, __ATOMIC_ACQUIRE) < 3)
-		rc_sleep_ms(1);
+		vt_sleep_ms(1);
 }
 
 void odp_hammer_stop(struct odp_hammer *h)
 {
 	__atomic_store_n(&h->stop, true, __ATOMIC_RELEASE);
-	rc_ok(pthread_join(h->thread, NULL));
+	vt_ok(pthread_join(h->thread, NULL));
 }
 
 static void *disturber_run(void *arg)
@@ -350,13 +350,13 @@ static void *disturber_run(void *arg)
 
 void odp_disturb_start(struct odp_disturber *d)
 {
-	rc_ok(pthread_create(&d->thread, NULL, disturber_run, d));
+	vt_ok(pthread_create(&d->thread, NULL, disturber_run, d));
 }
 
 void odp_disturb_stop(struct odp_disturber *d)
 {
 	__atomic_store_n(&d->stop, true, __ATOMIC_RELEASE);
-	rc_ok(pthread_join(d->thread, NULL));
+	vt_ok(pthread_join(d->thread, NULL));
 }
 
 /* Data stay right, whatever @d does; both get their turns. */
@@ -365,8 +365,8 @@ void odp_traffic_while(struct odp_bench *b, struct odp_disturber *d)
 	unsigned int rounds = 0;
 
 	odp_disturb_start(d);
-	while (rounds < 10 * rc_opts.rounds ||
-	       __atomic_load_n(&d->turns, __ATOMIC_ACQUIRE) < 3 * rc_opts.rounds) {
+	while (rounds < 10 * vt_opts.rounds ||
+	       __atomic_load_n(&d->turns, __ATOMIC_ACQUIRE) < 3 * vt_opts.rounds) {
 		odp_check(b);
 		rounds++;
 	}
@@ -380,12 +380,12 @@ void odp_map_fixed(void *addr, size_t len)
 	void *got = mmap(addr, len, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
-	rc_require(got == addr, "mmap: %s", strerror(errno));
+	vt_require(got == addr, "mmap: %s", strerror(errno));
 }
 
 uint8_t *odp_map_aligned(size_t len, size_t align)
 {
-	uintptr_t map = (uintptr_t)rc_map(len + align, MAP_NORESERVE);
+	uintptr_t map = (uintptr_t)vt_map(len + align, MAP_NORESERVE);
 
 	return (uint8_t *)((map + align - 1) & ~(align - 1));
 }
@@ -393,16 +393,16 @@ uint8_t *odp_map_aligned(size_t len, size_t align)
 /* Unmapped after the test. */
 uint8_t *odp_map_file(int fd, size_t len, int prot, int flags)
 {
-	uint8_t *map = rc_map(len, 0);
+	uint8_t *map = vt_map(len, 0);
 	void *got = mmap(map, len, prot, flags | MAP_FIXED, fd, 0);
 
-	rc_require(got == map, "mmap: %s", strerror(errno));
+	vt_require(got == map, "mmap: %s", strerror(errno));
 	return map;
 }
 
 uint8_t *odp_copy_of(const void *from, size_t len)
 {
-	uint8_t *copy = rc_map(len, 0);
+	uint8_t *copy = vt_map(len, 0);
 
 	memcpy(copy, from, len);
 	return copy;
@@ -417,9 +417,9 @@ struct odp_file odp_file_of(int fd, size_t len, int nic_flags)
 {
 	struct odp_file file = { .fd = fd };
 
-	rc_require(fd >= 0, "no file: %s", strerror(errno));
-	rc_defer(close_fd, (void *)(intptr_t)fd);
-	rc_ok(ftruncate(fd, len));
+	vt_require(fd >= 0, "no file: %s", strerror(errno));
+	vt_defer(close_fd, (void *)(intptr_t)fd);
+	vt_ok(ftruncate(fd, len));
 	file.nic = odp_map_file(fd, len, PROT_READ | PROT_WRITE, nic_flags);
 	file.cpu = odp_map_file(fd, len, PROT_READ | PROT_WRITE, MAP_SHARED);
 	return file;

@@ -27,7 +27,7 @@ enum odp_side {
 #define ODP_RDMA_SIDES	(1U << ODP_REMOTE | 1U << ODP_LOCAL)
 
 struct odp_variant {
-	enum rc_kind kind;
+	enum vt_kind kind;
 	enum odp_side side;
 };
 
@@ -42,15 +42,15 @@ struct odp_variant {
 struct odp_bench {
 	struct odp_variant v;
 	struct rc_pair *pair;
-	struct rc_mem *mem, *src, *back;
+	struct vt_mem *mem, *src, *back;
 };
 
 /* Add a test for each kind of on-demand memory and each of the sides. */
-void odp_test(rc_fn fn, const char *name, unsigned int sides);
+void odp_test(vt_fn fn, const char *name, unsigned int sides);
 
-void odp_need(enum rc_kind kind);
+void odp_need(enum vt_kind kind);
 /* False where the device mirrors ordinary regions as well (pin=never). */
-bool odp_pins(const struct rc_dev *dev);
+bool odp_pins(const struct vt_dev *dev);
 struct odp_bench odp_bench(const void *variant, void *addr, size_t len);
 struct odp_bench odp_bench_access(const void *variant, void *addr, size_t len,
 				  int access);
@@ -87,7 +87,7 @@ void odp_check_zeros(struct odp_bench *b, size_t off, size_t len);
 /* Puts into all of the memory, until stopped or refused. Not for ODP_MESSAGE. */
 struct odp_hammer {
 	struct odp_bench *bench;
-	struct rc_wr wr;	/* made before the region goes away */
+	struct vt_wr wr;	/* made before the region goes away */
 	pthread_t thread;
 	bool stop, dead;
 	unsigned int rounds;

@@ -47,8 +47,8 @@ static int open_device(void)
 	tried = true;
 	fd = open("/dev/hmm_dmirror0", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		rc_skip("this kernel has no test_hmm device (the debug kernel has)");
-	rc_defer(close_device, (void *)(intptr_t)fd);
+		vt_skip("this kernel has no test_hmm device (the debug kernel has)");
+	vt_defer(close_device, (void *)(intptr_t)fd);
 	return fd;
 }
 
@@ -70,7 +70,7 @@ static bool all_in_device(int fd, const uint8_t *mem)
 {
 	uint8_t prot[PAGES];
 
-	rc_ok(command(fd, HMM_SNAPSHOT, mem, prot, PAGES));
+	vt_ok(command(fd, HMM_SNAPSHOT, mem, prot, PAGES));
 	for (size_t i = 0; i < PAGES; i++)
 		if (!(prot[i] & HMM_PROT_DEVICE_PRIVATE))
 			return false;
@@ -81,7 +81,7 @@ static bool none_in_device(int fd, const uint8_t *mem)
 {
 	uint8_t prot[PAGES];
 
-	rc_ok(command(fd, HMM_SNAPSHOT, mem, prot, PAGES));
+	vt_ok(command(fd, HMM_SNAPSHOT, mem, prot, PAGES));
 	for (size_t i = 0; i < PAGES; i++)
 		if (prot[i] & HMM_PROT_DEVICE_PRIVATE)
 			return false;
@@ -90,7 +90,7 @@ static bool none_in_device(int fd, const uint8_t *mem)
 
 static struct odp_bench small_pages(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 
 	madvise(mem, LEN, MADV_NOHUGEPAGE);
 	return odp_bench(arg, mem, LEN);
@@ -101,20 +101,20 @@ static void private_memory(const void *arg)
 {
 	int fd = open_device();
 	struct odp_bench b = small_pages(arg);
-	uint8_t *mem = b.mem->addr, *buf = rc_map(LEN, 0), *want;
+	uint8_t *mem = b.mem->addr, *buf = vt_map(LEN, 0), *want;
 
 	for (int i = 0; i < 5; i++) {
 		odp_check(&b);
 		want = odp_copy_of(mem, LEN);
-		rc_ok(command(fd, HMM_TO_DEVICE, mem, buf, PAGES));
-		rc_require(all_in_device(fd, mem), "the pages are not in the device");
+		vt_ok(command(fd, HMM_TO_DEVICE, mem, buf, PAGES));
+		vt_require(all_in_device(fd, mem), "the pages are not in the device");
 		odp_get(&b, 0, LEN);
-		rc_require(!memcmp(b.back->addr, want, LEN), "the NIC read other data");
-		rc_require(none_in_device(fd, mem), "pages are still in the device");
-		rc_ok(command(fd, HMM_TO_DEVICE, mem, buf, PAGES));
+		vt_require(!memcmp(b.back->addr, want, LEN), "the NIC read other data");
+		vt_require(none_in_device(fd, mem), "pages are still in the device");
+		vt_ok(command(fd, HMM_TO_DEVICE, mem, buf, PAGES));
 		odp_put(&b, PAGE + 100, LEN - 2 * PAGE);
-		rc_require(!memcmp(mem, want, PAGE + 100), "beside the put, data changed");
-		rc_require(!memcmp(mem + PAGE + 100, b.src->addr, LEN - 2 * PAGE), "data differ");
+		vt_require(!memcmp(mem, want, PAGE + 100), "beside the put, data changed");
+		vt_require(!memcmp(mem + PAGE + 100, b.src->addr, LEN - 2 * PAGE), "data differ");
 		odp_check_get(&b);
 	}
 }
@@ -124,18 +124,18 @@ static void written_by_device(const void *arg)
 {
 	int fd = open_device();
 	struct odp_bench b = small_pages(arg);
-	uint8_t *mem = b.mem->addr, *buf = rc_map(LEN, 0);
+	uint8_t *mem = b.mem->addr, *buf = vt_map(LEN, 0);
 
 	odp_check(&b);
-	rc_ok(command(fd, HMM_TO_DEVICE, mem, buf, PAGES));
-	rc_fill(buf, LEN);
-	rc_ok(command(fd, HMM_WRITE, mem, buf, PAGES));
-	rc_require(all_in_device(fd, mem), "the pages have left the device");
+	vt_ok(command(fd, HMM_TO_DEVICE, mem, buf, PAGES));
+	vt_fill(buf, LEN);
+	vt_ok(command(fd, HMM_WRITE, mem, buf, PAGES));
+	vt_require(all_in_device(fd, mem), "the pages have left the device");
 	odp_get(&b, 0, LEN);
-	rc_require(!memcmp(b.back->addr, buf, LEN), "the NIC does not see the device's writes");
+	vt_require(!memcmp(b.back->addr, buf, LEN), "the NIC does not see the device's writes");
 	odp_put(&b, 0, LEN);
-	rc_ok(command(fd, HMM_READ, mem, buf, PAGES));
-	rc_require(!memcmp(buf, b.src->addr, LEN), "the device does not see the NIC's writes");
+	vt_ok(command(fd, HMM_READ, mem, buf, PAGES));
+	vt_require(!memcmp(buf, b.src->addr, LEN), "the device does not see the NIC's writes");
 }
 
 /* Exclusive to the device: an access by anyone else takes that away. */
@@ -143,19 +143,19 @@ static void exclusive(const void *arg)
 {
 	int fd = open_device();
 	struct odp_bench b = small_pages(arg);
-	uint8_t *mem = b.mem->addr, *buf = rc_map(LEN, 0);
+	uint8_t *mem = b.mem->addr, *buf = vt_map(LEN, 0);
 
 	for (int i = 0; i < 5; i++) {
 		odp_check(&b);
-		rc_ok(command(fd, HMM_EXCLUSIVE, mem, buf, PAGES));
-		rc_fill(buf, LEN);
-		rc_ok(command(fd, HMM_WRITE, mem, buf, PAGES));
+		vt_ok(command(fd, HMM_EXCLUSIVE, mem, buf, PAGES));
+		vt_fill(buf, LEN);
+		vt_ok(command(fd, HMM_WRITE, mem, buf, PAGES));
 		odp_get(&b, 0, LEN);
-		rc_require(!memcmp(b.back->addr, buf, LEN), "the NIC read other data");
-		rc_ok(command(fd, HMM_EXCLUSIVE, mem, buf, PAGES));
+		vt_require(!memcmp(b.back->addr, buf, LEN), "the NIC read other data");
+		vt_ok(command(fd, HMM_EXCLUSIVE, mem, buf, PAGES));
 		odp_check(&b);
-		rc_ok(command(fd, HMM_READ, mem, buf, PAGES));
-		rc_require(!memcmp(buf, mem, LEN), "the device does not see the NIC's writes");
+		vt_ok(command(fd, HMM_READ, mem, buf, PAGES));
+		vt_require(!memcmp(buf, mem, LEN), "the device does not see the NIC's writes");
 	}
 }
 
@@ -185,7 +185,7 @@ static void traffic_while(const void *arg, void (*disturb)(struct odp_disturber 
 	struct odp_bench b = small_pages(arg);
 	struct device_disturber dd = {
 		.d = { .disturb = disturb, .addr = b.mem->addr, .fd = fd },
-		.buf = rc_map(LEN, 0),
+		.buf = vt_map(LEN, 0),
 	};
 
 	odp_traffic_while(&b, &dd.d);
@@ -212,5 +212,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

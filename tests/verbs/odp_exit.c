@@ -22,7 +22,7 @@
 
 static const struct rc_attr quick = {
 	.mtu = 1024, .wr = 64, .sge = 4, .inline_len = 64, .timeout = 14, .retry_cnt = 3,
-	.rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 4, .access = RC_ACCESS_ALL,
+	.rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 4, .access = VT_ACCESS_ALL,
 };
 
 /* --- a process that owns the memory --- */
@@ -49,7 +49,7 @@ struct owner {
 	pid_t pid;
 	int sock;
 	struct rc_end end;
-	struct rc_mem *mem;
+	struct vt_mem *mem;
 	struct card card;
 };
 
@@ -57,7 +57,7 @@ typedef void (*life_fn)(struct owner *o);
 
 static void swap_cards(struct owner *o, const struct card *mine)
 {
-	rc_require(write(o->sock, mine, sizeof(*mine)) == sizeof(*mine) &&
+	vt_require(write(o->sock, mine, sizeof(*mine)) == sizeof(*mine) &&
 		   recv(o->sock, &o->card, sizeof(o->card), MSG_WAITALL) == sizeof(o->card),
 		   "the other process is gone");
 }
@@ -67,8 +67,8 @@ static void meet(struct owner *o, int which, uint8_t *mem, size_t len, bool uffd
 {
 	struct card mine;
 
-	rc_end_open(&o->end, rc_dev(which), NULL, &quick);
-	o->mem = rc_mem_at(o->end.pd, o->v.kind, mem, len, RC_ACCESS_ALL);
+	rc_end_open(&o->end, vt_dev(which), NULL, &quick);
+	o->mem = vt_mem_at(o->end.pd, o->v.kind, mem, len, VT_ACCESS_ALL);
 	mine = (struct card){
 		.qp = rc_end_addr(&o->end), .iova = o->mem->iova,
 		.rkey = o->mem->mr->rkey, .uffd = -1,
@@ -88,18 +88,18 @@ static struct owner owner_start(const void *variant, size_t len, bool uffd, life
 	int local = o.v.side == ODP_LOCAL, fds[2];
 
 	odp_need(o.v.kind);
-	rc_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
-	o.pid = rc_fork();
+	vt_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	o.pid = vt_fork();
 	o.sock = fds[!o.pid];
 	close(fds[!!o.pid]);
 	if (!o.pid) {
 		if (cgroup)
 			odp_cgroup_enter(cgroup);
-		meet(&o, !local, rc_map(len, MAP_NORESERVE), len, uffd);
+		meet(&o, !local, vt_map(len, MAP_NORESERVE), len, uffd);
 		life(&o);
 		_exit(EXIT_SUCCESS);
 	}
-	meet(&o, local, rc_map(len, MAP_NORESERVE), len, false);
+	meet(&o, local, vt_map(len, MAP_NORESERVE), len, false);
 	return o;
 }
 
@@ -107,13 +107,13 @@ static struct owner owner_start(const void *variant, size_t len, bool uffd, life
 static void post_at(struct owner *o, enum ibv_wr_opcode op, size_t off, size_t len)
 {
 	struct ibv_mr there_mr = { .rkey = o->card.rkey };
-	struct rc_mem there = { .iova = o->card.iova, .mr = &there_mr };
-	struct rc_wr wr;
+	struct vt_mem there = { .iova = o->card.iova, .mr = &there_mr };
+	struct vt_wr wr;
 
-	rc_wr_init(&wr, op, off);
-	rc_wr_local(&wr, o->mem, off, len);
-	rc_wr_remote(&wr, &there, off);
-	rc_ok(rc_post(&o->end, &wr));
+	vt_wr_init(&wr, op, off);
+	vt_wr_local(&wr, o->mem, off, len);
+	vt_wr_remote(&wr, &there, off);
+	vt_ok(rc_post(&o->end, &wr));
 }
 
 static void stay(struct owner *o)
@@ -125,12 +125,12 @@ static void stay(struct owner *o)
 
 static bool reaped(pid_t pid, int *status, unsigned int ms)
 {
-	uint64_t end = rc_now_ms() + ms;
+	uint64_t end = vt_now_ms() + ms;
 
 	while (waitpid(pid, status, WNOHANG) != pid) {
-		if (rc_now_ms() > end)
+		if (vt_now_ms() > end)
 			return false;
-		rc_sleep_ms(5);
+		vt_sleep_ms(5);
 	}
 	return true;
 }
@@ -138,10 +138,10 @@ static bool reaped(pid_t pid, int *status, unsigned int ms)
 /* What was under way may still be done; what comes later is an error, soon. */
 static void end_in_error(struct owner *o)
 {
-	uint64_t end = rc_now_ms() + rc_patience_ms();
+	uint64_t end = vt_now_ms() + vt_patience_ms();
 
-	while (rc_poll(o->end.scq).status == IBV_WC_SUCCESS) {
-		rc_require(rc_now_ms() < end, "WRITEs to a dead process go on succeeding");
+	while (vt_poll(o->end.scq).status == IBV_WC_SUCCESS) {
+		vt_require(vt_now_ms() < end, "WRITEs to a dead process go on succeeding");
 		post_at(o, IBV_WR_RDMA_WRITE, 0, LEN);
 	}
 }
@@ -166,15 +166,15 @@ static void killed_in_fault(const void *arg)
 	int pidfd = syscall(SYS_pidfd_open, o.pid, 0), status;
 	int uffd = syscall(SYS_pidfd_getfd, pidfd, o.card.uffd, 0);
 
-	rc_require(pidfd >= 0 && uffd >= 0, "pidfd_getfd: %s", strerror(errno));
+	vt_require(pidfd >= 0 && uffd >= 0, "pidfd_getfd: %s", strerror(errno));
 	if (o.v.side == ODP_REMOTE)
 		post_at(&o, IBV_WR_RDMA_WRITE, 0, LEN);
 	odp_uffd_wait(uffd);
 	kill(o.pid, SIGKILL);
-	if (!reaped(o.pid, &status, rc_patience_ms() / 4)) {
+	if (!reaped(o.pid, &status, vt_patience_ms() / 4)) {
 		close(uffd);
 		waitpid(o.pid, &status, 0);
-		rc_fail("the killed process waited for the fault");
+		vt_fail("the killed process waited for the fault");
 	}
 	close(uffd);
 	if (o.v.side == ODP_REMOTE)
@@ -190,8 +190,8 @@ static void fill_and_stay(struct owner *o)
 
 	for (size_t off = 0; o->v.side == ODP_LOCAL && off < BIG; off += MIB) {
 		post_at(o, IBV_WR_RDMA_READ, off, MIB);
-		wc = rc_poll(o->end.scq);
-		rc_require(wc.status == IBV_WC_SUCCESS, "READ: %s",
+		wc = vt_poll(o->end.scq);
+		vt_require(wc.status == IBV_WC_SUCCESS, "READ: %s",
 			   ibv_wc_status_str(wc.status));
 	}
 	stay(o);
@@ -208,19 +208,19 @@ static void out_of_memory(const void *arg)
 
 	for (size_t off = 0; o.v.side == ODP_REMOTE && off < BIG && !wc.status; off += MIB) {
 		post_at(&o, IBV_WR_RDMA_WRITE, off, MIB);
-		wc = rc_poll(o.end.scq);
+		wc = vt_poll(o.end.scq);
 	}
-	if (!reaped(o.pid, &status, rc_patience_ms())) {
+	if (!reaped(o.pid, &status, vt_patience_ms())) {
 		kill(o.pid, SIGKILL);
 		waitpid(o.pid, &status, 0);
-		rc_fail("%lu MiB were written into %lu MiB and nobody was killed",
+		vt_fail("%lu MiB were written into %lu MiB and nobody was killed",
 			BIG / MIB, SMALL / MIB);
 	}
-	rc_require(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	vt_require(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 		   "the owner ended with %#x", status);
 	snprintf(events, sizeof(events), "%s/memory.events", cgroup);
-	rc_require(odp_read_field(events, "oom_kill") > 0, "it was not the OOM killer");
-	rc_require(o.v.side == ODP_LOCAL || wc.status, "all WRITEs succeeded");
+	vt_require(odp_read_field(events, "oom_kill") > 0, "it was not the OOM killer");
+	vt_require(o.v.side == ODP_LOCAL || wc.status, "all WRITEs succeeded");
 	close(o.sock);
 	rc_works(rc_pair());
 }
@@ -233,22 +233,22 @@ static void post_and_exit(struct owner *o)
 {
 	for (int i = 0; o->v.side == ODP_LOCAL && i < QUEUED; i++)
 		post_at(o, i & 1 ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, i * 64 * KIB, 3 * PAGE);
-	rc_sleep_ms(rc_below(4));
+	vt_sleep_ms(vt_below(4));
 }
 
 static void exit_with_faults_queued(const void *arg)
 {
-	for (unsigned int round = 0; round < 3 * rc_opts.rounds; round++) {
+	for (unsigned int round = 0; round < 3 * vt_opts.rounds; round++) {
 		struct owner o = owner_start(arg, QUEUED * 64 * KIB, false, post_and_exit, NULL);
 		int status;
 
 		for (int i = 0; o.v.side == ODP_REMOTE && i < QUEUED; i++)
 			post_at(&o, i & 1 ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE,
 				i * 64 * KIB, 3 * PAGE);
-		rc_require(reaped(o.pid, &status, rc_patience_ms() / 2), "the owner does not exit");
-		rc_require(!status, "the owner ended with %#x", status);
+		vt_require(reaped(o.pid, &status, vt_patience_ms() / 2), "the owner does not exit");
+		vt_require(!status, "the owner ended with %#x", status);
 		for (int i = 0; o.v.side == ODP_REMOTE && i < QUEUED; i++)
-			rc_poll(o.end.scq);
+			vt_poll(o.end.scq);
 		close(o.sock);
 	}
 	rc_works(rc_pair());
@@ -267,7 +267,7 @@ static void leave_heir(struct owner *o)
 	if (recv(o->sock, &answer, 1, 0) != 1)	/* the peer has warmed it up */
 		_exit(EXIT_FAILURE);
 	memset(o->mem->addr, 0x77, LEN);
-	if (rc_fork())
+	if (vt_fork())
 		_exit(EXIT_SUCCESS);
 	if (recv(o->sock, &answer, 1, 0) != 1)
 		_exit(EXIT_FAILURE);
@@ -275,7 +275,7 @@ static void leave_heir(struct owner *o)
 	for (size_t i = 0; i < LEN; i++)
 		if (o->mem->addr[i] != 0x77)
 			answer = 'n';
-	rc_require(write(o->sock, &answer, 1) == 1, "socket: %s", strerror(errno));
+	vt_require(write(o->sock, &answer, 1) == 1, "socket: %s", strerror(errno));
 }
 
 static void owner_gone(const void *arg, enum ibv_wr_opcode op)
@@ -285,18 +285,18 @@ static void owner_gone(const void *arg, enum ibv_wr_opcode op)
 	char answer;
 	int status;
 
-	rc_fill(o.mem->addr, LEN);
+	vt_fill(o.mem->addr, LEN);
 	want = odp_copy_of(o.mem->addr, LEN);
 	post_at(&o, IBV_WR_RDMA_WRITE, 0, LEN);
-	rc_want(o.end.scq, 0, IBV_WC_SUCCESS);
-	rc_require(write(o.sock, "", 1) == 1, "socket: %s", strerror(errno));
-	rc_require(reaped(o.pid, &status, rc_patience_ms() / 2) && !status, "the owner does not exit");
+	vt_want(o.end.scq, 0, IBV_WC_SUCCESS);
+	vt_require(write(o.sock, "", 1) == 1, "socket: %s", strerror(errno));
+	vt_require(reaped(o.pid, &status, vt_patience_ms() / 2) && !status, "the owner does not exit");
 	post_at(&o, op, 0, LEN);
-	rc_want(o.end.scq, 0, IBV_WC_REM_ACCESS_ERR);
-	rc_require(!memcmp(o.mem->addr, want, LEN), "the READ brought some other memory");
-	rc_require(write(o.sock, "", 1) == 1 && recv(o.sock, &answer, 1, 0) == 1,
+	vt_want(o.end.scq, 0, IBV_WC_REM_ACCESS_ERR);
+	vt_require(!memcmp(o.mem->addr, want, LEN), "the READ brought some other memory");
+	vt_require(write(o.sock, "", 1) == 1 && recv(o.sock, &answer, 1, 0) == 1,
 		   "the heir is gone");
-	rc_require(answer == 'y', "the WRITE reached another process's memory");
+	vt_require(answer == 'y', "the WRITE reached another process's memory");
 	close(o.sock);
 }
 
@@ -315,7 +315,7 @@ static void owner_gone_read(const void *arg)
 /* A WRITE that waits for a page of memory that a program has to fill. */
 static struct odp_bench faulting_bench(const void *arg, int *uffd)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b;
 
 	b = odp_bench_attr(arg, mem, LEN, &quick);
@@ -341,12 +341,12 @@ static void *destroy_run(void *arg)
 
 static void destroy_mr(void *obj)
 {
-	rc_ok(ibv_dereg_mr(obj));
+	vt_ok(ibv_dereg_mr(obj));
 }
 
 static void destroy_qp(void *obj)
 {
-	rc_ok(ibv_destroy_qp(obj));
+	vt_ok(ibv_destroy_qp(obj));
 }
 
 /* Destroys @obj, which is released after the test otherwise, while a fault waits. */
@@ -355,14 +355,14 @@ static void destroy_in_time(void *obj, void (*destroy)(void *obj), int uffd)
 	struct destroying d = { .destroy = destroy, .obj = obj };
 	struct timespec until;
 
-	rc_forget(obj);
-	rc_ok(pthread_create(&d.thread, NULL, destroy_run, &d));
+	vt_forget(obj);
+	vt_ok(pthread_create(&d.thread, NULL, destroy_run, &d));
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += rc_patience_ms() / 10000;
+	until.tv_sec += vt_patience_ms() / 10000;
 	if (pthread_timedjoin_np(d.thread, NULL, &until)) {
 		close(uffd);
 		pthread_join(d.thread, NULL);
-		rc_fail("destroying waited for the fault");
+		vt_fail("destroying waited for the fault");
 	}
 }
 
@@ -375,10 +375,10 @@ static void dereg_in_fault(const void *arg)
 	b = faulting_bench(arg, &uffd);
 	destroy_in_time(b.mem->mr, destroy_mr, uffd);
 	close(uffd);
-	rc_want(odp_cq(&b, true), 0xa1, b.v.side == ODP_LOCAL ? IBV_WC_LOC_PROT_ERR :
+	vt_want(odp_cq(&b, true), 0xa1, b.v.side == ODP_LOCAL ? IBV_WC_LOC_PROT_ERR :
 		IBV_WC_REM_ACCESS_ERR);
 	for (size_t i = 0; i < LEN; i++)
-		rc_require(!b.mem->addr[i], "memory without a region was written");
+		vt_require(!b.mem->addr[i], "memory without a region was written");
 }
 
 /* A requester is not left waiting for the page of a responder that is gone. */
@@ -390,11 +390,11 @@ static void destroy_qp_in_fault(const void *arg)
 	b = faulting_bench(arg, &uffd);
 	destroy_in_time(odp_mem_end(&b)->qp, destroy_qp, uffd);
 	if (b.v.side == ODP_REMOTE)
-		rc_want(odp_cq(&b, true), 0xa1, IBV_WC_RETRY_EXC_ERR);
+		vt_want(odp_cq(&b, true), 0xa1, IBV_WC_RETRY_EXC_ERR);
 	close(uffd);
-	rc_sleep_ms(20);
+	vt_sleep_ms(20);
 	for (size_t i = 0; i < LEN; i++)
-		rc_require(!b.mem->addr[i], "memory was written for a QP that is gone");
+		vt_require(!b.mem->addr[i], "memory was written for a QP that is gone");
 	rc_works(rc_pair());
 }
 
@@ -407,15 +407,15 @@ static void check_untouched(struct odp_bench *b, int uffd)
 	unsigned char resident[LEN / 4096];
 	uint8_t *mem;
 
-	rc_ok(munmap(b->mem->addr, LEN));
+	vt_ok(munmap(b->mem->addr, LEN));
 	mem = mmap(b->mem->addr, LEN, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	rc_require(mem == b->mem->addr, "mmap: %s", strerror(errno));
+	vt_require(mem == b->mem->addr, "mmap: %s", strerror(errno));
 	close(uffd);
-	rc_sleep_ms(20);
-	rc_ok(mincore(mem, LEN, resident));
+	vt_sleep_ms(20);
+	vt_ok(mincore(mem, LEN, resident));
 	for (size_t i = 0; i < sizeof(resident); i++)
-		rc_require(!(resident[i] & 1), "page %zu was touched for a fault of the past", i);
+		vt_require(!(resident[i] & 1), "page %zu was touched for a fault of the past", i);
 }
 
 static void reuse_after_dereg(const void *arg)
@@ -446,10 +446,10 @@ static void error_in_fault(const void *arg)
 	int uffd;
 
 	b = faulting_bench(arg, &uffd);
-	start = rc_now_ms();
-	rc_ok(rc_to_state(&b.pair->a, IBV_QPS_ERR));
-	rc_want(b.pair->a.scq, 0xa1, IBV_WC_WR_FLUSH_ERR);
-	rc_require(rc_now_ms() - start < rc_patience_ms() / 10, "the error state waited for the fault");
+	start = vt_now_ms();
+	vt_ok(rc_to_state(&b.pair->a, IBV_QPS_ERR));
+	vt_want(b.pair->a.scq, 0xa1, IBV_WC_WR_FLUSH_ERR);
+	vt_require(vt_now_ms() - start < vt_patience_ms() / 10, "the error state waited for the fault");
 	close(uffd);
 	odp_reconnect(&b);
 	odp_check(&b);
@@ -468,19 +468,19 @@ static void last_user(struct ibv_device *device, size_t len, uint64_t wait)
 	struct ibv_mr *mr;
 	uint64_t end;
 
-	rc_require(map != MAP_FAILED && pd, "mmap, open or alloc_pd: %s", strerror(errno));
+	vt_require(map != MAP_FAILED && pd, "mmap, open or alloc_pd: %s", strerror(errno));
 	mr = ibv_reg_mr(pd, map, len, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
-	rc_require(mr, "reg_mr: %s", strerror(errno));
+	vt_require(mr, "reg_mr: %s", strerror(errno));
 	sge = (struct ibv_sge){ (uintptr_t)map, 4096, mr->lkey };
-	rc_ok(ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+	vt_ok(ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 			    IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
-	rc_ok(ibv_dereg_mr(mr));
-	rc_ok(ibv_dealloc_pd(pd));
-	rc_ok(munmap(map, len));
-	end = rc_now_ns() + wait;
-	while (rc_now_ns() < end)
+	vt_ok(ibv_dereg_mr(mr));
+	vt_ok(ibv_dealloc_pd(pd));
+	vt_ok(munmap(map, len));
+	end = vt_now_ns() + wait;
+	while (vt_now_ns() < end)
 		;
-	rc_ok(ibv_close_device(ctx));
+	vt_ok(ibv_close_device(ctx));
 }
 
 /*
@@ -489,23 +489,23 @@ static void last_user(struct ibv_device *device, size_t len, uint64_t wait)
  */
 static void last_user_after_unmap(const void *arg)
 {
-	struct ibv_device *device = rc_dev(0)->ctx->device;
+	struct ibv_device *device = vt_dev(0)->ctx->device;
 	int pid;
 
 	(void)arg;
-	rc_need_kind(rc_dev(0), RC_ODP, 0);
-	pid = rc_fork();
+	vt_need_kind(vt_dev(0), VT_ODP, 0);
+	pid = vt_fork();
 	if (!pid) {
-		for (unsigned int i = 0; i < 500 * rc_opts.rounds; i++)
-			last_user(device, 4 * MIB, rc_below(300000));
+		for (unsigned int i = 0; i < 500 * vt_opts.rounds; i++)
+			last_user(device, 4 * MIB, vt_below(300000));
 		_exit(EXIT_SUCCESS);
 	}
-	rc_require(!rc_wait_child(pid, 10 * rc_patience_ms()), "the child failed");
+	vt_require(!vt_wait_child(pid, 10 * vt_patience_ms()), "the child failed");
 }
 
 static void add_tests(void)
 {
-	RC_TEST(last_user_after_unmap);
+	VT_TEST(last_user_after_unmap);
 	odp_test(killed_in_fault, "killed_in_fault", ODP_RDMA_SIDES);
 	odp_test(out_of_memory, "out_of_memory", ODP_RDMA_SIDES);
 	odp_test(exit_with_faults_queued, "exit_with_faults_queued", ODP_RDMA_SIDES);
@@ -520,5 +520,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -18,15 +18,15 @@
 /* Puts into a shared mapping are in the file, and seen through other mappings. */
 static void shared(struct odp_bench *b, struct odp_file *file)
 {
-	uint8_t *want = rc_map(LEN, 0);
+	uint8_t *want = vt_map(LEN, 0);
 
 	odp_check_at(b, 0, LEN, file->cpu);
-	rc_fill(file->cpu, LEN);
+	vt_fill(file->cpu, LEN);
 	odp_check_get(b);
-	rc_require(!memcmp(b->back->addr, file->cpu, LEN), "the NIC reads old data");
+	vt_require(!memcmp(b->back->addr, file->cpu, LEN), "the NIC reads old data");
 	odp_check_at(b, 0, LEN, file->cpu);
-	rc_require(pread(file->fd, want, LEN, 0) == LEN, "pread: %s", strerror(errno));
-	rc_require(!memcmp(want, b->src->addr, LEN), "read() does not see the put");
+	vt_require(pread(file->fd, want, LEN, 0) == LEN, "pread: %s", strerror(errno));
+	vt_require(!memcmp(want, b->src->addr, LEN), "read() does not see the put");
 }
 
 /* A mapping is private: the NIC's write makes a copy, as the CPU's does. */
@@ -34,26 +34,26 @@ static void private(struct odp_bench *b, struct odp_file *file)
 {
 	uint8_t *want;
 
-	rc_fill(file->cpu, LEN);
+	vt_fill(file->cpu, LEN);
 	want = odp_copy_of(file->cpu, LEN);
 	odp_check_get(b);
-	rc_require(!memcmp(b->back->addr, want, LEN), "the NIC does not read the file");
+	vt_require(!memcmp(b->back->addr, want, LEN), "the NIC does not read the file");
 	odp_check(b);
-	rc_require(!memcmp(file->cpu, want, LEN), "the put reached the file");
+	vt_require(!memcmp(file->cpu, want, LEN), "the put reached the file");
 	file->cpu[0]++;			/* shows no more: there is a copy */
 	odp_check_get(b);
-	rc_require(!memcmp(b->back->addr, b->src->addr, LEN), "the copy was lost");
+	vt_require(!memcmp(b->back->addr, b->src->addr, LEN), "the copy was lost");
 }
 
 static void truncated(struct odp_bench *b, struct odp_file *file)
 {
 	odp_check(b);
-	rc_ok(ftruncate(file->fd, LEN / 2));
+	vt_ok(ftruncate(file->fd, LEN / 2));
 	odp_check_at(b, 0, LEN / 2, file->cpu);
 	odp_get_fails(b, 0, LEN);
 	odp_reconnect(b);
 	odp_put_fails(b, LEN - 8, 8);
-	rc_ok(ftruncate(file->fd, LEN));
+	vt_ok(ftruncate(file->fd, LEN));
 	odp_reconnect(b);
 	odp_check_zeros(b, LEN / 2, LEN / 2);
 	odp_check_at(b, 0, LEN, file->cpu);
@@ -62,7 +62,7 @@ static void truncated(struct odp_bench *b, struct odp_file *file)
 static void hole_punched(struct odp_bench *b, struct odp_file *file)
 {
 	odp_check(b);
-	rc_ok(fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, 4 * PAGE));
+	vt_ok(fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, 4 * PAGE));
 	odp_check_zeros(b, PAGE, 4 * PAGE);
 	odp_check_get(b);
 	odp_check_at(b, 0, LEN, file->cpu);
@@ -75,20 +75,20 @@ static void truncated_under_puts(struct odp_bench *b, struct odp_file *file)
 
 	for (int i = 0; i < 2; i++) {
 		odp_hammer_start(&h, b);
-		rc_sleep_ms(rc_below(10));
-		rc_ok(ftruncate(file->fd, i ? LEN / 2 : 0));
-		rc_ok(ftruncate(file->fd, LEN));
+		vt_sleep_ms(vt_below(10));
+		vt_ok(ftruncate(file->fd, i ? LEN / 2 : 0));
+		vt_ok(ftruncate(file->fd, LEN));
 		odp_hammer_stop(&h);
 		if (h.dead)
 			odp_reconnect(b);
 		odp_check_at(b, 0, LEN, file->cpu);
 		odp_hammer_start(&h, b);
-		rc_ok(ftruncate(file->fd, PAGE));
+		vt_ok(ftruncate(file->fd, PAGE));
 		pthread_join(h.thread, NULL);
-		rc_require(h.dead, "the puts went on past the end of the file");
-		rc_ok(ftruncate(file->fd, LEN));
+		vt_require(h.dead, "the puts went on past the end of the file");
+		vt_ok(ftruncate(file->fd, LEN));
 		for (size_t j = PAGE; j < LEN; j++)
-			rc_require(!file->cpu[j], "byte %zu was written past the end", j);
+			vt_require(!file->cpu[j], "byte %zu was written past the end", j);
 		odp_reconnect(b);
 	}
 	odp_check_at(b, 0, LEN, file->cpu);
@@ -138,10 +138,10 @@ static void memfd_truncated_under_puts(const void *arg)
 
 static void disturb_file(struct odp_disturber *d)
 {
-	rc_ok(fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, d->len, d->len));
-	rc_require(pwrite(d->fd, "x", 1, d->len) == 1, "pwrite: %s", strerror(errno));
-	rc_ok(ftruncate(d->fd, d->len));
-	rc_ok(ftruncate(d->fd, 2 * d->len));
+	vt_ok(fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, d->len, d->len));
+	vt_require(pwrite(d->fd, "x", 1, d->len) == 1, "pwrite: %s", strerror(errno));
+	vt_ok(ftruncate(d->fd, d->len));
+	vt_ok(ftruncate(d->fd, 2 * d->len));
 }
 
 /* The other half of the same file comes and goes. */
@@ -163,16 +163,16 @@ static void memfd_read_only(const void *arg)
 	uint8_t *want;
 	int fd;
 
-	rc_fill(file.cpu, LEN);
+	vt_fill(file.cpu, LEN);
 	want = odp_copy_of(file.cpu, LEN);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file.fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	rc_require(fd >= 0, "open: %s", strerror(errno));
+	vt_require(fd >= 0, "open: %s", strerror(errno));
 	b = odp_bench(arg, odp_map_file(fd, LEN, PROT_READ, MAP_SHARED), LEN);
 	close(fd);
 	odp_check_get(&b);
 	odp_put_fails(&b, 100, PAGE);
-	rc_require(!memcmp(file.cpu, want, LEN), "the put reached a file opened for reading");
+	vt_require(!memcmp(file.cpu, want, LEN), "the put reached a file opened for reading");
 	odp_reconnect(&b);
 	odp_check_get(&b);
 }
@@ -187,18 +187,18 @@ static void tmpfs_huge(const void *arg)
 	int fd;
 
 	fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	rc_require(fd >= 0 && !ftruncate(fd, len), "tmpfs: %s", strerror(errno));
+	vt_require(fd >= 0 && !ftruncate(fd, len), "tmpfs: %s", strerror(errno));
 	map = odp_map_aligned(len, len);
-	rc_require(mmap(map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == map,
+	vt_require(mmap(map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == map,
 		   "mmap: %s", strerror(errno));
 	memset(map, 0x55, len);
 	b = odp_bench(arg, map, LEN);
 	odp_check(&b);
-	rc_ok(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5 * PAGE, 9 * PAGE));
+	vt_ok(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5 * PAGE, 9 * PAGE));
 	odp_check_zeros(&b, 5 * PAGE, 9 * PAGE);
 	odp_check_get(&b);
 	odp_check(&b);
-	rc_require(map[LEN] == 0x55 && map[len - 1] == 0x55, "beside the hole, data changed");
+	vt_require(map[LEN] == 0x55 && map[len - 1] == 0x55, "beside the hole, data changed");
 	odp_map_fixed(map, len);
 	close(fd);
 }
@@ -222,7 +222,7 @@ static bool make_disk(void)
 		return made;
 	tried = true;
 	strcpy(disk_folder, "/tmp/verbs.XXXXXX");
-	rc_require(mkdtemp(disk_folder), "mkdtemp: %s", strerror(errno));
+	vt_require(mkdtemp(disk_folder), "mkdtemp: %s", strerror(errno));
 	made = odp_run("mount -t tmpfs -o size=20m tmpfs %s && cd %s && mkdir disk &&"
 		       "truncate -s 16M image && mkfs.ext4 -q -F image &&"
 		       "modprobe -q -a loop ext4; mount -o loop image disk",
@@ -235,7 +235,7 @@ static struct odp_file ext4_file(size_t len, int nic_flags)
 	char path[128];
 
 	if (!make_disk())
-		rc_skip("no ext4 on a loop device here");
+		vt_skip("no ext4 on a loop device here");
 	snprintf(path, sizeof(path), "%s/disk", disk_folder);
 	return odp_file_of(open(path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), len, nic_flags);
 }
@@ -243,35 +243,35 @@ static struct odp_file ext4_file(size_t len, int nic_flags)
 /* What the disk has: nothing of the file is in memory any more. */
 static void read_from_disk(struct odp_file *file, uint8_t *into)
 {
-	rc_ok(fsync(file->fd));
-	rc_ok(madvise(file->nic, LEN, MADV_DONTNEED));
-	rc_ok(madvise(file->cpu, LEN, MADV_DONTNEED));
-	rc_ok(odp_write_file("/proc/sys/vm/drop_caches", "3"));
-	rc_require(pread(file->fd, into, LEN, 0) == LEN, "pread: %s", strerror(errno));
+	vt_ok(fsync(file->fd));
+	vt_ok(madvise(file->nic, LEN, MADV_DONTNEED));
+	vt_ok(madvise(file->cpu, LEN, MADV_DONTNEED));
+	vt_ok(odp_write_file("/proc/sys/vm/drop_caches", "3"));
+	vt_require(pread(file->fd, into, LEN, 0) == LEN, "pread: %s", strerror(errno));
 }
 
 static void ext4_shared(const void *arg)
 {
 	struct odp_file file = ext4_file(LEN, MAP_SHARED);
 	struct odp_bench b = odp_bench(arg, file.nic, LEN);
-	uint8_t *disk = rc_map(LEN, 0);
+	uint8_t *disk = vt_map(LEN, 0);
 
 	shared(&b, &file);
 	for (int i = 0; i < 5; i++) {
 		odp_put(&b, 0, LEN);
 		if (i % 2)		/* clean, and write-protected; then put again */
-			rc_ok(fsync(file.fd));
+			vt_ok(fsync(file.fd));
 		odp_put(&b, 0, LEN);
 		read_from_disk(&file, disk);
-		rc_require(!memcmp(disk, b.src->addr, LEN), "round %d: the put is not on disk", i);
+		vt_require(!memcmp(disk, b.src->addr, LEN), "round %d: the put is not on disk", i);
 		odp_get(&b, 0, LEN);
-		rc_require(!memcmp(disk, b.back->addr, LEN), "round %d: got other data", i);
+		vt_require(!memcmp(disk, b.back->addr, LEN), "round %d: got other data", i);
 	}
 }
 
 static void disturb_sync(struct odp_disturber *d)
 {
-	rc_ok(fsync(d->fd));
+	vt_ok(fsync(d->fd));
 }
 
 /* Pages are written back, cleaned and protected in the midst of puts. */
@@ -280,14 +280,14 @@ static void ext4_written_back_under_puts(const void *arg)
 	struct odp_file file = ext4_file(LEN, MAP_SHARED);
 	struct odp_bench b = odp_bench(arg, file.nic, LEN);
 	struct odp_disturber d = { .disturb = disturb_sync, .fd = file.fd };
-	uint8_t *disk = rc_map(LEN, 0);
+	uint8_t *disk = vt_map(LEN, 0);
 
 	for (int i = 0; i < 3; i++) {
 		d.turns = 0;
 		d.stop = false;
 		odp_traffic_while(&b, &d);
 		read_from_disk(&file, disk);
-		rc_require(!memcmp(disk, b.src->addr, LEN), "the last put is not on disk");
+		vt_require(!memcmp(disk, b.src->addr, LEN), "the last put is not on disk");
 	}
 }
 
@@ -328,7 +328,7 @@ static void fill_disk(int fd, off_t off)
 		else
 			n /= 2;
 	}
-	rc_require(errno == ENOSPC, "the disk is not full: %s", strerror(errno));
+	vt_require(errno == ENOSPC, "the disk is not full: %s", strerror(errno));
 }
 
 /* No block is left for a page: the NIC cannot write it any more than the CPU. */
@@ -340,7 +340,7 @@ static void ext4_full(const void *arg)
 	fill_disk(file.fd, LEN);
 	odp_check_zeros(&b, 0, LEN);
 	odp_put_fails(&b, 0, LEN);
-	rc_ok(ftruncate(file.fd, LEN));
+	vt_ok(ftruncate(file.fd, LEN));
 	odp_reconnect(&b);
 	odp_check(&b);
 }
@@ -366,5 +366,5 @@ static void add_tests(void)
 int main(int argc, char **argv)
 {
 	atexit(end_disk);
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

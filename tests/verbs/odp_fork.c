@@ -25,7 +25,7 @@ static void wait_byte(int fd)
 
 static void tell(int fd)
 {
-	rc_require(write(fd, "", 1) == 1, "pipe: %s", strerror(errno));
+	vt_require(write(fd, "", 1) == 1, "pipe: %s", strerror(errno));
 }
 
 static void close_pipes(struct child *child)
@@ -54,26 +54,26 @@ static void child_run(struct child *child, uint8_t *mem, const uint8_t *want)
 /* The region follows the parent; neither sees the other's writes. */
 static void fork_and_write(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct child child;
 	uint8_t *want;
 	int status;
 
 	odp_check(&b);
 	want = odp_copy_of(b.mem->addr, LEN);
-	rc_ok(pipe(child.go) || pipe(child.done));
-	child.pid = rc_fork();
+	vt_ok(pipe(child.go) || pipe(child.done));
+	child.pid = vt_fork();
 	if (!child.pid)
 		child_run(&child, b.mem->addr, want);
 	odp_check(&b);
 	tell(child.go[1]);
 	wait_byte(child.done[0]);
 	odp_check_get(&b);
-	rc_require(!memcmp(b.mem->addr, b.src->addr, LEN), "the child's write shows");
+	vt_require(!memcmp(b.mem->addr, b.src->addr, LEN), "the child's write shows");
 	odp_check(&b);
 	tell(child.go[1]);
-	status = rc_wait_child(child.pid, 10000);
-	rc_require(!status, "the child saw what the NIC wrote for the parent");
+	status = vt_wait_child(child.pid, 10000);
+	vt_require(!status, "the child saw what the NIC wrote for the parent");
 	odp_check(&b);
 	close_pipes(&child);
 }
@@ -81,15 +81,15 @@ static void fork_and_write(const void *arg)
 /* The NIC's first write after a fork, while the page is shared with the child. */
 static void fork_read_then_write(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct child child;
 	uint8_t *want;
 	int status;
 
-	rc_fill(b.mem->addr, LEN);
+	vt_fill(b.mem->addr, LEN);
 	want = odp_copy_of(b.mem->addr, LEN);
-	rc_ok(pipe(child.go) || pipe(child.done));
-	child.pid = rc_fork();
+	vt_ok(pipe(child.go) || pipe(child.done));
+	child.pid = vt_fork();
 	if (!child.pid) {
 		wait_byte(child.go[0]);
 		_exit(!!memcmp(b.mem->addr, want, LEN));
@@ -97,61 +97,61 @@ static void fork_read_then_write(const void *arg)
 	odp_check_get(&b);	/* maps the shared pages for reading */
 	odp_check(&b);		/* and now they must not be written */
 	tell(child.go[1]);
-	status = rc_wait_child(child.pid, 10000);
-	rc_require(!status, "the put reached the child's page");
+	status = vt_wait_child(child.pid, 10000);
+	vt_require(!status, "the put reached the child's page");
 	close_pipes(&child);
 }
 
 /* A child's own region over what it inherited: its puts stay with it. */
 static void child_registers(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0), *want;
+	uint8_t *mem = vt_map(LEN, 0), *want;
 	int status;
 	pid_t pid;
 
 	odp_need(((const struct odp_variant *)arg)->kind);
-	rc_fill(mem, LEN);
+	vt_fill(mem, LEN);
 	want = odp_copy_of(mem, LEN);
-	pid = rc_fork();
+	pid = vt_fork();
 	if (!pid) {
 		struct odp_bench b = odp_bench(arg, mem, LEN);
 
 		odp_check_get(&b);
-		rc_require(!memcmp(b.back->addr, want, LEN), "the child inherited other data");
+		vt_require(!memcmp(b.back->addr, want, LEN), "the child inherited other data");
 		odp_check(&b);
 		_exit(EXIT_SUCCESS);
 	}
-	status = rc_wait_child(pid, 30000);
-	rc_require(!status, "the child's traffic failed (%#x)", status);
-	rc_require(!memcmp(mem, want, LEN), "the child's put reached its parent");
+	status = vt_wait_child(pid, 30000);
+	vt_require(!status, "the child's traffic failed (%#x)", status);
+	vt_require(!memcmp(mem, want, LEN), "the child's put reached its parent");
 }
 
 /* Parent and child with a region each over the same memory, at the same time. */
 static void both_registered(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	int status;
 	pid_t pid;
 
 	odp_check(&b);
-	pid = rc_fork();
+	pid = vt_fork();
 	if (!pid) {
 		b = odp_bench(arg, b.mem->addr, LEN);
-		rc_reseed(rc_opts.seed ^ getpid());
+		vt_reseed(vt_opts.seed ^ getpid());
 		for (int i = 0; i < 10; i++)
 			odp_check(&b);
 		_exit(EXIT_SUCCESS);
 	}
 	for (int i = 0; i < 10; i++)
 		odp_check(&b);
-	status = rc_wait_child(pid, 30000);
-	rc_require(!status, "the child's data were wrong (%#x)", status);
+	status = vt_wait_child(pid, 30000);
+	vt_require(!status, "the child's data were wrong (%#x)", status);
 	odp_check(&b);
 }
 
 static void disturb_fork(struct odp_disturber *d)
 {
-	pid_t pid = rc_fork();
+	pid_t pid = vt_fork();
 
 	if (!pid) {
 		memset(d->addr, 0xee, d->len);
@@ -162,7 +162,7 @@ static void disturb_fork(struct odp_disturber *d)
 
 static void traffic_while_forking(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct odp_disturber d = {
 		.disturb = disturb_fork, .addr = b.mem->addr, .len = LEN,
 	};
@@ -181,5 +181,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -37,7 +37,7 @@ static void get_places(struct odp_bench *b)
 	for (size_t off = 0; off < b->mem->len; off += HUGE)
 		for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 			odp_get(b, off + places[i], 4 * PAGE);
-			rc_require(!memcmp(b->back->addr, b->mem->addr + off + places[i],
+			vt_require(!memcmp(b->back->addr, b->mem->addr + off + places[i],
 					   4 * PAGE), "the NIC does not read what the CPU sees");
 		}
 }
@@ -49,7 +49,7 @@ static uint8_t *map_transparent(size_t len)
 	uint8_t *map = odp_map_aligned(len, HUGE);
 
 	if (madvise(map, len, MADV_HUGEPAGE))
-		rc_skip("MADV_HUGEPAGE: %s", strerror(errno));
+		vt_skip("MADV_HUGEPAGE: %s", strerror(errno));
 	return map;
 }
 
@@ -65,21 +65,21 @@ static void split_and_collapsed(const void *arg)
 	uint8_t *huge = b.mem->addr, *want;
 
 	check_places(&b);
-	rc_ok(madvise(huge + 5 * PAGE, 3 * PAGE, MADV_DONTNEED));	/* split */
+	vt_ok(madvise(huge + 5 * PAGE, 3 * PAGE, MADV_DONTNEED));	/* split */
 	odp_check_zeros(&b, 5 * PAGE, 3 * PAGE);
 	get_places(&b);
 	check_places(&b);
-	rc_ok(mprotect(huge + 100 * PAGE, PAGE, PROT_READ));
+	vt_ok(mprotect(huge + 100 * PAGE, PAGE, PROT_READ));
 	get_places(&b);
 	odp_put_fails(&b, 99 * PAGE, 2 * PAGE);
-	rc_ok(mprotect(huge + 100 * PAGE, PAGE, PROT_READ | PROT_WRITE));
+	vt_ok(mprotect(huge + 100 * PAGE, PAGE, PROT_READ | PROT_WRITE));
 	odp_reconnect(&b);
 	check_places(&b);
 	want = odp_copy_of(huge, 2 * HUGE);
 	if (madvise(huge, 2 * HUGE, MADV_COLLAPSE))
-		rc_note("no collapse: %s", strerror(errno));
+		vt_note("no collapse: %s", strerror(errno));
 	get_places(&b);
-	rc_require(!memcmp(huge, want, 2 * HUGE), "collapsing lost data");
+	vt_require(!memcmp(huge, want, 2 * HUGE), "collapsing lost data");
 	check_places(&b);
 	odp_map_fixed(huge + MIB, MIB);
 	odp_check_zeros(&b, MIB, 8 * PAGE);
@@ -95,10 +95,10 @@ static void first_touch_is_huge(const void *arg)
 
 	other[0] = 1;
 	if (before < 0 || anon_huge() < before + 2048)
-		rc_skip("the CPU gets no huge page either");
+		vt_skip("the CPU gets no huge page either");
 	before = anon_huge();
 	odp_put(&b, HUGE / 2, 8);
-	rc_require(anon_huge() >= before + 2048, "the NIC got a small page");
+	vt_require(anon_huge() >= before + 2048, "the NIC got a small page");
 	check_places(&b);
 }
 
@@ -112,15 +112,15 @@ static void shared_with_child(struct odp_bench *b)
 
 	check_places(b);
 	want = odp_copy_of(b->mem->addr, b->mem->len);
-	rc_ok(pipe(go));
-	pid = rc_fork();
+	vt_ok(pipe(go));
+	pid = vt_fork();
 	if (!pid)
 		_exit(read(go[0], &byte, 1) != 1 || memcmp(b->mem->addr, want, b->mem->len));
 	get_places(b);
 	check_places(b);
-	rc_require(write(go[1], "", 1) == 1, "pipe: %s", strerror(errno));
-	status = rc_wait_child(pid, 10000);
-	rc_require(!status, "the put reached the child's huge page");
+	vt_require(write(go[1], "", 1) == 1, "pipe: %s", strerror(errno));
+	status = vt_wait_child(pid, 10000);
+	vt_require(!status, "the put reached the child's huge page");
 	check_places(b);
 	close(go[0]);
 	close(go[1]);
@@ -136,8 +136,8 @@ static void fork_and_write(const void *arg)
 static void disturb_huge(struct odp_disturber *d)
 {
 	madvise(d->addr, d->len, MADV_COLLAPSE);
-	rc_ok(mprotect(d->addr + PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
-	rc_ok(mprotect(d->addr + PAGE, PAGE, PROT_READ | PROT_WRITE));
+	vt_ok(mprotect(d->addr + PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+	vt_ok(mprotect(d->addr + PAGE, PAGE, PROT_READ | PROT_WRITE));
 	madvise(d->addr, d->len, MADV_PAGEOUT);		/* splits, where it can */
 }
 
@@ -160,9 +160,9 @@ static uint8_t *map_hugetlb(size_t pages, size_t pool)
 	snprintf(text, sizeof(text), "%zu", pool);
 	odp_set(HUGE_FOLDER "nr_hugepages", text);
 	if (odp_read_number(HUGE_FOLDER "free_hugepages", 10) < (long)pool)
-		rc_skip("fewer than %zu huge pages are to be had", pool);
+		vt_skip("fewer than %zu huge pages are to be had", pool);
 	map = odp_map_aligned(pages * HUGE, HUGE);
-	rc_require(mmap(map, pages * HUGE, PROT_READ | PROT_WRITE,
+	vt_require(mmap(map, pages * HUGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE |
 			MAP_FIXED, -1, 0) == map, "mmap: %s", strerror(errno));
 	return map;
@@ -171,22 +171,22 @@ static uint8_t *map_hugetlb(size_t pages, size_t pool)
 static void hugetlb_run(const void *arg, int flags)
 {
 	struct odp_bench b = odp_bench_access(arg, map_hugetlb(2, 6), 2 * HUGE,
-					      RC_ACCESS_ALL | flags);
+					      VT_ACCESS_ALL | flags);
 	uint8_t *map = b.mem->addr;
 
 	odp_check_zeros(&b, HUGE - PAGE, 2 * PAGE);
 	check_places(&b);
 	odp_check_at(&b, HUGE - 5, 10, map + HUGE - 5);
-	rc_ok(madvise(map, HUGE, MADV_DONTNEED));
+	vt_ok(madvise(map, HUGE, MADV_DONTNEED));
 	odp_check_zeros(&b, HUGE / 2, 4 * PAGE);
 	check_places(&b);
-	rc_ok(mprotect(map, HUGE, PROT_READ));
+	vt_ok(mprotect(map, HUGE, PROT_READ));
 	get_places(&b);
 	odp_put_fails(&b, HUGE - 8, 16);
-	rc_ok(mprotect(map, HUGE, PROT_READ | PROT_WRITE));
+	vt_ok(mprotect(map, HUGE, PROT_READ | PROT_WRITE));
 	odp_reconnect(&b);
 	check_places(&b);
-	rc_ok(munmap(map + HUGE, HUGE));
+	vt_ok(munmap(map + HUGE, HUGE));
 	odp_get_fails(&b, HUGE - PAGE, 2 * PAGE);
 	odp_reconnect(&b);
 	odp_map_fixed(map + HUGE, HUGE);	/* small pages beside the huge one */
@@ -217,9 +217,9 @@ static void hugetlb_none_left(const void *arg)
 
 	odp_check_at(&b, 0, PAGE, b.mem->addr);
 	odp_put_fails(&b, HUGE, PAGE);
-	rc_ok(odp_write_file(HUGE_FOLDER "nr_hugepages", "2"));
+	vt_ok(odp_write_file(HUGE_FOLDER "nr_hugepages", "2"));
 	if (odp_read_number(HUGE_FOLDER "nr_hugepages", 10) < 2)
-		rc_skip("no second huge page is to be had");
+		vt_skip("no second huge page is to be had");
 	odp_reconnect(&b);
 	check_places(&b);
 }
@@ -238,5 +238,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -22,13 +22,13 @@
 
 static void dontneed(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	for (int i = 0; i < 3; i++) {
 		odp_check(&b);
-		rc_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
+		vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
 		odp_check_zeros(&b, 0, LEN);
-		rc_ok(madvise(b.mem->addr + PAGE, 3 * PAGE, MADV_DONTNEED));
+		vt_ok(madvise(b.mem->addr + PAGE, 3 * PAGE, MADV_DONTNEED));
 		odp_check(&b);
 	}
 }
@@ -36,49 +36,49 @@ static void dontneed(const void *arg)
 static void advices(const void *arg)
 {
 	static const int advice[] = { MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE };
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	for (size_t i = 0; i < ARRAY_SIZE(advice); i++) {
 		odp_check(&b);
 		if (madvise(b.mem->addr, LEN, advice[i]))
-			rc_note("madvise %d: %s", advice[i], strerror(errno));
+			vt_note("madvise %d: %s", advice[i], strerror(errno));
 		odp_check_get(&b);
-		rc_require(!memcmp(b.back->addr, b.src->addr, LEN), "madvise %d lost data",
+		vt_require(!memcmp(b.back->addr, b.src->addr, LEN), "madvise %d lost data",
 			   advice[i]);
 	}
 	odp_check(&b);
-	rc_ok(madvise(b.mem->addr, LEN, MADV_FREE));
+	vt_ok(madvise(b.mem->addr, LEN, MADV_FREE));
 	odp_check(&b);
 }
 
 /* A page got for reading is the zero page; a put must not write that. */
 static void read_then_written(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
-	uint8_t *other = rc_map(LEN, 0);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
+	uint8_t *other = vt_map(LEN, 0);
 
 	odp_check_zeros(&b, 0, LEN);
 	odp_check(&b);
 	for (size_t i = 0; i < LEN; i++)
-		rc_require(!other[i], "the put reached the shared zero page");
+		vt_require(!other[i], "the put reached the shared zero page");
 }
 
 /* Cold pages, and ranges that begin and end anywhere in them. */
 static void odd_addresses(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
-	for (unsigned int i = 0; i < 15 * rc_opts.rounds; i++) {
-		size_t off = 1 + rc_below(LEN / 2), len = 1 + rc_below(LEN - off);
+	for (unsigned int i = 0; i < 15 * vt_opts.rounds; i++) {
+		size_t off = 1 + vt_below(LEN / 2), len = 1 + vt_below(LEN - off);
 
-		rc_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
-		if (rc_chance(50))	/* and the other end's as well */
-			rc_ok(madvise(b.back->map, b.back->map_len, MADV_DONTNEED));
+		vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
+		if (vt_chance(50))	/* and the other end's as well */
+			vt_ok(madvise(b.back->map, b.back->map_len, MADV_DONTNEED));
 		odp_check_at(&b, off, len, b.mem->addr + off);
 		for (size_t j = 0; j < off; j++)
-			rc_require(!b.mem->addr[j], "byte %zu, below the range, was written", j);
+			vt_require(!b.mem->addr[j], "byte %zu, below the range, was written", j);
 		for (size_t j = off + len; j < LEN; j++)
-			rc_require(!b.mem->addr[j], "byte %zu, above the range, was written", j);
+			vt_require(!b.mem->addr[j], "byte %zu, above the range, was written", j);
 	}
 }
 
@@ -87,11 +87,11 @@ static void odd_addresses(const void *arg)
 /* The same region serves what is mapped at its place later. */
 static void remap_in_place(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	for (int i = 0; i < 3; i++) {
 		odp_check(&b);
-		rc_ok(munmap(b.mem->addr, LEN));
+		vt_ok(munmap(b.mem->addr, LEN));
 		odp_map_fixed(b.mem->addr, LEN);
 		odp_check_zeros(&b, 0, LEN);
 		odp_check(&b);
@@ -104,10 +104,10 @@ static void remap_in_place(const void *arg)
 /* After a hole was met, the QP is dead; the region is not. */
 static void hole_then_mapped(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	odp_check(&b);
-	rc_ok(munmap(b.mem->addr, LEN));
+	vt_ok(munmap(b.mem->addr, LEN));
 	odp_put_fails(&b, 0, LEN);
 	odp_reconnect(&b);
 	odp_get_fails(&b, LEN - 8, 8);
@@ -115,7 +115,7 @@ static void hole_then_mapped(const void *arg)
 	odp_reconnect(&b);
 	odp_check_zeros(&b, 0, LEN);
 	odp_check(&b);
-	rc_ok(munmap(b.mem->addr + 8 * PAGE, PAGE));	/* in the midst of a message */
+	vt_ok(munmap(b.mem->addr + 8 * PAGE, PAGE));	/* in the midst of a message */
 	odp_put_fails(&b, 0, LEN);
 	odp_map_fixed(b.mem->addr + 8 * PAGE, PAGE);
 	odp_reconnect(&b);
@@ -125,15 +125,15 @@ static void hole_then_mapped(const void *arg)
 /* Moved data are found at their new place, and nothing at the old one. */
 static void moved(const void *arg)
 {
-	uint8_t *map = rc_map(2 * LEN, 0), *want;
+	uint8_t *map = vt_map(2 * LEN, 0), *want;
 	struct odp_bench b = odp_bench(arg, map, 2 * LEN);
 
 	odp_check(&b);
 	want = odp_copy_of(map, LEN);
-	rc_require(mremap(map, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, map + LEN) ==
+	vt_require(mremap(map, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, map + LEN) ==
 		   map + LEN, "mremap: %s", strerror(errno));
 	odp_get(&b, LEN, LEN);
-	rc_require(!memcmp(b.back->addr, want, LEN), "moved data differ");
+	vt_require(!memcmp(b.back->addr, want, LEN), "moved data differ");
 	odp_check_at(&b, LEN, LEN, map + LEN);
 	odp_get_fails(&b, 0, LEN);
 	odp_reconnect(&b);
@@ -144,31 +144,31 @@ static void moved(const void *arg)
 /* The old place stays mapped, with nothing in it. */
 static void moved_leaving_mapping(const void *arg)
 {
-	uint8_t *map = rc_map(2 * LEN, 0), *want;
+	uint8_t *map = vt_map(2 * LEN, 0), *want;
 	struct odp_bench b = odp_bench(arg, map, 2 * LEN);
 
 	odp_check(&b);
 	want = odp_copy_of(map, LEN);
 	if (mremap(map, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
 		   map + LEN) != map + LEN)
-		rc_skip("MREMAP_DONTUNMAP: %s", strerror(errno));
+		vt_skip("MREMAP_DONTUNMAP: %s", strerror(errno));
 	odp_check_zeros(&b, 0, LEN);
 	odp_get(&b, LEN, LEN);
-	rc_require(!memcmp(b.back->addr, want, LEN), "moved data differ");
+	vt_require(!memcmp(b.back->addr, want, LEN), "moved data differ");
 	odp_check(&b);
 }
 
 static void shrunk_and_grown(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	odp_check(&b);
-	rc_require(mremap(b.mem->addr, LEN, LEN / 2, 0) == b.mem->addr, "mremap: %s",
+	vt_require(mremap(b.mem->addr, LEN, LEN / 2, 0) == b.mem->addr, "mremap: %s",
 		   strerror(errno));
 	odp_get_fails(&b, LEN / 2, 8);
 	odp_reconnect(&b);
 	odp_check_at(&b, 0, LEN / 2, b.mem->addr);
-	rc_require(mremap(b.mem->addr, LEN / 2, LEN, 0) == b.mem->addr, "mremap: %s",
+	vt_require(mremap(b.mem->addr, LEN / 2, LEN, 0) == b.mem->addr, "mremap: %s",
 		   strerror(errno));
 	odp_check_zeros(&b, LEN / 2, LEN / 2);
 	odp_check(&b);
@@ -185,44 +185,44 @@ static void program_break(const void *arg)
 	free(malloc(64 * KIB));
 	start = sbrk(0);
 	start += -(uintptr_t)start % PAGE;
-	rc_ok(brk(start + LEN));
+	vt_ok(brk(start + LEN));
 	b = odp_bench(arg, start, LEN);
 	odp_check(&b);
-	rc_ok(brk(start + LEN / 2));
+	vt_ok(brk(start + LEN / 2));
 	odp_check_at(&b, 0, LEN / 2, start);
 	odp_put_fails(&b, LEN / 2, LEN / 2);
 	odp_reconnect(&b);
-	rc_ok(brk(start + LEN));
+	vt_ok(brk(start + LEN));
 	odp_check_zeros(&b, LEN / 2, LEN / 2);
 	odp_check(&b);
-	rc_require(sbrk(0) == start + LEN, "the test's heap grew meanwhile");
+	vt_require(sbrk(0) == start + LEN, "the test's heap grew meanwhile");
 }
 
 /* --- protected --- */
 
 static void protect_and_back(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	for (int i = 0; i < 3; i++) {
 		uint8_t *want;
 
 		odp_check(&b);
 		want = odp_copy_of(b.mem->addr, LEN);
-		rc_ok(mprotect(b.mem->addr, LEN, PROT_READ));
+		vt_ok(mprotect(b.mem->addr, LEN, PROT_READ));
 		odp_check_get(&b);
 		odp_put_fails(&b, i * PAGE, LEN - i * PAGE);
-		rc_require(!memcmp(b.mem->addr, want, LEN), "read-only memory was written");
+		vt_require(!memcmp(b.mem->addr, want, LEN), "read-only memory was written");
 		odp_reconnect(&b);
 		odp_check_get(&b);
-		rc_ok(mprotect(b.mem->addr, LEN, PROT_READ | PROT_WRITE));
+		vt_ok(mprotect(b.mem->addr, LEN, PROT_READ | PROT_WRITE));
 	}
 	odp_check(&b);
-	rc_ok(mprotect(b.mem->addr, LEN, PROT_NONE));
+	vt_ok(mprotect(b.mem->addr, LEN, PROT_NONE));
 	odp_get_fails(&b, 0, 8);
 	odp_reconnect(&b);
 	odp_put_fails(&b, 0, 8);
-	rc_ok(mprotect(b.mem->addr, LEN, PROT_READ | PROT_WRITE));
+	vt_ok(mprotect(b.mem->addr, LEN, PROT_READ | PROT_WRITE));
 	odp_reconnect(&b);
 	odp_check_get(&b);
 	odp_check(&b);
@@ -231,16 +231,16 @@ static void protect_and_back(const void *arg)
 /* Read-only in the midst of a message: the pages after it stay as they were. */
 static void protected_in_midst(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	uint8_t *want;
 
 	odp_check(&b);
 	want = odp_copy_of(b.mem->addr, LEN);
-	rc_ok(mprotect(b.mem->addr + 16 * PAGE, PAGE, PROT_READ));
+	vt_ok(mprotect(b.mem->addr + 16 * PAGE, PAGE, PROT_READ));
 	odp_put_fails(&b, 0, LEN);
-	rc_require(!memcmp(b.mem->addr + 16 * PAGE, want + 16 * PAGE, LEN - 16 * PAGE),
+	vt_require(!memcmp(b.mem->addr + 16 * PAGE, want + 16 * PAGE, LEN - 16 * PAGE),
 		   "data were written from the read-only page on");
-	rc_ok(mprotect(b.mem->addr + 16 * PAGE, PAGE, PROT_READ | PROT_WRITE));
+	vt_ok(mprotect(b.mem->addr + 16 * PAGE, PAGE, PROT_READ | PROT_WRITE));
 	odp_reconnect(&b);
 	odp_check(&b);
 }
@@ -258,16 +258,16 @@ static void take_away(enum way way, struct odp_bench *b)
 {
 	switch (way) {
 	case UNMAP:
-		rc_ok(munmap(b->mem->addr, LEN));
+		vt_ok(munmap(b->mem->addr, LEN));
 		break;
 	case READ_ONLY:
-		rc_ok(mprotect(b->mem->addr, LEN, PROT_READ));
+		vt_ok(mprotect(b->mem->addr, LEN, PROT_READ));
 		break;
 	case REMAP:
 		odp_map_fixed(b->mem->addr, LEN);
 		break;
 	default:
-		rc_release(b->mem->mr);
+		vt_release(b->mem->mr);
 	}
 }
 
@@ -276,21 +276,21 @@ static void quiet_after(const void *arg)
 {
 	const struct taking *t = arg;
 
-	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++) {
+	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++) {
 		struct odp_file file = odp_memfd(LEN, MAP_SHARED);
 		struct odp_bench b = odp_bench(&t->v, file.nic, LEN);
-		uint8_t *then = rc_map(LEN, 0);	/* now: not where the memory was */
+		uint8_t *then = vt_map(LEN, 0);	/* now: not where the memory was */
 		struct odp_hammer h;
 
 		odp_hammer_start(&h, &b);
-		rc_sleep_ms(rc_below(10));
+		vt_sleep_ms(vt_below(10));
 		take_away(t->way, &b);
 		memcpy(then, file.cpu, LEN);
-		rc_sleep_ms(20);
-		rc_require(!memcmp(then, file.cpu, LEN), "the NIC still writes");
+		vt_sleep_ms(20);
+		vt_require(!memcmp(then, file.cpu, LEN), "the NIC still writes");
 		odp_hammer_stop(&h);
-		rc_require(!memcmp(then, file.cpu, LEN), "the NIC still writes");
-		rc_require(t->way == REMAP || h.dead, "the puts went on");
+		vt_require(!memcmp(then, file.cpu, LEN), "the NIC still writes");
+		vt_require(t->way == REMAP || h.dead, "the puts went on");
 		if (t->way == UNMAP)
 			odp_map_fixed(b.mem->addr, LEN);	/* ours again, to unmap */
 	}
@@ -302,15 +302,15 @@ static void quiet_after(const void *arg)
 static void disturb_neighbours(struct odp_disturber *d)
 {
 	memset(d->addr, 1, d->len);
-	rc_ok(madvise(d->addr, d->len, MADV_DONTNEED));
-	rc_ok(mprotect(d->addr, d->len, PROT_READ));
-	rc_ok(mprotect(d->addr, d->len, PROT_READ | PROT_WRITE));
+	vt_ok(madvise(d->addr, d->len, MADV_DONTNEED));
+	vt_ok(mprotect(d->addr, d->len, PROT_READ));
+	vt_ok(mprotect(d->addr, d->len, PROT_READ | PROT_WRITE));
 }
 
 static void traffic_beside_changes(const void *arg)
 {
 	size_t len = 256 * KIB;
-	uint8_t *map = rc_map(2 * len, 0);
+	uint8_t *map = vt_map(2 * len, 0);
 	struct odp_bench b = odp_bench(arg, map, len);
 	struct odp_disturber d = {
 		.disturb = disturb_neighbours, .addr = map + len, .len = len,
@@ -329,7 +329,7 @@ static void disturb_pageout(struct odp_disturber *d)
 static void traffic_while_paging_out(const void *arg)
 {
 	size_t len = 256 * KIB;
-	struct odp_bench b = odp_bench(arg, rc_map(len, 0), len);
+	struct odp_bench b = odp_bench(arg, vt_map(len, 0), len);
 	struct odp_disturber d = {
 		.disturb = disturb_pageout, .addr = b.mem->addr, .len = len,
 	};
@@ -340,13 +340,13 @@ static void traffic_while_paging_out(const void *arg)
 static void disturb_protection(struct odp_disturber *d)
 {
 	/* Always writable, in more and in fewer mappings. */
-	rc_ok(mprotect(d->addr + d->len / 2, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
-	rc_ok(mprotect(d->addr + d->len / 2, PAGE, PROT_READ | PROT_WRITE));
+	vt_ok(mprotect(d->addr + d->len / 2, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+	vt_ok(mprotect(d->addr + d->len / 2, PAGE, PROT_READ | PROT_WRITE));
 }
 
 static void traffic_while_splitting_mappings(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct odp_disturber d = {
 		.disturb = disturb_protection, .addr = b.mem->addr, .len = LEN,
 	};
@@ -360,20 +360,20 @@ static void add_takings(void)
 {
 	static const char *const ways[] = { "munmap", "mprotect", "mmap_over", "dereg_mr" };
 	static const struct odp_variant variants[] = {
-		{ RC_ODP, ODP_REMOTE }, { RC_ODP, ODP_LOCAL },
-		{ RC_IMPLICIT, ODP_REMOTE }, { RC_IMPLICIT, ODP_LOCAL },
-		{ RC_PINNED, ODP_REMOTE },
+		{ VT_ODP, ODP_REMOTE }, { VT_ODP, ODP_LOCAL },
+		{ VT_IMPLICIT, ODP_REMOTE }, { VT_IMPLICIT, ODP_LOCAL },
+		{ VT_PINNED, ODP_REMOTE },
 	};
 	struct taking *t = takings;
 
 	for (int way = 0; way < WAYS; way++)
 		for (size_t i = 0; i < ARRAY_SIZE(variants); i++, t++) {
 			/* Pinned pages stay the NIC's, whatever the mappings do. */
-			if (variants[i].kind == RC_PINNED && way != DEREG)
+			if (variants[i].kind == VT_PINNED && way != DEREG)
 				continue;
 			*t = (struct taking){ variants[i], way };
-			rc_test(quiet_after, t, "quiet_after_%s_%s_%s", ways[way],
-				rc_kind_name[t->v.kind],
+			vt_test(quiet_after, t, "quiet_after_%s_%s_%s", ways[way],
+				vt_kind_name[t->v.kind],
 				t->v.side == ODP_LOCAL ? "local" : "remote");
 		}
 }
@@ -401,5 +401,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

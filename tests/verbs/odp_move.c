@@ -39,10 +39,10 @@ static void ksm_start(void)
 
 static bool ksm_merged(long pages)
 {
-	for (uint64_t end = rc_now_ms() + rc_patience_ms(); rc_now_ms() < end;) {
+	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
 		if (odp_read_number(KSM "pages_sharing", 10) >= pages)
 			return true;
-		rc_sleep_ms(5);
+		vt_sleep_ms(5);
 	}
 	return false;
 }
@@ -50,7 +50,7 @@ static bool ksm_merged(long pages)
 /* Pages with the same data become one; puts into some leave the others alone. */
 static void ksm(const void *arg)
 {
-	uint8_t *map = rc_map(2 * LEN, 0), *want;
+	uint8_t *map = vt_map(2 * LEN, 0), *want;
 	struct odp_bench b = odp_bench(arg, map, LEN);
 
 	madvise(map, 2 * LEN, MADV_NOHUGEPAGE);
@@ -59,38 +59,38 @@ static void ksm(const void *arg)
 	want = odp_copy_of(map, LEN);
 	ksm_start();
 	if (madvise(map, 2 * LEN, MADV_MERGEABLE))
-		rc_skip("MADV_MERGEABLE: %s", strerror(errno));
-	rc_require(ksm_merged(LEN_PAGES), "KSM merged nothing");
+		vt_skip("MADV_MERGEABLE: %s", strerror(errno));
+	vt_require(ksm_merged(LEN_PAGES), "KSM merged nothing");
 	odp_check_get(&b);
-	rc_require(!memcmp(b.back->addr, want, LEN), "merging changed the data");
+	vt_require(!memcmp(b.back->addr, want, LEN), "merging changed the data");
 	odp_check_at(&b, 0, LEN / 2, map);
-	rc_require(!memcmp(map + LEN, want, LEN), "a put into a merged page shows elsewhere");
-	rc_require(!memcmp(map + LEN / 2, want + LEN / 2, LEN / 2), "beside the put, data changed");
+	vt_require(!memcmp(map + LEN, want, LEN), "a put into a merged page shows elsewhere");
+	vt_require(!memcmp(map + LEN / 2, want + LEN / 2, LEN / 2), "beside the put, data changed");
 	odp_check(&b);
-	rc_require(!memcmp(map + LEN, want, LEN), "a put into a merged page shows elsewhere");
-	rc_ok(madvise(map, 2 * LEN, MADV_UNMERGEABLE));
+	vt_require(!memcmp(map + LEN, want, LEN), "a put into a merged page shows elsewhere");
+	vt_ok(madvise(map, 2 * LEN, MADV_UNMERGEABLE));
 	odp_check_get(&b);
 }
 
 /* Puts of the same data everywhere, so that KSM always finds what to merge. */
 static void ksm_under_traffic(const void *arg)
 {
-	uint8_t *map = rc_map(LEN, 0);
+	uint8_t *map = vt_map(LEN, 0);
 	struct odp_bench b = odp_bench(arg, map, LEN);
-	uint64_t end = rc_now_ms() + 500;
+	uint64_t end = vt_now_ms() + 500;
 
 	madvise(map, LEN, MADV_NOHUGEPAGE);
 	ksm_start();
 	if (madvise(map, LEN, MADV_MERGEABLE))
-		rc_skip("MADV_MERGEABLE: %s", strerror(errno));
-	for (uint8_t i = 1; rc_now_ms() < end; i++) {
+		vt_skip("MADV_MERGEABLE: %s", strerror(errno));
+	for (uint8_t i = 1; vt_now_ms() < end; i++) {
 		memset(map, i, LEN);
-		rc_sleep_ms(5);
+		vt_sleep_ms(5);
 		odp_check_at(&b, 3 * PAGE, LEN / 2, map + 3 * PAGE);
 		for (size_t j = 0; j < 3 * PAGE; j++)
-			rc_require(map[j] == i, "a page beside the put changed");
+			vt_require(map[j] == i, "a page beside the put changed");
 	}
-	rc_ok(madvise(map, LEN, MADV_UNMERGEABLE));
+	vt_ok(madvise(map, LEN, MADV_UNMERGEABLE));
 }
 
 /* --- compaction and migration --- */
@@ -102,18 +102,18 @@ static void disturb_compact(struct odp_disturber *d)
 
 static void traffic_while_compacting(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct odp_disturber d = { .disturb = disturb_compact };
 
 	odp_traffic_while(&b, &d);
 	if (d.err)
-		rc_skip("compact_memory: %s", strerror(d.err));
+		vt_skip("compact_memory: %s", strerror(d.err));
 }
 
 static void need_two_nodes(void)
 {
 	if (access("/sys/devices/system/node/node1", F_OK))
-		rc_skip("the machine has one NUMA node (numa=fake=2 makes two)");
+		vt_skip("the machine has one NUMA node (numa=fake=2 makes two)");
 }
 
 /* From node to node, page by page and by policy. */
@@ -137,7 +137,7 @@ static void disturb_nodes(struct odp_disturber *d)
 
 static void traffic_while_moving_nodes(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct odp_disturber d = {
 		.disturb = disturb_nodes, .addr = b.mem->addr, .len = LEN,
 	};
@@ -146,8 +146,8 @@ static void traffic_while_moving_nodes(const void *arg)
 	need_two_nodes();
 	madvise(b.mem->addr, LEN, MADV_NOHUGEPAGE);
 	odp_traffic_while(&b, &d);
-	rc_require(!d.err, "pages could not be moved: %s", strerror(d.err));
-	rc_require(odp_vmstat("pgmigrate_success") > before, "no page was moved");
+	vt_require(!d.err, "pages could not be moved: %s", strerror(d.err));
+	vt_require(odp_vmstat("pgmigrate_success") > before, "no page was moved");
 }
 
 /* Of a process with one thread, the balancer leaves what is on its node alone. */
@@ -160,22 +160,22 @@ static void disturb_touch(struct odp_disturber *d)
 /* The balancer takes entries away to see who uses the pages, and moves them. */
 static void traffic_while_balancing(const void *arg)
 {
-	struct odp_bench b = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct odp_disturber d = {
 		.disturb = disturb_touch, .addr = b.mem->addr, .len = LEN,
 	};
 	long before = odp_vmstat("numa_pte_updates");
-	uint64_t end = rc_now_ms() + rc_patience_ms() / 3;
+	uint64_t end = vt_now_ms() + vt_patience_ms() / 3;
 
 	need_two_nodes();
 	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
 	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
 	odp_set("/proc/sys/kernel/numa_balancing", "1");
 	odp_disturb_start(&d);
-	while (odp_vmstat("numa_pte_updates") < before + (long)LEN_PAGES && rc_now_ms() < end)
+	while (odp_vmstat("numa_pte_updates") < before + (long)LEN_PAGES && vt_now_ms() < end)
 		odp_check(&b);
 	odp_disturb_stop(&d);
-	rc_require(odp_vmstat("numa_pte_updates") > before, "nothing was balanced");
+	vt_require(odp_vmstat("numa_pte_updates") > before, "nothing was balanced");
 }
 
 /* --- memory that goes offline --- */
@@ -206,12 +206,12 @@ static int set_block(long block, const char *state)
 static void disturb_block(struct odp_disturber *d)
 {
 	if (d->turns) {
-		rc_sleep_ms(1);
+		vt_sleep_ms(1);
 		return;
 	}
 	d->err = set_block(d->fd, "offline");
 	if (!d->err)
-		rc_ok(set_block(d->fd, "online"));
+		vt_ok(set_block(d->fd, "online"));
 }
 
 /* The whole block under the memory is taken away while traffic runs. */
@@ -225,10 +225,10 @@ static void memory_offline(const void *arg)
 
 	odp_need(((const struct odp_variant *)arg)->kind);
 	if (block_size == -1UL)
-		rc_skip("this kernel takes no memory offline");
+		vt_skip("this kernel takes no memory offline");
 	madvise(map, len, MADV_HUGEPAGE);
 	if (madvise(map, len, MADV_POPULATE_WRITE))
-		rc_skip("MADV_POPULATE_WRITE: %s", strerror(errno));
+		vt_skip("MADV_POPULATE_WRITE: %s", strerror(errno));
 	for (size_t off = 0; off < len && d.err; off += 8 * MIB) {
 		struct odp_bench b;
 
@@ -240,10 +240,10 @@ static void memory_offline(const void *arg)
 		b = odp_bench(arg, map + off, LEN);
 		odp_traffic_while(&b, &d);
 		if (!d.err)
-			rc_require(block_of(map + off, block_size) >= 0, "the page is gone");
+			vt_require(block_of(map + off, block_size) >= 0, "the page is gone");
 	}
 	if (d.err)
-		rc_skip("no block can go offline: %s", strerror(d.err));
+		vt_skip("no block can go offline: %s", strerror(d.err));
 }
 
 static void add_tests(void)
@@ -258,5 +258,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

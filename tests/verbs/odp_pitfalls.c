@@ -31,7 +31,7 @@
 /* --- memory whose faults take long --- */
 
 struct slow {
-	struct rc_mem *mem;
+	struct vt_mem *mem;
 	uint8_t *content;
 	int uffd;
 	pthread_t thread;
@@ -48,9 +48,9 @@ static void slow_resolve(struct slow *slow)
 		.len = SLOW_LEN,
 	};
 
-	rc_sleep_ms(DELAY_MS);
+	vt_sleep_ms(DELAY_MS);
 	if (ioctl(slow->uffd, UFFDIO_COPY, &copy) && errno != EEXIST)
-		rc_fail("UFFDIO_COPY: %s", strerror(errno));
+		vt_fail("UFFDIO_COPY: %s", strerror(errno));
 	slow->faults++;
 }
 
@@ -80,17 +80,17 @@ static void slow_free(void *arg)
 	free(slow);
 }
 
-static struct slow *slow_new(struct ibv_pd *pd, enum rc_kind kind)
+static struct slow *slow_new(struct ibv_pd *pd, enum vt_kind kind)
 {
 	struct slow *slow = calloc(1, sizeof(*slow));
 
-	rc_require(slow, "no memory");
-	slow->content = rc_map(SLOW_LEN, 0);
-	rc_fill(slow->content, SLOW_LEN);
-	slow->mem = rc_mem_at(pd, kind, rc_map(SLOW_LEN, 0), SLOW_LEN, RC_ACCESS_ALL);
+	vt_require(slow, "no memory");
+	slow->content = vt_map(SLOW_LEN, 0);
+	vt_fill(slow->content, SLOW_LEN);
+	slow->mem = vt_mem_at(pd, kind, vt_map(SLOW_LEN, 0), SLOW_LEN, VT_ACCESS_ALL);
 	slow->uffd = odp_uffd(slow->mem->addr, SLOW_LEN, UFFDIO_REGISTER_MODE_MISSING);
-	rc_ok(pthread_create(&slow->thread, NULL, slow_run, slow));
-	rc_defer(slow_free, slow);
+	vt_ok(pthread_create(&slow->thread, NULL, slow_run, slow));
+	vt_defer(slow_free, slow);
 	return slow;
 }
 
@@ -99,18 +99,18 @@ static struct slow *slow_new(struct ibv_pd *pd, enum rc_kind kind)
 enum where { REQUESTER = 1, RESPONDER = 2, BOTH = 3 };
 
 struct damming {
-	enum rc_kind kind;
+	enum vt_kind kind;
 	enum ibv_wr_opcode op;
 	enum where where;
 	unsigned int gap_ms;
 };
 
-static struct rc_pair *slow_pair(enum rc_kind kind)
+static struct rc_pair *slow_pair(enum vt_kind kind)
 {
 	struct rc_attr attr = rc_attr_default;
 
-	rc_need_kind(rc_dev(0), kind, 0x1f);
-	rc_need_kind(rc_dev(1), kind, 0x1f);
+	vt_need_kind(vt_dev(0), kind, 0x1f);
+	vt_need_kind(vt_dev(1), kind, 0x1f);
 	attr.timeout = ACK_TIMEOUT;
 	return rc_pair_new(&attr);
 }
@@ -121,16 +121,16 @@ static void damming(const void *arg)
 	const struct damming *d = arg;
 	struct rc_pair *pair = slow_pair(d->kind);
 	struct slow *near = NULL, *far = NULL;
-	struct rc_mem *local, *remote, *from, *to;
-	uint8_t *want = rc_map(SLOW_LEN, 0);
+	struct vt_mem *local, *remote, *from, *to;
+	uint8_t *want = vt_map(SLOW_LEN, 0);
 	uint64_t begun, took;
 
 	if (d->where & REQUESTER)
 		near = slow_new(pair->a.pd, d->kind);
 	if (d->where & RESPONDER)
 		far = slow_new(pair->b.pd, d->kind);
-	local = near ? near->mem : rc_mem_new(pair->a.pd, d->kind, SLOW_LEN, RC_ACCESS_ALL);
-	remote = far ? far->mem : rc_mem_new(pair->b.pd, d->kind, SLOW_LEN, RC_ACCESS_ALL);
+	local = near ? near->mem : vt_mem_new(pair->a.pd, d->kind, SLOW_LEN, VT_ACCESS_ALL);
+	remote = far ? far->mem : vt_mem_new(pair->b.pd, d->kind, SLOW_LEN, VT_ACCESS_ALL);
 	from = d->op == IBV_WR_RDMA_READ ? remote : local;
 	to = d->op == IBV_WR_RDMA_READ ? local : remote;
 	if (far && from == remote)
@@ -138,27 +138,27 @@ static void damming(const void *arg)
 	else if (near && from == local)
 		memcpy(want, near->content, SLOW_LEN);
 	else
-		rc_fill(want, SLOW_LEN), memcpy(from->addr, want, SLOW_LEN);
+		vt_fill(want, SLOW_LEN), memcpy(from->addr, want, SLOW_LEN);
 
-	begun = rc_now_ms();
+	begun = vt_now_ms();
 	rc_start(&pair->a, d->op, 1, local, 100, remote, 100, PAGE);	/* two pages */
-	rc_sleep_ms(d->gap_ms);
+	vt_sleep_ms(d->gap_ms);
 	rc_start(&pair->a, d->op, 2, local, 5 * PAGE + 50, remote, 5 * PAGE + 50, 64);
-	rc_want(pair->a.scq, 1, IBV_WC_SUCCESS);
-	rc_want(pair->a.scq, 2, IBV_WC_SUCCESS);
-	took = rc_now_ms() - begun;
-	rc_require(!memcmp(to->addr + 100, want + 100, PAGE), "first: data differ");
-	rc_require(!memcmp(to->addr + 5 * PAGE + 50, want + 5 * PAGE + 50, 64),
+	vt_want(pair->a.scq, 1, IBV_WC_SUCCESS);
+	vt_want(pair->a.scq, 2, IBV_WC_SUCCESS);
+	took = vt_now_ms() - begun;
+	vt_require(!memcmp(to->addr + 100, want + 100, PAGE), "first: data differ");
+	vt_require(!memcmp(to->addr + 5 * PAGE + 50, want + 5 * PAGE + 50, 64),
 		   "second: data differ");
-	rc_require(took >= DELAY_MS, "no fault was taken");
-	rc_require(took < DELAY_MS * (near && far ? 2 : 1) + SLACK_MS, "took %llu ms",
+	vt_require(took >= DELAY_MS, "no fault was taken");
+	vt_require(took < DELAY_MS * (near && far ? 2 : 1) + SLACK_MS, "took %llu ms",
 		   (unsigned long long)took);
 }
 
 /* --- T2 and T3 --- */
 
 struct flood {
-	enum rc_kind kind;
+	enum vt_kind kind;
 	unsigned int qps;
 	bool same_page;
 	bool disturbed;
@@ -177,7 +177,7 @@ static void *disturb(void *arg)
 	struct flooding *f = arg;
 
 	while (!__atomic_load_n(&f->stop, __ATOMIC_ACQUIRE)) {
-		rc_ok(madvise(f->map, f->len, MADV_DONTNEED));
+		vt_ok(madvise(f->map, f->len, MADV_DONTNEED));
 		usleep(500);
 	}
 	return NULL;
@@ -194,8 +194,8 @@ static void open_pairs(struct flooding *f, unsigned int n)
 		struct rc_pair *pair = &f->pair[i];
 		struct rc_addr to_a, to_b;
 
-		rc_end_open(&pair->a, rc_dev(0), near, &attr);
-		rc_end_open(&pair->b, rc_dev(1), far, &attr);
+		rc_end_open(&pair->a, vt_dev(0), near, &attr);
+		rc_end_open(&pair->b, vt_dev(1), far, &attr);
 		near = pair->a.pd;
 		far = pair->b.pd;
 		to_a = rc_end_addr(&pair->a);
@@ -210,17 +210,17 @@ static void map_pages(struct flooding *f, size_t len)
 {
 	int fd = memfd_create("flood", 0);
 
-	rc_require(fd >= 0, "memfd_create: %s", strerror(errno));
-	rc_ok(ftruncate(fd, len));
+	vt_require(fd >= 0, "memfd_create: %s", strerror(errno));
+	vt_ok(ftruncate(fd, len));
 	f->len = len;
-	f->file = rc_map(len, 0);
-	f->map = rc_map(len, 0);
-	rc_require(mmap(f->file, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	f->file = vt_map(len, 0);
+	f->map = vt_map(len, 0);
+	vt_require(mmap(f->file, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
 		   f->file, "mmap: %s", strerror(errno));
-	rc_require(mmap(f->map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	vt_require(mmap(f->map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
 		   f->map, "mmap: %s", strerror(errno));
 	close(fd);
-	rc_fill(f->file, len);
+	vt_fill(f->file, len);
 }
 
 static size_t flood_offset(const struct flood *flood, unsigned int qp)
@@ -229,21 +229,21 @@ static size_t flood_offset(const struct flood *flood, unsigned int qp)
 }
 
 static void flood_round(const struct flood *flood, struct flooding *f,
-			const struct rc_mem *local, const struct rc_mem *remote)
+			const struct vt_mem *local, const struct vt_mem *remote)
 {
-	rc_ok(madvise(f->map, f->len, MADV_DONTNEED));
-	rc_ok(madvise(local->addr, local->len, MADV_DONTNEED));
+	vt_ok(madvise(f->map, f->len, MADV_DONTNEED));
+	vt_ok(madvise(local->addr, local->len, MADV_DONTNEED));
 	for (unsigned int i = 0; i < flood->qps; i++) {
 		size_t off = flood_offset(flood, i);
 
 		rc_start(&f->pair[i].a, IBV_WR_RDMA_READ, i, local, off, remote, off, 8);
 	}
 	for (unsigned int i = 0; i < flood->qps; i++)
-		rc_want(f->pair[i].a.scq, i, IBV_WC_SUCCESS);
+		vt_want(f->pair[i].a.scq, i, IBV_WC_SUCCESS);
 	for (unsigned int i = 0; i < flood->qps; i++) {
 		size_t off = flood_offset(flood, i);
 
-		rc_require(!memcmp(local->addr + off, f->file + off, 8), "QP %u: data differ",
+		vt_require(!memcmp(local->addr + off, f->file + off, 8), "QP %u: data differ",
 			   i);
 	}
 }
@@ -258,24 +258,24 @@ static void flood(const void *arg)
 {
 	const struct flood *flood = arg;
 	struct flooding *f = calloc(1, sizeof(*f));
-	struct rc_mem *local, *remote;
+	struct vt_mem *local, *remote;
 
-	rc_require(f, "no memory");
-	rc_defer(free_flooding, f);
-	rc_need_kind(rc_dev(0), flood->kind, 0x1f);
-	rc_need_kind(rc_dev(1), flood->kind, 0x1f);
+	vt_require(f, "no memory");
+	vt_defer(free_flooding, f);
+	vt_need_kind(vt_dev(0), flood->kind, 0x1f);
+	vt_need_kind(vt_dev(1), flood->kind, 0x1f);
 	map_pages(f, (flood->qps + 1) * PAGE);
 	open_pairs(f, flood->qps);
-	remote = rc_mem_at(f->pair[0].b.pd, flood->kind, f->map, f->len, RC_ACCESS_ALL);
-	local = rc_mem_at(f->pair[0].a.pd, flood->kind, rc_map(f->len, 0), f->len,
-			  RC_ACCESS_ALL);
+	remote = vt_mem_at(f->pair[0].b.pd, flood->kind, f->map, f->len, VT_ACCESS_ALL);
+	local = vt_mem_at(f->pair[0].a.pd, flood->kind, vt_map(f->len, 0), f->len,
+			  VT_ACCESS_ALL);
 	if (flood->disturbed)
-		rc_ok(pthread_create(&f->thread, NULL, disturb, f));
-	for (unsigned int i = 0; i < 3 * rc_opts.rounds; i++)
+		vt_ok(pthread_create(&f->thread, NULL, disturb, f));
+	for (unsigned int i = 0; i < 3 * vt_opts.rounds; i++)
 		flood_round(flood, f, local, remote);
 	if (flood->disturbed) {
 		__atomic_store_n(&f->stop, true, __ATOMIC_RELEASE);
-		rc_ok(pthread_join(f->thread, NULL));
+		vt_ok(pthread_join(f->thread, NULL));
 	}
 }
 
@@ -294,12 +294,12 @@ static void add_damming(void)
 				struct damming *d = &cases[n++];
 
 				*d = (struct damming){
-					.kind = g % 2 ? RC_IMPLICIT : RC_ODP,
+					.kind = g % 2 ? VT_IMPLICIT : VT_ODP,
 					.op = write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
 					.where = where,
 					.gap_ms = gaps[g],
 				};
-				rc_test(damming, d, "damming_%s_%s_gap_%u_ms",
+				vt_test(damming, d, "damming_%s_%s_gap_%u_ms",
 					write ? "write" : "read", words[where], gaps[g]);
 			}
 }
@@ -316,12 +316,12 @@ static void add_floods(void)
 				struct flood *flood_case = &cases[n++];
 
 				*flood_case = (struct flood){
-					.kind = same ? RC_ODP : RC_IMPLICIT,
+					.kind = same ? VT_ODP : VT_IMPLICIT,
 					.qps = qps[q],
 					.same_page = same,
 					.disturbed = disturbed,
 				};
-				rc_test(flood, flood_case, "flood_%u_qps_%s%s", qps[q],
+				vt_test(flood, flood_case, "flood_%u_qps_%s%s", qps[q],
 					same ? "one_page" : "a_page_each",
 					disturbed ? "_disturbed" : "");
 			}
@@ -335,5 +335,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

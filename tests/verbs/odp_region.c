@@ -7,7 +7,7 @@
 
 #include "odp_bench.h"
 
-#define ODP_ACCESS	(RC_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+#define ODP_ACCESS	(VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
 static void free_mr(void *obj)
 {
@@ -17,8 +17,8 @@ static void free_mr(void *obj)
 /* The bench's memory as another region, whose first byte is called @iova. */
 static void use_region(struct odp_bench *b, struct ibv_mr *mr, uint64_t iova)
 {
-	rc_require(mr, "reg_mr: %s", strerror(errno));
-	rc_defer(free_mr, mr);
+	vt_require(mr, "reg_mr: %s", strerror(errno));
+	vt_defer(free_mr, mr);
 	b->mem->mr = mr;
 	b->mem->iova = iova;
 }
@@ -26,7 +26,7 @@ static void use_region(struct odp_bench *b, struct ibv_mr *mr, uint64_t iova)
 /* Every I/O address may differ from the process's, but for the offset in the page. */
 static void other_iova(const void *arg)
 {
-	uint8_t *map = rc_map(LEN + PAGE, 0);
+	uint8_t *map = vt_map(LEN + PAGE, 0);
 	const uint64_t iovas[] = {
 		0, PAGE, 1ULL << 32, (1ULL << 32) - LEN / 2, 1ULL << 47, 1ULL << 63,
 		0xffff888000000000, 0 - LEN - PAGE,
@@ -41,7 +41,7 @@ static void other_iova(const void *arg)
 			use_region(&b, ibv_reg_mr_iova(odp_mem_end(&b)->pd, addr, LEN, iova,
 						       ODP_ACCESS), iova);
 			odp_check(&b);
-			rc_ok(madvise(map, LEN + PAGE, MADV_DONTNEED));
+			vt_ok(madvise(map, LEN + PAGE, MADV_DONTNEED));
 			odp_check_zeros(&b, 0, LEN);
 			odp_check_at(&b, 1, PAGE + 1, addr + 1);
 			odp_put_fails(&b, LEN - 7, 8);
@@ -53,7 +53,7 @@ static void other_iova(const void *arg)
 /* The first byte is 0, whatever its address. */
 static void zero_based(const void *arg)
 {
-	uint8_t *addr = (uint8_t *)rc_map(LEN + PAGE, 0) + 321;
+	uint8_t *addr = (uint8_t *)vt_map(LEN + PAGE, 0) + 321;
 	struct odp_bench b = odp_bench(arg, addr, LEN);
 
 	use_region(&b, ibv_reg_mr(odp_mem_end(&b)->pd, addr, LEN,
@@ -75,17 +75,17 @@ static void large(const void *arg)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		size_t len = sizes[i];
-		uint8_t *map = rc_map(len, MAP_NORESERVE);
+		uint8_t *map = vt_map(len, MAP_NORESERVE);
 		struct odp_bench b = odp_bench(arg, map, 4 * PAGE);
 		const size_t offs[] = { 0, 2 * GIB - PAGE, 4 * GIB - PAGE, len - 2 * PAGE };
 
-		if (b.v.kind != RC_IMPLICIT)
+		if (b.v.kind != VT_IMPLICIT)
 			use_region(&b, ibv_reg_mr(odp_mem_end(&b)->pd, map, len, ODP_ACCESS),
 				   (uintptr_t)map);
 		for (size_t j = 0; j < ARRAY_SIZE(offs); j++)
 			if (offs[j] + 2 * PAGE <= len)
 				odp_check_at(&b, offs[j], 2 * PAGE, map + offs[j]);
-		if (b.v.kind != RC_IMPLICIT)
+		if (b.v.kind != VT_IMPLICIT)
 			odp_put_fails(&b, len - 8, 9);
 	}
 }
@@ -104,15 +104,15 @@ static const struct {
 static void optional_flags(const void *arg)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(optional); i++) {
-		struct odp_bench b = odp_bench_access(arg, rc_map(LEN, 0), LEN,
-						      RC_ACCESS_ALL | optional[i].flags);
+		struct odp_bench b = odp_bench_access(arg, vt_map(LEN, 0), LEN,
+						      VT_ACCESS_ALL | optional[i].flags);
 		struct ibv_mr *pinned = ibv_reg_mr(odp_mem_end(&b)->pd, b.mem->addr, LEN,
-						   RC_ACCESS_ALL | optional[i].flags);
+						   VT_ACCESS_ALL | optional[i].flags);
 
 		odp_check(&b);
-		rc_require(pinned, "pinned, %s: %s", optional[i].name, strerror(errno));
+		vt_require(pinned, "pinned, %s: %s", optional[i].name, strerror(errno));
 		b.mem->mr = pinned;
-		rc_defer(free_mr, pinned);
+		vt_defer(free_mr, pinned);
 		odp_check(&b);
 	}
 }
@@ -121,7 +121,7 @@ static void optional_flags(const void *arg)
 static void wrapping_refused(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
-	uint8_t *map = rc_map(LEN, 0);
+	uint8_t *map = vt_map(LEN, 0);
 	uint64_t va = (uintptr_t)map;
 	const struct {
 		void *addr;
@@ -143,9 +143,9 @@ static void wrapping_refused(const void *arg)
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
 		for (int odp = 0; odp < 2; odp++)
-			rc_require(!ibv_reg_mr_iova(pair->b.pd, wrong[i].addr, wrong[i].len,
+			vt_require(!ibv_reg_mr_iova(pair->b.pd, wrong[i].addr, wrong[i].len,
 						    wrong[i].iova,
-						    odp ? ODP_ACCESS : RC_ACCESS_ALL),
+						    odp ? ODP_ACCESS : VT_ACCESS_ALL),
 				   "registered %s, %s", wrong[i].what,
 				   odp ? "on demand" : "pinned");
 }
@@ -160,10 +160,10 @@ static void null_region(const void *arg)
 	errno = 0;
 	mr = ibv_alloc_null_mr(pair->a.pd);
 	if (mr) {
-		rc_ok(ibv_dereg_mr(mr));
-		rc_skip("this device has null regions");
+		vt_ok(ibv_dereg_mr(mr));
+		vt_skip("this device has null regions");
 	}
-	rc_require(errno == EOPNOTSUPP, "alloc_null_mr: %s, want %s", strerror(errno),
+	vt_require(errno == EOPNOTSUPP, "alloc_null_mr: %s, want %s", strerror(errno),
 		   strerror(EOPNOTSUPP));
 }
 
@@ -173,11 +173,11 @@ static void add_tests(void)
 	odp_test(zero_based, "zero_based", ODP_ALL_SIDES);
 	odp_test(large, "large", ODP_ALL_SIDES);
 	odp_test(optional_flags, "optional_flags", ODP_RDMA_SIDES);
-	RC_TEST(wrapping_refused);
-	RC_TEST(null_region);
+	VT_TEST(wrapping_refused);
+	VT_TEST(null_region);
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -7,7 +7,7 @@
 
 #include "odp_bench.h"
 
-#define ODP_ACCESS	(RC_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+#define ODP_ACCESS	(VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 #define NO_WRITE	(IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND)
 
 static int rereg(struct odp_bench *b, int flags, struct ibv_pd *pd, void *addr, size_t len,
@@ -25,7 +25,7 @@ static void moved_to(struct odp_bench *b, uint8_t *addr)
 
 static struct odp_bench fresh_bench(const void *arg)
 {
-	return odp_bench(arg, rc_map(LEN, 0), LEN);
+	return odp_bench(arg, vt_map(LEN, 0), LEN);
 }
 
 static void rights_taken_and_given(const void *arg)
@@ -36,11 +36,11 @@ static void rights_taken_and_given(const void *arg)
 	for (int i = 0; i < 3; i++) {
 		odp_check(&b);
 		want = odp_copy_of(b.mem->addr, LEN);
-		rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, NO_WRITE));
+		vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, NO_WRITE));
 		odp_check_get(&b);
 		odp_put_fails(&b, 0, LEN);
-		rc_require(!memcmp(b.mem->addr, want, LEN), "written without the right");
-		rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
+		vt_require(!memcmp(b.mem->addr, want, LEN), "written without the right");
+		vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
 		odp_reconnect(&b);
 	}
 	odp_check(&b);
@@ -50,19 +50,19 @@ static void rights_taken_and_given(const void *arg)
 static void other_addresses(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
-	uint8_t *old = b.mem->addr, *new = rc_map(LEN, 0), *want;
+	uint8_t *old = b.mem->addr, *new = vt_map(LEN, 0), *want;
 
 	odp_check(&b);
 	want = odp_copy_of(old, LEN);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION, NULL, new, LEN, 0));
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION, NULL, new, LEN, 0));
 	moved_to(&b, new);
 	odp_check(&b);
-	rc_require(!memcmp(old, want, LEN), "the put reached the old memory");
+	vt_require(!memcmp(old, want, LEN), "the put reached the old memory");
 	moved_to(&b, old);
 	odp_put_fails(&b, 0, 8);
 	odp_reconnect(&b);
 	odp_get_fails(&b, LEN - 8, 8);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION, NULL, old, LEN / 2, 0));
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION, NULL, old, LEN / 2, 0));
 	odp_reconnect(&b);
 	odp_check_at(&b, 0, LEN / 2, old);
 	odp_put_fails(&b, LEN / 2, 1);
@@ -74,14 +74,14 @@ static void other_pd(const void *arg)
 	struct rc_end *end = odp_mem_end(&b);
 	struct ibv_pd *pd = ibv_alloc_pd(end->dev->ctx);
 
-	rc_require(pd, "alloc_pd: %s", strerror(errno));
-	rc_defer(rc_free_pd, pd);
+	vt_require(pd, "alloc_pd: %s", strerror(errno));
+	vt_defer(vt_free_pd, pd);
 	odp_check(&b);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, pd, NULL, 0, 0));
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, pd, NULL, 0, 0));
 	odp_put_fails(&b, 0, LEN);
 	odp_reconnect(&b);
 	odp_get_fails(&b, 0, 8);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, end->pd, NULL, 0, 0));
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, end->pd, NULL, 0, 0));
 	odp_reconnect(&b);
 	odp_check(&b);
 }
@@ -93,19 +93,19 @@ static void all_at_once(const void *arg)
 	struct odp_bench b = fresh_bench(arg);
 	struct rc_end *end = odp_mem_end(&b);
 	struct ibv_pd *pd = ibv_alloc_pd(end->dev->ctx);
-	uint8_t *new = rc_map(LEN, 0);
+	uint8_t *new = vt_map(LEN, 0);
 
-	rc_require(pd, "alloc_pd: %s", strerror(errno));
-	rc_defer(rc_free_pd, pd);
-	rc_ok(rereg(&b, flags, pd, new, LEN, NO_WRITE));
+	vt_require(pd, "alloc_pd: %s", strerror(errno));
+	vt_defer(vt_free_pd, pd);
+	vt_ok(rereg(&b, flags, pd, new, LEN, NO_WRITE));
 	moved_to(&b, new);
 	odp_get_fails(&b, 0, 8);
 	odp_reconnect(&b);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, end->pd, NULL, 0, 0));
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_PD, end->pd, NULL, 0, 0));
 	odp_check_get(&b);
 	odp_put_fails(&b, 0, 8);
 	odp_reconnect(&b);
-	rc_ok(rereg(&b, flags, end->pd, new + PAGE, LEN - PAGE, ODP_ACCESS));
+	vt_ok(rereg(&b, flags, end->pd, new + PAGE, LEN - PAGE, ODP_ACCESS));
 	moved_to(&b, new + PAGE);
 	odp_check_at(&b, 0, LEN - PAGE, new + PAGE);
 }
@@ -116,15 +116,15 @@ static void pinned_and_back(const void *arg)
 	struct odp_bench b = fresh_bench(arg);
 
 	odp_check(&b);
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION | IBV_REREG_MR_CHANGE_ACCESS, NULL,
-		    b.mem->addr, LEN, RC_ACCESS_ALL));
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_TRANSLATION | IBV_REREG_MR_CHANGE_ACCESS, NULL,
+		    b.mem->addr, LEN, VT_ACCESS_ALL));
 	odp_check(&b);
 	if (odp_pins(odp_mem_end(&b)->dev))
-		rc_require(rc_status_kib("VmPin") >= (long)(LEN / KIB), "it was not pinned");
-	rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
-	rc_require(rc_status_kib("VmPin") == 0, "it is still pinned");
+		vt_require(vt_status_kib("VmPin") >= (long)(LEN / KIB), "it was not pinned");
+	vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
+	vt_require(vt_status_kib("VmPin") == 0, "it is still pinned");
 	odp_check(&b);
-	rc_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
+	vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
 	odp_check_zeros(&b, 0, LEN);
 	odp_check(&b);
 }
@@ -136,17 +136,17 @@ static void refused(const void *arg)
 	const int trans = IBV_REREG_MR_CHANGE_TRANSLATION;
 
 	odp_check(&b);
-	rc_require(rereg(&b, 0, NULL, NULL, 0, 0), "no flags");
-	rc_require(rereg(&b, 1 << 7, NULL, NULL, 0, 0), "an unknown flag");
-	rc_require(rereg(&b, trans, NULL, NULL, LEN, 0), "no address");
-	rc_require(rereg(&b, trans, NULL, b.mem->addr, 0, 0), "no bytes");
-	rc_require(rereg(&b, trans, NULL, b.mem->addr, SIZE_MAX - 4 * PAGE, 0), "it wraps");
-	rc_require(rereg(&b, trans, NULL, (void *)0xffff888000000000, PAGE, 0),
+	vt_require(rereg(&b, 0, NULL, NULL, 0, 0), "no flags");
+	vt_require(rereg(&b, 1 << 7, NULL, NULL, 0, 0), "an unknown flag");
+	vt_require(rereg(&b, trans, NULL, NULL, LEN, 0), "no address");
+	vt_require(rereg(&b, trans, NULL, b.mem->addr, 0, 0), "no bytes");
+	vt_require(rereg(&b, trans, NULL, b.mem->addr, SIZE_MAX - 4 * PAGE, 0), "it wraps");
+	vt_require(rereg(&b, trans, NULL, (void *)0xffff888000000000, PAGE, 0),
 		   "kernel memory");
-	rc_require(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
+	vt_require(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
 			 IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_ON_DEMAND),
 		   "remote without local write");
-	rc_require(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS | 1 << 15),
+	vt_require(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS | 1 << 15),
 		   "unknown rights");
 	odp_check(&b);
 }
@@ -155,9 +155,9 @@ static void disturb_rereg(struct odp_disturber *d)
 {
 	struct odp_bench *b = (struct odp_bench *)d->addr;
 
-	rc_ok(rereg(b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
+	vt_ok(rereg(b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
 		    ODP_ACCESS & ~IBV_ACCESS_REMOTE_ATOMIC));
-	rc_ok(rereg(b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
+	vt_ok(rereg(b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
 }
 
 /* Rights that the traffic does not need come and go beside it. */
@@ -172,19 +172,19 @@ static void traffic_while_rights_change(const void *arg)
 /* Once the right is taken, nothing is written any more. */
 static void quiet_after(const void *arg)
 {
-	for (unsigned int i = 0; i < 3 * rc_opts.rounds; i++) {
+	for (unsigned int i = 0; i < 3 * vt_opts.rounds; i++) {
 		struct odp_bench b = fresh_bench(arg);
-		uint8_t *then = rc_map(LEN, 0);
+		uint8_t *then = vt_map(LEN, 0);
 		struct odp_hammer h;
 
 		odp_hammer_start(&h, &b);
-		rc_sleep_ms(rc_below(10));
-		rc_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, NO_WRITE));
+		vt_sleep_ms(vt_below(10));
+		vt_ok(rereg(&b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, NO_WRITE));
 		memcpy(then, b.mem->addr, LEN);
-		rc_sleep_ms(20);
+		vt_sleep_ms(20);
 		odp_hammer_stop(&h);
-		rc_require(!memcmp(then, b.mem->addr, LEN), "the NIC still writes");
-		rc_require(h.dead, "the puts went on");
+		vt_require(!memcmp(then, b.mem->addr, LEN), "the NIC still writes");
+		vt_require(h.dead, "the puts went on");
 	}
 }
 
@@ -202,5 +202,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -26,22 +26,22 @@ static void fill_chunk(uint64_t *p, size_t chunk)
 static void check_chunk(const uint64_t *p, size_t chunk, const char *who)
 {
 	for (size_t i = 0; i < CHUNK / sizeof(*p); i++)
-		rc_require(p[i] == (chunk << 48 | (uint64_t)written[chunk] << 16 | i),
+		vt_require(p[i] == (chunk << 48 | (uint64_t)written[chunk] << 16 | i),
 			   "chunk %zu, word %zu: %s sees %#llx", chunk, i, who,
 			   (unsigned long long)p[i]);
 }
 
 struct mover {
 	struct rc_pair *pair;
-	struct rc_mem *mem, *buf;
+	struct vt_mem *mem, *buf;
 	bool local;
 };
 
 /* As the benches do, but the other end has one chunk only. */
 static void move(struct mover *m, size_t chunk, bool put)
 {
-	const struct rc_mem *here = m->local ? m->mem : m->buf;
-	const struct rc_mem *there = m->local ? m->buf : m->mem;
+	const struct vt_mem *here = m->local ? m->mem : m->buf;
+	const struct vt_mem *there = m->local ? m->buf : m->mem;
 	size_t off = chunk * CHUNK;
 
 	rc_do(&m->pair->a, put == m->local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE,
@@ -70,10 +70,10 @@ static struct mover mover(const struct odp_variant *v)
 	odp_need(v->kind);
 	attr.mtu = 4096;
 	m.pair = rc_pair_new(&attr);
-	m.mem = rc_mem_at(m.local ? m.pair->a.pd : m.pair->b.pd, v->kind, rc_map(WORKING, 0),
-			  WORKING, RC_ACCESS_ALL);
-	m.buf = rc_mem_at(m.local ? m.pair->b.pd : m.pair->a.pd, v->kind, rc_map(CHUNK, 0),
-			  CHUNK, RC_ACCESS_ALL);
+	m.mem = vt_mem_at(m.local ? m.pair->a.pd : m.pair->b.pd, v->kind, vt_map(WORKING, 0),
+			  WORKING, VT_ACCESS_ALL);
+	m.buf = vt_mem_at(m.local ? m.pair->b.pd : m.pair->a.pd, v->kind, vt_map(CHUNK, 0),
+			  CHUNK, VT_ACCESS_ALL);
 	memset(written, 0, sizeof(written));
 	return m;
 }
@@ -93,26 +93,26 @@ static void four_times_the_limit(const void *arg)
 		put_chunk(&m, i);
 	for (size_t i = 0; i < CHUNKS; i++)
 		get_chunk(&m, i);
-	for (unsigned int i = 0; i < CHUNKS / 4 * rc_opts.rounds; i++) {
-		size_t chunk = rc_below(CHUNKS);
+	for (unsigned int i = 0; i < CHUNKS / 4 * vt_opts.rounds; i++) {
+		size_t chunk = vt_below(CHUNKS);
 
-		if (rc_chance(50))
+		if (vt_chance(50))
 			put_chunk(&m, chunk);
 		else
 			get_chunk(&m, chunk);
 	}
-	for (size_t i = 0; i < CHUNKS; i += 1 + rc_below(8))
+	for (size_t i = 0; i < CHUNKS; i += 1 + vt_below(8))
 		check_chunk((uint64_t *)(m.mem->addr + i * CHUNK), i, "the CPU");
 
-	rc_require(rc_status_kib("VmPin") == 0, "VmPin is %ld KiB", rc_status_kib("VmPin"));
-	rc_require(rc_status_kib("VmLck") == 0, "VmLck is %ld KiB", rc_status_kib("VmLck"));
-	rc_require(odp_vmstat("nr_foll_pin_acquired") == pinned, "%ld pages were pinned meanwhile",
+	vt_require(vt_status_kib("VmPin") == 0, "VmPin is %ld KiB", vt_status_kib("VmPin"));
+	vt_require(vt_status_kib("VmLck") == 0, "VmLck is %ld KiB", vt_status_kib("VmLck"));
+	vt_require(odp_vmstat("nr_foll_pin_acquired") == pinned, "%ld pages were pinned meanwhile",
 		   odp_vmstat("nr_foll_pin_acquired") - pinned);
 	out = odp_vmstat("pswpout") - out;
 	in = odp_vmstat("pswpin") - in;
-	rc_require(out * PAGE >= WORKING - LIMIT, "only %ld pages were swapped out", out);
-	rc_require(in * PAGE >= WORKING - LIMIT, "only %ld pages were swapped in", in);
-	rc_note("%ld pages out, %ld in", out, in);
+	vt_require(out * PAGE >= WORKING - LIMIT, "only %ld pages were swapped out", out);
+	vt_require(in * PAGE >= WORKING - LIMIT, "only %ld pages were swapped in", in);
+	vt_note("%ld pages out, %ld in", out, in);
 }
 
 static void add_tests(void)
@@ -122,5 +122,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -16,7 +16,7 @@ static void make_text(char *text, size_t size, const char *fmt, va_list args)
 {
 	int len = vsnprintf(text, size, fmt, args);
 
-	rc_require(len >= 0 && (size_t)len < size, "too long: %s", text);
+	vt_require(len >= 0 && (size_t)len < size, "too long: %s", text);
 }
 
 static bool run_text(const char *command)
@@ -27,14 +27,14 @@ static bool run_text(const char *command)
 
 	snprintf(line, sizeof(line), "PATH=$PATH:/usr/sbin:/sbin; exec 2>&1; %s", command);
 	f = popen(line, "re");
-	rc_require(f, "popen: %s", strerror(errno));
+	vt_require(f, "popen: %s", strerror(errno));
 	n = fread(said, 1, sizeof(said) - 1, f);
 	while (getc(f) != EOF)
 		;
 	if (!pclose(f))
 		return true;
 	said[n] = 0;
-	rc_note("%s: %s", command, said);
+	vt_note("%s: %s", command, said);
 	return false;
 }
 
@@ -136,19 +136,19 @@ void odp_set(const char *path, const char *text)
 	struct setting *s = calloc(1, sizeof(*s));
 	int err;
 
-	rc_require(s, "out of memory");
-	rc_require(strlen(path) < sizeof(s->path), "too long: %s", path);
+	vt_require(s, "out of memory");
+	vt_require(strlen(path) < sizeof(s->path), "too long: %s", path);
 	strcpy(s->path, path);
 	err = read_file(path, s->old, sizeof(s->old));
 	if (err) {
 		free(s);
-		rc_skip("%s: %s", path, strerror(err));
+		vt_skip("%s: %s", path, strerror(err));
 	}
 	keep_chosen(s->old);
-	rc_defer(restore_setting, s);
+	vt_defer(restore_setting, s);
 	err = odp_write_file(path, text);
 	if (err)
-		rc_skip("%s: %s", path, strerror(err));
+		vt_skip("%s: %s", path, strerror(err));
 }
 
 static void remove_folder(void *obj)
@@ -161,8 +161,8 @@ const char *odp_folder(void)
 {
 	char *path = strdup("/tmp/verbs.XXXXXX");
 
-	rc_require(path && mkdtemp(path), "mkdtemp: %s", strerror(errno));
-	rc_defer(remove_folder, path);
+	vt_require(path && mkdtemp(path), "mkdtemp: %s", strerror(errno));
+	vt_defer(remove_folder, path);
 	return path;
 }
 
@@ -183,8 +183,8 @@ const char *odp_mount(const char *fmt, ...)
 	make_text(options, sizeof(options), fmt, args);
 	va_end(args);
 	if (!odp_run("mount %s %s", options, folder))
-		rc_skip("cannot mount %s", options);
-	rc_defer(unmount, strdup(folder));
+		vt_skip("cannot mount %s", options);
+	vt_defer(unmount, strdup(folder));
 	return folder;
 }
 
@@ -203,13 +203,13 @@ void odp_swap_on(size_t mib)
 
 	if (!odp_run("modprobe zram num_devices=1") ||
 	    read_file("/sys/class/zram-control/hot_add", text, sizeof(text)))
-		rc_skip("no zram");
+		vt_skip("no zram");
 	text[strcspn(text, "\n")] = 0;
 	disk = strdup(text);
 	if (!odp_run("echo %zuM >/sys/block/zram%s/disksize && mkswap /dev/zram%s && swapon /dev/zram%s",
 		     mib, disk, disk, disk))
-		rc_skip("no swap on zram");
-	rc_defer(swap_off, disk);
+		vt_skip("no swap on zram");
+	vt_defer(swap_off, disk);
 }
 
 int odp_uffd(void *mem, size_t len, uint64_t mode)
@@ -222,7 +222,7 @@ int odp_uffd(void *mem, size_t len, uint64_t mode)
 		api.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP;
 	madvise(mem, len, MADV_NOHUGEPAGE);
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		rc_skip("userfaultfd: %s", strerror(errno));
+		vt_skip("userfaultfd: %s", strerror(errno));
 	return fd;
 }
 
@@ -230,7 +230,7 @@ void odp_uffd_wait(int uffd)
 {
 	struct pollfd fd = { .fd = uffd, .events = POLLIN };
 
-	rc_require(poll(&fd, 1, rc_patience_ms()) == 1, "no fault is waiting");
+	vt_require(poll(&fd, 1, vt_patience_ms()) == 1, "no fault is waiting");
 }
 
 static void remove_cgroup(void *obj)
@@ -238,7 +238,7 @@ static void remove_cgroup(void *obj)
 	char *path = obj;
 
 	for (int i = 0; i < 100 && rmdir(path) && errno == EBUSY; i++)
-		rc_sleep_ms(20);
+		vt_sleep_ms(20);
 	free(path);
 }
 
@@ -249,14 +249,14 @@ const char *odp_cgroup(size_t bytes)
 	char *path;
 
 	if (!odp_run("echo +memory >%s/cgroup.subtree_control", root))
-		rc_skip("no memory controller");
-	rc_require(asprintf(&path, "%s/verbs.%d", root, getpid()) > 0, "out of memory");
+		vt_skip("no memory controller");
+	vt_require(asprintf(&path, "%s/verbs.%d", root, getpid()) > 0, "out of memory");
 	if (!odp_run("mkdir -p %s", path))
-		rc_skip("no cgroup");
-	rc_defer(remove_cgroup, path);
+		vt_skip("no cgroup");
+	vt_defer(remove_cgroup, path);
 	snprintf(file, sizeof(file), "%s/memory.max", path);
 	snprintf(text, sizeof(text), "%zu", bytes);
-	rc_ok(odp_write_file(file, text));
+	vt_ok(odp_write_file(file, text));
 	return path;
 }
 
@@ -274,7 +274,7 @@ void odp_cgroup_enter(const char *cgroup)
 	char file[256], *up;
 
 	snprintf(file, sizeof(file), "%s/cgroup.procs", cgroup);
-	rc_ok(odp_write_file(file, "0"));
-	rc_require(asprintf(&up, "%s/../cgroup.procs", cgroup) > 0, "out of memory");
-	rc_defer(leave_cgroup, up);
+	vt_ok(odp_write_file(file, "0"));
+	vt_require(asprintf(&up, "%s/../cgroup.procs", cgroup) > 0, "out of memory");
+	vt_defer(leave_cgroup, up);
 }

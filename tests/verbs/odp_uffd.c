@@ -73,8 +73,8 @@ static void give_page(struct handler *h, size_t off)
 	h->missing++;
 	if (!ioctl(h->fd, UFFDIO_COPY, &copy))
 		return;
-	rc_require(errno == EEXIST, "UFFDIO_COPY: %s", strerror(errno));
-	rc_ok(ioctl(h->fd, UFFDIO_WAKE, &wake));
+	vt_require(errno == EEXIST, "UFFDIO_COPY: %s", strerror(errno));
+	vt_ok(ioctl(h->fd, UFFDIO_WAKE, &wake));
 }
 
 static void let_write(struct handler *h, size_t off)
@@ -83,18 +83,18 @@ static void let_write(struct handler *h, size_t off)
 
 	h->protected++;
 	memcpy(h->saved + off, h->mem + off, PAGE);
-	rc_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
+	vt_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
 }
 
 static void take_time(struct handler *h)
 {
-	uint64_t end = rc_now_ms() + rc_patience_ms() / 10;
+	uint64_t end = vt_now_ms() + vt_patience_ms() / 10;
 
-	rc_sleep_ms(h->random ? rc_below(h->delay_ms) : h->delay_ms);
+	vt_sleep_ms(h->random ? vt_below(h->delay_ms) : h->delay_ms);
 	if (!h->random)
 		h->delay_ms = 0;
-	while (is_set(&h->gate) && rc_now_ms() < end)
-		rc_sleep_ms(1);
+	while (is_set(&h->gate) && vt_now_ms() < end)
+		vt_sleep_ms(1);
 	if (is_set(&h->gate))
 		set(&h->gave_up, true);
 }
@@ -134,19 +134,19 @@ static struct handler *handler_new(uint8_t *mem, size_t len, uint64_t mode)
 {
 	struct handler *h = calloc(1, sizeof(*h));
 
-	rc_require(h, "out of memory");
+	vt_require(h, "out of memory");
 	h->fd = odp_uffd(mem, len, mode);
 	h->mem = mem;
-	h->content = rc_map(len, 0);
-	h->saved = rc_map(len, 0);
-	rc_fill(h->content, len);
+	h->content = vt_map(len, 0);
+	h->saved = vt_map(len, 0);
+	vt_fill(h->content, len);
 	return h;
 }
 
 static void handler_start(struct handler *h)
 {
-	rc_ok(pthread_create(&h->thread, NULL, handler_run, h));
-	rc_defer(handler_end, h);
+	vt_ok(pthread_create(&h->thread, NULL, handler_run, h));
+	vt_defer(handler_end, h);
 }
 
 static void protect(struct handler *h, size_t len)
@@ -155,7 +155,7 @@ static void protect(struct handler *h, size_t len)
 		{ (uintptr_t)h->mem, len }, UFFDIO_WRITEPROTECT_MODE_WP
 	};
 
-	rc_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
+	vt_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
 }
 
 /* Memory whose faults cost one handler's patience and no retransmission. */
@@ -173,29 +173,29 @@ static void missing_run(const void *arg, uint8_t *mem)
 {
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
-	uint64_t start = rc_now_ms();
+	uint64_t start = vt_now_ms();
 	unsigned int faults;
 
 	h->delay_ms = SLOW_MS;
 	handler_start(h);
 	odp_get(&b, 0, LEN);
-	rc_require(!memcmp(b.back->addr, h->content, LEN), "got other data than the handler gave");
-	rc_require(rc_now_ms() - start >= SLOW_MS, "the handler was not waited for");
-	rc_require(h->missing, "no fault reached the handler");
+	vt_require(!memcmp(b.back->addr, h->content, LEN), "got other data than the handler gave");
+	vt_require(vt_now_ms() - start >= SLOW_MS, "the handler was not waited for");
+	vt_require(h->missing, "no fault reached the handler");
 	odp_check(&b);
 
-	rc_ok(madvise(mem, LEN, MADV_REMOVE) && madvise(mem, LEN, MADV_DONTNEED));
+	vt_ok(madvise(mem, LEN, MADV_REMOVE) && madvise(mem, LEN, MADV_DONTNEED));
 	faults = h->missing;
 	odp_check_at(&b, 100, LEN - 200, mem + 100);
-	rc_require(h->missing > faults, "the put met no fault");
-	rc_require(!memcmp(mem, h->content, 100), "beside the put, the page is not the handler's");
-	rc_require(!memcmp(mem + LEN - 100, h->content + LEN - 100, 100),
+	vt_require(h->missing > faults, "the put met no fault");
+	vt_require(!memcmp(mem, h->content, 100), "beside the put, the page is not the handler's");
+	vt_require(!memcmp(mem + LEN - 100, h->content + LEN - 100, 100),
 		   "beside the put, the page is not the handler's");
 }
 
 static void missing(const void *arg)
 {
-	missing_run(arg, rc_map(LEN, 0));
+	missing_run(arg, vt_map(LEN, 0));
 }
 
 static void missing_in_file(const void *arg)
@@ -205,7 +205,7 @@ static void missing_in_file(const void *arg)
 
 static void write_protected(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0), *want;
+	uint8_t *mem = vt_map(LEN, 0), *want;
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h;
 
@@ -217,18 +217,18 @@ static void write_protected(const void *arg)
 	protect(h, LEN);
 	handler_start(h);
 	odp_get(&b, 0, LEN);
-	rc_require(!memcmp(b.back->addr, want, LEN), "got other data");
-	rc_require(!h->protected, "a get was reported as a write");
+	vt_require(!memcmp(b.back->addr, want, LEN), "got other data");
+	vt_require(!h->protected, "a get was reported as a write");
 	odp_put(&b, 0, LEN);
-	rc_require(h->protected == LEN / PAGE, "%u writes were reported, want %lu",
+	vt_require(h->protected == LEN / PAGE, "%u writes were reported, want %lu",
 		   h->protected, LEN / PAGE);
-	rc_require(!memcmp(h->saved, want, LEN), "it was written before the handler allowed it");
+	vt_require(!memcmp(h->saved, want, LEN), "it was written before the handler allowed it");
 	odp_check(&b);
 	want = odp_copy_of(mem, LEN);
 	protect(h, LEN);		/* while the NIC has it writable */
 	odp_put(&b, 10 * PAGE, PAGE);
-	rc_require(h->protected == LEN / PAGE + 1, "a write after protecting again was missed");
-	rc_require(!memcmp(h->saved + 10 * PAGE, want + 10 * PAGE, PAGE),
+	vt_require(h->protected == LEN / PAGE + 1, "a write after protecting again was missed");
+	vt_require(!memcmp(h->saved + 10 * PAGE, want + 10 * PAGE, PAGE),
 		   "it was written before the handler allowed it");
 	odp_check_get(&b);
 }
@@ -246,7 +246,7 @@ static void be_late(struct handler *h)
 static void late(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b;
 	struct handler *h;
 
@@ -254,108 +254,108 @@ static void late(const void *arg)
 	attr.retry_cnt = 1;
 	b = odp_bench_attr(arg, mem, LEN, &attr);
 	madvise(mem, LEN, MADV_NOHUGEPAGE);
-	rc_fill(mem, PAGE);
+	vt_fill(mem, PAGE);
 	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	handler_start(h);
 	odp_get(&b, 0, PAGE);
-	rc_require(!h->missing, "the first page was missing");
+	vt_require(!h->missing, "the first page was missing");
 	be_late(h);
 	odp_get(&b, PAGE, LEN / 2 - PAGE);
-	rc_require(!memcmp(b.back->addr, h->content + PAGE, LEN / 2 - PAGE),
+	vt_require(!memcmp(b.back->addr, h->content + PAGE, LEN / 2 - PAGE),
 		   "got other data than the handler gave");
 	be_late(h);
 	odp_get(&b, 0, LEN);
-	rc_require(!memcmp(b.back->addr, mem, PAGE) &&
+	vt_require(!memcmp(b.back->addr, mem, PAGE) &&
 		   !memcmp(b.back->addr + PAGE, h->content + PAGE, LEN - PAGE),
 		   "got other data than the handler gave");
-	rc_ok(madvise(mem + PAGE, LEN - PAGE, MADV_DONTNEED));
+	vt_ok(madvise(mem + PAGE, LEN - PAGE, MADV_DONTNEED));
 	be_late(h);
 	odp_put(&b, 0, LEN);
-	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	vt_require(!memcmp(mem, b.src->addr, LEN), "data differ");
 	odp_check(&b);
 }
 
 /* What a message does not use is not asked for, though there is room for it. */
 static void unasked(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b = patient_bench(arg, mem);
 	struct rc_end *a = &b.pair->a;
 	struct handler *h;
-	struct ibv_sge sge = rc_sge(b.mem, 0, LEN);
-	struct rc_wr wr;
+	struct ibv_sge sge = vt_sge(b.mem, 0, LEN);
+	struct vt_wr wr;
 
 	madvise(mem, LEN, MADV_NOHUGEPAGE);
 	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	handler_start(h);
 	if (b.v.side == ODP_MESSAGE) {
-		rc_ok(rc_post_recv(&b.pair->b, 1, &sge, 1));
+		vt_ok(rc_post_recv(&b.pair->b, 1, &sge, 1));
 		rc_start(a, IBV_WR_SEND, 2, b.src, 0, NULL, 0, 100);
-		rc_want(b.pair->b.rcq, 1, IBV_WC_SUCCESS);
+		vt_want(b.pair->b.rcq, 1, IBV_WC_SUCCESS);
 	} else {
-		rc_wr_init(&wr, IBV_WR_RDMA_READ, 2);
-		rc_wr_local(&wr, b.mem, 0, 100);
-		rc_wr_local(&wr, rc_mem_new(a->pd, b.v.kind, LEN, RC_ACCESS_ALL), 0,
+		vt_wr_init(&wr, IBV_WR_RDMA_READ, 2);
+		vt_wr_local(&wr, b.mem, 0, 100);
+		vt_wr_local(&wr, vt_mem_new(a->pd, b.v.kind, LEN, VT_ACCESS_ALL), 0,
 			    LEN - 100);
-		rc_wr_remote(&wr, b.src, 0);
-		rc_ok(rc_post(a, &wr));
+		vt_wr_remote(&wr, b.src, 0);
+		vt_ok(rc_post(a, &wr));
 	}
-	rc_want(a->scq, 2, IBV_WC_SUCCESS);
-	rc_require(!memcmp(mem, b.src->addr, 100), "data differ");
-	rc_require(h->missing == 1, "%u pages were asked for, want 1", h->missing);
+	vt_want(a->scq, 2, IBV_WC_SUCCESS);
+	vt_require(!memcmp(mem, b.src->addr, 100), "data differ");
+	vt_require(h->missing == 1, "%u pages were asked for, want 1", h->missing);
 }
 
 /* Posting does not wait for the handler, and neither do other QPs. */
 static void others_go_on(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b = patient_bench(arg, mem);
-	struct odp_bench other = odp_bench(arg, rc_map(LEN, 0), LEN);
+	struct odp_bench other = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
-	uint64_t start = rc_now_ms();
+	uint64_t start = vt_now_ms();
 
 	set(&h->gate, true);
 	handler_start(h);
 	odp_put_start(&b, 0, LEN);
-	rc_require(rc_now_ms() - start < rc_patience_ms() / 15, "posting waited for the fault");
+	vt_require(vt_now_ms() - start < vt_patience_ms() / 15, "posting waited for the fault");
 	for (int i = 0; i < 20; i++)
 		odp_check(&other);
-	rc_want_none(odp_cq(&b, true), 1);
-	rc_require(!is_set(&h->gave_up), "another QP waited for the fault");
+	vt_want_none(odp_cq(&b, true), 1);
+	vt_require(!is_set(&h->gave_up), "another QP waited for the fault");
 	set(&h->gate, false);
 	odp_put_end(&b);
-	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	vt_require(!memcmp(mem, b.src->addr, LEN), "data differ");
 	odp_check(&b);
 }
 
 /* The handler goes away: its faults are then as any others. */
 static void handler_closes(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
 
 	odp_put_start(&b, 0, LEN);
 	odp_uffd_wait(h->fd);
-	rc_want_none(odp_cq(&b, true), 10);
+	vt_want_none(odp_cq(&b, true), 10);
 	close(h->fd);
 	free(h);
 	odp_put_end(&b);
-	rc_require(!memcmp(mem, b.src->addr, LEN), "data differ");
+	vt_require(!memcmp(mem, b.src->addr, LEN), "data differ");
 	odp_check(&b);
 }
 
 /* A page that went bad is an error to the NIC, as it is SIGBUS to the CPU. */
 static void poisoned(const void *arg)
 {
-	uint8_t *mem = rc_map(LEN, 0);
+	uint8_t *mem = vt_map(LEN, 0);
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	struct poison poison = { .range = { (uintptr_t)mem + 5 * PAGE, PAGE } };
 
 	handler_start(h);
 	if (ioctl(h->fd, POISON, &poison))
-		rc_skip("UFFDIO_POISON: %s", strerror(errno));
+		vt_skip("UFFDIO_POISON: %s", strerror(errno));
 	odp_get_fails(&b, 0, LEN);
 	odp_reconnect(&b);
 	odp_put_fails(&b, 5 * PAGE + 8, 8);
@@ -373,7 +373,7 @@ static void poisoned(const void *arg)
 static void post_copy(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
-	uint8_t *mem = rc_map(LEN, 0), *want;
+	uint8_t *mem = vt_map(LEN, 0), *want;
 	struct odp_bench b;
 	struct handler *h;
 
@@ -386,18 +386,18 @@ static void post_copy(const void *arg)
 	want = odp_copy_of(h->content, LEN);
 	handler_start(h);
 	for (int i = 0; i < 60; i++) {
-		size_t off = rc_below(LEN - 1), len = 1 + rc_below(LEN - off);
+		size_t off = vt_below(LEN - 1), len = 1 + vt_below(LEN - off);
 
 		len = len > 3 * PAGE ? 3 * PAGE : len;
-		if (rc_chance(50)) {
+		if (vt_chance(50)) {
 			odp_put(&b, off, len);
 			memcpy(want + off, b.src->addr, len);
 		} else {
 			odp_get(&b, off, len);
-			rc_require(!memcmp(b.back->addr, want + off, len), "got wrong data");
+			vt_require(!memcmp(b.back->addr, want + off, len), "got wrong data");
 		}
 	}
-	rc_require(!memcmp(mem, want, LEN), "the memory is not what was put and given");
+	vt_require(!memcmp(mem, want, LEN), "the memory is not what was put and given");
 }
 
 static void add_tests(void)
@@ -415,5 +415,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

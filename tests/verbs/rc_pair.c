@@ -12,35 +12,15 @@ const struct rc_attr rc_attr_default = {
 	.rnr_retry = 7,
 	.min_rnr_timer = 1,	/* 10 us */
 	.rd_atomic = 4,
-	.access = RC_ACCESS_ALL,
+	.access = VT_ACCESS_ALL,
 };
-
-void rc_free_pd(void *obj)
-{
-	ibv_dealloc_pd(obj);
-}
-
-void rc_free_cq(void *obj)
-{
-	ibv_destroy_cq(obj);
-}
-
-void rc_free_qp(void *obj)
-{
-	ibv_destroy_qp(obj);
-}
-
-void rc_free_channel(void *obj)
-{
-	ibv_destroy_comp_channel(obj);
-}
 
 static struct ibv_cq *new_cq(struct rc_end *end, int cqe)
 {
 	struct ibv_cq *cq = ibv_create_cq(end->dev->ctx, cqe, NULL, end->channel, 0);
 
-	rc_require(cq, "create_cq(%d): %s", cqe, strerror(errno));
-	rc_defer(rc_free_cq, cq);
+	vt_require(cq, "create_cq(%d): %s", cqe, strerror(errno));
+	vt_defer(vt_free_cq, cq);
 	return cq;
 }
 
@@ -61,33 +41,33 @@ static void new_qp(struct rc_end *end, const struct rc_attr *attr)
 	};
 
 	end->qp = ibv_create_qp(end->pd, &init);
-	rc_require(end->qp, "create_qp: %s", strerror(errno));
-	rc_defer(rc_free_qp, end->qp);
+	vt_require(end->qp, "create_qp: %s", strerror(errno));
+	vt_defer(vt_free_qp, end->qp);
 }
 
-static struct ibv_pd *new_pd(struct rc_dev *dev)
+static struct ibv_pd *new_pd(struct vt_dev *dev)
 {
 	struct ibv_pd *pd = ibv_alloc_pd(dev->ctx);
 
-	rc_require(pd, "alloc_pd: %s", strerror(errno));
-	rc_defer(rc_free_pd, pd);
+	vt_require(pd, "alloc_pd: %s", strerror(errno));
+	vt_defer(vt_free_pd, pd);
 	return pd;
 }
 
 /* Make all that one end has, in @pd or in a new one; its QP stays in RESET. */
-void rc_end_open(struct rc_end *end, struct rc_dev *dev, struct ibv_pd *pd,
+void rc_end_open(struct rc_end *end, struct vt_dev *dev, struct ibv_pd *pd,
 		 const struct rc_attr *attr)
 {
 	int cqe = attr->cqe ? attr->cqe : (int)attr->wr + 1;
 
 	memset(end, 0, sizeof(*end));
 	end->dev = dev;
-	end->psn = rc_rand() & 0xffffff;
+	end->psn = vt_rand() & 0xffffff;
 	end->pd = pd ? pd : new_pd(dev);
 	if (attr->channel) {
 		end->channel = ibv_create_comp_channel(dev->ctx);
-		rc_require(end->channel, "create_comp_channel: %s", strerror(errno));
-		rc_defer(rc_free_channel, end->channel);
+		vt_require(end->channel, "create_comp_channel: %s", strerror(errno));
+		vt_defer(vt_free_channel, end->channel);
 	}
 	end->scq = new_cq(end, cqe);
 	end->rcq = new_cq(end, cqe);
@@ -116,7 +96,7 @@ int rc_to_init(struct rc_end *end, const struct rc_attr *attr)
 {
 	struct ibv_qp_attr mod = {
 		.qp_state = IBV_QPS_INIT,
-		.port_num = RC_PORT,
+		.port_num = VT_PORT,
 		.qp_access_flags = attr->access,
 	};
 
@@ -135,7 +115,7 @@ int rc_to_rtr(struct rc_end *end, const struct rc_attr *attr, const struct rc_ad
 		.min_rnr_timer = attr->min_rnr_timer,
 		.ah_attr = {
 			.is_global = 1,
-			.port_num = RC_PORT,
+			.port_num = VT_PORT,
 			.grh = {
 				.dgid = to->gid,
 				.sgid_index = end->dev->gid_index,
@@ -177,15 +157,15 @@ enum ibv_qp_state rc_state(const struct rc_end *end)
 	struct ibv_qp_init_attr init;
 	struct ibv_qp_attr attr;
 
-	rc_ok(ibv_query_qp(end->qp, &attr, IBV_QP_STATE, &init));
+	vt_ok(ibv_query_qp(end->qp, &attr, IBV_QP_STATE, &init));
 	return attr.qp_state;
 }
 
 void rc_connect(struct rc_end *end, const struct rc_attr *attr, const struct rc_addr *to)
 {
-	rc_ok(rc_to_init(end, attr));
-	rc_ok(rc_to_rtr(end, attr, to));
-	rc_ok(rc_to_rts(end, attr));
+	vt_ok(rc_to_init(end, attr));
+	vt_ok(rc_to_rtr(end, attr, to));
+	vt_ok(rc_to_rts(end, attr));
 }
 
 static void connect_ends(struct rc_pair *pair)
@@ -198,11 +178,11 @@ static void connect_ends(struct rc_pair *pair)
 
 static void reset_end(struct rc_end *end)
 {
-	rc_ok(rc_to_state(end, IBV_QPS_RESET));
-	rc_drain(end->scq);
-	rc_drain(end->rcq);
-	rc_drain_events(end->dev);
-	end->psn = rc_rand() & 0xffffff;
+	vt_ok(rc_to_state(end, IBV_QPS_RESET));
+	vt_drain(end->scq);
+	vt_drain(end->rcq);
+	vt_drain_events(end->dev);
+	end->psn = vt_rand() & 0xffffff;
 }
 
 /*
@@ -217,25 +197,25 @@ void rc_reconnect(struct rc_pair *pair)
 }
 
 /* Two ends connected to each other, ready to send. */
-struct rc_pair *rc_pair_between(struct rc_dev *dev_a, struct rc_dev *dev_b,
+struct rc_pair *rc_pair_between(struct vt_dev *dev_a, struct vt_dev *dev_b,
 				const struct rc_attr *attr)
 {
 	struct rc_pair *pair = calloc(1, sizeof(*pair));
 
-	rc_require(pair, "out of memory");
-	rc_defer(free, pair);
+	vt_require(pair, "out of memory");
+	vt_defer(free, pair);
 	pair->attr = *attr;
 	rc_end_open(&pair->a, dev_a, NULL, attr);
 	rc_end_open(&pair->b, dev_b, NULL, attr);
 	connect_ends(pair);
-	rc_drain_events(pair->a.dev);
-	rc_drain_events(pair->b.dev);
+	vt_drain_events(pair->a.dev);
+	vt_drain_events(pair->b.dev);
 	return pair;
 }
 
 struct rc_pair *rc_pair_new(const struct rc_attr *attr)
 {
-	return rc_pair_between(rc_dev(0), rc_dev(1), attr);
+	return rc_pair_between(vt_dev(0), vt_dev(1), attr);
 }
 
 struct rc_pair *rc_pair(void)
@@ -246,8 +226,8 @@ struct rc_pair *rc_pair(void)
 /* Every path MTU that both ports can use. */
 size_t rc_mtus(unsigned int mtus[5])
 {
-	unsigned int a = 128U << rc_dev(0)->port.active_mtu;
-	unsigned int b = 128U << rc_dev(1)->port.active_mtu;
+	unsigned int a = 128U << vt_dev(0)->port.active_mtu;
+	unsigned int b = 128U << vt_dev(1)->port.active_mtu;
 	size_t n = 0;
 
 	for (unsigned int mtu = 256; mtu <= 4096 && mtu <= a && mtu <= b; mtu *= 2)

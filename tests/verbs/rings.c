@@ -54,7 +54,7 @@ static void find_maps(struct rings *rings)
 	unsigned long from, to;
 	char line[512];
 
-	rc_require(maps, "/proc/self/maps: %s", strerror(errno));
+	vt_require(maps, "/proc/self/maps: %s", strerror(errno));
 	rings->num = 0;
 	while (fgets(line, sizeof(line), maps) && num_known < (int)ARRAY_SIZE(known)) {
 		if (!strstr(line, "/uverbs") || sscanf(line, "%lx-%lx", &from, &to) != 2)
@@ -92,19 +92,19 @@ static struct ring *find_ring(struct rings *rings, uint64_t id)
 		rings->all[i].stride = two - one;
 		return &rings->all[i];
 	}
-	rc_fail("no ring holds the marked requests");
+	vt_fail("no ring holds the marked requests");
 }
 
 /* Post marked requests through the provider and look where they went. */
 static void find_rings(struct rings *rings, struct rc_end *end)
 {
-	struct rc_wr wr;
+	struct vt_wr wr;
 
 	for (int i = 0; i < 2; i++) {
-		rc_ok(rc_post_recv(end, MARKER + 16 + i, NULL, 0));
-		rc_wr_init(&wr, IBV_WR_RDMA_WRITE, MARKER + i);
-		rc_ok(rc_post(end, &wr));
-		rc_want(end->scq, MARKER + i, IBV_WC_SUCCESS);
+		vt_ok(rc_post_recv(end, MARKER + 16 + i, NULL, 0));
+		vt_wr_init(&wr, IBV_WR_RDMA_WRITE, MARKER + i);
+		vt_ok(rc_post(end, &wr));
+		vt_want(end->scq, MARKER + i, IBV_WC_SUCCESS);
 	}
 	find_maps(rings);
 	rings->sq = find_ring(rings, MARKER);
@@ -116,7 +116,7 @@ static void find_rings(struct rings *rings, struct rc_end *end)
 struct target {
 	struct rc_pair *pair;
 	struct rings rings;
-	struct rc_mem *arena, *fixed;	/* writable, read-only */
+	struct vt_mem *arena, *fixed;	/* writable, read-only */
 	uint32_t remote_key;		/* of the arena, at end b */
 };
 
@@ -125,35 +125,35 @@ struct attack {
 	uint8_t *memory, *fixed;	/* of all arenas, of all read-only regions */
 	const struct target *now;	/* the one attacked; set while no thread runs */
 	uint8_t *canary, *canary_copy, *fixed_copy;
-	const struct rc_mem *victim;	/* in the parent */
+	const struct vt_mem *victim;	/* in the parent */
 	bool stop;
 };
 
 static uint64_t hostile_addr(const struct attack *at)
 {
-	switch (rc_below(8)) {
+	switch (vt_below(8)) {
 	case 0:
-		return rc_rand();
+		return vt_rand();
 	case 1:
-		return 0xffff888000000000ULL + rc_below(GIB);
+		return 0xffff888000000000ULL + vt_below(GIB);
 	case 2:
-		return (uintptr_t)at->canary + rc_below(ARENA);
+		return (uintptr_t)at->canary + vt_below(ARENA);
 	case 3:
-		return at->victim->iova + rc_below(ARENA);
+		return at->victim->iova + vt_below(ARENA);
 	case 4:
-		return UINT64_MAX - rc_below(64);
+		return UINT64_MAX - vt_below(64);
 	case 5:
-		return at->now->fixed->iova + rc_below(ARENA);
+		return at->now->fixed->iova + vt_below(ARENA);
 	default:
-		return at->now->arena->iova + rc_below(ARENA);
+		return at->now->arena->iova + vt_below(ARENA);
 	}
 }
 
 static uint32_t hostile_key(const struct attack *at, uint32_t usual)
 {
-	switch (rc_below(6)) {
+	switch (vt_below(6)) {
 	case 0:
-		return rc_rand();
+		return vt_rand();
 	case 1:
 		return at->victim->mr->rkey;
 	case 2:
@@ -167,15 +167,15 @@ static uint32_t hostile_key(const struct attack *at, uint32_t usual)
 
 static uint32_t hostile_count(uint32_t usual)
 {
-	switch (rc_below(8)) {
+	switch (vt_below(8)) {
 	case 0:
-		return rc_rand();
+		return vt_rand();
 	case 1:
-		return 1U << rc_below(32);
+		return 1U << vt_below(32);
 	case 2:
-		return UINT32_MAX - rc_below(4);
+		return UINT32_MAX - vt_below(4);
 	default:
-		return rc_below(usual);
+		return vt_below(usual);
 	}
 }
 
@@ -192,7 +192,7 @@ static void fill_sges(const struct attack *at, struct nopin_sge *sge, int num)
 static uint8_t *some_entry(const struct ring *ring)
 {
 	return ring->map + ring->first +
-	       rc_below((ring->len - ring->first) / ring->stride) * ring->stride;
+	       vt_below((ring->len - ring->first) / ring->stride) * ring->stride;
 }
 
 /* A send request that is wrong in few places, written without any order. */
@@ -200,15 +200,15 @@ static void scribble_send(const struct attack *at)
 {
 	struct nopin_send_wqe *wqe = (void *)some_entry(at->now->rings.sq);
 
-	wqe->wr_id = rc_rand();
-	wqe->opcode = rc_chance(90) ? rc_below(7) : rc_rand();
-	wqe->flags = rc_chance(90) ? rc_below(16) : rc_rand();
+	wqe->wr_id = vt_rand();
+	wqe->opcode = vt_chance(90) ? vt_below(7) : vt_rand();
+	wqe->flags = vt_chance(90) ? vt_below(16) : vt_rand();
 	wqe->num_sge = hostile_count(3);
 	wqe->inline_len = hostile_count(64);
 	wqe->rkey = hostile_key(at, at->now->remote_key);
 	wqe->remote_addr = hostile_addr(at);
-	wqe->compare_add = rc_rand();
-	wqe->rsvd = rc_chance(90) ? 0 : rc_rand();
+	wqe->compare_add = vt_rand();
+	wqe->rsvd = vt_chance(90) ? 0 : vt_rand();
 	if (at->now->rings.sq->stride >= sizeof(*wqe) + sizeof(struct nopin_sge))
 		fill_sges(at, (struct nopin_sge *)(wqe + 1), 1);
 }
@@ -217,9 +217,9 @@ static void scribble_recv(const struct attack *at)
 {
 	struct nopin_recv_wqe *wqe = (void *)some_entry(at->now->rings.rq);
 
-	wqe->wr_id = rc_rand();
+	wqe->wr_id = vt_rand();
 	wqe->num_sge = hostile_count(3);
-	wqe->rsvd = rc_chance(90) ? 0 : rc_rand();
+	wqe->rsvd = vt_chance(90) ? 0 : vt_rand();
 	if (at->now->rings.rq->stride >= sizeof(*wqe) + sizeof(struct nopin_sge))
 		fill_sges(at, (struct nopin_sge *)(wqe + 1), 1);
 }
@@ -228,33 +228,33 @@ static void scribble_head(const struct ring *ring)
 {
 	struct nopin_ring *head = (void *)ring->map;
 
-	switch (rc_below(200)) {
+	switch (vt_below(200)) {
 	case 0:
-		__atomic_store_n(&head->producer, rc_rand(), __ATOMIC_RELEASE);
+		__atomic_store_n(&head->producer, vt_rand(), __ATOMIC_RELEASE);
 		break;
 	case 1:
-		__atomic_store_n(&head->consumer, rc_rand(), __ATOMIC_RELEASE);
+		__atomic_store_n(&head->consumer, vt_rand(), __ATOMIC_RELEASE);
 		break;
 	case 2:
-		__atomic_store_n(&head->flags, rc_rand(), __ATOMIC_RELEASE);
+		__atomic_store_n(&head->flags, vt_rand(), __ATOMIC_RELEASE);
 		break;
 	default:
-		__atomic_fetch_add(&head->producer, rc_below(4), __ATOMIC_RELEASE);
+		__atomic_fetch_add(&head->producer, vt_below(4), __ATOMIC_RELEASE);
 	}
 }
 
 static void scribble_noise(const struct ring *ring)
 {
-	size_t len = 1 + rc_below(64);
+	size_t len = 1 + vt_below(64);
 
-	rc_fill(ring->map + rc_below(ring->len - len), len);
+	vt_fill(ring->map + vt_below(ring->len - len), len);
 }
 
 static void scribble(const struct attack *at)
 {
-	const struct ring *any = &at->now->rings.all[rc_below(at->now->rings.num)];
+	const struct ring *any = &at->now->rings.all[vt_below(at->now->rings.num)];
 
-	switch (rc_below(8)) {
+	switch (vt_below(8)) {
 	case 0:
 		scribble_noise(any);
 		break;
@@ -313,13 +313,13 @@ static void *scribbler(void *arg)
 {
 	struct attack *at = arg;
 
-	rc_reseed(rc_now_ns());
+	vt_reseed(vt_now_ns());
 	while (!__atomic_load_n(&at->stop, __ATOMIC_ACQUIRE))
 		scribble(at);
 	return NULL;
 }
 
-static void target_init(struct target *target, struct attack *at, enum rc_kind kind)
+static void target_init(struct target *target, struct attack *at, enum vt_kind kind)
 {
 	struct rc_attr attr = rc_attr_default;
 	struct rc_pair *pair;
@@ -330,31 +330,31 @@ static void target_init(struct target *target, struct attack *at, enum rc_kind k
 	pair = rc_pair_new(&attr);
 	target->pair = pair;
 	find_rings(&target->rings, &pair->a);
-	target->arena = rc_mem_at(pair->a.pd, kind, at->memory, ARENA, RC_ACCESS_ALL);
-	target->fixed = rc_mem_at(pair->a.pd, kind, at->fixed, ARENA,
+	target->arena = vt_mem_at(pair->a.pd, kind, at->memory, ARENA, VT_ACCESS_ALL);
+	target->fixed = vt_mem_at(pair->a.pd, kind, at->fixed, ARENA,
 				  IBV_ACCESS_REMOTE_READ);
-	target->remote_key = rc_reg(pair->b.pd, kind, at->memory, ARENA,
-				    target->arena->iova, RC_ACCESS_ALL)->rkey;
+	target->remote_key = vt_reg(pair->b.pd, kind, at->memory, ARENA,
+				    target->arena->iova, VT_ACCESS_ALL)->rkey;
 }
 
 static uint8_t *filled(uint8_t **copy)
 {
-	uint8_t *map = rc_map(ARENA, 0);
+	uint8_t *map = vt_map(ARENA, 0);
 
-	*copy = rc_map(ARENA, 0);
-	rc_fill(map, ARENA);
+	*copy = vt_map(ARENA, 0);
+	vt_fill(map, ARENA);
 	memcpy(*copy, map, ARENA);
 	return map;
 }
 
-static void attack_init(struct attack *at, const struct rc_mem *victim, enum rc_kind kind)
+static void attack_init(struct attack *at, const struct vt_mem *victim, enum vt_kind kind)
 {
 	struct rings inherited;
 
 	memset(at, 0, sizeof(*at));
 	find_maps(&inherited);
 	at->victim = victim;
-	at->memory = rc_map(ARENA, 0);
+	at->memory = vt_map(ARENA, 0);
 	at->fixed = filled(&at->fixed_copy);
 	at->canary = filled(&at->canary_copy);
 	for (int i = 0; i < TARGETS; i++)
@@ -368,32 +368,32 @@ static void attack_target(struct attack *at, const struct target *target)
 
 	at->now = target;
 	at->stop = false;
-	rc_ok(pthread_create(&threads[0], NULL, scribbler, at));
-	rc_ok(pthread_create(&threads[1], NULL, ringer, at));
-	rc_sleep_ms(10 + rc_below(40));
+	vt_ok(pthread_create(&threads[0], NULL, scribbler, at));
+	vt_ok(pthread_create(&threads[1], NULL, ringer, at));
+	vt_sleep_ms(10 + vt_below(40));
 	__atomic_store_n(&at->stop, true, __ATOMIC_RELEASE);
-	rc_ok(pthread_join(threads[0], NULL));
-	rc_ok(pthread_join(threads[1], NULL));
+	vt_ok(pthread_join(threads[0], NULL));
+	vt_ok(pthread_join(threads[1], NULL));
 }
 
 /* Whatever is left is the kernel's to clean up: the provider would trip over it. */
-static void child_run(const struct rc_mem *victim, enum rc_kind kind)
+static void child_run(const struct vt_mem *victim, enum vt_kind kind)
 {
 	static struct attack at;
 
-	rc_reseed(rc_opts.seed ^ getpid());
+	vt_reseed(vt_opts.seed ^ getpid());
 	attack_init(&at, victim, kind);
 	for (int i = 0; i < TARGETS; i++)
 		attack_target(&at, &at.targets[i]);
-	rc_require(!memcmp(at.canary, at.canary_copy, ARENA), "unregistered memory changed");
-	rc_require(!memcmp(at.fixed, at.fixed_copy, ARENA), "read-only memory changed");
+	vt_require(!memcmp(at.canary, at.canary_copy, ARENA), "unregistered memory changed");
+	vt_require(!memcmp(at.fixed, at.fixed_copy, ARENA), "read-only memory changed");
 	_exit(EXIT_SUCCESS);
 }
 
 /* --- the parent --- */
 
 struct variant {
-	enum rc_kind victim, child;
+	enum vt_kind victim, child;
 	bool kill;		/* the child ends in the middle of it */
 };
 
@@ -401,30 +401,30 @@ static void scribbled(const void *arg)
 {
 	const struct variant *v = arg;
 	struct rc_pair *pair;
-	struct rc_mem *victim;
+	struct vt_mem *victim;
 	uint8_t *copy;
 	int status;
 	pid_t pid;
 
-	if (!rc_is_nopin(rc_dev(0)) || !rc_is_nopin(rc_dev(1)))
-		rc_skip("rings of another driver");
+	if (!vt_is_nopin(vt_dev(0)) || !vt_is_nopin(vt_dev(1)))
+		vt_skip("rings of another driver");
 	pair = rc_pair();
-	victim = rc_mem_at(pair->b.pd, v->victim, rc_map(ARENA, 0), ARENA, RC_ACCESS_ALL);
-	copy = rc_map(ARENA, 0);
-	rc_fill(victim->addr, ARENA);
+	victim = vt_mem_at(pair->b.pd, v->victim, vt_map(ARENA, 0), ARENA, VT_ACCESS_ALL);
+	copy = vt_map(ARENA, 0);
+	vt_fill(victim->addr, ARENA);
 	memcpy(copy, victim->addr, ARENA);
-	for (unsigned int i = 0; i < 4 * rc_opts.rounds; i++) {
-		pid = rc_fork();
+	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++) {
+		pid = vt_fork();
 		if (!pid)
 			child_run(victim, v->child);
 		if (v->kill) {
-			rc_sleep_ms(200 + rc_below(700));
+			vt_sleep_ms(200 + vt_below(700));
 			kill(pid, SIGKILL);
 		}
-		status = rc_wait_child(pid, 60000);
-		rc_require(status != -1, "the child hangs");
-		rc_require(v->kill || !status, "the child ended with %#x", status);
-		rc_require(!memcmp(victim->addr, copy, ARENA), "the parent's memory changed");
+		status = vt_wait_child(pid, 60000);
+		vt_require(status != -1, "the child hangs");
+		vt_require(v->kill || !status, "the child ended with %#x", status);
+		vt_require(!memcmp(victim->addr, copy, ARENA), "the parent's memory changed");
 		rc_works(pair);
 	}
 }
@@ -469,14 +469,14 @@ static void endless_run(void)
 	find_rings(&rings, &pair->a);
 	feed.ring[0] = rings.sq;
 	feed.ring[1] = rings.rq;
-	rc_ok(pthread_create(&thread, NULL, feeder, &feed));
-	rc_sleep_ms(10);
-	rc_ok(rc_to_state(&pair->a, IBV_QPS_ERR));
-	rc_sleep_ms(10);
+	vt_ok(pthread_create(&thread, NULL, feeder, &feed));
+	vt_sleep_ms(10);
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_ERR));
+	vt_sleep_ms(10);
 	doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_SEND);
 	doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_RECV);
 	__atomic_store_n(&feed.stop, true, __ATOMIC_RELAXED);
-	rc_ok(pthread_join(thread, NULL));
+	vt_ok(pthread_join(thread, NULL));
 	_exit(EXIT_SUCCESS);
 }
 
@@ -485,30 +485,30 @@ static void endless(const void *arg)
 	pid_t pid;
 
 	(void)arg;
-	if (!rc_is_nopin(rc_dev(0)))
-		rc_skip("rings of another driver");
-	pid = rc_fork();
+	if (!vt_is_nopin(vt_dev(0)))
+		vt_skip("rings of another driver");
+	pid = vt_fork();
 	if (!pid)
 		endless_run();
-	rc_require(!rc_wait_child(pid, 60000), "the QP does not get empty");
+	vt_require(!vt_wait_child(pid, 60000), "the QP does not get empty");
 }
 
 static const struct variant variants[] = {
-	{ RC_PINNED, RC_PINNED, false },
-	{ RC_IMPLICIT, RC_ODP, false },
-	{ RC_ODP, RC_ODP, true },
+	{ VT_PINNED, VT_PINNED, false },
+	{ VT_IMPLICIT, VT_ODP, false },
+	{ VT_ODP, VT_ODP, true },
 };
 
 static void add_tests(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(variants); i++)
-		rc_test(scribbled, &variants[i], "scribbled_%s_beside_%s%s",
-			rc_kind_name[variants[i].child], rc_kind_name[variants[i].victim],
+		vt_test(scribbled, &variants[i], "scribbled_%s_beside_%s%s",
+			vt_kind_name[variants[i].child], vt_kind_name[variants[i].victim],
 			variants[i].kill ? "_killed" : "");
-	rc_test(endless, NULL, "endless");
+	vt_test(endless, NULL, "endless");
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

@@ -15,7 +15,7 @@
 struct flow {
 	pthread_t thread;
 	struct rc_pair *pair;
-	struct rc_mem *src, *dst;
+	struct vt_mem *src, *dst;
 	size_t len;
 	unsigned int posted, done;
 	bool stop;
@@ -24,9 +24,9 @@ struct flow {
 static void flow_init(struct flow *flow, size_t len)
 {
 	*flow = (struct flow){ .pair = rc_pair(), .len = len };
-	flow->src = rc_mem_new(flow->pair->a.pd, RC_PINNED, len, RC_ACCESS_ALL);
-	flow->dst = rc_mem_new(flow->pair->b.pd, RC_PINNED, len, RC_ACCESS_ALL);
-	rc_fill(flow->src->addr, len);
+	flow->src = vt_mem_new(flow->pair->a.pd, VT_PINNED, len, VT_ACCESS_ALL);
+	flow->dst = vt_mem_new(flow->pair->b.pd, VT_PINNED, len, VT_ACCESS_ALL);
+	vt_fill(flow->src->addr, len);
 }
 
 static unsigned int flow_done(struct flow *flow)
@@ -43,7 +43,7 @@ static void flow_post(struct flow *flow)
 
 static void flow_wait(struct flow *flow)
 {
-	rc_want(flow->pair->a.scq, flow->done, IBV_WC_SUCCESS);
+	vt_want(flow->pair->a.scq, flow->done, IBV_WC_SUCCESS);
 	__atomic_store_n(&flow->done, flow->done + 1, __ATOMIC_RELAXED);
 }
 
@@ -51,7 +51,7 @@ static void flow_finish(struct flow *flow)
 {
 	while (flow->done != flow->posted)
 		flow_wait(flow);
-	rc_require(!memcmp(flow->src->addr, flow->dst->addr, flow->len), "data differ");
+	vt_require(!memcmp(flow->src->addr, flow->dst->addr, flow->len), "data differ");
 }
 
 static void *flow_run(void *arg)
@@ -77,9 +77,9 @@ static unsigned int flow_step(struct flow *flow)
 	struct ibv_wc wc[DEPTH];
 	int n = ibv_poll_cq(flow->pair->a.scq, DEPTH, wc);
 
-	rc_require(n >= 0, "poll_cq: %d", n);
+	vt_require(n >= 0, "poll_cq: %d", n);
 	for (int i = 0; i < n; i++)
-		rc_require(wc[i].status == IBV_WC_SUCCESS, "%s",
+		vt_require(wc[i].status == IBV_WC_SUCCESS, "%s",
 			   ibv_wc_status_str(wc[i].status));
 	flow->done += n;
 	flow_post(flow);
@@ -89,7 +89,7 @@ static unsigned int flow_step(struct flow *flow)
 /* Flows that are alike get on alike; one thread, for those share CPUs as they like. */
 static void equal_flows(const void *arg)
 {
-	uint64_t end = rc_now_ms() + rc_patience_ms();
+	uint64_t end = vt_now_ms() + vt_patience_ms();
 	unsigned int least = -1, most = 0, total = 0;
 	struct flow flows[FLOWS];
 
@@ -97,7 +97,7 @@ static void equal_flows(const void *arg)
 	for (int i = 0; i < FLOWS; i++)
 		flow_init(&flows[i], 64 * KIB);
 	while (total < FLOWS * 200) {
-		rc_require(rc_now_ms() < end, "%u requests only", total);
+		vt_require(vt_now_ms() < end, "%u requests only", total);
 		for (int i = 0; i < FLOWS; i++)
 			total += flow_step(&flows[i]);
 		sched_yield();
@@ -107,8 +107,8 @@ static void equal_flows(const void *arg)
 		most = flows[i].done > most ? flows[i].done : most;
 		flow_finish(&flows[i]);
 	}
-	rc_note("%u to %u requests", least, most);
-	rc_require(least >= most / 2, "%u to %u requests", least, most);
+	vt_note("%u to %u requests", least, most);
+	vt_require(least >= most / 2, "%u to %u requests", least, most);
 }
 
 /* A small request does not wait for all the large ones of other QPs. */
@@ -120,21 +120,21 @@ static void small_beside_large(const void *arg)
 	(void)arg;
 	flow_init(&large, MIB);
 	flow_init(&small, 64);
-	rc_ok(pthread_create(&large.thread, NULL, flow_run, &large));
+	vt_ok(pthread_create(&large.thread, NULL, flow_run, &large));
 	while (!flow_done(&large))
 		sched_yield();
 	while (flow_done(&large) < 64) {
-		rc_fill(small.src->addr, small.len);
+		vt_fill(small.src->addr, small.len);
 		rc_do(&small.pair->a, IBV_WR_RDMA_WRITE, small.src, 0, small.dst, 0,
 		      small.len, IBV_WC_SUCCESS);
-		rc_require(!memcmp(small.src->addr, small.dst->addr, small.len),
+		vt_require(!memcmp(small.src->addr, small.dst->addr, small.len),
 			   "data differ");
 		asked++;
 	}
 	__atomic_store_n(&large.stop, true, __ATOMIC_RELAXED);
-	rc_ok(pthread_join(large.thread, NULL));
-	rc_note("%u small requests beside 64 of 1 MiB", asked);
-	rc_require(asked >= 32, "%u small requests beside 64 of 1 MiB", asked);
+	vt_ok(pthread_join(large.thread, NULL));
+	vt_note("%u small requests beside 64 of 1 MiB", asked);
+	vt_require(asked >= 32, "%u small requests beside 64 of 1 MiB", asked);
 }
 
 /* --- a slow receiver --- */
@@ -146,42 +146,42 @@ static void small_beside_large(const void *arg)
 /* All that many QPs send at once waits until it is asked for, one by one. */
 static void slow_receiver(const void *arg)
 {
-	uint64_t before = rc_backlog_drops(), dropped;
+	uint64_t before = vt_backlog_drops(), dropped;
 	struct rc_attr attr = rc_attr_default;
-	struct rc_mem *src[SENDERS], *dst[SENDERS];
+	struct vt_mem *src[SENDERS], *dst[SENDERS];
 	struct rc_pair *pairs[SENDERS];
 
 	(void)arg;
 	attr.min_rnr_timer = 14;	/* 1.28 ms */
 	for (int i = 0; i < SENDERS; i++) {
 		pairs[i] = rc_pair_new(&attr);
-		src[i] = rc_mem_new(pairs[i]->a.pd, RC_PINNED, SENDS * SEND_LEN,
-				    RC_ACCESS_ALL);
-		dst[i] = rc_mem_new(pairs[i]->b.pd, RC_PINNED, SENDS * SEND_LEN,
-				    RC_ACCESS_ALL);
-		rc_fill(src[i]->addr, SENDS * SEND_LEN);
+		src[i] = vt_mem_new(pairs[i]->a.pd, VT_PINNED, SENDS * SEND_LEN,
+				    VT_ACCESS_ALL);
+		dst[i] = vt_mem_new(pairs[i]->b.pd, VT_PINNED, SENDS * SEND_LEN,
+				    VT_ACCESS_ALL);
+		vt_fill(src[i]->addr, SENDS * SEND_LEN);
 		for (int j = 0; j < SENDS; j++)
 			rc_start(&pairs[i]->a, IBV_WR_SEND, j, src[i], j * SEND_LEN,
 				 NULL, 0, SEND_LEN);
 	}
 	for (int j = 0; j < SENDS; j++) {
-		rc_sleep_ms(2);
+		vt_sleep_ms(2);
 		for (int i = 0; i < SENDERS; i++) {
-			struct ibv_sge sge = rc_sge(dst[i], j * SEND_LEN, SEND_LEN);
+			struct ibv_sge sge = vt_sge(dst[i], j * SEND_LEN, SEND_LEN);
 
-			rc_ok(rc_post_recv(&pairs[i]->b, j, &sge, 1));
+			vt_ok(rc_post_recv(&pairs[i]->b, j, &sge, 1));
 		}
 	}
 	for (int i = 0; i < SENDERS; i++) {
 		for (int j = 0; j < SENDS; j++) {
-			rc_want(pairs[i]->b.rcq, j, IBV_WC_SUCCESS);
-			rc_want(pairs[i]->a.scq, j, IBV_WC_SUCCESS);
+			vt_want(pairs[i]->b.rcq, j, IBV_WC_SUCCESS);
+			vt_want(pairs[i]->a.scq, j, IBV_WC_SUCCESS);
 		}
-		rc_require(!memcmp(src[i]->addr, dst[i]->addr, SENDS * SEND_LEN),
+		vt_require(!memcmp(src[i]->addr, dst[i]->addr, SENDS * SEND_LEN),
 			   "data of QP %d differ", i);
 	}
-	dropped = rc_backlog_drops() - before;
-	rc_require(!dropped, "%llu packets were dropped at a full backlog",
+	dropped = vt_backlog_drops() - before;
+	vt_require(!dropped, "%llu packets were dropped at a full backlog",
 		   (unsigned long long)dropped);
 }
 
@@ -197,8 +197,8 @@ static struct cpu_time cpu_time(void)
 	FILE *file = fopen("/proc/stat", "r");
 	struct cpu_time time;
 
-	rc_require(file, "/proc/stat: %s", strerror(errno));
-	rc_require(fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
+	vt_require(file, "/proc/stat: %s", strerror(errno));
+	vt_require(fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
 			  &system, &idle, &iowait, &irq, &softirq) == 7,
 		   "/proc/stat is not understood");
 	fclose(file);
@@ -216,7 +216,7 @@ static void nothing_to_do(const void *arg)
 	struct rc_attr attr = rc_attr_default;
 	unsigned long long least = 100;
 	struct rc_pair *pairs[FLOWS];
-	struct rc_wr wr;
+	struct vt_wr wr;
 
 	(void)arg;
 	attr.min_rnr_timer = 24;	/* 40.96 ms */
@@ -224,34 +224,34 @@ static void nothing_to_do(const void *arg)
 		pairs[i] = rc_pair_new(&attr);
 		rc_works(pairs[i]);
 	}
-	rc_wr_init(&wr, IBV_WR_SEND, 1);
-	rc_ok(rc_post(&pairs[0]->a, &wr));
+	vt_wr_init(&wr, IBV_WR_SEND, 1);
+	vt_ok(rc_post(&pairs[0]->a, &wr));
 	for (int i = 0; i < 10 && least > 10; i++) {
 		struct cpu_time before = cpu_time(), after;
 		unsigned long long share;
 
-		rc_sleep_ms(500);
+		vt_sleep_ms(500);
 		after = cpu_time();
-		rc_require(after.all > before.all, "no time has passed");
+		vt_require(after.all > before.all, "no time has passed");
 		share = 100 * (after.busy - before.busy) / (after.all - before.all);
 		least = share < least ? share : least;
 	}
-	rc_note("busy for %llu %%", least);
-	rc_require(least <= 10, "busy for %llu %% of the time", least);
-	rc_ok(rc_post_recv(&pairs[0]->b, 2, NULL, 0));
-	rc_want(pairs[0]->a.scq, 1, IBV_WC_SUCCESS);
-	rc_want(pairs[0]->b.rcq, 2, IBV_WC_SUCCESS);
+	vt_note("busy for %llu %%", least);
+	vt_require(least <= 10, "busy for %llu %% of the time", least);
+	vt_ok(rc_post_recv(&pairs[0]->b, 2, NULL, 0));
+	vt_want(pairs[0]->a.scq, 1, IBV_WC_SUCCESS);
+	vt_want(pairs[0]->b.rcq, 2, IBV_WC_SUCCESS);
 }
 
 static void add_tests(void)
 {
-	RC_TEST(equal_flows);
-	RC_TEST(small_beside_large);
-	RC_TEST(slow_receiver);
-	RC_TEST(nothing_to_do);
+	VT_TEST(equal_flows);
+	VT_TEST(small_beside_large);
+	VT_TEST(slow_receiver);
+	VT_TEST(nothing_to_do);
 }
 
 int main(int argc, char **argv)
 {
-	return rc_main(argc, argv, add_tests);
+	return vt_main(argc, argv, add_tests);
 }

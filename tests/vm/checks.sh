@@ -193,6 +193,12 @@ verbs_folder() {
 	find "${NOPIN_TESTS:-/nonexistent}" -type d -path '*tests/verbs' | head -n1
 }
 
+# verbs_programs WAY: those that tests/verbs/programs has for this script and WAY.
+verbs_programs() {
+	awk -v script="${0##*/}" -v way="$1" '/^[a-z]/ && $2 == script {
+		for (i = 3; i <= NF; i++) if ($i == way) print $1}' "$tree/tests/verbs/programs"
+}
+
 # [node=NODE] verbs_program PROGRAM WORDS OPTION…: one of them, in NODE if it is not
 # here; cmocka's lines become ours.
 verbs_program() {

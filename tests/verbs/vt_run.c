@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include "rc.h"
+#include "vt.h"
 
 struct test_case {
 	char *name;
-	rc_fn fn;
+	vt_fn fn;
 	const void *arg;
 };
 
@@ -31,7 +31,7 @@ static struct deferred {
 static size_t num_deferred;
 
 /* Release @obj after the test, in reverse order. */
-void rc_defer(void (*release)(void *obj), void *obj)
+void vt_defer(void (*release)(void *obj), void *obj)
 {
 	deferred = realloc(deferred, (num_deferred + 1) * sizeof(*deferred));
 	if (!deferred)
@@ -53,28 +53,28 @@ static struct deferred take_deferred(void *obj)
 			(--num_deferred - i) * sizeof(*deferred));
 		return found;
 	}
-	rc_fail("released what was never made");
+	vt_fail("released what was never made");
 }
 
 /* Release @obj now. */
-void rc_release(void *obj)
+void vt_release(void *obj)
 {
 	take_deferred(obj).release(obj);
 }
 
 /* The test itself will have released @obj. */
-void rc_forget(void *obj)
+void vt_forget(void *obj)
 {
 	take_deferred(obj);
 }
 
-size_t rc_mark(void)
+size_t vt_mark(void)
 {
 	return num_deferred;
 }
 
-/* Release what was made since rc_mark() gave @mark. */
-void rc_release_to(size_t mark)
+/* Release what was made since vt_mark() gave @mark. */
+void vt_release_to(size_t mark)
 {
 	while (num_deferred > mark) {
 		struct deferred last = deferred[--num_deferred];
@@ -87,7 +87,7 @@ void rc_release_to(size_t mark)
  * cmocka leaves a failed test by longjmp(), which only its own thread may do.
  * A child or another thread says what is wrong and ends its process.
  */
-void rc_die(const char *file, int line, const char *fmt, ...)
+void vt_die(const char *file, int line, const char *fmt, ...)
 {
 	char text[1024];
 	va_list args;
@@ -104,7 +104,7 @@ void rc_die(const char *file, int line, const char *fmt, ...)
 	abort();
 }
 
-void rc_skip(const char *fmt, ...)
+void vt_skip(const char *fmt, ...)
 {
 	va_list args;
 
@@ -118,7 +118,7 @@ void rc_skip(const char *fmt, ...)
 	abort();
 }
 
-void rc_note(const char *fmt, ...)
+void vt_note(const char *fmt, ...)
 {
 	va_list args;
 
@@ -148,7 +148,7 @@ static void on_alarm(int sig)
 /* Each test has a seed of its own, so that it replays alone as in the run. */
 static uint64_t seed_of(const char *name)
 {
-	uint64_t hash = rc_opts.seed;
+	uint64_t hash = vt_opts.seed;
 
 	while (*name)
 		hash = (hash ^ (uint8_t)*name++) * 0x100000001b3ULL;
@@ -165,7 +165,7 @@ static unsigned int slowness(void)
 }
 
 /* How long to wait for what ought to come at once. */
-unsigned int rc_patience_ms(void)
+unsigned int vt_patience_ms(void)
 {
 	return 30000 * slowness();
 }
@@ -173,22 +173,22 @@ unsigned int rc_patience_ms(void)
 static void run_case(void **state)
 {
 	running = *state;
-	rc_reseed(seed_of(running->name));
-	alarm(rc_opts.timeout * slowness());
+	vt_reseed(seed_of(running->name));
+	alarm(vt_opts.timeout * slowness());
 	running->fn(running->arg);
 }
 
 static int end_case(void **state)
 {
 	(void)state;
-	rc_release_to(0);
+	vt_release_to(0);
 	alarm(0);
 	fflush(stdout);
 	return 0;
 }
 
 /* Add one test; @fmt makes its name. */
-void rc_test(rc_fn fn, const void *arg, const char *fmt, ...)
+void vt_test(vt_fn fn, const void *arg, const char *fmt, ...)
 {
 	struct test_case *test = calloc(1, sizeof(*test));
 	va_list args;
@@ -228,7 +228,7 @@ static void usage(const char *name)
 	       "  --rounds N            make random tests N times as long\n"
 	       "  --timeout SECONDS     for one test (default: 300)\n"
 	       "  --only PATTERN        tests whose name matches (* and ?)\n"
-	       "  --list                names of the tests\n", name, rc_options_usage);
+	       "  --list                names of the tests\n", name, vt_options_usage);
 }
 
 static void list_tests(void)
@@ -240,7 +240,7 @@ static void list_tests(void)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		RC_OPTIONS,
+		VT_OPTIONS,
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "only", required_argument, NULL, 'o' },
@@ -251,14 +251,14 @@ static void parse_options(int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (rc_option(c, optarg))
+		if (vt_option(c, optarg))
 			continue;
 		switch (c) {
 		case 'r':
-			rc_opts.rounds = rc_number(optarg, 1, 1000000);
+			vt_opts.rounds = vt_number(optarg, 1, 1000000);
 			break;
 		case 't':
-			rc_opts.timeout = rc_number(optarg, 1, 1000000);
+			vt_opts.timeout = vt_number(optarg, 1, 1000000);
 			break;
 		case 'o':
 			cmocka_set_test_filter(optarg);
@@ -277,7 +277,7 @@ static void parse_options(int argc, char **argv)
 }
 
 /* Add the tests, run them, and return what main() should. */
-int rc_main(int argc, char **argv, void (*add_tests)(void))
+int vt_main(int argc, char **argv, void (*add_tests)(void))
 {
 	const char *name = strrchr(argv[0], '/');
 	int failed;
@@ -285,22 +285,22 @@ int rc_main(int argc, char **argv, void (*add_tests)(void))
 	main_pid = getpid();
 	main_tid = gettid();
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	rc_opts.seed = rc_now_ns() ^ (uint64_t)main_pid << 32;
+	vt_opts.seed = vt_now_ns() ^ (uint64_t)main_pid << 32;
 	add_tests();
 	parse_options(argc, argv);
-	printf("seed: 0x%llx\n", (unsigned long long)rc_opts.seed);
+	printf("seed: 0x%llx\n", (unsigned long long)vt_opts.seed);
 	signal(SIGALRM, on_alarm);
 	signal(SIGPIPE, SIG_IGN);
-	rc_dev(0);
-	rc_dev(1);
+	vt_dev(0);
+	vt_dev(1);
 	failed = _cmocka_run_group_tests(name ? name + 1 : argv[0], tests,
 					 num_tests, NULL, NULL);
-	rc_devs_close();
+	vt_devs_close();
 	free_tests();
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-uint64_t rc_now_ns(void)
+uint64_t vt_now_ns(void)
 {
 	struct timespec now;
 
@@ -308,12 +308,12 @@ uint64_t rc_now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-uint64_t rc_now_ms(void)
+uint64_t vt_now_ms(void)
 {
-	return rc_now_ns() / 1000000;
+	return vt_now_ns() / 1000000;
 }
 
-void rc_sleep_ms(unsigned int ms)
+void vt_sleep_ms(unsigned int ms)
 {
 	struct timespec left = { ms / 1000, ms % 1000 * 1000000L };
 
@@ -322,7 +322,7 @@ void rc_sleep_ms(unsigned int ms)
 }
 
 /* A field of /proc/self/status in KiB, -1 if there is none. */
-long rc_status_kib(const char *field)
+long vt_status_kib(const char *field)
 {
 	FILE *f = fopen("/proc/self/status", "r");
 	size_t len = strlen(field);
@@ -338,13 +338,13 @@ long rc_status_kib(const char *field)
 }
 
 /* Packets that the kernel dropped because a CPU's backlog was full, of all CPUs. */
-uint64_t rc_backlog_drops(void)
+uint64_t vt_backlog_drops(void)
 {
 	FILE *f = fopen("/proc/net/softnet_stat", "re");
 	unsigned int dropped;
 	uint64_t sum = 0;
 
-	rc_require(f, "/proc/net/softnet_stat: %s", strerror(errno));
+	vt_require(f, "/proc/net/softnet_stat: %s", strerror(errno));
 	while (fscanf(f, "%*x %x%*[^\n]", &dropped) == 1)
 		sum += dropped;
 	fclose(f);
@@ -355,30 +355,30 @@ uint64_t rc_backlog_drops(void)
  * A child that dies of its signals, where cmocka would make them failures of the
  * test and go on with the next one, in the child. It leaves by _exit().
  */
-int rc_fork(void)
+int vt_fork(void)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS };
 	pid_t pid = fork();
 
-	rc_require(pid >= 0, "fork: %s", strerror(errno));
+	vt_require(pid >= 0, "fork: %s", strerror(errno));
 	for (size_t i = 0; !pid && i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], SIG_DFL);
 	return pid;
 }
 
 /* The child's wait status, or -1 with the child killed after @ms. */
-int rc_wait_child(int pid, unsigned int ms)
+int vt_wait_child(int pid, unsigned int ms)
 {
-	uint64_t end = rc_now_ms() + ms;
+	uint64_t end = vt_now_ms() + ms;
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (rc_now_ms() > end) {
+		if (vt_now_ms() > end) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			return -1;
 		}
-		rc_sleep_ms(5);
+		vt_sleep_ms(5);
 	}
 	return status;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Devices: opening, GIDs, asynchronous events; and the table of operations. */
+/* Devices: opening, GIDs, asynchronous events; and how what is made of one is freed. */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -7,54 +7,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "rc.h"
+#include "vt.h"
 
-const struct rc_op rc_ops[RC_OPS] = {
-	{
-		.name = "send", .op = IBV_WR_SEND, .wc = IBV_WC_SEND,
-		.recv_wc = IBV_WC_RECV, .recv = true,
-		.odp_cap = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV,
-	}, {
-		.name = "send_imm", .op = IBV_WR_SEND_WITH_IMM, .wc = IBV_WC_SEND,
-		.recv_wc = IBV_WC_RECV, .recv = true, .imm = true,
-		.odp_cap = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV,
-	}, {
-		.name = "write", .op = IBV_WR_RDMA_WRITE, .wc = IBV_WC_RDMA_WRITE,
-		.rdma = true, .remote_right = IBV_ACCESS_REMOTE_WRITE,
-		.odp_cap = IBV_ODP_SUPPORT_WRITE,
-	}, {
-		.name = "write_imm", .op = IBV_WR_RDMA_WRITE_WITH_IMM,
-		.wc = IBV_WC_RDMA_WRITE, .recv_wc = IBV_WC_RECV_RDMA_WITH_IMM,
-		.rdma = true, .recv = true, .imm = true,
-		.remote_right = IBV_ACCESS_REMOTE_WRITE,
-		.odp_cap = IBV_ODP_SUPPORT_WRITE,
-	}, {
-		.name = "read", .op = IBV_WR_RDMA_READ, .wc = IBV_WC_RDMA_READ,
-		.rdma = true, .fetches = true,
-		.remote_right = IBV_ACCESS_REMOTE_READ,
-		.odp_cap = IBV_ODP_SUPPORT_READ,
-	}, {
-		.name = "cmp_swap", .op = IBV_WR_ATOMIC_CMP_AND_SWP,
-		.wc = IBV_WC_COMP_SWAP, .rdma = true, .fetches = true, .atomic = true,
-		.remote_right = IBV_ACCESS_REMOTE_ATOMIC,
-		.odp_cap = IBV_ODP_SUPPORT_ATOMIC,
-	}, {
-		.name = "fetch_add", .op = IBV_WR_ATOMIC_FETCH_AND_ADD,
-		.wc = IBV_WC_FETCH_ADD, .rdma = true, .fetches = true, .atomic = true,
-		.remote_right = IBV_ACCESS_REMOTE_ATOMIC,
-		.odp_cap = IBV_ODP_SUPPORT_ATOMIC,
-	},
-};
-
-const struct rc_op *rc_op(enum ibv_wr_opcode op)
-{
-	for (size_t i = 0; i < RC_OPS; i++)
-		if (rc_ops[i].op == op)
-			return &rc_ops[i];
-	rc_fail("no such operation: %d", op);
-}
-
-static struct rc_dev devs[2];
+static struct vt_dev devs[2];
 static pid_t opened_by;
 
 /* Where devices belong to network namespaces, each has a sysfs of its own. */
@@ -65,11 +20,11 @@ static void enter_netns(const char *name, size_t len)
 
 	snprintf(path, sizeof(path), "/run/netns/%.*s", (int)len, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	rc_require(fd >= 0 && !setns(fd, CLONE_NEWNET), "%s: %s", path, strerror(errno));
+	vt_require(fd >= 0 && !setns(fd, CLONE_NEWNET), "%s: %s", path, strerror(errno));
 	close(fd);
-	rc_ok(unshare(CLONE_NEWNS));
-	rc_ok(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	rc_ok(mount("sysfs", "/sys", "sysfs", 0, NULL));
+	vt_ok(unshare(CLONE_NEWNS));
+	vt_ok(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	vt_ok(mount("sysfs", "/sys", "sysfs", 0, NULL));
 }
 
 static struct ibv_context *open_device(const char *name)
@@ -86,7 +41,7 @@ static struct ibv_context *open_device(const char *name)
 }
 
 /* The GID asked for; else the first RoCEv2 GID of an IPv4 address, else any. */
-static int find_gid(struct rc_dev *dev)
+static int find_gid(struct vt_dev *dev)
 {
 	static const uint8_t ipv4[12] = { [10] = 0xff, [11] = 0xff };
 	struct ibv_gid_entry entries[64];
@@ -96,11 +51,11 @@ static int find_gid(struct rc_dev *dev)
 	for (ssize_t i = 0; i < n; i++) {
 		bool is_ipv4 = !memcmp(entries[i].gid.raw, ipv4, sizeof(ipv4));
 
-		if (entries[i].port_num != RC_PORT ||
+		if (entries[i].port_num != VT_PORT ||
 		    entries[i].gid_type != IBV_GID_TYPE_ROCE_V2)
 			continue;
-		if (rc_opts.gid_index >= 0 &&
-		    rc_opts.gid_index != (int)entries[i].gid_index)
+		if (vt_opts.gid_index >= 0 &&
+		    vt_opts.gid_index != (int)entries[i].gid_index)
 			continue;
 		if (best < 0 || is_ipv4)
 			best = i;
@@ -129,7 +84,7 @@ static bool has_our_counter(const struct ibv_device *device)
 }
 
 /* Open "NAME" here, or "NETNS:NAME" there. */
-static void open_anywhere(struct rc_dev *dev, const char *name)
+static void open_anywhere(struct vt_dev *dev, const char *name)
 {
 	const char *colon = name ? strchr(name, ':') : NULL;
 	int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -142,53 +97,53 @@ static void open_anywhere(struct rc_dev *dev, const char *name)
 	dev->is_nopin = dev->ctx && has_our_counter(dev->ctx->device);
 	/* A mount namespace that is entered puts us at its root. */
 	if (colon)
-		rc_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET) || fchdir(cwd));
+		vt_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET) || fchdir(cwd));
 	close(cwd);
 	close(mnt);
 	close(net);
 }
 
-void rc_dev_open(struct rc_dev *dev, const char *name)
+void vt_dev_open(struct vt_dev *dev, const char *name)
 {
 	open_anywhere(dev, name);
-	rc_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
-	rc_ok(ibv_query_device_ex(dev->ctx, NULL, &dev->attr));
-	rc_ok(ibv_query_port(dev->ctx, RC_PORT, &dev->port));
-	rc_require(dev->port.state == IBV_PORT_ACTIVE, "%s: port is not active",
+	vt_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
+	vt_ok(ibv_query_device_ex(dev->ctx, NULL, &dev->attr));
+	vt_ok(ibv_query_port(dev->ctx, VT_PORT, &dev->port));
+	vt_require(dev->port.state == IBV_PORT_ACTIVE, "%s: port is not active",
 		   ibv_get_device_name(dev->ctx->device));
-	rc_require(!find_gid(dev), "%s: no RoCEv2 GID",
+	vt_require(!find_gid(dev), "%s: no RoCEv2 GID",
 		   ibv_get_device_name(dev->ctx->device));
-	rc_ok(fcntl(dev->ctx->async_fd, F_SETFL, O_NONBLOCK));
+	vt_ok(fcntl(dev->ctx->async_fd, F_SETFL, O_NONBLOCK));
 }
 
 /* The device of end a (0) or b (1); a forked child gets its own context. */
-struct rc_dev *rc_dev(int which)
+struct vt_dev *vt_dev(int which)
 {
 	if (opened_by != getpid()) {
 		memset(devs, 0, sizeof(devs));
 		opened_by = getpid();
 	}
-	if (!rc_opts.peer)
+	if (!vt_opts.peer)
 		which = 0;
 	if (!devs[which].ctx)
-		rc_dev_open(&devs[which], which ? rc_opts.peer : rc_opts.device);
+		vt_dev_open(&devs[which], which ? vt_opts.peer : vt_opts.device);
 	return &devs[which];
 }
 
-void rc_devs_close(void)
+void vt_devs_close(void)
 {
 	for (int i = 0; i < 2; i++)
 		if (devs[i].ctx)
 			ibv_close_device(devs[i].ctx);
 }
 
-bool rc_is_nopin(const struct rc_dev *dev)
+bool vt_is_nopin(const struct vt_dev *dev)
 {
 	return dev->is_nopin;
 }
 
 /* The type of the next asynchronous event, -1 if none comes in time. */
-int rc_async_event(struct rc_dev *dev, int timeout_ms)
+int vt_async_event(struct vt_dev *dev, int timeout_ms)
 {
 	struct pollfd fd = { .fd = dev->ctx->async_fd, .events = POLLIN };
 	struct ibv_async_event event;
@@ -202,23 +157,43 @@ int rc_async_event(struct rc_dev *dev, int timeout_ms)
 }
 
 /* Wait for an event of this type, passing over others. */
-void rc_want_event(struct rc_dev *dev, enum ibv_event_type type)
+void vt_want_event(struct vt_dev *dev, enum ibv_event_type type)
 {
-	uint64_t end = rc_now_ms() + 2000;
+	uint64_t end = vt_now_ms() + 2000;
 	int got;
 
-	while (rc_now_ms() < end) {
-		got = rc_async_event(dev, 100);
+	while (vt_now_ms() < end) {
+		got = vt_async_event(dev, 100);
 		if (got == (int)type)
 			return;
 		if (got >= 0)
-			rc_note("event: %s", ibv_event_type_str(got));
+			vt_note("event: %s", ibv_event_type_str(got));
 	}
-	rc_fail("no event: %s", ibv_event_type_str(type));
+	vt_fail("no event: %s", ibv_event_type_str(type));
 }
 
-void rc_drain_events(struct rc_dev *dev)
+void vt_drain_events(struct vt_dev *dev)
 {
-	while (rc_async_event(dev, 0) >= 0)
+	while (vt_async_event(dev, 0) >= 0)
 		;
+}
+
+void vt_free_pd(void *obj)
+{
+	ibv_dealloc_pd(obj);
+}
+
+void vt_free_cq(void *obj)
+{
+	ibv_destroy_cq(obj);
+}
+
+void vt_free_qp(void *obj)
+{
+	ibv_destroy_qp(obj);
+}
+
+void vt_free_channel(void *obj)
+{
+	ibv_destroy_comp_channel(obj);
 }

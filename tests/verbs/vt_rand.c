@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Chance that replays: splitmix64, one state per thread. */
-#include "rc.h"
+#include "vt.h"
 
 static __thread uint64_t state;
 
-void rc_reseed(uint64_t seed)
+void vt_reseed(uint64_t seed)
 {
 	state = seed;
 }
 
-uint64_t rc_rand(void)
+uint64_t vt_rand(void)
 {
 	uint64_t z = state += 0x9e3779b97f4a7c15ULL;
 
@@ -18,64 +18,64 @@ uint64_t rc_rand(void)
 	return z ^ z >> 31;
 }
 
-uint64_t rc_below(uint64_t bound)
+uint64_t vt_below(uint64_t bound)
 {
-	return rc_rand() % bound;
+	return vt_rand() % bound;
 }
 
-bool rc_chance(unsigned int percent)
+bool vt_chance(unsigned int percent)
 {
-	return rc_below(100) < percent;
+	return vt_below(100) < percent;
 }
 
-void rc_fill(void *p, size_t len)
+void vt_fill(void *p, size_t len)
 {
 	uint8_t *to = p;
 	uint64_t word;
 
 	for (; len >= sizeof(word); len -= sizeof(word), to += sizeof(word)) {
-		word = rc_rand();
+		word = vt_rand();
 		memcpy(to, &word, sizeof(word));
 	}
-	word = rc_rand();
+	word = vt_rand();
 	memcpy(to, &word, len);
 }
 
 /* One below, at or above @edge. */
 static size_t around(size_t edge)
 {
-	return edge + rc_below(3) - 1;
+	return edge + vt_below(3) - 1;
 }
 
 /* A length up to @max that likes the places where things go wrong. */
-size_t rc_length(size_t max, size_t mtu)
+size_t vt_length(size_t max, size_t mtu)
 {
 	size_t len;
 
-	switch (rc_below(8)) {
+	switch (vt_below(8)) {
 	case 0:
-		len = rc_below(3);
+		len = vt_below(3);
 		break;
 	case 1:
-		len = rc_below(128);
+		len = vt_below(128);
 		break;
 	case 2:
-		len = around(mtu * (1 + rc_below(4)));
+		len = around(mtu * (1 + vt_below(4)));
 		break;
 	case 3:
-		len = around(4096 * (1 + rc_below(4)));
+		len = around(4096 * (1 + vt_below(4)));
 		break;
 	case 4:
-		len = around(mtu * (14 + rc_below(5)));
+		len = around(mtu * (14 + vt_below(5)));
 		break;
 	case 5:
-		len = rc_below(64 * KIB);
+		len = vt_below(64 * KIB);
 		break;
 	case 6:
-		len = rc_below(8192);
+		len = vt_below(8192);
 		break;
 	default:
-		len = rc_chance(25) ? rc_below(max + 1) : rc_below(16 * KIB);
+		len = vt_chance(25) ? vt_below(max + 1) : vt_below(16 * KIB);
 	}
 	return len > max ? max : len;
 }
