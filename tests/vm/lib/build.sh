@@ -93,8 +93,8 @@ build_provider() {
 }
 
 build_tests() {
-	(build_user_locked tests . CMakeLists.txt include kernel providers tests perf nopin-vm .ci) ||
-		exit
+	(build_user_locked tests . CMakeLists.txt Documentation include kernel providers \
+		tests perf system nopin-vm .ci) || exit
 	tests_dir=$(build_root)/tests-build
 }
 
