@@ -93,7 +93,7 @@ build_provider() {
 }
 
 build_tests() {
-	(build_user_locked tests . CMakeLists.txt Documentation include kernel providers \
+	(build_user_locked tests . CMakeLists.txt Documentation debian include kernel providers \
 		tests perf system nopin-vm .ci) || exit
 	tests_dir=$(build_root)/tests-build
 }
