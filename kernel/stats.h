@@ -23,7 +23,8 @@ enum nopin_counter {
 	NOPIN_DUPLICATES,		/* request packets received twice */
 	NOPIN_DROP_MALFORMED,		/* not a packet a RoCEv2 peer would send */
 	NOPIN_DROP_ICRC,
-	NOPIN_DROP_NO_QP,		/* no such QP, wrong peer or wrong state */
+	NOPIN_DROP_NO_QP,		/* no such QP, wrong peer, interface or state */
+	NOPIN_DROP_NO_RECEIVE,		/* a datagram, and no receive for it */
 	NOPIN_SEND_ERRORS,		/* no route, no memory, refused by the stack */
 	NOPIN_COUNTERS
 };

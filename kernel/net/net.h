@@ -58,7 +58,9 @@ typedef void (*nopin_net_rx_fn)(struct nopin_arrival *arrival);
  * @net: namespace of the device
  * @saddr: ours, IPv4 as a mapped address
  * @daddr: the peer's, of the same family
- * @oif: interface index to leave through, unless @daddr is this host's
+ * @oif: interface index to leave through, unless @daddr is this host's; what the peer
+ *	sends comes by it
+ * @local: @daddr is this host's
  * @sport: UDP source port, network byte order
  * @tclass: TOS or traffic class
  * @hop_limit: TTL or hop limit; 0: the system's default
@@ -70,6 +72,7 @@ struct nopin_route {
 	struct in6_addr saddr;
 	struct in6_addr daddr;
 	int oif;
+	bool local;
 	__be16 sport;
 	u8 tclass;
 	u8 hop_limit;
@@ -81,10 +84,13 @@ int nopin_route_init(struct nopin_route *route);
 void nopin_route_reset(struct nopin_route *route);
 void nopin_route_destroy(struct nopin_route *route);
 
-/* Does @skb come from @route's peer, and was it sent to us? */
 bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb);
+
 void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 			 struct in6_addr *daddr);
+bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address);
+bool nopin_net_is_one(const struct net_device *ndev, const struct in6_addr *address);
+bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, bool own);
 
 /**
  * struct nopin_train - packets that leave together
@@ -123,6 +129,7 @@ int nopin_train_depart(struct nopin_train *train, struct nopin_route *route);
 int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
 		   const void *payload);
 bool nopin_net_next(struct nopin_arrival *arrival);
+void nopin_net_unclaimed(struct nopin_arrival *arrival);
 struct sk_buff *nopin_net_keep(struct sk_buff *skb);
 
 int nopin_net_open(struct net *net);
@@ -135,10 +142,12 @@ void nopin_net_exit(void);
  * struct nopin_net_drops - drops that no device can be charged with
  * @malformed: not a packet that a RoCEv2 peer would send
  * @icrc: wrong ICRC
+ * @no_qp: for a QP or an address that no device has
  */
 struct nopin_net_drops {
 	u64 malformed;
 	u64 icrc;
+	u64 no_qp;
 };
 
 void nopin_net_drops(struct net *net, struct nopin_net_drops *drops);

@@ -31,6 +31,7 @@ struct socket;
  * @sock6: likewise IPv6, or NULL without IPv6
  * @malformed: packets dropped for their format
  * @icrc: packets dropped for their ICRC
+ * @no_qp: packets dropped for want of a QP
  */
 struct nopin_net {
 	unsigned int users;
@@ -38,6 +39,7 @@ struct nopin_net {
 	struct socket *sock6;
 	atomic64_t malformed;
 	atomic64_t icrc;
+	atomic64_t no_qp;
 };
 
 int nopin_net_receive(struct sock *sk, struct sk_buff *skb);

@@ -4,6 +4,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
+#include <net/ip.h>
 #include <net/sock.h>
 
 #include "net/private.h"
@@ -17,42 +18,32 @@ void nopin_net_receive_init(nopin_net_rx_fn rx)
 	nopin_net_rx = rx;
 }
 
-/**
- * nopin_net_addresses - who sent a received packet, and to whom
- * @skb: as handed up, or any with a network header
- * @saddr: receives the sender's address, IPv4 as a mapped address
- * @daddr: receives the receiver's
- *
- * Context: any.
+/*
+ * UDP follows IP without options or extension headers (IBTA annex A17.3.1), so the ICRC
+ * knows which bytes to mask, and no packet comes in fragments. A mapped address is for
+ * programs: on the wire it would pass for one of IPv4.
  */
-void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
-			 struct in6_addr *daddr)
+static bool nopin_ip_valid(const struct sk_buff *skb)
 {
-	if (ip_hdr(skb)->version == 4) {
-		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, saddr);
-		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, daddr);
-	} else {
-		*saddr = ipv6_hdr(skb)->saddr;
-		*daddr = ipv6_hdr(skb)->daddr;
-	}
+	int ip_len = skb_transport_header(skb) - skb_network_header(skb);
+
+	if (ip_hdr(skb)->version == 4)
+		return ip_len == sizeof(struct iphdr) && !IPCB(skb)->frag_max_size;
+	return ip_len == sizeof(struct ipv6hdr) && !IP6CB(skb)->frag_max_size &&
+	       !ipv6_addr_v4mapped(&ipv6_hdr(skb)->saddr) &&
+	       !ipv6_addr_v4mapped(&ipv6_hdr(skb)->daddr);
 }
 
-/*
- * UDP follows IP without options or extension headers (IBTA annex A17.3.1), so
- * the ICRC knows which bytes to mask, and the datagram is all of the skb.
- */
+/* It was sent to this host alone, and the datagram is all of the skb. */
 static bool nopin_datagram_valid(struct sk_buff *skb)
 {
 	unsigned int linear = sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN;
-	int ip_len = skb_transport_header(skb) - skb_network_header(skb);
 
+	if (skb->pkt_type == PACKET_BROADCAST || skb->pkt_type == PACKET_MULTICAST)
+		return false;
 	if (!pskb_may_pull(skb, min(skb->len, linear)))
 		return false;
-	if (ntohs(udp_hdr(skb)->len) != skb->len)
-		return false;
-	if (ip_hdr(skb)->version == 4)
-		return ip_len == sizeof(struct iphdr);
-	return ip_len == sizeof(struct ipv6hdr);
+	return ntohs(udp_hdr(skb)->len) == skb->len && nopin_ip_valid(skb);
 }
 
 /* Continue @crc over [@from, @to) of @skb, which lie behind its linear part. */
@@ -127,6 +118,17 @@ bool nopin_net_next(struct nopin_arrival *arrival)
 		nopin_icrc_next(&arrival->icrc);
 	}
 	return arrival->present;
+}
+
+/**
+ * nopin_net_unclaimed - no device has what the present packet is for
+ * @arrival: the packets; to be followed by nopin_net_next()
+ *
+ * Context: as nopin_net_rx_fn.
+ */
+void nopin_net_unclaimed(struct nopin_arrival *arrival)
+{
+	atomic64_inc(&arrival->state->no_qp);
 }
 
 /* The packets of a packed train, one after the other seen through the same skb. */

@@ -47,24 +47,6 @@ void nopin_route_destroy(struct nopin_route *route)
 	route->cache.cache = NULL;
 }
 
-/**
- * nopin_route_matches - does a packet come from a route's peer, to us?
- * @route: the route to the peer
- * @skb: the packet as handed up
- *
- * Return: true when it does.
- * Context: any.
- */
-bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb)
-{
-	if (ip_hdr(skb)->version == 4)
-		return nopin_route_is_ipv4(route) &&
-		       ip_hdr(skb)->saddr == nopin_route_daddr4(route) &&
-		       ip_hdr(skb)->daddr == nopin_route_saddr4(route);
-	return ipv6_addr_equal(&ipv6_hdr(skb)->saddr, &route->daddr) &&
-	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr, &route->saddr);
-}
-
 /*
  * The peer may be a device of this host that is not route->oif. It is reached
  * over lo: a packet that left through the wire would come back with a source
@@ -88,6 +70,11 @@ static struct dst_entry *nopin_route_find_ipv4(struct nopin_route *route)
 	rt = ip_route_output_flow(route->net, &fl, NULL);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
+	/* It was one peer's when it was given: nopin_net_is_one() */
+	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-EACCES);
+	}
 	dst_cache_set_ip4(&route->cache, &rt->dst, fl.saddr);
 	return &rt->dst;
 }

@@ -151,6 +151,7 @@ void nopin_net_drops(struct net *net, struct nopin_net_drops *drops)
 
 	drops->malformed = atomic64_read(&state->malformed);
 	drops->icrc = atomic64_read(&state->icrc);
+	drops->no_qp = atomic64_read(&state->no_qp);
 }
 
 static bool nopin_net_unused(struct nopin_net *state)

@@ -6,17 +6,36 @@
 #include "net/net.h"
 #include "qp/address.h"
 
+static bool nopin_address_is_loopback(const struct in6_addr *address)
+{
+	if (ipv6_addr_v4mapped(address))
+		return ipv4_is_loopback(address->s6_addr32[3]);
+	return ipv6_addr_loopback(address);
+}
+
+/* What is of the loopback's net is reached from there only, and reaches nothing else. */
+static bool nopin_address_suits(const struct in6_addr *saddr, const struct in6_addr *daddr)
+{
+	return ipv6_addr_v4mapped(saddr) == ipv6_addr_v4mapped(daddr) &&
+	       nopin_address_is_loopback(saddr) == nopin_address_is_loopback(daddr);
+}
+
 /**
  * nopin_address_check - can packets be sent to this address?
  * @attr: resolved by the core: RoCE, with a GRH and a source GID
  *
+ * Connections have one peer, and so have the datagrams of QP 1: there is no multicast.
+ *
  * Context: any.
- * Return: 0, or -EINVAL when it is not a RoCEv2 address or mixes IPv4 and IPv6.
+ * Return: 0; -EINVAL when it is not the RoCEv2 address of one peer, or not one that the
+ *	source can reach; -ENODEV when the network device of the source is gone.
  */
 int nopin_address_check(const struct rdma_ah_attr *attr)
 {
 	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
 	const struct in6_addr *saddr, *daddr;
+	struct net_device *ndev;
+	int err = 0;
 
 	if (attr->type != RDMA_AH_ATTR_TYPE_ROCE || !grh->sgid_attr)
 		return -EINVAL;
@@ -25,11 +44,17 @@ int nopin_address_check(const struct rdma_ah_attr *attr)
 
 	saddr = (const void *)grh->sgid_attr->gid.raw;
 	daddr = (const void *)grh->dgid.raw;
-	if (ipv6_addr_v4mapped(saddr) != ipv6_addr_v4mapped(daddr))
+	if (!nopin_address_suits(saddr, daddr))
 		return -EINVAL;
-	if (ipv6_addr_any(daddr) || ipv6_addr_is_multicast(daddr))
-		return -EINVAL;
-	return 0;
+
+	rcu_read_lock();
+	ndev = rdma_read_gid_attr_ndev_rcu(grh->sgid_attr);
+	if (IS_ERR(ndev))
+		err = -ENODEV;
+	else if (!nopin_net_is_one(ndev, daddr))
+		err = -EINVAL;
+	rcu_read_unlock();
+	return err;
 }
 
 /**
@@ -58,10 +83,11 @@ int nopin_address_route(struct nopin_route *route, struct net *net,
 	}
 	route->net = net;
 	route->oif = ndev->ifindex;
-	rcu_read_unlock();
-
 	memcpy(&route->saddr, grh->sgid_attr->gid.raw, sizeof(route->saddr));
 	memcpy(&route->daddr, grh->dgid.raw, sizeof(route->daddr));
+	route->local = nopin_net_is_own(ndev, &route->daddr);
+	rcu_read_unlock();
+
 	route->sport = htons(rdma_get_udp_sport(grh->flow_label, local_qpn, remote_qpn));
 	route->tclass = grh->traffic_class;
 	route->hop_limit = grh->hop_limit ?: IPDEFTTL;

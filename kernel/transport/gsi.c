@@ -22,6 +22,9 @@
 /* Receive buffers begin with this much room for a GRH or IP header. */
 #define NOPIN_GRH_LEN	40
 
+/* What a receive needs room for. */
+#define NOPIN_GSI_RECV_LEN	(NOPIN_GRH_LEN + IB_MGMT_MAD_SIZE)
+
 /**
  * struct nopin_gsi - queues of a GSI QP
  * @lock: protects the lists and counts; taken with interrupts off
@@ -59,7 +62,6 @@ struct nopin_gsi_recv {
 	struct list_head list;
 	u64 wr_id;
 	void *buffer;
-	u32 length;
 };
 
 static void nopin_gsi_complete_send(struct nopin_qp *qp,
@@ -230,14 +232,13 @@ static int nopin_gsi_queue_recv(struct nopin_qp *qp, const struct ib_recv_wr *wr
 	unsigned long flags;
 	int err;
 
-	if (wr->num_sge != 1 || wr->sg_list[0].length < NOPIN_GRH_LEN)
+	if (wr->num_sge != 1 || wr->sg_list[0].length < NOPIN_GSI_RECV_LEN)
 		return -EINVAL;
 	recv = kmalloc(sizeof(*recv), GFP_ATOMIC);
 	if (!recv)
 		return -ENOMEM;
 	recv->wr_id = wr->wr_id;
 	recv->buffer = (void *)(uintptr_t)wr->sg_list[0].addr;
-	recv->length = wr->sg_list[0].length;
 
 	spin_lock_irqsave(&gsi->lock, flags);
 	err = gsi->num_recvs < qp->cap.max_recv_wr ? 0 : -ENOMEM;
@@ -302,91 +303,140 @@ static void nopin_gsi_copy_header(const struct sk_buff *skb, void *buffer)
 		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
 }
 
-/* The interface that has the packet's destination address. In an RCU read section. */
-static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb)
+/* The interface that has an address. In an RCU read section. */
+static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb,
+					   const struct in6_addr *daddr)
 {
-	struct in6_addr saddr, daddr;
-
-	nopin_net_addresses(skb, &saddr, &daddr);
-	if (ipv6_addr_v4mapped(&daddr))
-		return __ip_dev_find(net, daddr.s6_addr32[3], false);
+	if (ipv6_addr_v4mapped(daddr))
+		return __ip_dev_find(net, daddr->s6_addr32[3], false);
 	/* What is link-local is many interfaces'; within one machine all comes by lo. */
-	return ipv6_dev_find(net, &daddr, skb->dev) ?: ipv6_dev_find(net, &daddr, NULL);
+	return ipv6_dev_find(net, daddr, skb->dev) ?: ipv6_dev_find(net, daddr, NULL);
+}
+
+/**
+ * struct nopin_gsi_claim - whose QP 1 a datagram is for
+ * @daddr: the address that it was sent to
+ * @ndev: the interface that has it
+ * @attr: the GID that a device has for both, a reference
+ * @qp: the QP 1 of that device, a reference
+ */
+struct nopin_gsi_claim {
+	struct in6_addr daddr;
+	struct net_device *ndev;
+	const struct ib_gid_attr *attr;
+	struct nopin_qp *qp;
+};
+
+static void nopin_gsi_release(struct nopin_gsi_claim *claim)
+{
+	rdma_put_gid_attr(claim->attr);
+	nopin_qp_put(claim->qp);
+}
+
+/* Does @dev, which is there, have QP 1 and the address? */
+static bool nopin_gsi_claim_by(struct nopin_gsi_claim *claim, struct nopin_dev *dev)
+{
+	claim->attr = rdma_find_gid_by_port(&dev->ibdev, (union ib_gid *)&claim->daddr,
+					    IB_GID_TYPE_ROCE_UDP_ENCAP, 1, claim->ndev);
+	if (IS_ERR(claim->attr))
+		return false;
+	claim->qp = nopin_qp_lookup_gsi(dev);
+	if (!claim->qp)
+		rdma_put_gid_attr(claim->attr);
+	return claim->qp;
+}
+
+/* For netdev_walk_all_lower_dev_rcu(): ends the walk when the device on @lower has it. */
+static int nopin_gsi_claim_lower(struct net_device *lower, struct netdev_nested_priv *priv)
+{
+	struct ib_device *ibdev;
+	bool found;
+
+	ibdev = ib_device_get_by_netdev(lower, (enum rdma_driver_id)RDMA_DRIVER_NOPIN);
+	if (!ibdev)
+		return 0;
+	found = nopin_gsi_claim_by(priv->data, to_nopin_dev(ibdev));
+	ib_device_put(ibdev);
+	return found;
 }
 
 /*
- * The VLAN of the GID that a datagram came to, by which the core looks for it. The
- * interface that it came by says less: within one machine that is lo.
+ * The core gives a device the addresses of its interface and of those above it: of a
+ * VLAN, a bond, a bridge.
  */
-static bool nopin_gsi_vlan(struct nopin_qp *qp, const struct sk_buff *skb, u16 *vlan)
+static bool nopin_gsi_lookup(struct nopin_gsi_claim *claim, struct net *net,
+			     const struct sk_buff *skb, const struct in6_addr *daddr)
 {
-	const struct ib_gid_attr *attr;
-	struct in6_addr saddr, daddr;
+	struct netdev_nested_priv priv = { .data = claim };
 
-	*vlan = VLAN_N_VID;
-	nopin_net_addresses(skb, &saddr, &daddr);
-	rcu_read_lock();
-	attr = rdma_find_gid_by_port(qp->ibqp.device, (union ib_gid *)&daddr,
-				     IB_GID_TYPE_ROCE_UDP_ENCAP, 1,
-				     nopin_gsi_netdev(qp->dev->net, skb));
-	rcu_read_unlock();
-	if (IS_ERR(attr))
-		return false;
-	rdma_read_gid_l2_fields(attr, vlan, NULL);
-	rdma_put_gid_attr(attr);
-	return *vlan < VLAN_N_VID;
+	claim->daddr = *daddr;
+	claim->ndev = nopin_gsi_netdev(net, skb, daddr);
+	return claim->ndev &&
+	       (nopin_gsi_claim_lower(claim->ndev, &priv) ||
+		netdev_walk_all_lower_dev_rcu(claim->ndev, nopin_gsi_claim_lower, &priv));
 }
 
+/*
+ * All MADs are of one length (IBTA 13.4.2). The MAD layer neither looks at the length
+ * nor gives a receive back that has failed, so nothing else takes one.
+ */
+static bool nopin_gsi_is_mad(const struct nopin_pkt *pkt)
+{
+	return pkt->opcode == NOPIN_UD_SEND_ONLY && pkt->payload_len == IB_MGMT_MAD_SIZE;
+}
+
+/* Who may speak to QP 1: whoever is where its address says, and knows the Q_Key. */
+static bool nopin_gsi_admits(const struct nopin_gsi_claim *claim, struct net *net,
+			     const struct sk_buff *skb, const struct nopin_pkt *pkt,
+			     const struct in6_addr *saddr)
+{
+	enum ib_qp_state state = READ_ONCE(claim->qp->state);
+
+	return pkt->qkey == IB_QP1_QKEY && state >= IB_QPS_RTR && state <= IB_QPS_RTS &&
+	       nopin_net_is_one(claim->ndev, saddr) &&
+	       nopin_net_came_by(net, skb, claim->ndev->ifindex,
+				 nopin_net_is_own(claim->ndev, saddr));
+}
+
+/*
+ * By the VLAN of the GID that a datagram came to, the core looks for that GID. The
+ * interface that it came by says less: within one machine that is lo.
+ */
+static void nopin_gsi_put_vlan(struct nopin_cqe *cqe, const struct ib_gid_attr *attr)
+{
+	u16 vlan = VLAN_N_VID;
+
+	rdma_read_gid_l2_fields(attr, &vlan, NULL);
+	if (vlan < VLAN_N_VID) {
+		cqe->wc_flags |= NOPIN_WC_KERNEL_VLAN;
+		cqe->vendor_err = vlan;
+	}
+}
+
+/* A MAD that is admitted: from here on nothing can go wrong but that no receive is left. */
 static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
-			      const struct nopin_pkt *pkt)
+			      const struct nopin_pkt *pkt, const struct ib_gid_attr *attr)
 {
 	struct nopin_gsi_recv *recv = nopin_gsi_pop_recv(qp->gsi);
 	struct nopin_cqe cqe = {
 		.status = IB_WC_SUCCESS,
 		.opcode = IB_WC_RECV,
 		.qp_num = NOPIN_GSI_QPN,
-		.byte_len = NOPIN_GRH_LEN + pkt->payload_len,
+		.byte_len = NOPIN_GSI_RECV_LEN,
 		.src_qp = pkt->src_qp,
 		.wc_flags = NOPIN_WC_GRH,
 	};
-	u16 vlan;
 
-	if (!recv)
+	if (!recv) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
 		return;
+	}
 	cqe.wr_id = recv->wr_id;
-	if (nopin_gsi_vlan(qp, skb, &vlan)) {
-		cqe.wc_flags |= NOPIN_WC_KERNEL_VLAN;
-		cqe.vendor_err = vlan;
-	}
-	if (recv->length < cqe.byte_len) {
-		cqe.status = IB_WC_LOC_LEN_ERR;
-	} else {
-		nopin_gsi_copy_header(skb, recv->buffer);
-		skb_copy_bits(skb, pkt->hdr_len, recv->buffer + NOPIN_GRH_LEN,
-			      pkt->payload_len);
-	}
+	nopin_gsi_put_vlan(&cqe, attr);
+	nopin_gsi_copy_header(skb, recv->buffer);
+	skb_copy_bits(skb, pkt->hdr_len, recv->buffer + NOPIN_GRH_LEN, pkt->payload_len);
 	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), &cqe, &qp->ibqp, pkt->solicited);
 	kfree(recv);
-}
-
-static struct nopin_qp *nopin_gsi_lookup(struct net *net, const struct sk_buff *skb)
-{
-	struct net_device *ndev;
-	struct ib_device *ibdev = NULL;
-	struct nopin_qp *qp = NULL;
-
-	rcu_read_lock();
-	ndev = nopin_gsi_netdev(net, skb);
-	if (ndev && is_vlan_dev(ndev))
-		ndev = vlan_dev_real_dev(ndev);
-	if (ndev)
-		ibdev = ib_device_get_by_netdev(ndev, (enum rdma_driver_id)RDMA_DRIVER_NOPIN);
-	rcu_read_unlock();
-	if (ibdev) {
-		qp = nopin_qp_lookup_gsi(to_nopin_dev(ibdev));
-		ib_device_put(ibdev);
-	}
-	return qp;
 }
 
 /**
@@ -395,22 +445,31 @@ static struct nopin_qp *nopin_gsi_lookup(struct net *net, const struct sk_buff *
  * @skb: data at the BTH
  * @pkt: its headers
  *
- * Context: softirq.
+ * All is judged before a receive is taken, and what is not right is dropped and counted.
+ *
+ * Context: softirq, in an RCU read-side section.
+ * Return: false when no device has the address, and nobody has counted the packet.
  */
-void nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt)
+bool nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt)
 {
-	struct nopin_qp *qp = nopin_gsi_lookup(net, skb);
+	struct in6_addr saddr, daddr;
+	struct nopin_gsi_claim claim;
+	struct nopin_stats *stats;
 
-	if (qp) {
-		nopin_stat_inc(&qp->dev->stats, NOPIN_RECEIVED_PACKETS);
-		if (pkt->opcode == NOPIN_UD_SEND_ONLY && pkt->qkey == IB_QP1_QKEY &&
-		    READ_ONCE(qp->state) >= IB_QPS_RTR &&
-		    READ_ONCE(qp->state) <= IB_QPS_RTS)
-			nopin_gsi_receive(qp, skb, pkt);
-		else
-			nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
-		nopin_qp_put(qp);
+	nopin_net_addresses(skb, &saddr, &daddr);
+	if (!nopin_gsi_lookup(&claim, net, skb, &daddr))
+		return false;
+	stats = &claim.qp->dev->stats;
+	if (!nopin_gsi_is_mad(pkt)) {
+		nopin_stat_inc(stats, NOPIN_DROP_MALFORMED);
+	} else if (!nopin_gsi_admits(&claim, net, skb, pkt, &saddr)) {
+		nopin_stat_inc(stats, NOPIN_DROP_NO_QP);
+	} else {
+		nopin_stat_inc(stats, NOPIN_RECEIVED_PACKETS);
+		nopin_gsi_receive(claim.qp, skb, pkt, claim.attr);
 	}
+	nopin_gsi_release(&claim);
+	return true;
 }
 
 /**

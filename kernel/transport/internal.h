@@ -205,6 +205,6 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train);
 /* gsi.c */
 int nopin_gsi_create(struct nopin_qp *qp);
 void nopin_gsi_destroy(struct nopin_qp *qp);
-void nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt);
+bool nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt);
 
 #endif /* NOPIN_TRANSPORT_INTERNAL_H */

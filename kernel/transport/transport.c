@@ -20,8 +20,9 @@ static const struct nopin_qp_ops nopin_transport_qp_ops = {
  * @net: the namespace that the packet arrived in
  * @skb: the packet, as handed up
  *
- * Only the connected peer, at the address it was connected from, reaches a QP,
- * and before RTR nobody does.
+ * Only the connected peer, at the address it was connected from and by the interface
+ * that leads there, reaches a QP, and before RTR nobody does. Nothing of the QP has
+ * changed before this.
  *
  * Context: the lock of either half held, for the route and the state change
  *	under both.
@@ -93,8 +94,9 @@ void nopin_transport_rx(struct nopin_arrival *arrival)
 			nopin_qp_put(qp);
 			continue;
 		}
-		if (arrival->pkt.qpn == NOPIN_GSI_QPN)
-			nopin_gsi_rx(arrival->net, arrival->skb, &arrival->pkt);
+		if (arrival->pkt.qpn != NOPIN_GSI_QPN ||
+		    !nopin_gsi_rx(arrival->net, arrival->skb, &arrival->pkt))
+			nopin_net_unclaimed(arrival);
 		nopin_net_next(arrival);
 	}
 }

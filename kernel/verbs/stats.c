@@ -23,6 +23,7 @@ static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
 	[NOPIN_DROP_MALFORMED].name	= "drop_malformed",
 	[NOPIN_DROP_ICRC].name		= "drop_icrc",
 	[NOPIN_DROP_NO_QP].name		= "drop_no_qp",
+	[NOPIN_DROP_NO_RECEIVE].name	= "drop_no_receive",
 	[NOPIN_SEND_ERRORS].name	= "send_errors",
 };
 
@@ -62,8 +63,8 @@ struct rdma_hw_stats *nopin_alloc_hw_port_stats(struct ib_device *ibdev, u32 por
  * @port: 0: the device, 1: its port
  * @index: the counter that is asked for; all are given
  *
- * Packets too broken to tell whose they were count for every device of the
- * namespace.
+ * Packets that are for no device in particular, or too broken to tell, count for every
+ * device of the namespace.
  *
  * Return: how many counters were filled in.
  */
@@ -79,5 +80,6 @@ int nopin_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
 	nopin_net_drops(dev->net, &drops);
 	stats->value[NOPIN_DROP_MALFORMED] += drops.malformed;
 	stats->value[NOPIN_DROP_ICRC] += drops.icrc;
+	stats->value[NOPIN_DROP_NO_QP] += drops.no_qp;
 	return NOPIN_COUNTERS;
 }
