@@ -204,9 +204,10 @@ verbs_programs() {
 verbs_program() {
 	local program=$1 words=$2 file status
 	file=$(verbs_folder)/$program
+	[ -x "$file" ] || file=$(built "$program")
 	[ -x "$file" ] || { fail "verbs:$program" "was not built"; return; }
 	shift 2
-	timeout "$(patience 400)" ${node:+on "$node"} "$file" "$@" >"$work/out" 2>&1 </dev/null
+	timeout "$(patience "${limit:-400}")" ${node:+on "$node"} "$file" "$@" >"$work/out" 2>&1 </dev/null
 	status=$?
 	sed -n -E -e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
 		-e "s/^\[  SKIPPED \] ([a-z][^ ]*)\$/SKIP \1/p" "$work/out" |

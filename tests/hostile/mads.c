@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Datagrams for QP 1, by somebody with a UDP socket and no rights at all.
+ *
+ *	hostile-mads wrong FROM TO COUNT	COUNT of each kind that must be dropped
+ *	hostile-mads short FROM TO COUNT	Gets too short to be MADs
+ *	hostile-mads right FROM TO COUNT	whole Gets, which are answered
+ *	hostile-mads random FROM TO SECONDS SEED
+ *
+ * A wrong one is wrong in one thing only. Random ones may be right in all, but name
+ * nothing that is there.
+ */
+#include <linux/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "forge.h"
+
+#define MAD_LEN		256
+#define NOBODY		65534
+#define BURST		32	/* then the receiver gets a moment */
+
+/* Of the MAD header (IBTA 13.4.2). */
+#define CLASS_PERFORMANCE	0x04
+#define CLASS_CM		0x07
+#define METHOD_GET		0x01
+#define METHOD_SEND		0x03
+
+static uint64_t random_state;
+
+static uint64_t draw(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state * 0x2545f4914f6cdd1dULL;
+}
+
+static uint32_t below(uint32_t bound)
+{
+	return (draw() >> 32) % bound;
+}
+
+static void put_mad(struct forge_packet *packet, uint8_t class, uint8_t method,
+		    uint16_t attribute, size_t len)
+{
+	uint8_t mad[4096] = { 1, class, 1, method };
+	static uint64_t tid;
+
+	tid++;
+	memcpy(mad + 8, &tid, sizeof(tid));
+	mad[16] = attribute >> 8;
+	mad[17] = attribute;
+	forge_put(packet, mad, len);
+}
+
+/* Right in all; what is to be wrong is changed afterwards. */
+static void begin(struct forge_packet *packet, size_t len)
+{
+	forge_begin(packet, FORGE_UD_SEND_ONLY, 1, 0);
+	forge_deth(packet, FORGE_QP1_QKEY, 1);
+	put_mad(packet, CLASS_PERFORMANCE, METHOD_GET, 0x12, len);
+	forge_pad(packet);
+}
+
+static void make_long(struct forge_packet *packet, uint32_t n)
+{
+	begin(packet, MAD_LEN + 1 + n % (4096 - MAD_LEN));
+}
+
+static void make_longest(struct forge_packet *packet, uint32_t n)
+{
+	(void)n;
+	begin(packet, 4096);
+}
+
+static void make_short(struct forge_packet *packet, uint32_t n)
+{
+	begin(packet, n % MAD_LEN);
+}
+
+static void make_immediate(struct forge_packet *packet, uint32_t n)
+{
+	forge_begin(packet, FORGE_UD_SEND_ONLY_IMM, 1, n);
+	forge_deth(packet, FORGE_QP1_QKEY, 1);
+	forge_put32(packet, n);
+	put_mad(packet, CLASS_PERFORMANCE, METHOD_GET, 0x12, MAD_LEN);
+}
+
+static void make_rc(struct forge_packet *packet, uint32_t n)
+{
+	forge_begin(packet, FORGE_SEND_ONLY, 1, n);
+	put_mad(packet, CLASS_PERFORMANCE, METHOD_GET, 0x12, MAD_LEN);
+}
+
+static void make_qkey(struct forge_packet *packet, uint32_t n)
+{
+	forge_begin(packet, FORGE_UD_SEND_ONLY, 1, n);
+	forge_deth(packet, FORGE_QP1_QKEY ^ 1U << n % 32, 1);
+	put_mad(packet, CLASS_PERFORMANCE, METHOD_GET, 0x12, MAD_LEN);
+}
+
+static void make_pkey(struct forge_packet *packet, uint32_t n)
+{
+	begin(packet, MAD_LEN);
+	packet->ib[2 + n % 2] ^= n % 2 ? 0x10 : 0x20;
+}
+
+static void make_version(struct forge_packet *packet, uint32_t n)
+{
+	begin(packet, MAD_LEN);
+	packet->ib[1] |= 1 + n % 15;
+}
+
+/* The payload says that it is 253 to 255 bytes long. */
+static void make_padded(struct forge_packet *packet, uint32_t n)
+{
+	begin(packet, MAD_LEN);
+	packet->ib[1] |= (1 + n % 3) << 4;
+}
+
+static void (*const wrong[])(struct forge_packet *packet, uint32_t n) = {
+	make_long, make_longest, make_short, make_immediate, make_rc, make_qkey, make_pkey,
+	make_version, make_padded,
+};
+
+#define WRONG	(sizeof(wrong) / sizeof(wrong[0]))
+
+static void make_right(struct forge_packet *packet, uint32_t n)
+{
+	(void)n;
+	begin(packet, MAD_LEN);
+}
+
+static void make_header_only(struct forge_packet *packet, uint32_t n)
+{
+	(void)n;
+	begin(packet, 24);
+}
+
+/* What the connection manager might read, with numbers that are nobody's. */
+static void make_random(struct forge_packet *packet)
+{
+	static const uint16_t cm_attributes[] = {
+		0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a,
+	};
+	bool cm = below(4);
+	size_t at;
+
+	forge_begin(packet, FORGE_UD_SEND_ONLY, 1, draw());
+	forge_deth(packet, FORGE_QP1_QKEY, below(8) ? 1 : draw());
+	at = packet->len;
+	put_mad(packet, cm ? CLASS_CM : draw(), cm ? METHOD_SEND : draw(),
+		cm ? cm_attributes[below(11)] : draw(), below(8) ? MAD_LEN : below(1024));
+	if (cm && packet->len > at)
+		packet->ib[at + 2] = 2;	/* the CM's class version */
+	for (size_t i = at + 24; i < packet->len; i++)
+		packet->ib[i] = draw();
+	for (int flips = below(8) ? 0 : below(6); flips > 0; flips--)
+		packet->ib[below(packet->len)] ^= 1U << below(8);
+	forge_pad(packet);
+}
+
+static uint64_t sent;
+
+static void send_one(struct forge *forge, struct forge_packet *packet)
+{
+	if (forge_send(forge, packet)) {
+		perror("send");
+		exit(EXIT_FAILURE);
+	}
+	if (++sent % BURST == 0)
+		usleep(10000);
+}
+
+static void send_count(struct forge *forge, unsigned long count,
+		       void (*make)(struct forge_packet *packet, uint32_t n))
+{
+	struct forge_packet packet;
+
+	for (unsigned long n = 0; n < count; n++) {
+		make(&packet, n);
+		send_one(forge, &packet);
+	}
+}
+
+static void send_random(struct forge *forge, unsigned long seconds)
+{
+	time_t end = time(NULL) + seconds;
+	struct forge_packet packet;
+
+	while (time(NULL) < end) {
+		if (below(4))
+			make_random(&packet);
+		else
+			wrong[below(WRONG)](&packet, draw());
+		send_one(forge, &packet);
+	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: hostile-mads wrong|short|right FROM TO COUNT\n"
+		"       hostile-mads random FROM TO SECONDS SEED\n");
+	return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct forge forge = {};
+	unsigned long count;
+
+	if (argc < 5)
+		return usage();
+	if (!getuid() && (setgid(NOBODY) || setuid(NOBODY)))
+		return EXIT_FAILURE;
+	forge.saddr = forge_address(argv[2]);
+	forge.daddr = forge_address(argv[3]);
+	count = strtoul(argv[4], NULL, 0);
+	random_state = (argc > 5 ? strtoull(argv[5], NULL, 0) : 0) ?: 1;
+	forge_open_udp(&forge, NULL);
+
+	if (!strcmp(argv[1], "wrong"))
+		for (size_t kind = 0; kind < WRONG; kind++)
+			send_count(&forge, count, wrong[kind]);
+	else if (!strcmp(argv[1], "short"))
+		send_count(&forge, count, make_header_only);
+	else if (!strcmp(argv[1], "right"))
+		send_count(&forge, count, make_right);
+	else if (!strcmp(argv[1], "random"))
+		send_random(&forge, count);
+	else
+		return usage();
+	printf("%llu datagrams by user %d\n", (unsigned long long)sent, getuid());
+	return EXIT_SUCCESS;
+}
