@@ -195,7 +195,7 @@ static void nopin_rq_destroy(struct nopin_qp *qp)
 {
 	nopin_queue_destroy(&qp->rq.queue);
 	kfree(qp->rq.recv);
-	kfree(qp->rq.atomics);
+	kfree(qp->rq.resources);
 }
 
 static int nopin_qp_create_queues(struct nopin_qp *qp, struct ib_ucontext *uctx,

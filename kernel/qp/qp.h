@@ -176,10 +176,23 @@ struct nopin_sq {
 	struct nopin_attend attend;
 };
 
-/* Result of a past atomic, kept to answer its duplicate (IBTA 9.4.5). */
-struct nopin_atomic_result {
+/**
+ * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
+ * @psn: its first PSN
+ * @packets: PSNs that it takes; 0: it is none
+ * @atomic: its answer is @original; else the memory of the READ
+ * @rkey: region of the READ
+ * @length: bytes of the READ
+ * @remote_addr: first byte of the READ
+ * @original: what the atomic found
+ */
+struct nopin_resource {
 	u32 psn;
-	bool valid;
+	u32 packets;
+	bool atomic;
+	u32 rkey;
+	u32 length;
+	u64 remote_addr;
 	u64 original;
 };
 
@@ -191,6 +204,7 @@ struct nopin_atomic_result {
  * @length: bytes of the message
  * @sent: bytes already sent
  * @active: there is one
+ * @again: it is a duplicate; whatever becomes of it, the QP stays as it is
  */
 struct nopin_read_job {
 	u32 psn;
@@ -199,6 +213,7 @@ struct nopin_read_job {
 	u32 length;
 	u32 sent;
 	bool active;
+	bool again;
 };
 
 /**
@@ -219,9 +234,11 @@ struct nopin_read_job {
  * @msn: messages completed, modulo 2^24
  * @received: bytes of the current message so far
  * @write: RETH of the current WRITE
- * @atomics: ring of past results
- * @atomics_size: max_dest_rd_atomic
- * @atomic_next: index of the oldest result
+ * @repeated: jiffies when the peer was last told again what it has been told
+ * @repeated_psn: @ack_psn then
+ * @resources: the last READs and atomics, a ring
+ * @resources_size: max_dest_rd_atomic
+ * @resource_next: index of the oldest
  * @read: the READ being answered
  * @timer: runs while @park waits
  * @task: goes on with @read and @parked in a later softirq
@@ -250,9 +267,11 @@ struct nopin_rq {
 		u32 rkey;
 		u32 length;
 	} write;
-	struct nopin_atomic_result *atomics;
-	u32 atomics_size;
-	u32 atomic_next;
+	unsigned long repeated;
+	u32 repeated_psn;
+	struct nopin_resource *resources;
+	u32 resources_size;
+	u32 resource_next;
 	struct nopin_read_job read;
 	struct timer_list timer;
 	struct tasklet_struct task;

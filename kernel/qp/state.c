@@ -16,7 +16,7 @@
  */
 struct nopin_qp_parts {
 	u32 *read_ends;
-	struct nopin_atomic_result *atomics;
+	struct nopin_resource *resources;
 	struct nopin_wait *sq_wait;
 	struct nopin_wait *rq_wait;
 };
@@ -166,9 +166,9 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 	rq->failed = false;
 	rq->established = false;
 	rq->in_message = 0;
-	rq->atomic_next = 0;
-	for (i = 0; i < rq->atomics_size; i++)
-		rq->atomics[i].valid = false;
+	rq->resource_next = 0;
+	for (i = 0; i < rq->resources_size; i++)
+		rq->resources[i].packets = 0;
 }
 
 static void nopin_qp_start_requester(struct nopin_qp *qp)
@@ -343,10 +343,10 @@ static int nopin_qp_alloc_arrays(struct nopin_qp_parts *parts,
 			return -ENOMEM;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC && attr->max_dest_rd_atomic) {
-		parts->atomics = kcalloc(attr->max_dest_rd_atomic,
-					 sizeof(*parts->atomics),
-					 GFP_KERNEL_ACCOUNT);
-		if (!parts->atomics)
+		parts->resources = kcalloc(attr->max_dest_rd_atomic,
+					   sizeof(*parts->resources),
+					   GFP_KERNEL_ACCOUNT);
+		if (!parts->resources)
 			return -ENOMEM;
 	}
 	return 0;
@@ -374,7 +374,7 @@ static void nopin_qp_apply_waits(struct nopin_qp *qp, struct nopin_qp_parts *par
 static void nopin_qp_free_parts(struct nopin_qp_parts *parts)
 {
 	kfree(parts->read_ends);
-	kfree(parts->atomics);
+	kfree(parts->resources);
 	kfree(parts->sq_wait);
 	kfree(parts->rq_wait);
 }
@@ -390,9 +390,9 @@ static void nopin_qp_apply_arrays(struct nopin_qp *qp, struct nopin_qp_parts *pa
 		qp->attr.max_rd_atomic = attr->max_rd_atomic;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC) {
-		swap(qp->rq.atomics, parts->atomics);
-		qp->rq.atomics_size = attr->max_dest_rd_atomic;
-		qp->rq.atomic_next = 0;
+		swap(qp->rq.resources, parts->resources);
+		qp->rq.resources_size = attr->max_dest_rd_atomic;
+		qp->rq.resource_next = 0;
 		qp->attr.max_dest_rd_atomic = attr->max_dest_rd_atomic;
 	}
 }

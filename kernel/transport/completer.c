@@ -246,26 +246,29 @@ static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *p
 	return err;
 }
 
-/*
- * What a responder sends while it waits for a page: it is alive and has what was sent.
- * Whatever PSN it names, its answer to the oldest request may have been lost.
- */
-static void nopin_completer_note_life(struct nopin_qp *qp, const struct nopin_pkt *pkt)
-{
-	if ((pkt->opcode == NOPIN_RC_ACK || pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY) &&
-	    (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_ACK &&
-	    nopin_psn_diff(pkt->psn, qp->sq.unsent_psn) < 0)
-		qp->sq.progress = jiffies;
-}
-
-static bool nopin_completer_accepts(const struct nopin_qp *qp,
-				    const struct nopin_pkt *pkt)
+/* Has this been sent, and not been acknowledged? Nothing else is believed. */
+static bool nopin_completer_awaits(const struct nopin_qp *qp, u32 psn)
 {
 	const struct nopin_sq *sq = &qp->sq;
 
 	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	       nopin_psn_diff(pkt->psn, sq->una_psn) >= 0 &&
-	       nopin_psn_diff(pkt->psn, sq->unsent_psn) < 0;
+	       nopin_psn_diff(psn, sq->una_psn) >= 0 &&
+	       nopin_psn_diff(psn, sq->unsent_psn) < 0;
+}
+
+/*
+ * What does not answer anything that is in flight. While a responder waits for a page
+ * it may say so (nopin_reply_alive()): then nothing need be sent again.
+ */
+static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	u32 due = nopin_psn_add(pkt->psn, NOPIN_PSN_PAST);
+
+	if (pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY && !pkt->payload_len &&
+	    nopin_completer_awaits(qp, due))
+		qp->sq.progress = jiffies;
+	else
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
 /* -EAGAIN: parked, keep the packet. */
@@ -274,9 +277,10 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 {
 	int err;
 
-	nopin_completer_note_life(qp, pkt);
-	if (!nopin_completer_accepts(qp, pkt))
+	if (!nopin_completer_awaits(qp, pkt->psn)) {
+		nopin_completer_old(qp, pkt);
 		return 0;
+	}
 	if (pkt->opcode == NOPIN_RC_ACK)
 		err = nopin_completer_ack(qp, pkt);
 	else if (pkt->opcode == NOPIN_RC_ATOMIC_ACK)

@@ -238,16 +238,6 @@ void nopin_execute_answered(struct nopin_rq *rq, u32 packets)
 		rq->ack_psn = nopin_psn_add(rq->expected_psn, -NOPIN_PSN_PAST);
 }
 
-static void nopin_execute_remember(struct nopin_rq *rq, u32 psn, u64 original)
-{
-	struct nopin_atomic_result *result = &rq->atomics[rq->atomic_next];
-
-	result->psn = psn;
-	result->original = original;
-	result->valid = true;
-	rq->atomic_next = (rq->atomic_next + 1) % rq->atomics_size;
-}
-
 static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 					       const struct nopin_pkt *pkt)
 {
@@ -262,7 +252,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	int err;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
-	    !rq->atomics_size || pkt->remote_addr % sizeof(u64))
+	    !rq->resources_size || pkt->remote_addr % sizeof(u64))
 		return NOPIN_INVALID_REQUEST;
 	err = nopin_region_atomic(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, &atomic,
 				  &miss);
@@ -271,7 +261,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 
-	nopin_execute_remember(rq, pkt->psn, atomic.old);
+	nopin_resource_keep_atomic(rq, pkt->psn, atomic.old);
 	nopin_execute_answered(rq, 1);
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	nopin_reply_atomic(qp, pkt->psn, atomic.old);
@@ -282,12 +272,14 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 					     const struct nopin_pkt *pkt)
 {
-	enum nopin_verdict verdict = nopin_read_begin(qp, pkt);
+	enum nopin_verdict verdict = nopin_read_begin(qp, pkt, false);
+	u32 packets = nopin_packets(qp, pkt->dma_len);
 	struct nopin_rq *rq = &qp->rq;
 
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	nopin_execute_answered(rq, nopin_packets(qp, pkt->dma_len));
+	nopin_resource_keep_read(rq, pkt, packets);
+	nopin_execute_answered(rq, packets);
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	return NOPIN_DONE;
 }

@@ -136,7 +136,8 @@ void nopin_rq_task(struct tasklet_struct *task);
 void nopin_responder_show_life(struct nopin_qp *qp);
 void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
 			    const struct nopin_refusal *refusal);
-bool nopin_responder_accepts(struct nopin_qp *qp);
+bool nopin_responder_accepts(const struct nopin_qp *qp);
+void nopin_responder_establish(struct nopin_qp *qp);
 bool nopin_responder_busy(const struct nopin_rq *rq);
 
 /* execute.c */
@@ -185,14 +186,22 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most);
 
 /* read.c */
-enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);
+enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				    bool again);
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
+
+/* resource.c */
+void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
+			      u32 packets);
+void nopin_resource_keep_atomic(struct nopin_rq *rq, u32 psn, u64 original);
+bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
+const u64 *nopin_resource_atomic(const struct nopin_rq *rq, u32 psn);
 
 /* reply.c */
 const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict);
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
-void nopin_reply_stale(struct nopin_qp *qp, u32 psn);
+void nopin_reply_alive(struct nopin_qp *qp, u32 psn);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 /* transmit.c */

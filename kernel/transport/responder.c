@@ -47,12 +47,25 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 }
 
 /*
+ * Whoever asks need not know a PSN, so that more than one and the same answer in a
+ * jiffy would be at a stranger's disposal.
+ */
+static bool nopin_responder_may_repeat(struct nopin_rq *rq)
+{
+	if (rq->repeated == jiffies && rq->repeated_psn == rq->ack_psn)
+		return false;
+	rq->repeated = jiffies;
+	rq->repeated_psn = rq->ack_psn;
+	return true;
+}
+
+/*
  * The NAK of a refused request may be lost like any packet. The requester, when
  * it asks again, is told again, or it would take the peer for dead.
  */
 static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	if (qp->rq.refused_nak && pkt->ack_req)
+	if (qp->rq.refused_nak && pkt->ack_req && nopin_responder_may_repeat(&qp->rq))
 		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
 }
 
@@ -75,43 +88,56 @@ static void nopin_responder_repeat_ack(struct nopin_qp *qp)
  */
 void nopin_responder_show_life(struct nopin_qp *qp)
 {
-	if (qp->rq.read.active)
-		nopin_reply_stale(qp, qp->rq.read.psn);
-	else
+	struct nopin_rq *rq = &qp->rq;
+
+	if (rq->read.active)
+		nopin_reply_alive(qp, rq->read.psn);
+	if (rq->read.active && !rq->read.again)
+		return;
+	nopin_reply_alive(qp, rq->expected_psn);
+	if (!rq->read.active)
 		nopin_responder_repeat_ack(qp);
 }
 
-static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
+static bool nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
 {
-	struct nopin_rq *rq = &qp->rq;
-	const struct nopin_atomic_result *result;
-	u32 i;
+	const u64 *original = nopin_resource_atomic(&qp->rq, psn);
 
-	/* From the newest on: an old one may have its PSN from 2^24 packets ago. */
-	for (i = 1; i <= rq->atomics_size; i++) {
-		result = &rq->atomics[(rq->atomic_next + rq->atomics_size - i) %
-				      rq->atomics_size];
-		if (result->valid && result->psn == psn) {
-			nopin_reply_atomic(qp, psn, result->original);
-			return;
-		}
-	}
+	if (original)
+		nopin_reply_atomic(qp, psn, *original);
+	return original;
 }
 
-/* A request seen before: the answer was lost, or is still on its way. */
-static enum nopin_verdict nopin_responder_duplicate(struct nopin_qp *qp,
-						    const struct nopin_pkt *pkt)
+static bool nopin_responder_repeat_read(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	return nopin_resource_has_read(qp, pkt) &&
+	       nopin_read_begin(qp, pkt, true) == NOPIN_DONE;
+}
+
+/* False: nothing is to be said. */
+static bool nopin_responder_repeat(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	u16 flags = nopin_pkt_op(pkt)->flags;
 
-	nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
 	if (flags & NOPIN_OP_READ)
-		return nopin_read_begin(qp, pkt);
+		return nopin_responder_repeat_read(qp, pkt);
 	if (flags & NOPIN_OP_ATOMIC)
-		nopin_responder_replay_atomic(qp, pkt->psn);
-	else if (pkt->ack_req)
-		nopin_responder_repeat_ack(qp);
-	return NOPIN_DONE;
+		return nopin_responder_replay_atomic(qp, pkt->psn);
+	if (!pkt->ack_req || !nopin_responder_may_repeat(&qp->rq))
+		return false;
+	nopin_responder_repeat_ack(qp);
+	return true;
+}
+
+/*
+ * A request seen before, whose answer was lost, or is still on its way; or what a
+ * stranger sent, or the network a second time. It changes nothing, whatever it names.
+ */
+static void nopin_responder_duplicate(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
+	if (!nopin_responder_repeat(qp, pkt))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
 static void nopin_responder_gap(struct nopin_qp *qp)
@@ -130,14 +156,10 @@ static void nopin_responder_gap(struct nopin_qp *qp)
  * Context: rq.lock held.
  * Return: true from RTR on, until the QP fails.
  */
-bool nopin_responder_accepts(struct nopin_qp *qp)
+bool nopin_responder_accepts(const struct nopin_qp *qp)
 {
 	switch (qp->state) {
 	case IB_QPS_RTR:
-		if (!qp->rq.established)
-			nopin_qp_event(qp, IB_EVENT_COMM_EST);
-		qp->rq.established = true;
-		return !qp->rq.failed;
 	case IB_QPS_RTS:
 	case IB_QPS_SQD:
 		return !qp->rq.failed;
@@ -146,11 +168,26 @@ bool nopin_responder_accepts(struct nopin_qp *qp)
 	}
 }
 
+/**
+ * nopin_responder_establish - a request is due: the peer is there
+ * @qp: the QP, which accepts requests
+ *
+ * Context: rq.lock held.
+ */
+void nopin_responder_establish(struct nopin_qp *qp)
+{
+	if (likely(qp->rq.established))
+		return;
+	qp->rq.established = true;
+	if (qp->state == IB_QPS_RTR)
+		nopin_qp_event(qp, IB_EVENT_COMM_EST);
+}
+
 static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 						 struct sk_buff *skb,
 						 const struct nopin_pkt *pkt)
 {
-	enum nopin_verdict verdict = NOPIN_DONE;
+	enum nopin_verdict verdict;
 	s32 ahead;
 
 	if (!nopin_responder_accepts(qp)) {
@@ -160,12 +197,15 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 	ahead = nopin_psn_diff(pkt->psn, qp->rq.expected_psn);
 	if (ahead > 0) {
 		nopin_responder_gap(qp);
-	} else if (ahead < 0) {
-		verdict = nopin_responder_duplicate(qp, pkt);
-	} else {
-		qp->rq.nak_sent = false;
-		verdict = nopin_execute(qp, skb, pkt);
+		return NOPIN_DONE;
 	}
+	if (ahead < 0) {
+		nopin_responder_duplicate(qp, pkt);
+		return NOPIN_DONE;
+	}
+	nopin_responder_establish(qp);
+	qp->rq.nak_sent = false;
+	verdict = nopin_execute(qp, skb, pkt);
 	nopin_responder_conclude(qp, pkt->psn, verdict);
 	return verdict;
 }
@@ -286,6 +326,7 @@ static bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff
 	if (nopin_responder_busy(rq) || !nopin_responder_accepts(qp) ||
 	    pkt->psn != rq->expected_psn || !nopin_execute_small(qp, skb, pkt, hold))
 		return false;
+	nopin_responder_establish(qp);
 	rq->nak_sent = false;
 	return true;
 }
