@@ -80,6 +80,28 @@ struct nopin_park {
 	u64 error_va;
 };
 
+/* What a half of a QP keeps at most: packets, and bytes of memory with all overhead. */
+#define NOPIN_KEPT_MAX		512
+#define NOPIN_KEPT_BYTES	(2U << 20)
+
+/**
+ * struct nopin_kept - packets that wait at a half of a QP
+ * @skbs: oldest first
+ * @bytes: of memory that they take, their truesize
+ *
+ * Protected by the half's lock.
+ */
+struct nopin_kept {
+	struct sk_buff_head skbs;
+	size_t bytes;
+};
+
+static inline void nopin_kept_purge(struct nopin_kept *kept)
+{
+	skb_queue_purge(&kept->skbs);
+	kept->bytes = 0;
+}
+
 /**
  * struct nopin_reads - READ segments and atomics in flight, oldest first
  * @end_psn: last PSN of each, a ring
@@ -172,7 +194,7 @@ struct nopin_sq {
 	struct nopin_train train;
 	struct nopin_hold hold;
 	struct nopin_park park;
-	struct sk_buff_head parked;
+	struct nopin_kept parked;
 	struct nopin_attend attend;
 };
 
@@ -244,7 +266,13 @@ struct nopin_read_job {
  * @task: goes on with @read and @parked in a later softirq
  * @train: collects packets; empty unless the lock is held
  * @park: waits for memory
- * @parked: requests that came during @park or @read, at most NOPIN_PARKED_MAX
+ * @parked: requests that came during @park or @read
+ * @due: how many of @parked are due one after the other; the others are duplicates
+ * @due_end: the PSN after the last of them, if there are any
+ * @ahead: a packet with @ahead_psn was not kept, as those before it had not come
+ * @ahead_psn: the highest such PSN
+ * @answered: READs and atomics that have been, modulo 2^32
+ * @outstanding: how many were not when the present request came
  */
 struct nopin_rq {
 	spinlock_t lock;	/* protects this struct */
@@ -277,7 +305,13 @@ struct nopin_rq {
 	struct tasklet_struct task;
 	struct nopin_train train;
 	struct nopin_park park;
-	struct sk_buff_head parked;
+	struct nopin_kept parked;
+	u32 due;
+	u32 due_end;
+	bool ahead;
+	u32 ahead_psn;
+	u32 answered;
+	u32 outstanding;
 };
 
 /* Keeps a lookup safe while the QP's own memory is freed by the core. */
@@ -341,9 +375,6 @@ struct nopin_qp {
 	struct nopin_rq rq ____cacheline_aligned_in_smp;
 };
 
-/* Requests that may wait at a responder before it asks the peer to wait. */
-#define NOPIN_PARKED_MAX	512
-
 #define NOPIN_RNR_FOREVER	7
 
 static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
@@ -396,8 +427,9 @@ static inline void nopin_sq_unattend(struct nopin_sq *sq)
 
 /* retire.c */
 void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status);
-void nopin_sq_flush(struct nopin_qp *qp);
+bool nopin_sq_flush(struct nopin_qp *qp);
 void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicited);
-void nopin_rq_flush(struct nopin_qp *qp);
+bool nopin_rq_flush(struct nopin_qp *qp);
+void nopin_flush_all(struct nopin_qp *qp);
 
 #endif /* NOPIN_QP_H */

@@ -66,30 +66,30 @@ static void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
 static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
 {
 	nopin_qp_set_state(qp, state);
-	skb_queue_purge(&qp->sq.parked);
-	skb_queue_purge(&qp->rq.parked);
+	nopin_kept_purge(&qp->sq.parked);
+	nopin_kept_purge(&qp->rq.parked);
+	qp->rq.due = 0;
+	qp->rq.ahead = false;
 	qp->rq.read.active = false;
 	qp->sq.paused = false;
 	qp->sq.draining = false;
 }
 
+/* What is to be flushed is not flushed here, under both locks. */
 static void nopin_qp_enter_error(struct nopin_qp *qp)
 {
-	if (qp->state == IB_QPS_ERR || qp->state == IB_QPS_RESET)
+	if (qp->state == IB_QPS_ERR)
 		return;
 	nopin_qp_stop(qp, IB_QPS_ERR);
-	if (!qp->user)
-		return;
-	nopin_sq_flush(qp);
-	nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
-	nopin_rq_flush(qp);
+	if (qp->user)
+		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
 }
 
 /**
  * nopin_qp_fail - move to the error state, for what the responder has refused
  * @qp: the QP
  *
- * Flushes both queues and tells the owner; nothing when it has been done, or when
+ * Has both queues flushed and tells the owner; nothing when it has been done, or when
  * the QP has been reset since.
  *
  * Context: any with interrupts on, no lock of the QP held.
@@ -103,8 +103,11 @@ void nopin_qp_fail(struct nopin_qp *qp)
 	if (failed)
 		nopin_qp_enter_error(qp);
 	nopin_qp_unlock(qp);
-	if (failed)
-		nopin_qp_event(qp, qp->rq.event);
+	if (!failed)
+		return;
+	tasklet_schedule(&qp->sq.task);
+	tasklet_schedule(&qp->rq.task);
+	nopin_qp_event(qp, qp->rq.event);
 }
 
 /**
@@ -120,6 +123,9 @@ void nopin_qp_fail_requester(struct nopin_qp *qp)
 	spin_lock(&qp->rq.lock);
 	nopin_qp_enter_error(qp);
 	spin_unlock(&qp->rq.lock);
+	if (nopin_sq_flush(qp))
+		tasklet_schedule(&qp->sq.task);
+	tasklet_schedule(&qp->rq.task);
 }
 
 /* Wait no longer: whoever fetches the page has nobody to give it to. */
@@ -279,7 +285,6 @@ static int nopin_qp_transit(struct nopin_qp *qp, enum ib_qp_state next)
 	}
 	if (next == IB_QPS_ERR) {
 		nopin_qp_enter_error(qp);
-		nopin_qp_set_state(qp, IB_QPS_ERR);
 		return 0;
 	}
 	if (qp->state >= ARRAY_SIZE(nopin_qp_from) || !nopin_qp_from[qp->state])
@@ -485,12 +490,16 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	if (err)
 		return err;
 
+	if (now == IB_QPS_ERR && next == IB_QPS_RESET && qp->user)
+		nopin_flush_all(qp);
 	err = nopin_qp_alloc_arrays(&parts, attr, mask);
 	if (!err)
 		err = nopin_qp_alloc_waits(qp, &parts, next);
 	if (!err)
 		err = nopin_qp_apply(qp, &parts, attr, mask, next);
 	nopin_qp_free_parts(&parts);
+	if (!err && next == IB_QPS_ERR && qp->user)
+		nopin_flush_all(qp);
 	return err;
 }
 

@@ -291,6 +291,18 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 	return err == -EAGAIN ? err : 0;
 }
 
+/* What is lost here is asked for again. */
+static void nopin_completer_keep(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
+	const struct nopin_kept_info info = {};
+
+	if (!nopin_completer_awaits(qp, pkt->psn))
+		nopin_completer_old(qp, pkt);
+	else if (!nopin_kept_add(&qp->sq.parked, skb, &info))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+}
+
 /**
  * nopin_completer_rx - take one packet for the requester
  * @qp: the QP
@@ -304,20 +316,15 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 			struct sk_buff *skb, const struct nopin_pkt *pkt)
 {
 	struct nopin_sq *sq = &qp->sq;
-	bool keep;
 
 	spin_lock_bh(&sq->lock);
 	if (!nopin_transport_admits(qp, net, skb)) {
 		spin_unlock_bh(&sq->lock);
 		return;
 	}
-	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
-	if (!keep)
-		keep = nopin_completer_handle(qp, skb, pkt) == -EAGAIN;
-	if (keep && skb_queue_len(&sq->parked) < NOPIN_PARKED_MAX &&
-	    (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	    nopin_park_skb(&sq->parked, skb))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+	if (sq->park.waiting || !skb_queue_empty(&sq->parked.skbs) ||
+	    nopin_completer_handle(qp, skb, pkt) == -EAGAIN)
+		nopin_completer_keep(qp, skb, pkt);
 	nopin_requester_continue(qp);
 	spin_unlock_bh(&sq->lock);
 }
@@ -331,16 +338,20 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 void nopin_completer_resume(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
+	u64 begun = ktime_get_ns();
 	struct nopin_pkt pkt;
 	struct sk_buff *skb;
 
-	while (!sq->park.waiting && (skb = __skb_dequeue(&sq->parked))) {
-		nopin_park_parse(skb, &pkt);
+	while (!sq->park.waiting && (skb = nopin_kept_take(&sq->parked, &pkt))) {
 		if (nopin_completer_handle(qp, skb, &pkt) == -EAGAIN) {
-			__skb_queue_head(&sq->parked, skb);
+			nopin_kept_return(&sq->parked, skb);
 			return;
 		}
 		consume_skb(skb);
+		if (nopin_quantum_is_over(begun)) {
+			tasklet_schedule(&sq->task);
+			return;
+		}
 	}
 	nopin_requester_continue(qp);
 }

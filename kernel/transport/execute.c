@@ -23,10 +23,20 @@ static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
 	return rq->in_message == kind;
 }
 
-/* Every packet but the last is exactly one MTU. */
-static bool nopin_execute_length_ok(const struct nopin_qp *qp,
-				    const struct nopin_pkt *pkt, u16 flags)
+/**
+ * nopin_execute_length_ok - may a packet of its kind carry so much?
+ * @qp: the QP
+ * @pkt: a request; every packet of a message but the last is exactly one MTU
+ *
+ * Context: any, from RTR on.
+ * Return: false for one that is not to be carried out, whatever its PSN.
+ */
+bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
+	u16 flags = nopin_pkt_op(pkt)->flags;
+
+	if (!(flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE)))
+		return true;
 	if (flags & NOPIN_OP_LAST)
 		return pkt->payload_len <= qp->mtu;
 	return pkt->payload_len == qp->mtu;
@@ -133,7 +143,7 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		rq->received = 0;
 	if (!(flags & NOPIN_OP_LAST))
 		miss.want = max(rq->received, NOPIN_SEND_AHEAD);
-	if ((u64)rq->received + len > rq->recv->length) {
+	if ((u64)rq->received + len > min_t(u64, rq->recv->length, NOPIN_MAX_MSG)) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
 	}
@@ -263,6 +273,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 
 	nopin_resource_keep_atomic(rq, pkt->psn, atomic.old);
 	nopin_execute_answered(rq, 1);
+	rq->answered++;
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	nopin_reply_atomic(qp, pkt->psn, atomic.old);
 	return NOPIN_DONE;
@@ -415,10 +426,13 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 	};
 	u16 flags = nopin_pkt_op(pkt)->flags;
 
+	if (!nopin_execute_length_ok(qp, pkt))
+		return NOPIN_INVALID_REQUEST;
 	if (flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE))
-		return nopin_execute_length_ok(qp, pkt, flags) ?
-		       nopin_execute_data(qp, &in) : NOPIN_INVALID_REQUEST;
-	if (!nopin_execute_in_order(&qp->rq, flags))
+		return nopin_execute_data(qp, &in);
+	/* More at a time than the peer was told it may ask for (IBTA 9.7.4.1.4). */
+	if (!nopin_execute_in_order(&qp->rq, flags) ||
+	    qp->rq.outstanding >= qp->rq.resources_size)
 		return NOPIN_INVALID_REQUEST;
 	if (flags & NOPIN_OP_READ)
 		return nopin_execute_read(qp, pkt);

@@ -3,6 +3,7 @@
 #ifndef NOPIN_TRANSPORT_INTERNAL_H
 #define NOPIN_TRANSPORT_INTERNAL_H
 
+#include <linux/ktime.h>
 #include <linux/skbuff.h>
 
 #include "device.h"
@@ -64,6 +65,30 @@ struct nopin_refusal {
 	enum ib_event_type event;
 };
 
+/* So long anything goes on with BH off, or in a worker, when others may be waiting. */
+#define NOPIN_QUANTUM_NS	NSEC_PER_MSEC
+
+static inline bool nopin_quantum_is_over(u64 begun)
+{
+	return ktime_get_ns() - begun >= NOPIN_QUANTUM_NS;
+}
+
+/**
+ * struct nopin_kept_info - what a responder knows of a packet that it keeps
+ * @due: follows upon what came before it; else a duplicate
+ * @answered: rq.answered when it came
+ */
+struct nopin_kept_info {
+	bool due;
+	u32 answered;
+};
+
+static inline struct nopin_kept_info *nopin_kept_info(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct nopin_kept_info) > sizeof(skb->cb));
+	return (struct nopin_kept_info *)skb->cb;
+}
+
 /* How many packets carry @length bytes; an empty message is one packet. */
 static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
 {
@@ -86,10 +111,15 @@ bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 			    const struct sk_buff *skb);
 bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 
+/* keep.c */
+int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
+		   const struct nopin_kept_info *info);
+struct sk_buff *nopin_kept_take(struct nopin_kept *kept, struct nopin_pkt *pkt);
+void nopin_kept_return(struct nopin_kept *kept, struct sk_buff *skb);
+void nopin_kept_init(void);
+
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss);
-bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
-void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
 void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
@@ -160,6 +190,7 @@ struct nopin_inbound {
 	struct nopin_park *park;
 };
 
+bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
 void *nopin_execute_reach_remote(struct nopin_qp *qp, struct nopin_hold *hold, u32 rkey,

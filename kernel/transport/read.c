@@ -36,6 +36,13 @@ enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt 
 	return NOPIN_DONE;
 }
 
+static void nopin_read_end(struct nopin_rq *rq)
+{
+	rq->read.active = false;
+	if (!rq->read.again)
+		rq->answered++;
+}
+
 static u8 nopin_read_opcode(bool first, bool last)
 {
 	if (first)
@@ -77,7 +84,7 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 	int err;
 
 	if (!payload) {
-		job->active = false;
+		nopin_read_end(&qp->rq);
 		return NOPIN_DONE;
 	}
 	err = nopin_read_gather(qp, len, payload);
@@ -85,13 +92,14 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 		nopin_train_abandon(train);
 		if (err == -EAGAIN)
 			return NOPIN_PARKED;
-		job->active = false;
+		nopin_read_end(&qp->rq);
 		return job->again ? NOPIN_DONE : NOPIN_ACCESS_ERROR;
 	}
 	nopin_transmit_end(qp, train, &pkt);
 	job->psn = nopin_psn_add(job->psn, 1);
 	job->sent += len;
-	job->active = !last;
+	if (last)
+		nopin_read_end(&qp->rq);
 	return NOPIN_DONE;
 }
 
