@@ -21,6 +21,7 @@ enum nopin_counter {
 	NOPIN_SEQ_NAKS_SENT,
 	NOPIN_SEQ_NAKS_RECEIVED,
 	NOPIN_DUPLICATES,		/* request packets received twice */
+	NOPIN_DROP_STALE,		/* PSN not due and not to be answered again */
 	NOPIN_DROP_MALFORMED,		/* not a packet a RoCEv2 peer would send */
 	NOPIN_DROP_ICRC,
 	NOPIN_DROP_NO_QP,		/* no such QP, wrong peer, interface or state */

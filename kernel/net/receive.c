@@ -179,19 +179,37 @@ static void nopin_arrival_receive(struct nopin_net *state, struct net *net,
 	napi_consume_skb(skb, 1); /* its descriptor serves the next that this CPU sends */
 }
 
+/* In memory of its own size, or what the allocator and a driver make of that. */
+static bool nopin_net_is_sparing(const struct sk_buff *skb)
+{
+	return !skb_is_gso(skb) && !skb_has_frag_list(skb) &&
+	       skb->truesize <= 2 * SKB_TRUESIZE(skb->len + MAX_HEADER);
+}
+
 /**
  * nopin_net_keep - keep a packet beyond the call that handed it up
  * @skb: as handed up
+ *
+ * Others may lie in the same buffer, and the fragments that it came in may have a
+ * buffer each: then what is kept is a copy, without the headers before the BTH.
  *
  * Return: the packet, to be freed by the caller, or NULL without memory.
  * Context: softirq.
  */
 struct sk_buff *nopin_net_keep(struct sk_buff *skb)
 {
-	/* Others lie in the same buffer. */
-	if (skb_is_gso(skb))
-		return skb_clone(skb, GFP_ATOMIC | __GFP_NOWARN);
-	return skb_get(skb);
+	struct sk_buff *copy;
+
+	if (nopin_net_is_sparing(skb))
+		return skb_get(skb);
+	copy = alloc_skb(skb->len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!copy)
+		return NULL;
+	if (skb_copy_bits(skb, 0, skb_put(copy, skb->len), skb->len)) {
+		kfree_skb(copy);
+		return NULL;
+	}
+	return copy;
 }
 
 /*

@@ -195,7 +195,7 @@ static void nopin_rq_destroy(struct nopin_qp *qp)
 {
 	nopin_queue_destroy(&qp->rq.queue);
 	kfree(qp->rq.recv);
-	kfree(qp->rq.atomics);
+	kfree(qp->rq.resources);
 }
 
 static int nopin_qp_create_queues(struct nopin_qp *qp, struct ib_ucontext *uctx,
@@ -232,14 +232,14 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	qp->state = IB_QPS_RESET;
 
 	spin_lock_init(&qp->sq.lock);
-	skb_queue_head_init(&qp->sq.parked);
+	skb_queue_head_init(&qp->sq.parked.skbs);
 	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
 	tasklet_setup(&qp->sq.task, nopin_qp_ops->sq_task);
 	hrtimer_init(&qp->sq.attend.timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	qp->sq.attend.timer.function = nopin_qp_ops->sq_attendant;
 
 	spin_lock_init(&qp->rq.lock);
-	skb_queue_head_init(&qp->rq.parked);
+	skb_queue_head_init(&qp->rq.parked.skbs);
 	timer_setup(&qp->rq.timer, nopin_qp_ops->rq_timer, 0);
 	tasklet_setup(&qp->rq.task, nopin_qp_ops->rq_task);
 }
@@ -336,8 +336,8 @@ static void nopin_qp_quiesce(struct nopin_qp *qp)
 	del_timer_sync(&qp->rq.timer);
 	kfree(qp->sq.park.wait);
 	kfree(qp->rq.park.wait);
-	skb_queue_purge(&qp->sq.parked);
-	skb_queue_purge(&qp->rq.parked);
+	nopin_kept_purge(&qp->sq.parked);
+	nopin_kept_purge(&qp->rq.parked);
 }
 
 /**

@@ -80,6 +80,28 @@ struct nopin_park {
 	u64 error_va;
 };
 
+/* What a half of a QP keeps at most: packets, and bytes of memory with all overhead. */
+#define NOPIN_KEPT_MAX		512
+#define NOPIN_KEPT_BYTES	(2U << 20)
+
+/**
+ * struct nopin_kept - packets that wait at a half of a QP
+ * @skbs: oldest first
+ * @bytes: of memory that they take, their truesize
+ *
+ * Protected by the half's lock.
+ */
+struct nopin_kept {
+	struct sk_buff_head skbs;
+	size_t bytes;
+};
+
+static inline void nopin_kept_purge(struct nopin_kept *kept)
+{
+	skb_queue_purge(&kept->skbs);
+	kept->bytes = 0;
+}
+
 /**
  * struct nopin_reads - READ segments and atomics in flight, oldest first
  * @end_psn: last PSN of each, a ring
@@ -172,14 +194,27 @@ struct nopin_sq {
 	struct nopin_train train;
 	struct nopin_hold hold;
 	struct nopin_park park;
-	struct sk_buff_head parked;
+	struct nopin_kept parked;
 	struct nopin_attend attend;
 };
 
-/* Result of a past atomic, kept to answer its duplicate (IBTA 9.4.5). */
-struct nopin_atomic_result {
+/**
+ * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
+ * @psn: its first PSN
+ * @packets: PSNs that it takes; 0: it is none
+ * @atomic: its answer is @original; else the memory of the READ
+ * @rkey: region of the READ
+ * @length: bytes of the READ
+ * @remote_addr: first byte of the READ
+ * @original: what the atomic found
+ */
+struct nopin_resource {
 	u32 psn;
-	bool valid;
+	u32 packets;
+	bool atomic;
+	u32 rkey;
+	u32 length;
+	u64 remote_addr;
 	u64 original;
 };
 
@@ -191,6 +226,7 @@ struct nopin_atomic_result {
  * @length: bytes of the message
  * @sent: bytes already sent
  * @active: there is one
+ * @again: it is a duplicate; whatever becomes of it, the QP stays as it is
  */
 struct nopin_read_job {
 	u32 psn;
@@ -199,6 +235,7 @@ struct nopin_read_job {
 	u32 length;
 	u32 sent;
 	bool active;
+	bool again;
 };
 
 /**
@@ -219,15 +256,23 @@ struct nopin_read_job {
  * @msn: messages completed, modulo 2^24
  * @received: bytes of the current message so far
  * @write: RETH of the current WRITE
- * @atomics: ring of past results
- * @atomics_size: max_dest_rd_atomic
- * @atomic_next: index of the oldest result
+ * @repeated: jiffies when the peer was last told again what it has been told
+ * @repeated_psn: @ack_psn then
+ * @resources: the last READs and atomics, a ring
+ * @resources_size: max_dest_rd_atomic
+ * @resource_next: index of the oldest
  * @read: the READ being answered
  * @timer: runs while @park waits
  * @task: goes on with @read and @parked in a later softirq
  * @train: collects packets; empty unless the lock is held
  * @park: waits for memory
- * @parked: requests that came during @park or @read, at most NOPIN_PARKED_MAX
+ * @parked: requests that came during @park or @read
+ * @due: how many of @parked are due one after the other; the others are duplicates
+ * @due_end: the PSN after the last of them, if there are any
+ * @ahead: a packet with @ahead_psn was not kept, as those before it had not come
+ * @ahead_psn: the highest such PSN
+ * @answered: READs and atomics that have been, modulo 2^32
+ * @outstanding: how many were not when the present request came
  */
 struct nopin_rq {
 	spinlock_t lock;	/* protects this struct */
@@ -250,15 +295,23 @@ struct nopin_rq {
 		u32 rkey;
 		u32 length;
 	} write;
-	struct nopin_atomic_result *atomics;
-	u32 atomics_size;
-	u32 atomic_next;
+	unsigned long repeated;
+	u32 repeated_psn;
+	struct nopin_resource *resources;
+	u32 resources_size;
+	u32 resource_next;
 	struct nopin_read_job read;
 	struct timer_list timer;
 	struct tasklet_struct task;
 	struct nopin_train train;
 	struct nopin_park park;
-	struct sk_buff_head parked;
+	struct nopin_kept parked;
+	u32 due;
+	u32 due_end;
+	bool ahead;
+	u32 ahead_psn;
+	u32 answered;
+	u32 outstanding;
 };
 
 /* Keeps a lookup safe while the QP's own memory is freed by the core. */
@@ -322,9 +375,6 @@ struct nopin_qp {
 	struct nopin_rq rq ____cacheline_aligned_in_smp;
 };
 
-/* Requests that may wait at a responder before it asks the peer to wait. */
-#define NOPIN_PARKED_MAX	512
-
 #define NOPIN_RNR_FOREVER	7
 
 static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
@@ -377,8 +427,9 @@ static inline void nopin_sq_unattend(struct nopin_sq *sq)
 
 /* retire.c */
 void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status);
-void nopin_sq_flush(struct nopin_qp *qp);
+bool nopin_sq_flush(struct nopin_qp *qp);
 void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicited);
-void nopin_rq_flush(struct nopin_qp *qp);
+bool nopin_rq_flush(struct nopin_qp *qp);
+void nopin_flush_all(struct nopin_qp *qp);
 
 #endif /* NOPIN_QP_H */

@@ -4,6 +4,9 @@
 #include "qp/qp.h"
 #include "queue/cq.h"
 
+/* Flushed in one go, with BH off: far less than a millisecond. */
+#define NOPIN_FLUSH_MOST	256
+
 static const u32 nopin_wc_opcodes[] = {
 	[IB_UVERBS_WR_RDMA_WRITE]		= IB_UVERBS_WC_RDMA_WRITE,
 	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM]	= IB_UVERBS_WC_RDMA_WRITE,
@@ -15,22 +18,22 @@ static const u32 nopin_wc_opcodes[] = {
 };
 
 /* A request that was never understood completes as a SEND, with its error. */
-static u32 nopin_swqe_wc_opcode(const struct nopin_swqe *wqe)
+static u32 nopin_wc_opcode(u32 opcode)
 {
-	if (wqe->opcode >= ARRAY_SIZE(nopin_wc_opcodes))
+	if (opcode >= ARRAY_SIZE(nopin_wc_opcodes))
 		return IB_UVERBS_WC_SEND;
-	return nopin_wc_opcodes[wqe->opcode];
+	return nopin_wc_opcodes[opcode];
 }
 
-static void nopin_swqe_tell(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-			    enum ib_wc_status status)
+static void nopin_sq_tell(struct nopin_qp *qp, u64 wr_id, u32 wc_opcode, u32 length,
+			  enum ib_wc_status status)
 {
 	struct nopin_cqe cqe = {
-		.wr_id = wqe->wr_id,
+		.wr_id = wr_id,
 		.status = status,
-		.opcode = nopin_swqe_wc_opcode(wqe),
+		.opcode = wc_opcode,
 		.qp_num = qp->ibqp.qp_num,
-		.byte_len = wqe->length,
+		.byte_len = length,
 	};
 
 	nopin_cq_post(to_nopin_cq(qp->ibqp.send_cq), &cqe, &qp->ibqp,
@@ -54,33 +57,45 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
 	nopin_queue_consume(&sq->queue, 1);
 	if (status != IB_WC_SUCCESS || qp->sq_sig_all ||
 	    wqe->flags & NOPIN_SEND_SIGNALED)
-		nopin_swqe_tell(qp, wqe, status);
+		nopin_sq_tell(qp, wqe->wr_id, nopin_wc_opcode(wqe->opcode), wqe->length,
+			      status);
+}
+
+/* Of one that was not taken only this is looked at. */
+static void nopin_sq_flush_waiting(struct nopin_qp *qp)
+{
+	const struct nopin_send_wqe *head = nopin_queue_entry(&qp->sq.queue, 0);
+	u64 wr_id = READ_ONCE(head->wr_id);
+	u32 opcode = READ_ONCE(head->opcode);
+
+	qp->sq.taken++;
+	nopin_queue_consume(&qp->sq.queue, 1);
+	nopin_sq_tell(qp, wr_id, nopin_wc_opcode(opcode), 0, IB_WC_WR_FLUSH_ERR);
 }
 
 /**
- * nopin_sq_flush - end every request with IB_WC_WR_FLUSH_ERR
+ * nopin_sq_flush - end requests with IB_WC_WR_FLUSH_ERR, for a while
  * @qp: the QP, in the error state
  *
  * Those posted meanwhile have a doorbell of their own. A program that never stops
  * posting keeps nobody here.
  *
- * Context: sq.lock held.
+ * Context: sq.lock held, BH off.
+ * Return: true when there are more, for a later call.
  */
-void nopin_sq_flush(struct nopin_qp *qp)
+bool nopin_sq_flush(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	int n;
 
-	while (sq->queue.index != sq->taken)
+	lockdep_assert_held(&sq->lock);
+	while (sq->queue.index != sq->taken) /* no more than were in flight */
 		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
-
-	for (n = nopin_queue_pending(&sq->queue); n > 0; n--) {
-		struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken++);
-
-		nopin_swqe_take(wqe, nopin_queue_entry(&sq->queue, 0), &qp->cap);
-		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
-	}
+	n = min(nopin_queue_pending(&sq->queue), NOPIN_FLUSH_MOST);
+	while (n-- > 0)
+		nopin_sq_flush_waiting(qp);
 	sq->next = sq->taken;
+	return nopin_queue_pending(&sq->queue) > 0;
 }
 
 /**
@@ -112,21 +127,72 @@ static void nopin_rq_flush_taken(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_flush - end every receive with IB_WC_WR_FLUSH_ERR
+ * nopin_rq_flush - end receives with IB_WC_WR_FLUSH_ERR, for a while
  * @qp: the QP, in the error state; its ring asks for doorbells
  *
- * Context: rq.lock held.
+ * Context: rq.lock held, BH off.
+ * Return: true when there are more, for a later call.
  */
-void nopin_rq_flush(struct nopin_qp *qp)
+bool nopin_rq_flush(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 	int n;
 
+	lockdep_assert_held(&rq->lock);
 	if (rq->recv_taken)
 		nopin_rq_flush_taken(qp);
-	for (n = nopin_queue_pending(&rq->queue); n > 0; n--) {
-		nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap);
+	n = min(nopin_queue_pending(&rq->queue), NOPIN_FLUSH_MOST);
+	while (n-- > 0) {
+		const struct nopin_recv_wqe *head = nopin_queue_entry(&rq->queue, 0);
+
+		rq->recv->wr_id = READ_ONCE(head->wr_id);
 		nopin_queue_consume(&rq->queue, 1);
 		nopin_rq_flush_taken(qp);
 	}
+	return nopin_queue_pending(&rq->queue) > 0;
+}
+
+static bool nopin_flush_sends(struct nopin_qp *qp, u32 end)
+{
+	struct nopin_sq *sq = &qp->sq;
+	bool more;
+
+	spin_lock_bh(&sq->lock);
+	more = qp->state == IB_QPS_ERR && nopin_sq_flush(qp) &&
+	       (s32)(end - sq->queue.index) > 0;
+	spin_unlock_bh(&sq->lock);
+	return more;
+}
+
+static bool nopin_flush_recvs(struct nopin_qp *qp, u32 end)
+{
+	struct nopin_rq *rq = &qp->rq;
+	bool more;
+
+	spin_lock_bh(&rq->lock);
+	more = qp->state == IB_QPS_ERR && nopin_rq_flush(qp) &&
+	       (s32)(end - rq->queue.index) > 0;
+	spin_unlock_bh(&rq->lock);
+	return more;
+}
+
+/**
+ * nopin_flush_all - end all requests that have been posted by now
+ * @qp: the QP of a program, in the error state
+ *
+ * Whoever asked for that state, or ends it, need not wait for the tasks.
+ *
+ * Context: process, no lock of either half held.
+ */
+void nopin_flush_all(struct nopin_qp *qp)
+{
+	u32 sends = nopin_queue_producer(&qp->sq.queue);
+	u32 recvs = nopin_queue_producer(&qp->rq.queue);
+	bool more;
+
+	do {
+		more = nopin_flush_sends(qp, sends);
+		more |= nopin_flush_recvs(qp, recvs);
+		cond_resched();
+	} while (more);
 }

@@ -16,7 +16,7 @@
  */
 struct nopin_qp_parts {
 	u32 *read_ends;
-	struct nopin_atomic_result *atomics;
+	struct nopin_resource *resources;
 	struct nopin_wait *sq_wait;
 	struct nopin_wait *rq_wait;
 };
@@ -66,30 +66,30 @@ static void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
 static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
 {
 	nopin_qp_set_state(qp, state);
-	skb_queue_purge(&qp->sq.parked);
-	skb_queue_purge(&qp->rq.parked);
+	nopin_kept_purge(&qp->sq.parked);
+	nopin_kept_purge(&qp->rq.parked);
+	qp->rq.due = 0;
+	qp->rq.ahead = false;
 	qp->rq.read.active = false;
 	qp->sq.paused = false;
 	qp->sq.draining = false;
 }
 
+/* What is to be flushed is not flushed here, under both locks. */
 static void nopin_qp_enter_error(struct nopin_qp *qp)
 {
-	if (qp->state == IB_QPS_ERR || qp->state == IB_QPS_RESET)
+	if (qp->state == IB_QPS_ERR)
 		return;
 	nopin_qp_stop(qp, IB_QPS_ERR);
-	if (!qp->user)
-		return;
-	nopin_sq_flush(qp);
-	nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
-	nopin_rq_flush(qp);
+	if (qp->user)
+		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
 }
 
 /**
  * nopin_qp_fail - move to the error state, for what the responder has refused
  * @qp: the QP
  *
- * Flushes both queues and tells the owner; nothing when it has been done, or when
+ * Has both queues flushed and tells the owner; nothing when it has been done, or when
  * the QP has been reset since.
  *
  * Context: any with interrupts on, no lock of the QP held.
@@ -103,8 +103,11 @@ void nopin_qp_fail(struct nopin_qp *qp)
 	if (failed)
 		nopin_qp_enter_error(qp);
 	nopin_qp_unlock(qp);
-	if (failed)
-		nopin_qp_event(qp, qp->rq.event);
+	if (!failed)
+		return;
+	tasklet_schedule(&qp->sq.task);
+	tasklet_schedule(&qp->rq.task);
+	nopin_qp_event(qp, qp->rq.event);
 }
 
 /**
@@ -120,6 +123,9 @@ void nopin_qp_fail_requester(struct nopin_qp *qp)
 	spin_lock(&qp->rq.lock);
 	nopin_qp_enter_error(qp);
 	spin_unlock(&qp->rq.lock);
+	if (nopin_sq_flush(qp))
+		tasklet_schedule(&qp->sq.task);
+	tasklet_schedule(&qp->rq.task);
 }
 
 /* Wait no longer: whoever fetches the page has nobody to give it to. */
@@ -166,9 +172,9 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 	rq->failed = false;
 	rq->established = false;
 	rq->in_message = 0;
-	rq->atomic_next = 0;
-	for (i = 0; i < rq->atomics_size; i++)
-		rq->atomics[i].valid = false;
+	rq->resource_next = 0;
+	for (i = 0; i < rq->resources_size; i++)
+		rq->resources[i].packets = 0;
 }
 
 static void nopin_qp_start_requester(struct nopin_qp *qp)
@@ -279,7 +285,6 @@ static int nopin_qp_transit(struct nopin_qp *qp, enum ib_qp_state next)
 	}
 	if (next == IB_QPS_ERR) {
 		nopin_qp_enter_error(qp);
-		nopin_qp_set_state(qp, IB_QPS_ERR);
 		return 0;
 	}
 	if (qp->state >= ARRAY_SIZE(nopin_qp_from) || !nopin_qp_from[qp->state])
@@ -343,10 +348,10 @@ static int nopin_qp_alloc_arrays(struct nopin_qp_parts *parts,
 			return -ENOMEM;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC && attr->max_dest_rd_atomic) {
-		parts->atomics = kcalloc(attr->max_dest_rd_atomic,
-					 sizeof(*parts->atomics),
-					 GFP_KERNEL_ACCOUNT);
-		if (!parts->atomics)
+		parts->resources = kcalloc(attr->max_dest_rd_atomic,
+					   sizeof(*parts->resources),
+					   GFP_KERNEL_ACCOUNT);
+		if (!parts->resources)
 			return -ENOMEM;
 	}
 	return 0;
@@ -374,7 +379,7 @@ static void nopin_qp_apply_waits(struct nopin_qp *qp, struct nopin_qp_parts *par
 static void nopin_qp_free_parts(struct nopin_qp_parts *parts)
 {
 	kfree(parts->read_ends);
-	kfree(parts->atomics);
+	kfree(parts->resources);
 	kfree(parts->sq_wait);
 	kfree(parts->rq_wait);
 }
@@ -390,9 +395,9 @@ static void nopin_qp_apply_arrays(struct nopin_qp *qp, struct nopin_qp_parts *pa
 		qp->attr.max_rd_atomic = attr->max_rd_atomic;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC) {
-		swap(qp->rq.atomics, parts->atomics);
-		qp->rq.atomics_size = attr->max_dest_rd_atomic;
-		qp->rq.atomic_next = 0;
+		swap(qp->rq.resources, parts->resources);
+		qp->rq.resources_size = attr->max_dest_rd_atomic;
+		qp->rq.resource_next = 0;
 		qp->attr.max_dest_rd_atomic = attr->max_dest_rd_atomic;
 	}
 }
@@ -485,12 +490,16 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	if (err)
 		return err;
 
+	if (now == IB_QPS_ERR && next == IB_QPS_RESET && qp->user)
+		nopin_flush_all(qp);
 	err = nopin_qp_alloc_arrays(&parts, attr, mask);
 	if (!err)
 		err = nopin_qp_alloc_waits(qp, &parts, next);
 	if (!err)
 		err = nopin_qp_apply(qp, &parts, attr, mask, next);
 	nopin_qp_free_parts(&parts);
+	if (!err && next == IB_QPS_ERR && qp->user)
+		nopin_flush_all(qp);
 	return err;
 }
 

@@ -246,26 +246,29 @@ static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *p
 	return err;
 }
 
-/*
- * What a responder sends while it waits for a page: it is alive and has what was sent.
- * Whatever PSN it names, its answer to the oldest request may have been lost.
- */
-static void nopin_completer_note_life(struct nopin_qp *qp, const struct nopin_pkt *pkt)
-{
-	if ((pkt->opcode == NOPIN_RC_ACK || pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY) &&
-	    (pkt->syndrome & NOPIN_AETH_TYPE) == NOPIN_AETH_ACK &&
-	    nopin_psn_diff(pkt->psn, qp->sq.unsent_psn) < 0)
-		qp->sq.progress = jiffies;
-}
-
-static bool nopin_completer_accepts(const struct nopin_qp *qp,
-				    const struct nopin_pkt *pkt)
+/* Has this been sent, and not been acknowledged? Nothing else is believed. */
+static bool nopin_completer_awaits(const struct nopin_qp *qp, u32 psn)
 {
 	const struct nopin_sq *sq = &qp->sq;
 
 	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	       nopin_psn_diff(pkt->psn, sq->una_psn) >= 0 &&
-	       nopin_psn_diff(pkt->psn, sq->unsent_psn) < 0;
+	       nopin_psn_diff(psn, sq->una_psn) >= 0 &&
+	       nopin_psn_diff(psn, sq->unsent_psn) < 0;
+}
+
+/*
+ * What does not answer anything that is in flight. While a responder waits for a page
+ * it may say so (nopin_reply_alive()): then nothing need be sent again.
+ */
+static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	u32 due = nopin_psn_add(pkt->psn, NOPIN_PSN_PAST);
+
+	if (pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY && !pkt->payload_len &&
+	    nopin_completer_awaits(qp, due))
+		qp->sq.progress = jiffies;
+	else
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
 /* -EAGAIN: parked, keep the packet. */
@@ -274,9 +277,10 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 {
 	int err;
 
-	nopin_completer_note_life(qp, pkt);
-	if (!nopin_completer_accepts(qp, pkt))
+	if (!nopin_completer_awaits(qp, pkt->psn)) {
+		nopin_completer_old(qp, pkt);
 		return 0;
+	}
 	if (pkt->opcode == NOPIN_RC_ACK)
 		err = nopin_completer_ack(qp, pkt);
 	else if (pkt->opcode == NOPIN_RC_ATOMIC_ACK)
@@ -285,6 +289,18 @@ static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 		err = nopin_completer_read(qp, skb, pkt);
 	nopin_requester_settle(qp);
 	return err == -EAGAIN ? err : 0;
+}
+
+/* What is lost here is asked for again. */
+static void nopin_completer_keep(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
+	const struct nopin_kept_info info = {};
+
+	if (!nopin_completer_awaits(qp, pkt->psn))
+		nopin_completer_old(qp, pkt);
+	else if (!nopin_kept_add(&qp->sq.parked, skb, &info))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
 }
 
 /**
@@ -300,20 +316,15 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 			struct sk_buff *skb, const struct nopin_pkt *pkt)
 {
 	struct nopin_sq *sq = &qp->sq;
-	bool keep;
 
 	spin_lock_bh(&sq->lock);
 	if (!nopin_transport_admits(qp, net, skb)) {
 		spin_unlock_bh(&sq->lock);
 		return;
 	}
-	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
-	if (!keep)
-		keep = nopin_completer_handle(qp, skb, pkt) == -EAGAIN;
-	if (keep && skb_queue_len(&sq->parked) < NOPIN_PARKED_MAX &&
-	    (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	    nopin_park_skb(&sq->parked, skb))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+	if (sq->park.waiting || !skb_queue_empty(&sq->parked.skbs) ||
+	    nopin_completer_handle(qp, skb, pkt) == -EAGAIN)
+		nopin_completer_keep(qp, skb, pkt);
 	nopin_requester_continue(qp);
 	spin_unlock_bh(&sq->lock);
 }
@@ -327,16 +338,20 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 void nopin_completer_resume(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
+	u64 begun = ktime_get_ns();
 	struct nopin_pkt pkt;
 	struct sk_buff *skb;
 
-	while (!sq->park.waiting && (skb = __skb_dequeue(&sq->parked))) {
-		nopin_park_parse(skb, &pkt);
+	while (!sq->park.waiting && (skb = nopin_kept_take(&sq->parked, &pkt))) {
 		if (nopin_completer_handle(qp, skb, &pkt) == -EAGAIN) {
-			__skb_queue_head(&sq->parked, skb);
+			nopin_kept_return(&sq->parked, skb);
 			return;
 		}
 		consume_skb(skb);
+		if (nopin_quantum_is_over(begun)) {
+			tasklet_schedule(&sq->task);
+			return;
+		}
 	}
 	nopin_requester_continue(qp);
 }

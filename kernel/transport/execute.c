@@ -23,10 +23,20 @@ static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
 	return rq->in_message == kind;
 }
 
-/* Every packet but the last is exactly one MTU. */
-static bool nopin_execute_length_ok(const struct nopin_qp *qp,
-				    const struct nopin_pkt *pkt, u16 flags)
+/**
+ * nopin_execute_length_ok - may a packet of its kind carry so much?
+ * @qp: the QP
+ * @pkt: a request; every packet of a message but the last is exactly one MTU
+ *
+ * Context: any, from RTR on.
+ * Return: false for one that is not to be carried out, whatever its PSN.
+ */
+bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
+	u16 flags = nopin_pkt_op(pkt)->flags;
+
+	if (!(flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE)))
+		return true;
 	if (flags & NOPIN_OP_LAST)
 		return pkt->payload_len <= qp->mtu;
 	return pkt->payload_len == qp->mtu;
@@ -133,7 +143,7 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		rq->received = 0;
 	if (!(flags & NOPIN_OP_LAST))
 		miss.want = max(rq->received, NOPIN_SEND_AHEAD);
-	if ((u64)rq->received + len > rq->recv->length) {
+	if ((u64)rq->received + len > min_t(u64, rq->recv->length, NOPIN_MAX_MSG)) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
 	}
@@ -238,16 +248,6 @@ void nopin_execute_answered(struct nopin_rq *rq, u32 packets)
 		rq->ack_psn = nopin_psn_add(rq->expected_psn, -NOPIN_PSN_PAST);
 }
 
-static void nopin_execute_remember(struct nopin_rq *rq, u32 psn, u64 original)
-{
-	struct nopin_atomic_result *result = &rq->atomics[rq->atomic_next];
-
-	result->psn = psn;
-	result->original = original;
-	result->valid = true;
-	rq->atomic_next = (rq->atomic_next + 1) % rq->atomics_size;
-}
-
 static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 					       const struct nopin_pkt *pkt)
 {
@@ -262,7 +262,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	int err;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
-	    !rq->atomics_size || pkt->remote_addr % sizeof(u64))
+	    !rq->resources_size || pkt->remote_addr % sizeof(u64))
 		return NOPIN_INVALID_REQUEST;
 	err = nopin_region_atomic(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, &atomic,
 				  &miss);
@@ -271,8 +271,9 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	if (err)
 		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
 
-	nopin_execute_remember(rq, pkt->psn, atomic.old);
+	nopin_resource_keep_atomic(rq, pkt->psn, atomic.old);
 	nopin_execute_answered(rq, 1);
+	rq->answered++;
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	nopin_reply_atomic(qp, pkt->psn, atomic.old);
 	return NOPIN_DONE;
@@ -282,12 +283,14 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 					     const struct nopin_pkt *pkt)
 {
-	enum nopin_verdict verdict = nopin_read_begin(qp, pkt);
+	enum nopin_verdict verdict = nopin_read_begin(qp, pkt, false);
+	u32 packets = nopin_packets(qp, pkt->dma_len);
 	struct nopin_rq *rq = &qp->rq;
 
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	nopin_execute_answered(rq, nopin_packets(qp, pkt->dma_len));
+	nopin_resource_keep_read(rq, pkt, packets);
+	nopin_execute_answered(rq, packets);
 	rq->msn = nopin_psn_add(rq->msn, 1);
 	return NOPIN_DONE;
 }
@@ -423,10 +426,13 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 	};
 	u16 flags = nopin_pkt_op(pkt)->flags;
 
+	if (!nopin_execute_length_ok(qp, pkt))
+		return NOPIN_INVALID_REQUEST;
 	if (flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE))
-		return nopin_execute_length_ok(qp, pkt, flags) ?
-		       nopin_execute_data(qp, &in) : NOPIN_INVALID_REQUEST;
-	if (!nopin_execute_in_order(&qp->rq, flags))
+		return nopin_execute_data(qp, &in);
+	/* More at a time than the peer was told it may ask for (IBTA 9.7.4.1.4). */
+	if (!nopin_execute_in_order(&qp->rq, flags) ||
+	    qp->rq.outstanding >= qp->rq.resources_size)
 		return NOPIN_INVALID_REQUEST;
 	if (flags & NOPIN_OP_READ)
 		return nopin_execute_read(qp, pkt);

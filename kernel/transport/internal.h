@@ -3,6 +3,7 @@
 #ifndef NOPIN_TRANSPORT_INTERNAL_H
 #define NOPIN_TRANSPORT_INTERNAL_H
 
+#include <linux/ktime.h>
 #include <linux/skbuff.h>
 
 #include "device.h"
@@ -64,6 +65,30 @@ struct nopin_refusal {
 	enum ib_event_type event;
 };
 
+/* So long anything goes on with BH off, or in a worker, when others may be waiting. */
+#define NOPIN_QUANTUM_NS	NSEC_PER_MSEC
+
+static inline bool nopin_quantum_is_over(u64 begun)
+{
+	return ktime_get_ns() - begun >= NOPIN_QUANTUM_NS;
+}
+
+/**
+ * struct nopin_kept_info - what a responder knows of a packet that it keeps
+ * @due: follows upon what came before it; else a duplicate
+ * @answered: rq.answered when it came
+ */
+struct nopin_kept_info {
+	bool due;
+	u32 answered;
+};
+
+static inline struct nopin_kept_info *nopin_kept_info(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct nopin_kept_info) > sizeof(skb->cb));
+	return (struct nopin_kept_info *)skb->cb;
+}
+
 /* How many packets carry @length bytes; an empty message is one packet. */
 static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
 {
@@ -86,10 +111,15 @@ bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 			    const struct sk_buff *skb);
 bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 
+/* keep.c */
+int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
+		   const struct nopin_kept_info *info);
+struct sk_buff *nopin_kept_take(struct nopin_kept *kept, struct nopin_pkt *pkt);
+void nopin_kept_return(struct nopin_kept *kept, struct sk_buff *skb);
+void nopin_kept_init(void);
+
 /* park.c */
 int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss);
-bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
-void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
 void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
@@ -136,7 +166,8 @@ void nopin_rq_task(struct tasklet_struct *task);
 void nopin_responder_show_life(struct nopin_qp *qp);
 void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
 			    const struct nopin_refusal *refusal);
-bool nopin_responder_accepts(struct nopin_qp *qp);
+bool nopin_responder_accepts(const struct nopin_qp *qp);
+void nopin_responder_establish(struct nopin_qp *qp);
 bool nopin_responder_busy(const struct nopin_rq *rq);
 
 /* execute.c */
@@ -159,6 +190,7 @@ struct nopin_inbound {
 	struct nopin_park *park;
 };
 
+bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
 void *nopin_execute_reach_remote(struct nopin_qp *qp, struct nopin_hold *hold, u32 rkey,
@@ -185,14 +217,22 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most);
 
 /* read.c */
-enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);
+enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				    bool again);
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp);
+
+/* resource.c */
+void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
+			      u32 packets);
+void nopin_resource_keep_atomic(struct nopin_rq *rq, u32 psn, u64 original);
+bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
+const u64 *nopin_resource_atomic(const struct nopin_rq *rq, u32 psn);
 
 /* reply.c */
 const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict);
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
-void nopin_reply_stale(struct nopin_qp *qp, u32 psn);
+void nopin_reply_alive(struct nopin_qp *qp, u32 psn);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 /* transmit.c */

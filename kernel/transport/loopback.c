@@ -194,7 +194,7 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_loopback_copy *copy,
 	int err = 0;
 
 	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
-	    !peer->rq.atomics_size || peer->rq.in_message)
+	    !peer->rq.resources_size || peer->rq.in_message)
 		return NOPIN_INVALID_REQUEST;
 	if (len)
 		err = nopin_region_access(peer->ibqp.pd, wqe->rkey,
@@ -293,8 +293,11 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
  */
 bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
 {
-	return nopin_responder_accepts(peer) && !nopin_responder_busy(&peer->rq) &&
-	       peer->rq.expected_psn == sq->next_psn;
+	if (!nopin_responder_accepts(peer) || nopin_responder_busy(&peer->rq) ||
+	    peer->rq.expected_psn != sq->next_psn)
+		return false;
+	nopin_responder_establish(peer);
+	return true;
 }
 
 /**

@@ -62,42 +62,6 @@ int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 	return -EAGAIN;
 }
 
-/**
- * nopin_park_skb - keep a packet until its half goes on
- * @parked: the half's queue
- * @skb: data at the BTH, as handed up
- *
- * Context: BH off, the half's lock held.
- * Return: false without memory: as if lost on the way.
- */
-bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb)
-{
-	skb = nopin_net_keep(skb);
-	if (!skb)
-		return false;
-	skb_dst_drop(skb);
-	skb_orphan(skb);
-	__skb_queue_tail(parked, skb);
-	return true;
-}
-
-/**
- * nopin_park_parse - read the headers of a kept packet again
- * @skb: from nopin_park_skb()
- * @pkt: gets them
- *
- * Padding and ICRC were cut off; the parser wants their length back.
- *
- * Context: any.
- */
-void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
-{
-	u8 pad = skb->data[1] >> 4 & 3;
-
-	WARN_ON_ONCE(nopin_pkt_parse(pkt, skb->data, skb_headlen(skb),
-				     skb->len + pad + NOPIN_ICRC_LEN));
-}
-
 /*
  * Memory may be short for a moment only, and giving up costs the program its
  * connection.
@@ -262,14 +226,17 @@ static struct nopin_wait *nopin_wait_end(struct nopin_wait *wait, int err)
  * nopin_fault_work - fetch the pages that a half waits for, one after the other
  * @work: of a struct nopin_wait
  *
+ * A half that goes on missing takes its turn among the others.
+ *
  * Context: process.
  */
 void nopin_fault_work(struct work_struct *work)
 {
 	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
 	bool patient = wait->patient;
+	u64 begun = ktime_get_ns();
 
-	while (wait) {
+	do {
 		int err = nopin_wait_fetch(wait, !patient);
 
 		if (err == -EINPROGRESS) {
@@ -278,7 +245,12 @@ void nopin_fault_work(struct work_struct *work)
 		}
 		wait = nopin_wait_end(wait, err);
 		cond_resched();
-	}
+	} while (wait && !nopin_quantum_is_over(begun));
+
+	if (wait && patient)
+		nopin_wait_submit_patient(wait);
+	else if (wait)
+		nopin_wait_submit(wait);
 }
 
 /**

@@ -8,17 +8,19 @@
 /**
  * nopin_read_begin - check a READ request and make it the current job
  * @qp: the QP, without a job
- * @pkt: the request, new or a duplicate
+ * @pkt: the request
+ * @again: it is a duplicate of one that is remembered
  *
  * Context: rq.lock held, BH off.
  * Return: NOPIN_DONE, or why it is refused.
  */
-enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				    bool again)
 {
 	struct nopin_read_job *job = &qp->rq.read;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
-	    !qp->rq.atomics_size || pkt->dma_len > NOPIN_MAX_MSG)
+	    !qp->rq.resources_size || pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
 	if (pkt->dma_len &&
 	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
@@ -30,7 +32,15 @@ enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt 
 	job->length = pkt->dma_len;
 	job->sent = 0;
 	job->active = true;
+	job->again = again;
 	return NOPIN_DONE;
+}
+
+static void nopin_read_end(struct nopin_rq *rq)
+{
+	rq->read.active = false;
+	if (!rq->read.again)
+		rq->answered++;
 }
 
 static u8 nopin_read_opcode(bool first, bool last)
@@ -74,7 +84,7 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 	int err;
 
 	if (!payload) {
-		job->active = false;
+		nopin_read_end(&qp->rq);
 		return NOPIN_DONE;
 	}
 	err = nopin_read_gather(qp, len, payload);
@@ -82,13 +92,14 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 		nopin_train_abandon(train);
 		if (err == -EAGAIN)
 			return NOPIN_PARKED;
-		job->active = false;
-		return NOPIN_ACCESS_ERROR;
+		nopin_read_end(&qp->rq);
+		return job->again ? NOPIN_DONE : NOPIN_ACCESS_ERROR;
 	}
 	nopin_transmit_end(qp, train, &pkt);
 	job->psn = nopin_psn_add(job->psn, 1);
 	job->sent += len;
-	job->active = !last;
+	if (last)
+		nopin_read_end(&qp->rq);
 	return NOPIN_DONE;
 }
 

@@ -78,13 +78,16 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 }
 
 /**
- * nopin_reply_stale - a response that every requester drops, as one from long ago
+ * nopin_reply_alive - say that a request is being worked on, and no more
  * @qp: the QP
- * @psn: of the response that is due
+ * @psn: what is due: the request's, or that of its next response
+ *
+ * It is a response that every requester drops, as one from long ago. One of our own
+ * sees from its PSN what it is about; a stranger would have to know what is in flight.
  *
  * Context: rq.lock held, BH off.
  */
-void nopin_reply_stale(struct nopin_qp *qp, u32 psn)
+void nopin_reply_alive(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_pkt pkt = {
 		.opcode = NOPIN_RC_READ_RESPONSE_ONLY,

@@ -510,7 +510,7 @@ void nopin_requester_continue(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_task - tasklet: go on sending
+ * nopin_sq_task - tasklet: go on with what was kept, and with sending
  * @task: sq.task
  *
  * Context: softirq.
@@ -520,7 +520,10 @@ void nopin_sq_task(struct tasklet_struct *task)
 	struct nopin_qp *qp = from_tasklet(qp, task, sq.task);
 
 	spin_lock_bh(&qp->sq.lock);
-	nopin_requester_continue(qp);
+	if (likely(qp->state != IB_QPS_ERR))
+		nopin_completer_resume(qp);
+	else if (nopin_sq_flush(qp))
+		tasklet_schedule(task);
 	spin_unlock_bh(&qp->sq.lock);
 }
 
@@ -537,8 +540,8 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
 	bool more;
 
 	spin_lock_bh(&qp->sq.lock);
-	if (unlikely(qp->state == IB_QPS_ERR))
-		nopin_sq_flush(qp);
+	if (unlikely(qp->state == IB_QPS_ERR) && nopin_sq_flush(qp))
+		tasklet_schedule(&qp->sq.task);
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);
 	if (!more)
@@ -578,7 +581,7 @@ void nopin_transport_doorbell(struct nopin_qp *qp)
 void nopin_transport_recv_doorbell(struct nopin_qp *qp)
 {
 	spin_lock_bh(&qp->rq.lock);
-	if (qp->state == IB_QPS_ERR)
-		nopin_rq_flush(qp);
+	if (qp->state == IB_QPS_ERR && nopin_rq_flush(qp))
+		tasklet_schedule(&qp->rq.task);
 	spin_unlock_bh(&qp->rq.lock);
 }

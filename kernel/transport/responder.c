@@ -47,12 +47,25 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 }
 
 /*
+ * Whoever asks need not know a PSN, so that more than one and the same answer in a
+ * jiffy would be at a stranger's disposal.
+ */
+static bool nopin_responder_may_repeat(struct nopin_rq *rq)
+{
+	if (rq->repeated == jiffies && rq->repeated_psn == rq->ack_psn)
+		return false;
+	rq->repeated = jiffies;
+	rq->repeated_psn = rq->ack_psn;
+	return true;
+}
+
+/*
  * The NAK of a refused request may be lost like any packet. The requester, when
  * it asks again, is told again, or it would take the peer for dead.
  */
 static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	if (qp->rq.refused_nak && pkt->ack_req)
+	if (qp->rq.refused_nak && pkt->ack_req && nopin_responder_may_repeat(&qp->rq))
 		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
 }
 
@@ -75,43 +88,81 @@ static void nopin_responder_repeat_ack(struct nopin_qp *qp)
  */
 void nopin_responder_show_life(struct nopin_qp *qp)
 {
-	if (qp->rq.read.active)
-		nopin_reply_stale(qp, qp->rq.read.psn);
-	else
+	struct nopin_rq *rq = &qp->rq;
+
+	if (rq->read.active)
+		nopin_reply_alive(qp, rq->read.psn);
+	if (rq->read.active && !rq->read.again)
+		return;
+	nopin_reply_alive(qp, rq->expected_psn);
+	if (!rq->read.active)
 		nopin_responder_repeat_ack(qp);
 }
 
-static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
+static bool nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
 {
-	struct nopin_rq *rq = &qp->rq;
-	const struct nopin_atomic_result *result;
-	u32 i;
+	const u64 *original = nopin_resource_atomic(&qp->rq, psn);
 
-	/* From the newest on: an old one may have its PSN from 2^24 packets ago. */
-	for (i = 1; i <= rq->atomics_size; i++) {
-		result = &rq->atomics[(rq->atomic_next + rq->atomics_size - i) %
-				      rq->atomics_size];
-		if (result->valid && result->psn == psn) {
-			nopin_reply_atomic(qp, psn, result->original);
-			return;
-		}
-	}
+	if (original)
+		nopin_reply_atomic(qp, psn, *original);
+	return original;
 }
 
-/* A request seen before: the answer was lost, or is still on its way. */
-static enum nopin_verdict nopin_responder_duplicate(struct nopin_qp *qp,
-						    const struct nopin_pkt *pkt)
+/* As many as the peer may ask about again, and no more. */
+static bool nopin_responder_keep_again(struct nopin_qp *qp, struct sk_buff *skb)
+{
+	struct nopin_rq *rq = &qp->rq;
+	const struct nopin_kept_info info = {};
+
+	if (skb_queue_len(&rq->parked.skbs) - rq->due >= rq->resources_size)
+		return false;
+	return !nopin_kept_add(&rq->parked, skb, &info);
+}
+
+/* A READ is answered in its turn. */
+static bool nopin_responder_repeat_read(struct nopin_qp *qp, struct sk_buff *skb,
+					const struct nopin_pkt *pkt, bool busy)
+{
+	if (!nopin_resource_has_read(qp, pkt))
+		return false;
+	if (busy)
+		return nopin_responder_keep_again(qp, skb);
+	return nopin_read_begin(qp, pkt, true) == NOPIN_DONE;
+}
+
+/* Some requesters (rxe) would take the ACK for the responses to a READ. */
+static bool nopin_responder_repeat_ack_asked(struct nopin_qp *qp,
+					     const struct nopin_pkt *pkt)
+{
+	if (!pkt->ack_req || qp->rq.read.active || !nopin_responder_may_repeat(&qp->rq))
+		return false;
+	nopin_responder_repeat_ack(qp);
+	return true;
+}
+
+/* False: nothing is to be said. */
+static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
+				   const struct nopin_pkt *pkt, bool busy)
 {
 	u16 flags = nopin_pkt_op(pkt)->flags;
 
-	nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
 	if (flags & NOPIN_OP_READ)
-		return nopin_read_begin(qp, pkt);
+		return nopin_responder_repeat_read(qp, skb, pkt, busy);
 	if (flags & NOPIN_OP_ATOMIC)
-		nopin_responder_replay_atomic(qp, pkt->psn);
-	else if (pkt->ack_req)
-		nopin_responder_repeat_ack(qp);
-	return NOPIN_DONE;
+		return nopin_responder_replay_atomic(qp, pkt->psn);
+	return nopin_responder_repeat_ack_asked(qp, pkt);
+}
+
+/*
+ * A request seen before, whose answer was lost, or is still on its way; or what a
+ * stranger sent, or the network a second time. It changes nothing, whatever it names.
+ */
+static void nopin_responder_duplicate(struct nopin_qp *qp, struct sk_buff *skb,
+				      const struct nopin_pkt *pkt, bool busy)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
+	if (!nopin_responder_repeat(qp, skb, pkt, busy))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
 static void nopin_responder_gap(struct nopin_qp *qp)
@@ -123,6 +174,20 @@ static void nopin_responder_gap(struct nopin_qp *qp)
 	qp->rq.nak_sent = true;
 }
 
+/* Nothing that is kept is of use. */
+static void nopin_responder_forget(struct nopin_rq *rq)
+{
+	nopin_kept_purge(&rq->parked);
+	rq->due = 0;
+}
+
+static void nopin_responder_note_ahead(struct nopin_rq *rq, u32 psn)
+{
+	if (!rq->ahead || nopin_psn_diff(psn, rq->ahead_psn) > 0)
+		rq->ahead_psn = psn;
+	rq->ahead = true;
+}
+
 /**
  * nopin_responder_accepts - may requests be carried out in this state?
  * @qp: the QP
@@ -130,14 +195,10 @@ static void nopin_responder_gap(struct nopin_qp *qp)
  * Context: rq.lock held.
  * Return: true from RTR on, until the QP fails.
  */
-bool nopin_responder_accepts(struct nopin_qp *qp)
+bool nopin_responder_accepts(const struct nopin_qp *qp)
 {
 	switch (qp->state) {
 	case IB_QPS_RTR:
-		if (!qp->rq.established)
-			nopin_qp_event(qp, IB_EVENT_COMM_EST);
-		qp->rq.established = true;
-		return !qp->rq.failed;
 	case IB_QPS_RTS:
 	case IB_QPS_SQD:
 		return !qp->rq.failed;
@@ -146,11 +207,26 @@ bool nopin_responder_accepts(struct nopin_qp *qp)
 	}
 }
 
+/**
+ * nopin_responder_establish - a request is due: the peer is there
+ * @qp: the QP, which accepts requests
+ *
+ * Context: rq.lock held.
+ */
+void nopin_responder_establish(struct nopin_qp *qp)
+{
+	if (likely(qp->rq.established))
+		return;
+	qp->rq.established = true;
+	if (qp->state == IB_QPS_RTR)
+		nopin_qp_event(qp, IB_EVENT_COMM_EST);
+}
+
 static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 						 struct sk_buff *skb,
 						 const struct nopin_pkt *pkt)
 {
-	enum nopin_verdict verdict = NOPIN_DONE;
+	enum nopin_verdict verdict;
 	s32 ahead;
 
 	if (!nopin_responder_accepts(qp)) {
@@ -160,34 +236,17 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 	ahead = nopin_psn_diff(pkt->psn, qp->rq.expected_psn);
 	if (ahead > 0) {
 		nopin_responder_gap(qp);
-	} else if (ahead < 0) {
-		verdict = nopin_responder_duplicate(qp, pkt);
-	} else {
-		qp->rq.nak_sent = false;
-		verdict = nopin_execute(qp, skb, pkt);
+		return NOPIN_DONE;
 	}
+	if (ahead < 0) {
+		nopin_responder_duplicate(qp, skb, pkt, false);
+		return NOPIN_DONE;
+	}
+	nopin_responder_establish(qp);
+	qp->rq.nak_sent = false;
+	verdict = nopin_execute(qp, skb, pkt);
 	nopin_responder_conclude(qp, pkt->psn, verdict);
 	return verdict;
-}
-
-/*
- * Keep a packet for later. When too many wait for one page, the peer is asked
- * to wait and to send them again: only then is anything sent twice.
- */
-static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb)
-{
-	struct nopin_rq *rq = &qp->rq;
-
-	if (qp->state != IB_QPS_RTR && qp->state != IB_QPS_RTS &&
-	    qp->state != IB_QPS_SQD)
-		return;
-	if (skb_queue_len(&rq->parked) < NOPIN_PARKED_MAX) {
-		if (nopin_park_skb(&rq->parked, skb))
-			nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
-	} else if (rq->park.waiting && !rq->read.active && !rq->nak_sent) {
-		nopin_responder_rnr(qp);
-		__skb_queue_purge(&rq->parked);
-	}
 }
 
 /**
@@ -199,46 +258,80 @@ static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb)
  */
 bool nopin_responder_busy(const struct nopin_rq *rq)
 {
-	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked);
+	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked.skbs);
 }
 
 /* One parked packet. False: it has to wait again. */
-static bool nopin_responder_unpark(struct nopin_qp *qp, struct sk_buff *skb)
+static bool nopin_responder_unpark(struct nopin_qp *qp, struct sk_buff *skb,
+				   const struct nopin_pkt *pkt)
 {
-	struct nopin_pkt pkt;
+	const struct nopin_kept_info *info = nopin_kept_info(skb);
+	struct nopin_rq *rq = &qp->rq;
+	bool due = info->due;
+	bool parked;
 
-	nopin_park_parse(skb, &pkt);
-	if (nopin_responder_handle(qp, skb, &pkt) == NOPIN_PARKED) {
-		__skb_queue_head(&qp->rq.parked, skb);
+	rq->outstanding = rq->answered - info->answered;
+	parked = nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED;
+	rq->outstanding = 0;
+	if (parked) {
+		nopin_kept_return(&rq->parked, skb);
 		return false;
 	}
+	if (due)
+		rq->due--;
 	consume_skb(skb);
+	if (due && rq->nak_sent) /* those behind it have to be sent again */
+		nopin_responder_forget(rq);
 	return true;
 }
 
-/*
- * Responses first, then the requests behind them. True: more is left for a
- * later softirq.
- */
-static bool nopin_responder_run(struct nopin_qp *qp)
+/* One burst of responses, or one parked packet. False: nothing can be done now. */
+static bool nopin_responder_step(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_verdict verdict;
+	struct nopin_pkt pkt;
 	struct sk_buff *skb;
 
-	while (!rq->park.waiting && !rq->failed) {
-		if (rq->read.active) {
-			verdict = nopin_read_burst(qp);
-			nopin_responder_conclude(qp, rq->read.psn, verdict);
-			if (rq->read.active)
-				return !rq->park.waiting && !rq->failed;
-			continue;
-		}
-		skb = __skb_dequeue(&rq->parked);
-		if (!skb || !nopin_responder_unpark(qp, skb))
-			break;
+	if (rq->park.waiting || rq->failed)
+		return false;
+	if (rq->read.active) {
+		verdict = nopin_read_burst(qp);
+		nopin_responder_conclude(qp, rq->read.psn, verdict);
+		return true;
 	}
-	return false;
+	skb = nopin_kept_take(&rq->parked, &pkt);
+	return skb && nopin_responder_unpark(qp, skb, &pkt);
+}
+
+/*
+ * Responses first, then the requests behind them. The receiving side gets its turn
+ * after each burst of a long READ, and everybody after a while.
+ */
+static void nopin_responder_run(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u64 begun;
+
+	if (!nopin_responder_busy(rq))
+		return;
+	begun = ktime_get_ns();
+	while (nopin_responder_step(qp))
+		if (rq->read.active ? rq->read.sent : nopin_quantum_is_over(begun))
+			break;
+	if (nopin_responder_busy(rq) && !rq->park.waiting && !rq->failed)
+		tasklet_schedule(&rq->task);
+}
+
+/* What was not kept as something before it was lost has to be sent again. */
+static void nopin_responder_catch_up(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	rq->ahead = false;
+	if (nopin_responder_accepts(qp) &&
+	    nopin_psn_diff(rq->ahead_psn, rq->expected_psn) >= 0)
+		nopin_responder_gap(qp);
 }
 
 /**
@@ -251,8 +344,9 @@ void nopin_responder_resume(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 
-	if (nopin_responder_run(qp))
-		tasklet_schedule(&rq->task);
+	nopin_responder_run(qp);
+	if (unlikely(rq->ahead) && !nopin_responder_busy(rq))
+		nopin_responder_catch_up(qp);
 	if (rq->park.waiting)
 		nopin_rq_timer_start(qp);
 	else /* the access that it was for has been retried */
@@ -276,6 +370,56 @@ void nopin_responder_unlock(struct nopin_qp *qp)
 		nopin_qp_fail(qp);
 }
 
+/*
+ * Keep a request that is due, now or after those that are kept. When too many wait
+ * for one page, the peer is asked to wait and to send them again: only then is
+ * anything sent twice.
+ */
+static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
+	bool read = nopin_pkt_op(pkt)->flags & NOPIN_OP_READ;
+	struct nopin_rq *rq = &qp->rq;
+	const struct nopin_kept_info info = { .due = true, .answered = rq->answered };
+	int err = nopin_kept_add(&rq->parked, skb, &info);
+
+	if (!err) {
+		rq->due++;
+		rq->due_end = nopin_psn_add(pkt->psn,
+					    read ? nopin_packets(qp, pkt->dma_len) : 1);
+		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+	} else if (err == -ENOBUFS && rq->park.waiting && !rq->read.active &&
+		   !rq->nak_sent) {
+		nopin_responder_rnr(qp);
+		nopin_responder_forget(rq);
+	} else {
+		nopin_responder_note_ahead(rq, pkt->psn);
+	}
+}
+
+/*
+ * Earlier requests are being dealt with. Only what follows upon them is kept: whoever
+ * does not know its PSN takes no memory.
+ */
+static void nopin_responder_take_busy(struct nopin_qp *qp, struct sk_buff *skb,
+				      const struct nopin_pkt *pkt)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u32 next = rq->due ? rq->due_end : rq->expected_psn;
+	s32 ahead = nopin_psn_diff(pkt->psn, next);
+
+	if (!nopin_responder_accepts(qp))
+		nopin_responder_repeat_nak(qp, pkt);
+	else if (ahead > 0 || (!ahead && !nopin_execute_length_ok(qp, pkt)))
+		nopin_responder_note_ahead(rq, pkt->psn);
+	else if (!ahead)
+		nopin_responder_keep(qp, skb, pkt);
+	else if (nopin_psn_diff(pkt->psn, rq->expected_psn) < 0)
+		nopin_responder_duplicate(qp, skb, pkt, true);
+	else /* kept already */
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
+}
+
 /* False: not such a packet, and nothing was done. */
 static bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
 				       const struct nopin_pkt *pkt,
@@ -286,6 +430,7 @@ static bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff
 	if (nopin_responder_busy(rq) || !nopin_responder_accepts(qp) ||
 	    pkt->psn != rq->expected_psn || !nopin_execute_small(qp, skb, pkt, hold))
 		return false;
+	nopin_responder_establish(qp);
 	rq->nak_sent = false;
 	return true;
 }
@@ -293,9 +438,10 @@ static bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff
 static void nopin_responder_take(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
-	if (nopin_responder_busy(&qp->rq) ||
-	    nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
-		nopin_responder_keep(qp, skb);
+	if (nopin_responder_busy(&qp->rq))
+		nopin_responder_take_busy(qp, skb, pkt);
+	else if (nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
+		nopin_responder_keep(qp, skb, pkt);
 	nopin_responder_resume(qp);
 }
 
@@ -329,7 +475,7 @@ void nopin_responder_rx(struct nopin_qp *qp, struct nopin_arrival *arrival)
 }
 
 /**
- * nopin_rq_task - tasklet: go on sending responses
+ * nopin_rq_task - tasklet: go on with responses and what was kept
  * @task: rq.task
  *
  * Context: softirq.
@@ -339,6 +485,9 @@ void nopin_rq_task(struct tasklet_struct *task)
 	struct nopin_qp *qp = from_tasklet(qp, task, rq.task);
 
 	spin_lock_bh(&qp->rq.lock);
-	nopin_responder_resume(qp);
+	if (likely(qp->state != IB_QPS_ERR))
+		nopin_responder_resume(qp);
+	else if (nopin_rq_flush(qp))
+		tasklet_schedule(task);
 	nopin_responder_unlock(qp);
 }

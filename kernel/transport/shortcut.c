@@ -101,7 +101,7 @@ static bool nopin_shortcut_read(struct nopin_shortcut *cut, const struct nopin_s
 	void *to;
 
 	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
-	    !peer->rq.atomics_size || !cut->qp->sq.reads.size)
+	    !peer->rq.resources_size || !cut->qp->sq.reads.size)
 		return false;
 	to = nopin_hold_reach(&cut->qp->sq.hold, wqe->sge[0].lkey, wqe->sge[0].addr,
 			      wqe->length, IB_ACCESS_LOCAL_WRITE);

@@ -110,6 +110,7 @@ void nopin_transport_rx(struct nopin_arrival *arrival)
 int nopin_transport_init(void)
 {
 	nopin_qp_table_init(&nopin_transport_qp_ops);
+	nopin_kept_init();
 	return nopin_park_init();
 }
 

@@ -20,6 +20,7 @@ static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
 	[NOPIN_SEQ_NAKS_SENT].name	= "seq_naks_sent",
 	[NOPIN_SEQ_NAKS_RECEIVED].name	= "seq_naks_received",
 	[NOPIN_DUPLICATES].name		= "duplicates",
+	[NOPIN_DROP_STALE].name		= "drop_stale",
 	[NOPIN_DROP_MALFORMED].name	= "drop_malformed",
 	[NOPIN_DROP_ICRC].name		= "drop_icrc",
 	[NOPIN_DROP_NO_QP].name		= "drop_no_qp",

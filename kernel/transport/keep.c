@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Packets that wait at a half of a QP, for a page or for their turn. They take memory
+ * that nobody else is charged with: each half has a budget, and so has all of the
+ * machine, as one may have many QPs.
+ */
+#include <linux/mm.h>
+
+#include "transport/internal.h"
+
+/* A part of the machine's memory. */
+#define NOPIN_KEPT_SHARE	16
+
+static atomic_long_t nopin_kept_bytes;
+static long nopin_kept_limit __read_mostly;
+
+/**
+ * nopin_kept_init - set the budget of all
+ *
+ * Context: module init.
+ */
+void nopin_kept_init(void)
+{
+	nopin_kept_limit = totalram_pages() / NOPIN_KEPT_SHARE * PAGE_SIZE;
+}
+
+static void nopin_kept_uncharge(struct sk_buff *skb)
+{
+	atomic_long_sub(skb->truesize, &nopin_kept_bytes);
+}
+
+/* From now on it is charged with, until it is freed. */
+static bool nopin_kept_charge(struct sk_buff *skb)
+{
+	long bytes = atomic_long_add_return(skb->truesize, &nopin_kept_bytes);
+
+	if (bytes > nopin_kept_limit) {
+		atomic_long_sub(skb->truesize, &nopin_kept_bytes);
+		return false;
+	}
+	skb_orphan(skb);
+	skb->destructor = nopin_kept_uncharge;
+	return true;
+}
+
+/**
+ * nopin_kept_add - keep a packet until its half goes on
+ * @kept: the half's
+ * @skb: data at the BTH, as handed up
+ * @info: gets on its way with it
+ *
+ * Context: BH off, the half's lock held.
+ * Return: 0; -ENOBUFS: the budget is used up; -ENOMEM: as if lost on the way.
+ */
+int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
+		   const struct nopin_kept_info *info)
+{
+	if (skb_queue_len(&kept->skbs) >= NOPIN_KEPT_MAX)
+		return -ENOBUFS;
+	skb = nopin_net_keep(skb);
+	if (!skb)
+		return -ENOMEM;
+	if (kept->bytes + skb->truesize > NOPIN_KEPT_BYTES || !nopin_kept_charge(skb)) {
+		kfree_skb(skb);
+		return -ENOBUFS;
+	}
+	skb_dst_drop(skb);
+	*nopin_kept_info(skb) = *info;
+	kept->bytes += skb->truesize;
+	__skb_queue_tail(&kept->skbs, skb);
+	return 0;
+}
+
+/* Padding and ICRC were cut off; the parser wants their length back. */
+static void nopin_kept_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
+{
+	u8 pad = skb->data[1] >> 4 & 3;
+
+	WARN_ON_ONCE(nopin_pkt_parse(pkt, skb->data, skb_headlen(skb),
+				     skb->len + pad + NOPIN_ICRC_LEN));
+}
+
+/**
+ * nopin_kept_take - take the oldest packet out
+ * @kept: the half's
+ * @pkt: gets its headers
+ *
+ * Context: BH off, the half's lock held.
+ * Return: the packet, to be freed or to be returned; or NULL.
+ */
+struct sk_buff *nopin_kept_take(struct nopin_kept *kept, struct nopin_pkt *pkt)
+{
+	struct sk_buff *skb = __skb_dequeue(&kept->skbs);
+
+	if (!skb)
+		return NULL;
+	kept->bytes -= skb->truesize;
+	nopin_kept_parse(skb, pkt);
+	return skb;
+}
+
+/**
+ * nopin_kept_return - it has to wait again
+ * @kept: the half's
+ * @skb: from nopin_kept_take()
+ *
+ * Context: BH off, the half's lock held.
+ */
+void nopin_kept_return(struct nopin_kept *kept, struct sk_buff *skb)
+{
+	kept->bytes += skb->truesize;
+	__skb_queue_head(&kept->skbs, skb);
+}

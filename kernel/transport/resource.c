@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The READs and atomics that a duplicate may ask about again: as many of the last ones
+ * as the peer may have outstanding (IBTA 9.4.4, 9.4.5, 9.7.5.1.4). A request with an old
+ * PSN that is none of them, nor a part of one, was not sent by the peer, or long ago.
+ */
+#include "transport/internal.h"
+
+/* Gets the oldest one's place. */
+static struct nopin_resource *nopin_resource_next(struct nopin_rq *rq)
+{
+	struct nopin_resource *resource = &rq->resources[rq->resource_next];
+
+	rq->resource_next = (rq->resource_next + 1) % rq->resources_size;
+	return resource;
+}
+
+/**
+ * nopin_resource_keep_read - remember a READ
+ * @rq: the responder, with room for some
+ * @pkt: the request
+ * @packets: PSNs that it takes
+ *
+ * Context: rq.lock held.
+ */
+void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
+			      u32 packets)
+{
+	*nopin_resource_next(rq) = (struct nopin_resource) {
+		.psn = pkt->psn,
+		.packets = packets,
+		.rkey = pkt->rkey,
+		.length = pkt->dma_len,
+		.remote_addr = pkt->remote_addr,
+	};
+}
+
+/**
+ * nopin_resource_keep_atomic - remember an atomic
+ * @rq: the responder, with room for some
+ * @psn: of the request
+ * @original: what it found
+ *
+ * Context: rq.lock held.
+ */
+void nopin_resource_keep_atomic(struct nopin_rq *rq, u32 psn, u64 original)
+{
+	*nopin_resource_next(rq) = (struct nopin_resource) {
+		.psn = psn,
+		.packets = 1,
+		.atomic = true,
+		.original = original,
+	};
+}
+
+/* From the newest on: an old one may have its PSN from 2^24 packets ago. */
+static const struct nopin_resource *nopin_resource_find(const struct nopin_rq *rq, u32 psn)
+{
+	const struct nopin_resource *resource;
+	u32 i, n = rq->resources_size;
+
+	for (i = 1; i <= n; i++) {
+		resource = &rq->resources[(rq->resource_next + n - i) % n];
+		if (((psn - resource->psn) & NOPIN_PSN_MASK) < resource->packets)
+			return resource;
+	}
+	return NULL;
+}
+
+/**
+ * nopin_resource_has_read - is a READ with an old PSN one that is remembered?
+ * @qp: the QP
+ * @pkt: the request; a part of the remembered one will do
+ *
+ * Context: rq.lock held.
+ * Return: true when the peer may ask for this again.
+ */
+bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	const struct nopin_resource *read = nopin_resource_find(&qp->rq, pkt->psn);
+	u64 offset;
+
+	if (!read || read->atomic)
+		return false;
+	offset = (u64)((pkt->psn - read->psn) & NOPIN_PSN_MASK) * qp->mtu;
+	return pkt->rkey == read->rkey &&
+	       pkt->remote_addr == read->remote_addr + offset &&
+	       offset + pkt->dma_len <= read->length;
+}
+
+/**
+ * nopin_resource_atomic - the answer to an atomic with an old PSN
+ * @rq: the responder
+ * @psn: of the request
+ *
+ * Context: rq.lock held.
+ * Return: what it found, or NULL when it is not one that is remembered.
+ */
+const u64 *nopin_resource_atomic(const struct nopin_rq *rq, u32 psn)
+{
+	const struct nopin_resource *atomic = nopin_resource_find(rq, psn);
+
+	return atomic && atomic->atomic ? &atomic->original : NULL;
+}

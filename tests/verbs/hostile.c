@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Neighbours that mean harm, and networks that behave as if: what is not exactly due
+ * changes nothing, what waits is bounded, and what is flushed is told, all of it.
+ *
+ * A stranger here is a user of the peer's host with a UDP socket (forge.h). Between
+ * QPs of one device the packets have to go over lo: /sys/module/nopin/parameters/loopback.
+ */
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "forge.h"
+#include "odp_system.h"
+
+#define PAGE		4096UL
+#define STRANGE_KEY	0xdeadbeef
+#define SETTLE_MS	300	/* for what has been sent to be dealt with */
+
+static uint32_t rq_psn(const struct rc_end *end)
+{
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr;
+
+	vt_ok(ibv_query_qp(end->qp, &attr, IBV_QP_RQ_PSN, &init));
+	return attr.rq_psn;
+}
+
+/* 0 where the device is in another namespace, whose counters are not seen. */
+static long counter(const struct vt_dev *dev, const char *name)
+{
+	char path[256];
+
+	if (vt_dev(0) != vt_dev(1))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s",
+		 ibv_get_device_name(dev->ctx->device), name);
+	return odp_read_number(path, 10);
+}
+
+static void want_unhurt(struct rc_pair *pair)
+{
+	vt_require(rc_state(&pair->a) == IBV_QPS_RTS && rc_state(&pair->b) == IBV_QPS_RTS,
+		   "the QPs are in states %d and %d", rc_state(&pair->a),
+		   rc_state(&pair->b));
+	rc_works(pair);
+}
+
+static void forge_read(const struct forge *forge, uint32_t psn, uint64_t addr,
+		       uint32_t rkey, uint32_t len)
+{
+	struct forged pkt;
+
+	forge_begin(forge, &pkt, FORGE_READ_REQUEST, psn, true);
+	forge_reth(&pkt, addr, rkey, len);
+	forge_send(forge, &pkt);
+}
+
+/* --- requests that are not due --- */
+
+/* Every kind of request, at PSNs all over the circle but the one that is due. */
+static void strange_requests(const void *arg)
+{
+	static const enum forge_op ops[] = {
+		FORGE_READ_REQUEST, FORGE_SEND_MIDDLE, FORGE_SEND_ONLY,
+		FORGE_WRITE_MIDDLE, FORGE_WRITE_ONLY,
+	};
+	struct rc_pair *pair = rc_pair();
+	struct forge forge;
+	struct forged pkt;
+
+	(void)arg;
+	rc_works(pair);
+	forge_open(&forge, &pair->a, &pair->b);
+	for (uint32_t i = 0; i < 64; i++)
+		for (size_t op = 0; op < ARRAY_SIZE(ops); op++) {
+			forge_begin(&forge, &pkt, ops[op],
+				    rq_psn(&pair->b) + 1000 + i * 0x3ffff, true);
+			if (ops[op] == FORGE_READ_REQUEST || ops[op] == FORGE_WRITE_ONLY)
+				forge_reth(&pkt, 0x1234, STRANGE_KEY, 8);
+			forge_send(&forge, &pkt);
+		}
+	vt_sleep_ms(SETTLE_MS);
+	want_unhurt(pair);
+	forge_close(&forge);
+}
+
+/* A READ that succeeded comes a second time, when its region is no more. */
+static void read_again_without_region(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct vt_mem *near = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	struct vt_mem *far = vt_mem_new(pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	uint64_t addr = far->iova;
+	uint32_t rkey = far->mr->rkey, psn = rq_psn(&pair->b);
+	struct forge forge;
+
+	(void)arg;
+	rc_do(&pair->a, IBV_WR_RDMA_READ, near, 0, far, 0, 64, IBV_WC_SUCCESS);
+	forge_open(&forge, &pair->a, &pair->b);
+	forge_read(&forge, psn, addr, rkey, 64);	/* answered, to be dropped */
+	vt_release(far);
+	for (int i = 0; i < 10; i++)
+		forge_read(&forge, psn, addr, rkey, 64);
+	vt_sleep_ms(SETTLE_MS);
+	want_unhurt(pair);
+	forge_close(&forge);
+}
+
+/* The same by the network itself: run with packets duplicated and delayed. */
+static void reads_then_no_region(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct vt_mem *near = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		struct vt_mem *far = vt_mem_new(pair->b.pd, VT_PINNED, PAGE,
+						VT_ACCESS_ALL);
+
+		rc_do(&pair->a, IBV_WR_RDMA_READ, near, 0, far, 0, 64, IBV_WC_SUCCESS);
+		vt_release(far);
+	}
+	vt_sleep_ms(SETTLE_MS);
+	want_unhurt(pair);
+}
+
+/* --- answers that are not due --- */
+
+/*
+ * The peer is gone, and a stranger sends old ACKs and responses in its name: that it is
+ * gone is noticed all the same, and as soon.
+ */
+static void dead_peer(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct rc_pair *pair;
+	struct vt_mem *near, *far;
+	struct forge forge;
+	struct forged pkt;
+	struct ibv_wc wc;
+	uint64_t begun;
+	uint32_t psn;
+
+	(void)arg;
+	if (vt_dev(0) != vt_dev(1))
+		vt_skip("the stranger has to be on the host of both");
+	attr.timeout = 14;	/* 67 ms */
+	attr.retry_cnt = 3;
+	pair = rc_pair_new(&attr);
+	near = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	far = vt_mem_new(pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	rc_works(pair);
+	psn = rq_psn(&pair->b);
+	vt_ok(rc_to_state(&pair->b, IBV_QPS_RESET));
+	forge_open(&forge, &pair->b, &pair->a);
+	rc_start(&pair->a, IBV_WR_RDMA_WRITE, 1, near, 0, far, 0, 64);
+	begun = vt_now_ms();
+	do {
+		for (int half = 0; half < 2; half++) {
+			enum forge_op op = half ? FORGE_READ_RESPONSE : FORGE_ACK;
+
+			for (uint32_t back = 1; back < 0x800000; back = 5 * back + 1) {
+				forge_begin(&forge, &pkt, op, psn - back, false);
+				forge_aeth(&pkt, 0x1f, 0);
+				forge_send(&forge, &pkt);
+			}
+		}
+		vt_require(vt_now_ms() - begun < vt_patience_ms() / 3,
+			   "the dead peer has not been noticed");
+	} while (vt_poll_for(pair->a.scq, &wc, 1, 10) != 1);
+	vt_require(wc.status == IBV_WC_RETRY_EXC_ERR, "status %d", wc.status);
+	forge_close(&forge);
+}
+
+/* --- what waits --- */
+
+struct wait {
+	struct rc_pair *pair;
+	struct vt_mem *near, *far;
+	int uffd;
+	struct forge forge;
+	uint32_t psn;	/* of the WRITE that waits for its page */
+};
+
+static void wait_begin(struct wait *w, uint8_t rd_atomic)
+{
+	struct rc_attr attr = rc_attr_default;
+	void *hole = vt_map(PAGE, 0);
+
+	attr.rd_atomic = rd_atomic;
+	vt_need_kind(vt_dev(1), VT_ODP, 0x1f);
+	w->pair = rc_pair_new(&attr);
+	w->near = vt_mem_new(w->pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	w->far = vt_mem_at(w->pair->b.pd, VT_ODP, hole, PAGE, VT_ACCESS_ALL);
+	w->uffd = odp_uffd(hole, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	w->psn = rq_psn(&w->pair->b);
+	forge_open(&w->forge, &w->pair->a, &w->pair->b);
+	rc_start(&w->pair->a, IBV_WR_RDMA_WRITE, 1, w->near, 0, w->far, 0, 64);
+	odp_uffd_wait(w->uffd);
+}
+
+static void wait_end(struct wait *w)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)w->far->addr, PAGE } };
+
+	vt_ok(ioctl(w->uffd, UFFDIO_ZEROPAGE, &zero));
+	vt_want(w->pair->a.scq, 1, IBV_WC_SUCCESS);
+	close(w->uffd);
+	forge_close(&w->forge);
+}
+
+/* While a page is waited for nothing is kept, or lost, for a stranger's sake. */
+static void strangers_while_waiting(const void *arg)
+{
+	struct wait w;
+	struct forged pkt;
+	long kept;
+
+	(void)arg;
+	wait_begin(&w, 4);
+	vt_sleep_ms(SETTLE_MS);
+	kept = counter(w.pair->b.dev, "parked_packets");
+	for (uint32_t i = 1; i < 4000; i++) {
+		uint32_t psn = w.psn + 1 + i * 0x1003;
+
+		forge_begin(&w.forge, &pkt, i & 1 ? FORGE_WRITE_MIDDLE : FORGE_READ_REQUEST,
+			    psn, true);
+		if (i & 1)
+			forge_payload(&pkt, 1024);
+		else
+			forge_reth(&pkt, w.far->iova, w.far->mr->rkey, 64);
+		forge_send(&w.forge, &pkt);
+	}
+	vt_sleep_ms(SETTLE_MS);
+	kept = counter(w.pair->b.dev, "parked_packets") - kept;
+	vt_require(!kept, "%ld packets of a stranger were kept", kept);
+	wait_end(&w);
+	want_unhurt(w.pair);
+}
+
+/* @arg READs at once, each with the PSN that is due, by a peer that may have 4. */
+static void many_reads(const void *arg)
+{
+	int num = *(const int *)arg;
+	struct vt_mem *mem;
+	struct wait w;
+
+	wait_begin(&w, 4);
+	mem = vt_mem_new(w.pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	for (int i = 0; i < num; i++)
+		forge_read(&w.forge, w.psn + 1 + i, mem->iova, mem->mr->rkey, 64);
+	vt_sleep_ms(SETTLE_MS);
+	wait_end(&w);
+	vt_sleep_ms(SETTLE_MS);
+	if (num <= 4)
+		vt_require(rc_state(&w.pair->b) == IBV_QPS_RTS, "%d were refused", num);
+	else
+		vt_require(rc_state(&w.pair->b) == IBV_QPS_ERR, "%d were answered", num);
+}
+
+/* --- what is flushed --- */
+
+#define FLUSHED	8192
+
+static struct rc_pair *deep_pair(void)
+{
+	struct rc_attr attr = rc_attr_default;
+
+	attr.wr = FLUSHED;
+	attr.cqe = 2 * FLUSHED;
+	return rc_pair_new(&attr);
+}
+
+/* All of them, in order, each not longer than @ms after the one before it. */
+static void want_flushed(struct ibv_cq *cq, unsigned int ms)
+{
+	struct ibv_wc wc;
+
+	for (unsigned int i = 0; i < FLUSHED; i++) {
+		vt_require(vt_poll_for(cq, &wc, 1, ms) == 1, "%u of %u were told", i,
+			   FLUSHED);
+		vt_require(wc.status == IBV_WC_WR_FLUSH_ERR, "status %d", wc.status);
+		vt_require(wc.wr_id == i, "%lu instead of %u", (long)wc.wr_id, i);
+	}
+	vt_want_none(cq, 0);
+}
+
+static void fill(struct rc_end *end, bool sends)
+{
+	struct vt_wr wr;
+
+	for (unsigned int i = 0; i < FLUSHED; i++) {
+		vt_wr_init(&wr, IBV_WR_SEND, i);
+		if (sends)
+			vt_ok(rc_post(end, &wr));
+		vt_ok(rc_post_recv(end, i, NULL, 0));
+	}
+}
+
+/* Whoever asks for the error state finds them flushed. */
+static void flush_at_once(const void *arg)
+{
+	struct rc_pair *pair = deep_pair();
+
+	(void)arg;
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_SQD));
+	fill(&pair->a, true);
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_ERR));
+	want_flushed(pair->a.scq, 0);
+	want_flushed(pair->a.rcq, 0);
+}
+
+/* A WRITE that @pair's end b refuses: it fails by itself. */
+static void fail_far(struct rc_pair *pair)
+{
+	struct vt_mem *mem = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	struct vt_wr wr;
+
+	vt_wr_init(&wr, IBV_WR_RDMA_WRITE, 1);
+	vt_wr_local(&wr, mem, 0, 64);
+	wr.wr.wr.rdma.remote_addr = 0x1234;
+	wr.wr.wr.rdma.rkey = STRANGE_KEY;
+	vt_ok(rc_post(&pair->a, &wr));
+	vt_want(pair->a.scq, 1, IBV_WC_REM_ACCESS_ERR);
+}
+
+static void flush_after_failure(const void *arg)
+{
+	struct rc_pair *pair = deep_pair();
+
+	(void)arg;
+	fill(&pair->b, false);
+	fail_far(pair);
+	want_flushed(pair->b.rcq, vt_patience_ms());
+}
+
+/* No completion of what was before a reset comes after it. */
+static void reset_while_flushing(const void *arg)
+{
+	struct rc_pair *pair = deep_pair();
+
+	(void)arg;
+	for (int i = 0; i < 5; i++) {
+		fill(&pair->b, false);
+		fail_far(pair);
+		vt_ok(rc_to_state(&pair->b, IBV_QPS_RESET));
+		vt_want_none(pair->b.rcq, 50);
+		rc_reconnect(pair);
+		rc_works(pair);
+	}
+}
+
+static void add_tests(void)
+{
+	static const int reads[] = { 4, 5, 200 };
+
+	VT_TEST(strange_requests);
+	VT_TEST(read_again_without_region);
+	VT_TEST(reads_then_no_region);
+	VT_TEST(dead_peer);
+	VT_TEST(strangers_while_waiting);
+	for (size_t i = 0; i < ARRAY_SIZE(reads); i++)
+		vt_test(many_reads, &reads[i], "many_reads_%d", reads[i]);
+	VT_TEST(flush_at_once);
+	VT_TEST(flush_after_failure);
+	VT_TEST(reset_while_flushing);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv, add_tests);
+}
