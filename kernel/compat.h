@@ -6,6 +6,7 @@
 #ifndef NOPIN_COMPAT_H
 #define NOPIN_COMPAT_H
 
+#include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -57,6 +58,11 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 	unregister_shrinker(shrinker);
 	kfree(shrinker);
 }
+#endif
+
+/* 6.6: memory that only calls and returns write. */
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK		VM_NONE
 #endif
 
 /* 6.11: create_cq gets the whole command instead of the driver's part. */

@@ -16,6 +16,7 @@
 #include "device.h"
 #include "mem/region.h"
 #include "mirror/mirror.h"
+#include "mirror/shrink.h"
 #include "net/net.h"
 #include "transport/transport.h"
 #include "verbs/port.h"
@@ -69,6 +70,8 @@ static void nopin_link_free(struct ib_device *ibdev)
 
 	WARN_ON(!xa_empty(&dev->regions));
 	xa_destroy(&dev->regions);
+	WARN_ON(!xa_empty(&dev->owners));
+	xa_destroy(&dev->owners);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
 	nopin_net_close(dev->net);
 }
@@ -85,6 +88,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	netdev_hold(ndev, &dev->ndev_tracker, GFP_KERNEL);
 	dev->net = dev_net(ndev);
 	nopin_policy_set_default(dev);
+	xa_init_flags(&dev->owners, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->regions, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));
@@ -262,9 +266,12 @@ static int __init nopin_init(void)
 	err = nopin_mirror_init();
 	if (err)
 		return err;
-	err = nopin_prefetch_init();
+	err = nopin_shrink_init();
 	if (err)
 		goto err_mirror;
+	err = nopin_prefetch_init();
+	if (err)
+		goto err_shrink;
 	err = nopin_transport_init();
 	if (err)
 		goto err_prefetch;
@@ -283,6 +290,8 @@ err_transport:
 	nopin_transport_exit();
 err_prefetch:
 	nopin_prefetch_exit();
+err_shrink:
+	nopin_shrink_exit();
 err_mirror:
 	nopin_mirror_exit();
 	return err;
@@ -298,6 +307,7 @@ static void __exit nopin_exit(void)
 	nopin_net_exit();
 	nopin_transport_exit();
 	nopin_prefetch_exit();
+	nopin_shrink_exit();
 	nopin_mirror_exit();
 }
 

@@ -43,10 +43,12 @@ static int nopin_region_admit(const struct nopin_region *region,
 			      const struct ib_pd *pd, u64 iova, u64 len,
 			      int rights, u64 *va)
 {
-	/* rereg writes both; nopin_region_change() waits for us afterwards. */
-	if (READ_ONCE(region->ibmr.pd) != pd)
+	/* nopin_region_change() waits for us afterwards. */
+	const struct nopin_grant *grant = rcu_dereference(region->grant);
+
+	if (grant->pd != pd)
 		return -EINVAL;
-	if (rights & ~READ_ONCE(region->access))
+	if (rights & ~grant->access)
 		return -EACCES;
 	return nopin_region_translate(region, iova, len, va);
 }
@@ -277,14 +279,19 @@ bool nopin_miss_is_current(const struct nopin_miss *miss)
 int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages)
 {
 	struct nopin_region *region = miss->region;
-	unsigned int flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0;
+	struct nopin_demand demand = {
+		.va = miss->va,
+		.need = miss->need,
+		.want = miss->want,
+		.flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0,
+		.stop = &region->stop,
+	};
 	u64 before = *pages;
 	int ret;
 
 	if (prompt)
-		flags |= NOPIN_FAULT_PROMPT;
-	ret = nopin_mirror_fault(region->mirror, miss->va, miss->need, miss->want,
-				 flags, pages);
+		demand.flags |= NOPIN_FAULT_PROMPT;
+	ret = nopin_mirror_fault(region->mirror, &demand, pages);
 	atomic64_add(*pages - before, &region->page_faults);
 	return ret;
 }

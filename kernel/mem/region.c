@@ -23,7 +23,7 @@
 
 /* A key is the index in dev->regions and bits that change when it is reused. */
 #define NOPIN_KEY_SHIFT		8
-#define NOPIN_KEY_INDEXES	XA_LIMIT(1, NOPIN_MAX_MR)
+#define NOPIN_KEY_INDEXES	XA_LIMIT(1, U32_MAX >> NOPIN_KEY_SHIFT)
 
 static int nopin_key_alloc(struct nopin_region *region)
 {
@@ -157,24 +157,24 @@ static int nopin_region_check_range(u64 va, u64 length, u64 iova, int access)
 
 static int nopin_region_mirror(struct nopin_region *region)
 {
+	atomic64_t *total = &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS];
 	struct nopin_mirror *mirror = nopin_mirror_get_current();
 
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
-	region->mirror = mirror;
-	nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
-			   &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS]);
-	return 0;
+	region->mirror = mirror; /* given back with the region, whatever comes */
+	return nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
+				  total);
 }
 
 /*
  * Mirrored by policy: a program that registers memory which there is not is
  * told so at once, as pinning would.
  */
-static int nopin_region_mirror_ordinary(struct nopin_region *region)
+static int nopin_region_mirror_ordinary(struct nopin_region *region, int access)
 {
 	int err = nopin_mirror_check_current(region->va, region->length,
-					     ib_access_writable(region->access));
+					     ib_access_writable(access));
 
 	return err ?: nopin_region_mirror(region);
 }
@@ -189,12 +189,11 @@ static void nopin_region_list_pages(struct nopin_region *region)
 		region->pages[i++] = page_address(sg_page_iter_page(&iter));
 }
 
-static int nopin_region_pin(struct nopin_region *region)
+static int nopin_region_pin(struct nopin_region *region, int access)
 {
 	struct ib_umem *umem;
 
-	umem = ib_umem_get(region->ibmr.device, region->va, region->length,
-			   region->access);
+	umem = ib_umem_get(region->ibmr.device, region->va, region->length, access);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 
@@ -218,10 +217,12 @@ static void nopin_region_unpin(struct nopin_region *region)
 /* The mirror itself is kept for faults that are still being taken. */
 static void nopin_region_leave(struct nopin_region *region)
 {
-	if (region->mirror)
-		nopin_mirror_unwatch(region->mirror, &region->watch);
-	else
+	if (!region->mirror) {
 		nopin_region_unpin(region);
+		return;
+	}
+	nopin_mirror_stop(region->mirror, &region->stop);
+	nopin_mirror_unwatch(region->mirror, &region->watch);
 }
 
 static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
@@ -236,7 +237,8 @@ static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
 	refcount_set(&region->users, 1);
 	init_completion(&region->idle);
 	region->dev = to_nopin_dev(pd->device);
-	region->access = access;
+	region->grants[0] = (struct nopin_grant){ .pd = pd, .access = access };
+	RCU_INIT_POINTER(region->grant, &region->grants[0]);
 	region->va = va;
 	region->length = length;
 	region->iova = iova;
@@ -283,9 +285,9 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 	if (access & IB_ACCESS_ON_DEMAND)
 		err = nopin_region_mirror(region);
 	else if (READ_ONCE(region->dev->pin) == NOPIN_PIN_NEVER)
-		err = nopin_region_mirror_ordinary(region);
+		err = nopin_region_mirror_ordinary(region, access);
 	else
-		err = nopin_region_pin(region);
+		err = nopin_region_pin(region, access);
 	if (err)
 		goto err_region;
 	err = nopin_key_alloc(region);
@@ -347,12 +349,13 @@ bool nopin_region_is_current(const struct nopin_region *region)
  */
 bool nopin_region_can_change(const struct nopin_region *region, int access)
 {
-	if ((access ^ region->access) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
+	int now = nopin_region_grant(region).access;
+
+	if ((access ^ now) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
 		return false;
 	if (access & IB_ACCESS_ON_DEMAND || !ib_access_writable(access))
 		return true;
-	return region->umem ? region->umem->writable :
-			      ib_access_writable(region->access);
+	return region->umem ? region->umem->writable : ib_access_writable(now);
 }
 
 /**
@@ -361,14 +364,18 @@ bool nopin_region_can_change(const struct nopin_region *region, int access)
  * @pd: the PD from now on
  * @access: the rights from now on
  *
- * Accesses check and copy in one RCU read-side section, so none that was let
- * in by the old rights is in flight when this returns.
+ * No access finds the rights of before with the PD of after, or the other way round.
+ * Accesses check and copy in one RCU read-side section, so none that was let in by
+ * what was granted before is in flight when this returns.
  *
  * Context: process, sleeps; one call per region at a time.
  */
 void nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access)
 {
-	WRITE_ONCE(region->ibmr.pd, pd);
-	WRITE_ONCE(region->access, access);
-	synchronize_rcu();
+	const struct nopin_grant *now = rcu_dereference_protected(region->grant, true);
+	struct nopin_grant *next = &region->grants[now == &region->grants[0]];
+
+	*next = (struct nopin_grant){ .pd = pd, .access = access };
+	rcu_assign_pointer(region->grant, next);
+	synchronize_rcu(); /* from here on the other one is free */
 }

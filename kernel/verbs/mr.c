@@ -25,12 +25,21 @@ struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access)
 }
 
 static struct ib_mr *nopin_mr_create(struct ib_pd *ibpd, u64 va, u64 length,
-				     u64 iova, int access)
+				     u64 iova, int access, struct ib_udata *udata)
 {
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibpd->device);
 	struct nopin_region *region;
+	int err;
 
+	err = nopin_share_take(dev, owner, NOPIN_MRS);
+	if (err)
+		return ERR_PTR(err);
 	region = nopin_region_create(ibpd, va, length, iova, access);
-	return IS_ERR(region) ? ERR_CAST(region) : &region->ibmr;
+	if (!IS_ERR(region))
+		return &region->ibmr;
+	nopin_share_give(dev, owner, NOPIN_MRS);
+	return ERR_CAST(region);
 }
 
 /**
@@ -51,7 +60,7 @@ struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 
 	if (err)
 		return ERR_PTR(err);
-	return nopin_mr_create(ibpd, start, length, iova, access);
+	return nopin_mr_create(ibpd, start, length, iova, access, udata);
 }
 
 /*
@@ -59,12 +68,13 @@ struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
  * new addresses the old ones are meant, and they are the registering process's.
  */
 static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
-				      struct ib_pd *ibpd, int access)
+				      struct ib_pd *ibpd, int access,
+				      struct ib_udata *udata)
 {
 	if (!nopin_region_is_current(region))
 		return ERR_PTR(-EACCES);
-	return nopin_mr_create(ibpd, region->va, region->length,
-			       region->iova, access);
+	return nopin_mr_create(ibpd, region->va, region->length, region->iova, access,
+			       udata);
 }
 
 /**
@@ -91,16 +101,16 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (err)
 		return ERR_PTR(err);
 	if (!(flags & IB_MR_REREG_ACCESS))
-		access = region->access;
+		access = nopin_region_grant(region).access;
 	if (!(flags & IB_MR_REREG_PD))
 		ibpd = ibmr->pd;
 	if (flags & IB_MR_REREG_TRANS)
-		return nopin_mr_create(ibpd, start, length, iova, access);
+		return nopin_mr_create(ibpd, start, length, iova, access, udata);
 
 	if (access & ~NOPIN_REGION_ACCESS)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!nopin_region_can_change(region, access))
-		return nopin_mr_replace(region, ibpd, access);
+		return nopin_mr_replace(region, ibpd, access, udata);
 	nopin_region_change(region, ibpd, access);
 	return NULL;
 }
@@ -108,13 +118,19 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 /**
  * nopin_dereg_mr - ib_device_ops.dereg_mr
  * @ibmr: the region
- * @udata: unused
+ * @udata: whose it was
  *
  * Return: 0.
  */
 int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
-	return nopin_region_destroy(to_nopin_region(ibmr));
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibmr->device);
+	int err = nopin_region_destroy(to_nopin_region(ibmr));
+
+	if (!err)
+		nopin_share_give(dev, owner, NOPIN_MRS);
+	return err;
 }
 
 /**
@@ -152,7 +168,7 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 		return 0;
 	if (ibmr->length == U64_MAX)
 		kind = "implicit";
-	else if (region->access & IB_ACCESS_ON_DEMAND)
+	else if (nopin_region_grant(region).access & IB_ACCESS_ON_DEMAND)
 		kind = "explicit";
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!nest)
@@ -165,22 +181,16 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	return 0;
 }
 
-static int nopin_mr_put_counter(struct sk_buff *msg, const char *name,
-				const atomic64_t *counter)
-{
-	return rdma_nl_stat_hwcounter_entry(msg, name, atomic64_read(counter));
-}
-
 static int nopin_mr_put_counters(struct sk_buff *msg,
 				 const struct nopin_region *region)
 {
-	/* Rather none than a wrong one. */
-	if (region->watch.watching &&
-	    nopin_mr_put_counter(msg, "page_invalidations",
-				 &region->watch.page_invalidations))
-		return -EMSGSIZE;
-	return nopin_mr_put_counter(msg, "page_faults", &region->page_faults) ||
-	       nopin_mr_put_counter(msg, "prefetches", &region->prefetches);
+	u64 invalidations = nopin_mirror_watched(region->mirror, &region->watch);
+
+	return rdma_nl_stat_hwcounter_entry(msg, "page_invalidations", invalidations) ||
+	       rdma_nl_stat_hwcounter_entry(msg, "page_faults",
+					    atomic64_read(&region->page_faults)) ||
+	       rdma_nl_stat_hwcounter_entry(msg, "prefetches",
+					    atomic64_read(&region->prefetches));
 }
 
 /**
