@@ -71,6 +71,7 @@ static void nopin_link_free(struct ib_device *ibdev)
 	xa_destroy(&dev->regions);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
 	nopin_net_close(dev->net);
+	nopin_stats_destroy(&dev->stats);
 }
 
 static const struct ib_device_ops nopin_life_ops = {
@@ -125,16 +126,23 @@ static struct nopin_dev *nopin_link_alloc(struct net_device *ndev)
 	dev = ib_alloc_device(nopin_dev, ibdev);
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
+	err = nopin_stats_init(&dev->stats);
+	if (err)
+		goto err_dev;
 	rtnl_lock(); /* it moves to no other namespace meanwhile */
 	err = nopin_link_open_net(ndev);
 	if (!err)
 		nopin_link_init(dev, ndev);
 	rtnl_unlock();
-	if (err) {
-		ib_dealloc_device(&dev->ibdev);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_stats;
 	return dev;
+
+err_stats:
+	nopin_stats_destroy(&dev->stats);
+err_dev:
+	ib_dealloc_device(&dev->ibdev);
+	return ERR_PTR(err);
 }
 
 /*

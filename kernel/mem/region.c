@@ -163,7 +163,7 @@ static int nopin_region_mirror(struct nopin_region *region)
 		return PTR_ERR(mirror);
 	region->mirror = mirror;
 	nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
-			   &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS]);
+			   &region->dev->stats.page_invalidations);
 	return 0;
 }
 
