@@ -14,7 +14,7 @@
 #include <rdma/rdma_netlink.h>
 
 #include "device.h"
-#include "mem/region.h"
+#include "mem/prefetch.h"
 #include "mirror/mirror.h"
 #include "net/net.h"
 #include "transport/transport.h"
@@ -67,8 +67,8 @@ static void nopin_link_free(struct ib_device *ibdev)
 {
 	struct nopin_dev *dev = to_nopin_dev(ibdev);
 
-	WARN_ON(!xa_empty(&dev->regions));
-	xa_destroy(&dev->regions);
+	WARN_ON(!xa_empty(&dev->keys));
+	xa_destroy(&dev->keys);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
 	nopin_net_close(dev->net);
 	nopin_stats_destroy(&dev->stats);
@@ -86,7 +86,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	netdev_hold(ndev, &dev->ndev_tracker, GFP_KERNEL);
 	dev->net = dev_net(ndev);
 	nopin_policy_set_default(dev);
-	xa_init_flags(&dev->regions, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));
 	ibdev->node_type = RDMA_NODE_IB_CA;

@@ -9,13 +9,14 @@
 #include <linux/workqueue.h>
 
 #include "device.h"
+#include "mem/prefetch.h"
 #include "mem/region.h"
 
 static struct workqueue_struct *nopin_prefetch_wq;
 
-/* One element: a range of a region, whose struct it keeps. */
+/* One element: a range of mirrored memory, whose struct it keeps. */
 struct nopin_prefetch_range {
-	struct nopin_region *region;
+	struct nopin_mirrored *mirrored;
 	u64 va;
 	u64 len;
 };
@@ -24,7 +25,7 @@ struct nopin_prefetch_range {
  * struct nopin_prefetch - one call
  * @work: without IB_UVERBS_ADVISE_MR_FLAG_FLUSH
  * @fault_flags: NOPIN_FAULT_*
- * @num: ranges that hold a region
+ * @num: ranges that hold memory
  * @range: the elements
  */
 struct nopin_prefetch {
@@ -39,13 +40,8 @@ static void nopin_prefetch_free(struct nopin_prefetch *prefetch)
 	u32 i;
 
 	for (i = 0; i < prefetch->num; i++)
-		nopin_region_put(prefetch->range[i].region);
+		nopin_memory_put(&prefetch->range[i].mirrored->memory);
 	kvfree(prefetch);
-}
-
-static bool nopin_region_is_valid(struct nopin_region *region)
-{
-	return refcount_read(&region->users);
 }
 
 /* In steps that end where spans do: each is one walk of the page tables. */
@@ -57,13 +53,13 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 	int ret = 0;
 
 	for (; va < end && !ret; va += step) {
-		if (!nopin_region_is_valid(range->region))
+		if (READ_ONCE(range->mirrored->memory.left))
 			return -ENOENT;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		step = min_t(u64, end - va,
 			     NOPIN_MISS_MAX - (va & (NOPIN_MISS_MAX - 1)));
-		ret = nopin_mirror_fault(range->region->mirror, va, step, step,
+		ret = nopin_mirror_fault(range->mirrored->mirror, va, step, step,
 					 fault_flags, NULL);
 		if (ret == -EAGAIN) {
 			step = 0;
@@ -95,14 +91,14 @@ static void nopin_prefetch_work(struct work_struct *work)
 	nopin_prefetch_free(prefetch);
 }
 
-static int nopin_prefetch_check(const struct nopin_region *region,
-				const struct ib_pd *pd, bool write)
+static int nopin_prefetch_check(const struct nopin_key *key, const struct ib_pd *pd,
+				bool write)
 {
-	if (READ_ONCE(region->ibmr.pd) != pd)
+	if (key->pd != pd)
 		return -EPERM;
-	if (!region->mirror)
+	if (!nopin_memory_is_mirrored(key->memory))
 		return -EINVAL;
-	if (write && !ib_access_writable(READ_ONCE(region->access)))
+	if (write && !ib_access_writable(key->access))
 		return -EPERM;
 	return 0;
 }
@@ -112,22 +108,25 @@ static int nopin_prefetch_add(struct nopin_prefetch *prefetch, struct ib_pd *pd,
 {
 	struct nopin_prefetch_range *range = &prefetch->range[prefetch->num];
 	bool write = prefetch->fault_flags & NOPIN_FAULT_WRITE;
-	struct nopin_region *region;
+	struct nopin_key *key;
+	u64 offset;
 	int ret;
 
-	region = nopin_region_lookup(to_nopin_dev(pd->device), sge->lkey);
-	if (!region)
+	key = nopin_key_lookup(to_nopin_dev(pd->device), sge->lkey);
+	if (!key)
 		return -ENOENT;
-	ret = nopin_prefetch_check(region, pd, write);
-	if (!ret && nopin_region_translate(region, sge->addr, sge->length, &range->va))
+	ret = nopin_prefetch_check(key, pd, write);
+	offset = sge->addr - key->iova;
+	if (!ret && (offset > key->length || sge->length > key->length - offset))
 		ret = -EFAULT;
 	if (!ret) {
-		nopin_region_get(region);
-		range->region = region;
+		nopin_memory_get(key->memory);
+		range->mirrored = to_nopin_mirrored(key->memory);
+		range->va = key->va + offset;
 		range->len = sge->length;
 		prefetch->num++;
 	}
-	nopin_region_release(region);
+	nopin_key_exit(key);
 	return ret;
 }
 
@@ -137,7 +136,7 @@ static void nopin_prefetch_count(const struct nopin_prefetch *prefetch,
 	u32 i;
 
 	for (i = 0; i < prefetch->num; i++)
-		atomic64_inc(&prefetch->range[i].region->prefetches);
+		atomic64_inc(&prefetch->range[i].mirrored->prefetches);
 	nopin_stat_inc(&to_nopin_dev(pd->device)->stats, NOPIN_PREFETCHES);
 }
 

@@ -27,7 +27,7 @@
 #include <rdma/ib_verbs.h>
 
 #include "mem/hold.h"
-#include "mem/region.h"
+#include "mem/memory.h"
 #include "net/net.h"
 #include "qp/wqe.h"
 #include "queue/queue.h"
@@ -65,7 +65,7 @@ struct nopin_wait {
  *	be what is missing: it is a QP of the same device
  * @defer: whoever holds the lock will fetch the page itself, or see to it
  * @error: what resolving gave; taken by the retried access
- * @error_region: whose access @error is for; compared, never followed
+ * @error_memory: that @error is of; compared, never followed
  * @error_va: where that access began
  *
  * Protected by the half's lock.
@@ -76,7 +76,7 @@ struct nopin_park {
 	bool silent;
 	bool defer;
 	int error;
-	const void *error_region;
+	const void *error_memory;
 	u64 error_va;
 };
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The end of work requests: completions and flushes. */
-#include "mem/sge.h"
 #include "qp/qp.h"
 #include "queue/cq.h"
 

@@ -4,7 +4,6 @@
  * (IBTA 9.7.5). Everything is in PSN order: una_psn is both the oldest
  * unacknowledged PSN and, for a READ, the next response that is wanted.
  */
-#include "mem/sge.h"
 #include "transport/internal.h"
 
 static struct nopin_swqe *nopin_sq_oldest(struct nopin_sq *sq)
@@ -157,7 +156,7 @@ static bool nopin_completer_is_refused(struct nopin_qp *qp,
 	       nopin_psn_diff(pkt->psn, wqe->last_psn) <= 0;
 }
 
-static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	u8 type = pkt->syndrome & NOPIN_AETH_TYPE;
 	u32 acked = type == NOPIN_AETH_ACK ? nopin_psn_add(pkt->psn, 1) : pkt->psn;
@@ -165,13 +164,12 @@ static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 	if (!nopin_completer_acknowledge(qp, acked) &&
 	    !nopin_completer_is_refused(qp, pkt)) {
 		nopin_completer_resend(qp, pkt->psn);
-		return 0;
+		return;
 	}
 	if (type == NOPIN_AETH_RNR)
 		nopin_completer_rnr(qp, pkt->syndrome);
 	else if (type == NOPIN_AETH_NAK)
 		nopin_completer_nak(qp, pkt->syndrome);
-	return 0;
 }
 
 /*
@@ -187,63 +185,65 @@ static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt 
 	return pkt->psn == qp->sq.una_psn;
 }
 
-static int nopin_completer_place(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-				 u32 offset, u32 len, nopin_view_fn fn, void *ctx)
+/* Put an answer where its request wants it. */
+static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
+					       const struct nopin_swqe *wqe,
+					       struct nopin_place from, u32 offset, u32 len)
 {
-	struct nopin_miss miss = { .want = wqe->length - offset };
-	int err;
+	struct nopin_copy copy = {
+		.from = from,
+		.to = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
+		.length = len,
+		.want = wqe->length - offset,
+	};
+	enum nopin_copied copied = nopin_park_copy(&qp->sq.park, &copy);
 
-	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
-				NOPIN_WRITE, fn, ctx, &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss);
-	if (err && err != -EAGAIN)
+	if (copied != NOPIN_COPIED && copied != NOPIN_COPY_MISS)
 		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
-	return err;
+	return copied;
 }
 
-static int nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
-				const struct nopin_pkt *pkt)
+/* An answer to the oldest request: true when it is parked. */
+static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				   struct nopin_place from, u32 offset, u32 len)
 {
-	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	const struct nopin_swqe *wqe = nopin_sq_oldest(&qp->sq);
+	enum nopin_copied copied = nopin_completer_place(qp, wqe, from, offset, len);
+
+	if (copied == NOPIN_COPIED)
+		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
+	return copied == NOPIN_COPY_MISS;
+}
+
+static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
 	struct nopin_swqe *wqe;
 	u32 offset;
-	int err;
 
 	if (!nopin_completer_expects(qp, pkt))
-		return 0;
+		return false;
 	wqe = nopin_sq_oldest(&qp->sq);
 	offset = ((pkt->psn - wqe->first_psn) & NOPIN_PSN_MASK) * qp->mtu;
 	if (!nopin_wr_is_read(wqe->opcode) ||
 	    pkt->payload_len != min(qp->mtu, wqe->length - offset)) {
 		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
-		return 0;
+		return false;
 	}
-	err = nopin_completer_place(qp, wqe, offset, pkt->payload_len,
-				    nopin_copy_from_skb, &source);
-	if (!err)
-		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
-	return err;
+	return nopin_completer_answer(qp, pkt, nopin_place_packet(skb, pkt->hdr_len),
+				      offset, pkt->payload_len);
 }
 
-static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+static bool nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	u64 original = pkt->original;
-	struct nopin_swqe *wqe;
-	int err;
-
 	if (!nopin_completer_expects(qp, pkt))
-		return 0;
-	wqe = nopin_sq_oldest(&qp->sq);
-	if (!nopin_wr_is_atomic(wqe->opcode)) {
+		return false;
+	if (!nopin_wr_is_atomic(nopin_sq_oldest(&qp->sq)->opcode)) {
 		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
-		return 0;
+		return false;
 	}
-	err = nopin_completer_place(qp, wqe, 0, sizeof(original),
-				    nopin_copy_from_buffer, &original);
-	if (!err)
-		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
-	return err;
+	return nopin_completer_answer(qp, pkt, nopin_place_bytes(&pkt->original), 0,
+				      sizeof(pkt->original));
 }
 
 /*
@@ -268,23 +268,23 @@ static bool nopin_completer_accepts(const struct nopin_qp *qp,
 	       nopin_psn_diff(pkt->psn, sq->unsent_psn) < 0;
 }
 
-/* -EAGAIN: parked, keep the packet. */
-static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
-				  const struct nopin_pkt *pkt)
+/* True: the requester waits for a page, and then for this packet again. */
+static bool nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
+				   const struct nopin_pkt *pkt)
 {
-	int err;
+	bool parked = false;
 
 	nopin_completer_note_life(qp, pkt);
 	if (!nopin_completer_accepts(qp, pkt))
-		return 0;
+		return false;
 	if (pkt->opcode == NOPIN_RC_ACK)
-		err = nopin_completer_ack(qp, pkt);
+		nopin_completer_ack(qp, pkt);
 	else if (pkt->opcode == NOPIN_RC_ATOMIC_ACK)
-		err = nopin_completer_atomic(qp, pkt);
+		parked = nopin_completer_atomic(qp, pkt);
 	else
-		err = nopin_completer_read(qp, skb, pkt);
+		parked = nopin_completer_read(qp, skb, pkt);
 	nopin_requester_settle(qp);
-	return err == -EAGAIN ? err : 0;
+	return parked;
 }
 
 /**
@@ -309,7 +309,7 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 	}
 	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
 	if (!keep)
-		keep = nopin_completer_handle(qp, skb, pkt) == -EAGAIN;
+		keep = nopin_completer_handle(qp, skb, pkt);
 	if (keep && skb_queue_len(&sq->parked) < NOPIN_PARKED_MAX &&
 	    (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
 	    nopin_park_skb(&sq->parked, skb))
@@ -332,7 +332,7 @@ void nopin_completer_resume(struct nopin_qp *qp)
 
 	while (!sq->park.waiting && (skb = __skb_dequeue(&sq->parked))) {
 		nopin_park_parse(skb, &pkt);
-		if (nopin_completer_handle(qp, skb, &pkt) == -EAGAIN) {
+		if (nopin_completer_handle(qp, skb, &pkt)) {
 			__skb_queue_head(&sq->parked, skb);
 			return;
 		}

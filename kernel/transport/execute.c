@@ -4,7 +4,6 @@
  * that the packet claims has been checked, so that one which has to wait for a
  * page, or for a receive, can be carried out again from the start.
  */
-#include "mem/sge.h"
 #include "transport/internal.h"
 
 /*
@@ -119,38 +118,71 @@ static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
+/* What a copy says of a request, where @refused is said of its destination. */
+static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
+						enum nopin_verdict refused)
+{
+	switch (copied) {
+	case NOPIN_COPIED:
+		return NOPIN_DONE;
+	case NOPIN_COPY_MISS:
+		return NOPIN_PARKED;
+	case NOPIN_COPY_BAD_SOURCE:
+		return NOPIN_SOURCE_ERROR;
+	default:
+		return refused;
+	}
+}
+
 static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					     const struct nopin_inbound *in, u16 flags)
 {
-	u32 len = in->pkt->payload_len;
+	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
 	struct nopin_rq *rq = &qp->rq;
-	struct nopin_miss miss = {};
-	int err;
+	enum nopin_verdict verdict;
 
 	if (!nopin_execute_take_recv(qp))
 		return NOPIN_RNR;
 	if (flags & NOPIN_OP_FIRST)
 		rq->received = 0;
 	if (!(flags & NOPIN_OP_LAST))
-		miss.want = max(rq->received, NOPIN_SEND_AHEAD);
-	if ((u64)rq->received + len > rq->recv->length) {
+		copy.want = max(rq->received, NOPIN_SEND_AHEAD);
+	if ((u64)rq->received + copy.length > rq->recv->length) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
 	}
-	err = nopin_sges_access(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
-				rq->received, len, NOPIN_WRITE, in->copy, in->source,
-				&miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(in->park, &miss);
-	if (err == -ECANCELED)
-		return in->explain(in->source);
-	if (err == -EAGAIN)
-		return NOPIN_PARKED;
-	if (err) {
+	copy.to = nopin_place_sges(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
+				   rq->received);
+	verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
+					NOPIN_OPERATION_ERROR);
+	if (verdict == NOPIN_OPERATION_ERROR)
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
-		return NOPIN_OPERATION_ERROR;
-	}
-	return nopin_execute_advance(qp, in, flags);
+	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in, flags) : verdict;
+}
+
+/**
+ * nopin_execute_names_memory - may a peer have all of what a request names?
+ * @qp: the QP
+ * @pkt: the request, with a RETH
+ * @right: IB_ACCESS_REMOTE_*
+ *
+ * The key of an empty message is not looked at (IBTA 9.7.4.1.4).
+ *
+ * Context: rq.lock held.
+ * Return: true when it may.
+ */
+bool nopin_execute_names_memory(const struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				int right)
+{
+	struct nopin_range range = {
+		.pd = qp->ibqp.pd,
+		.key = pkt->rkey,
+		.rights = right,
+		.iova = pkt->remote_addr,
+		.len = pkt->dma_len,
+	};
+
+	return !pkt->dma_len || !nopin_key_check(&range);
 }
 
 /*
@@ -167,9 +199,7 @@ static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
 	    pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
-	if (judge_now && pkt->dma_len &&
-	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
-			       IB_ACCESS_REMOTE_WRITE))
+	if (judge_now && !nopin_execute_names_memory(qp, pkt, IB_ACCESS_REMOTE_WRITE))
 		return NOPIN_ACCESS_ERROR;
 	rq->write.remote_addr = pkt->remote_addr;
 	rq->write.rkey = pkt->rkey;
@@ -189,11 +219,9 @@ static bool nopin_execute_write_fits(const struct nopin_rq *rq,
 static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 					      const struct nopin_inbound *in, u16 flags)
 {
+	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
 	enum nopin_verdict verdict = NOPIN_DONE;
-	u32 len = in->pkt->payload_len;
 	struct nopin_rq *rq = &qp->rq;
-	struct nopin_miss miss = {};
-	int err = 0;
 
 	if (flags & NOPIN_OP_FIRST)
 		verdict = nopin_execute_begin_write(qp, in->pkt, flags);
@@ -203,19 +231,15 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		return NOPIN_INVALID_REQUEST;
 	if (flags & NOPIN_OP_IMM && !nopin_execute_take_recv(qp))
 		return NOPIN_RNR;
-	miss.want = rq->write.length - rq->received;
-	if (len)
-		err = nopin_region_access(qp->ibqp.pd, rq->write.rkey,
-					  rq->write.remote_addr + rq->received, len,
-					  IB_ACCESS_REMOTE_WRITE, NOPIN_WRITE,
-					  in->copy, in->source, &miss);
-	if (err == -ECANCELED)
-		return in->explain(in->source);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(in->park, &miss);
-	if (err)
-		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	return nopin_execute_advance(qp, in, flags);
+	if (copy.length) {
+		copy.want = rq->write.length - rq->received;
+		copy.to = nopin_place_range(qp->ibqp.pd, rq->write.rkey,
+					    rq->write.remote_addr + rq->received,
+					    IB_ACCESS_REMOTE_WRITE);
+		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
+						NOPIN_ACCESS_ERROR);
+	}
+	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in, flags) : verdict;
 }
 
 /**
@@ -257,19 +281,21 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 		.compare = pkt->compare,
 		.swap_add = pkt->swap_add,
 	};
+	struct nopin_copy copy = {
+		.to = nopin_place_range(qp->ibqp.pd, pkt->rkey, pkt->remote_addr,
+					IB_ACCESS_REMOTE_ATOMIC),
+		.length = sizeof(u64),
+		.want = sizeof(u64),
+	};
 	struct nopin_rq *rq = &qp->rq;
-	struct nopin_miss miss = {};
-	int err;
+	enum nopin_copied copied;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
 	    !rq->atomics_size || pkt->remote_addr % sizeof(u64))
 		return NOPIN_INVALID_REQUEST;
-	err = nopin_region_atomic(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, &atomic,
-				  &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&rq->park, &miss);
-	if (err)
-		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
+	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
+	if (copied != NOPIN_COPIED)
+		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
 
 	nopin_execute_remember(rq, pkt->psn, atomic.old);
 	nopin_execute_answered(rq, 1);
@@ -413,12 +439,10 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
-	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
 	struct nopin_inbound in = {
 		.pkt = pkt,
 		.packets = 1,
-		.copy = nopin_copy_from_skb,
-		.source = &source,
+		.from = nopin_place_packet(skb, pkt->hdr_len),
 		.park = &qp->rq.park,
 	};
 	u16 flags = nopin_pkt_op(pkt)->flags;

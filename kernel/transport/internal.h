@@ -6,6 +6,7 @@
 #include <linux/skbuff.h>
 
 #include "device.h"
+#include "mem/copy.h"
 #include "qp/qp.h"
 #include "wire/packet.h"
 #include "wire/psn.h"
@@ -70,24 +71,15 @@ static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
 	return length ? DIV_ROUND_UP(length, qp->mtu) : 1;
 }
 
-/* copy.c: nopin_view_fn to and from packets */
-int nopin_copy_to_buffer(const struct nopin_view *view, size_t off, void *buffer);
-int nopin_copy_from_buffer(const struct nopin_view *view, size_t off, void *buffer);
-
-struct nopin_skb_source {
-	const struct sk_buff *skb;
-	int offset;
-};
-
-int nopin_copy_from_skb(const struct nopin_view *view, size_t off, void *source);
-
 /* transport.c */
 bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 			    const struct sk_buff *skb);
 bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 
 /* park.c */
-int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss);
+enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy);
+enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *copy,
+				    struct nopin_atomic *atomic);
 bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
 void nopin_fault_work(struct work_struct *work);
@@ -145,17 +137,13 @@ bool nopin_responder_busy(const struct nopin_rq *rq);
  * struct nopin_inbound - a SEND or WRITE packet, or several in one piece
  * @pkt: headers; payload_len counts all of the piece
  * @packets: PSNs that it takes
- * @copy: writes the payload into memory; -ECANCELED when its source fails
- * @source: passed to @copy
- * @explain: why it failed; NULL: it never does
+ * @from: where its payload is
  * @park: the half that waits for missing memory
  */
 struct nopin_inbound {
 	const struct nopin_pkt *pkt;
 	u32 packets;
-	nopin_view_fn copy;
-	void *source;
-	enum nopin_verdict (*explain)(void *source);
+	struct nopin_place from;
 	struct nopin_park *park;
 };
 
@@ -168,6 +156,8 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			 const struct nopin_pkt *pkt, struct nopin_hold *hold);
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in);
+bool nopin_execute_names_memory(const struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				int right);
 bool nopin_execute_take_recv(struct nopin_qp *qp);
 void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
 				 u16 flags);

@@ -34,32 +34,65 @@ static void nopin_wait_submit_patient(struct nopin_wait *wait)
 	queue_work(nopin_patient_wq, &wait->work);
 }
 
-/**
- * nopin_park_miss - wait for a page, or learn that it cannot be had
- * @park: of the half that missed; its lock is held
- * @miss: what the access left; taken over
- *
- * Context: BH off.
- * Return: -EAGAIN when the half now waits; else the error that resolving the
- *	same access gave before: it is final.
- */
-int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
+/* Wait for a page. False: resolving the same access gave an error before: it is final. */
+static bool nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 {
 	int err = park->error;
 
 	park->error = 0;
 	/* In loopback the retry may miss at the other end, a page of its own. */
-	if (err && miss->region == park->error_region && miss->va == park->error_va) {
+	if (err && miss->memory == park->error_memory && miss->va == park->error_va) {
 		nopin_miss_drop(miss);
-		return err;
+		return false;
 	}
 	park->wait->miss = *miss;
-	miss->region = NULL; /* the reference went with it */
+	miss->memory = NULL; /* the reference went with it */
 	park->waiting = true;
 	park->silent = false;
 	if (!park->defer)
 		nopin_wait_submit(park->wait);
-	return -EAGAIN;
+	return true;
+}
+
+static enum nopin_copied nopin_park_missed(struct nopin_park *park,
+					   struct nopin_copy *copy)
+{
+	if (nopin_park_miss(park, &copy->miss))
+		return NOPIN_COPY_MISS;
+	return copy->source_failed ? NOPIN_COPY_BAD_SOURCE : NOPIN_COPY_BAD_DESTINATION;
+}
+
+/**
+ * nopin_park_copy - copy, and wait for a page that is missing
+ * @park: of the half that would wait; its lock is held
+ * @copy: as for nopin_copy()
+ *
+ * Context: BH off.
+ * Return: NOPIN_COPY_MISS: the half waits, and copies again afterwards; else as
+ *	nopin_copy().
+ */
+enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy)
+{
+	enum nopin_copied copied = nopin_copy(copy);
+
+	return likely(copied != NOPIN_COPY_MISS) ? copied : nopin_park_missed(park, copy);
+}
+
+/**
+ * nopin_park_atomic - do an atomic operation, and wait for a page that is missing
+ * @park: of the half that would wait; its lock is held
+ * @copy: as for nopin_copy_atomic()
+ * @atomic: likewise
+ *
+ * Context: BH off.
+ * Return: as nopin_park_copy().
+ */
+enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *copy,
+				    struct nopin_atomic *atomic)
+{
+	enum nopin_copied copied = nopin_copy_atomic(copy, atomic);
+
+	return copied != NOPIN_COPY_MISS ? copied : nopin_park_missed(park, copy);
 }
 
 /**
@@ -134,7 +167,7 @@ static bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int
 		return false;
 	park->waiting = false;
 	park->error = err == -EBUSY || err == -EAGAIN || err == -EINTR ? 0 : err;
-	park->error_region = wait->miss.region;
+	park->error_memory = wait->miss.memory;
 	park->error_va = wait->miss.va;
 	nopin_miss_drop(&wait->miss);
 	return true;

@@ -7,7 +7,6 @@
  * so going back is only moving next_psn: una_psn always belongs to the oldest
  * request in flight, because requests complete in order.
  */
-#include "mem/sge.h"
 #include "transport/internal.h"
 #include "transport/transport.h"
 
@@ -288,23 +287,25 @@ static bool nopin_requester_gather_small(struct nopin_qp *qp,
 	return from;
 }
 
-static int nopin_requester_gather(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-				  u32 offset, u32 len, void *payload)
+static enum nopin_copied nopin_requester_gather(struct nopin_qp *qp,
+						const struct nopin_swqe *wqe,
+						u32 offset, u32 len, void *payload)
 {
-	struct nopin_miss miss = { .want = wqe->length - offset };
-	int err;
+	struct nopin_copy copy;
 
 	if (wqe->flags & NOPIN_SEND_INLINE) {
 		memcpy(payload, wqe->data + offset, len);
-		return 0;
+		return NOPIN_COPIED;
 	}
 	if (nopin_requester_gather_small(qp, wqe, offset, len, payload))
-		return 0;
-	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
-				NOPIN_READ, nopin_copy_to_buffer, payload, &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss);
-	return err;
+		return NOPIN_COPIED;
+	copy = (struct nopin_copy){
+		.from = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
+		.to = nopin_place_bytes(payload),
+		.length = len,
+		.want = wqe->length - offset,
+	};
+	return nopin_park_copy(&qp->sq.park, &copy);
 }
 
 /**
@@ -341,8 +342,8 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 	u32 offset = index * qp->mtu;
 	u32 len = min(qp->mtu, wqe->length - offset);
 	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
+	enum nopin_copied copied;
 	void *payload;
-	int err;
 
 	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
 		return false;
@@ -350,10 +351,10 @@ static bool nopin_requester_send_data(struct nopin_qp *qp, struct nopin_swqe *wq
 	payload = nopin_requester_open(qp, &pkt);
 	if (!payload)
 		return false;
-	err = nopin_requester_gather(qp, wqe, offset, len, payload);
-	if (err) {
+	copied = nopin_requester_gather(qp, wqe, offset, len, payload);
+	if (copied != NOPIN_COPIED) {
 		nopin_train_abandon(&sq->train);
-		return err == -EAGAIN ? false :
+		return copied == NOPIN_COPY_MISS ? false :
 		       nopin_requester_reject(qp, wqe, IB_WC_LOC_PROT_ERR);
 	}
 	pkt.ack_req = nopin_requester_wants_ack(qp, last, same_device);

@@ -5,6 +5,7 @@
 #include <rdma/restrack.h>
 #include <rdma/uverbs_ioctl.h>
 
+#include "mem/prefetch.h"
 #include "mem/region.h"
 #include "verbs/verbs.h"
 
@@ -63,8 +64,8 @@ static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
 {
 	if (!nopin_region_is_current(region))
 		return ERR_PTR(-EACCES);
-	return nopin_mr_create(ibpd, region->va, region->length,
-			       region->iova, access);
+	return nopin_mr_create(ibpd, region->key->va, region->key->length,
+			       region->key->iova, access);
 }
 
 /**
@@ -91,7 +92,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (err)
 		return ERR_PTR(err);
 	if (!(flags & IB_MR_REREG_ACCESS))
-		access = region->access;
+		access = region->key->access;
 	if (!(flags & IB_MR_REREG_PD))
 		ibpd = ibmr->pd;
 	if (flags & IB_MR_REREG_TRANS)
@@ -101,8 +102,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!nopin_region_can_change(region, access))
 		return nopin_mr_replace(region, ibpd, access);
-	nopin_region_change(region, ibpd, access);
-	return NULL;
+	return ERR_PTR(nopin_region_change(region, ibpd, access)); /* NULL: the same */
 }
 
 /**
@@ -114,7 +114,8 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
  */
 int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
-	return nopin_region_destroy(to_nopin_region(ibmr));
+	nopin_region_destroy(to_nopin_region(ibmr));
+	return 0;
 }
 
 /**
@@ -148,11 +149,11 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	const char *kind = "by policy";
 	struct nlattr *nest;
 
-	if (!region->mirror)
+	if (!nopin_memory_is_mirrored(region->memory))
 		return 0;
 	if (ibmr->length == U64_MAX)
 		kind = "implicit";
-	else if (region->access & IB_ACCESS_ON_DEMAND)
+	else if (!to_nopin_mirrored(region->memory)->ordinary)
 		kind = "explicit";
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!nest)
@@ -172,15 +173,15 @@ static int nopin_mr_put_counter(struct sk_buff *msg, const char *name,
 }
 
 static int nopin_mr_put_counters(struct sk_buff *msg,
-				 const struct nopin_region *region)
+				 const struct nopin_mirrored *mirrored)
 {
 	/* Rather none than a wrong one. */
-	if (region->watch.watching &&
+	if (mirrored->watch.watching &&
 	    nopin_mr_put_counter(msg, "page_invalidations",
-				 &region->watch.page_invalidations))
+				 &mirrored->watch.page_invalidations))
 		return -EMSGSIZE;
-	return nopin_mr_put_counter(msg, "page_faults", &region->page_faults) ||
-	       nopin_mr_put_counter(msg, "prefetches", &region->prefetches);
+	return nopin_mr_put_counter(msg, "page_faults", &mirrored->page_faults) ||
+	       nopin_mr_put_counter(msg, "prefetches", &mirrored->prefetches);
 }
 
 /**
@@ -195,12 +196,12 @@ int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	struct nopin_region *region = to_nopin_region(ibmr);
 	struct nlattr *nest;
 
-	if (!region->mirror)
+	if (!nopin_memory_is_mirrored(region->memory))
 		return 0;
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
 	if (!nest)
 		return -EMSGSIZE;
-	if (nopin_mr_put_counters(msg, region)) {
+	if (nopin_mr_put_counters(msg, to_nopin_mirrored(region->memory))) {
 		nla_nest_cancel(msg, nest);
 		return -EMSGSIZE;
 	}
