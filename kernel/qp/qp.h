@@ -213,7 +213,8 @@ struct nopin_read_job {
  * @refused_psn: the request that it @failed for, with @refused_nak
  * @refused_nak: what the peer was told, AETH syndrome; 0: nothing
  * @established: the first packet was seen (IB_EVENT_COMM_EST)
- * @in_message: NOPIN_OP_SEND or NOPIN_OP_WRITE between FIRST and LAST, else 0
+ * @in_message: NOPIN_SEND or NOPIN_RDMA_WRITE between FIRST and LAST, else
+ *	NOPIN_NO_OPERATION
  * @expected_psn: of the next new request
  * @ack_psn: what an ACK repeats: of the last SEND or WRITE packet, or long before
  * @msn: messages completed, modulo 2^24
@@ -240,7 +241,7 @@ struct nopin_rq {
 	u32 refused_psn;
 	u8 refused_nak;
 	bool established;
-	u16 in_message;
+	u8 in_message;
 	u32 expected_psn;
 	u32 ack_psn;
 	u32 msn;

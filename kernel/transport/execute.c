@@ -13,20 +13,20 @@
 #define NOPIN_SEND_AHEAD	(64U << 10)
 
 /* Is the packet where a message may have it? (IBTA 9.7.4.1.5) */
-static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
+static bool nopin_execute_in_order(const struct nopin_rq *rq,
+				   const struct nopin_opcode_info *op)
 {
-	u16 kind = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
-
-	if (flags & NOPIN_OP_FIRST || !kind)
+	if (op->place & NOPIN_FIRST)
 		return !rq->in_message;
-	return rq->in_message == kind;
+	return rq->in_message == op->operation;
 }
 
 /* Every packet but the last is exactly one MTU. */
 static bool nopin_execute_length_ok(const struct nopin_qp *qp,
-				    const struct nopin_pkt *pkt, u16 flags)
+				    const struct nopin_pkt *pkt,
+				    const struct nopin_opcode_info *op)
 {
-	if (flags & NOPIN_OP_LAST)
+	if (op->place & NOPIN_LAST)
 		return pkt->payload_len <= qp->mtu;
 	return pkt->payload_len == qp->mtu;
 }
@@ -75,43 +75,49 @@ static void nopin_execute_fail_recv(struct nopin_qp *qp, enum ib_wc_status statu
  * nopin_execute_complete_recv - the receive that a message has used is complete
  * @qp: the QP; rq.received bytes have come
  * @pkt: the last packet of the message
- * @flags: NOPIN_OP_* of @pkt
  *
  * Context: rq.lock held, BH off.
  */
-void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				 u16 flags)
+void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	struct nopin_cqe cqe = {
 		.status = IB_WC_SUCCESS,
-		.opcode = flags & NOPIN_OP_WRITE ? IB_WC_RECV_RDMA_WITH_IMM :
-						   IB_WC_RECV,
+		.opcode = op->operation == NOPIN_SEND ? IB_WC_RECV :
+							IB_WC_RECV_RDMA_WITH_IMM,
 		.byte_len = qp->rq.received,
 	};
 
-	if (flags & NOPIN_OP_IMM) {
+	if (op->headers & NOPIN_HDR_IMM) {
 		cqe.imm_data = pkt->imm_data;
 		cqe.wc_flags = NOPIN_WC_WITH_IMM;
 	}
 	nopin_rq_complete(qp, &cqe, pkt->solicited);
 }
 
+/* Does a message that ends with this packet complete a receive? */
+static bool nopin_execute_takes_recv(const struct nopin_opcode_info *op)
+{
+	return op->operation == NOPIN_SEND || op->headers & NOPIN_HDR_IMM;
+}
+
 /* A SEND or WRITE packet has been carried out. */
 static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
-						const struct nopin_inbound *in, u16 flags)
+						const struct nopin_inbound *in)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 	const struct nopin_pkt *pkt = in->pkt;
 	struct nopin_rq *rq = &qp->rq;
 
 	rq->received += pkt->payload_len;
 	rq->expected_psn = nopin_psn_add(pkt->psn, in->packets);
 	rq->ack_psn = nopin_psn_add(pkt->psn, in->packets - 1);
-	rq->in_message = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
-	if (flags & NOPIN_OP_LAST) {
-		rq->in_message = 0;
+	rq->in_message = op->operation;
+	if (op->place & NOPIN_LAST) {
+		rq->in_message = NOPIN_NO_OPERATION;
 		rq->msn = nopin_psn_add(rq->msn, 1);
-		if (flags & (NOPIN_OP_SEND | NOPIN_OP_IMM))
-			nopin_execute_complete_recv(qp, pkt, flags);
+		if (nopin_execute_takes_recv(op))
+			nopin_execute_complete_recv(qp, pkt);
 	}
 	if (pkt->ack_req)
 		nopin_reply(qp, pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
@@ -135,17 +141,18 @@ static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
 }
 
 static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
-					     const struct nopin_inbound *in, u16 flags)
+					     const struct nopin_inbound *in)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_verdict verdict;
 
 	if (!nopin_execute_take_recv(qp))
 		return NOPIN_RNR;
-	if (flags & NOPIN_OP_FIRST)
+	if (op->place & NOPIN_FIRST)
 		rq->received = 0;
-	if (!(flags & NOPIN_OP_LAST))
+	if (!(op->place & NOPIN_LAST))
 		copy.want = max(rq->received, NOPIN_SEND_AHEAD);
 	if ((u64)rq->received + copy.length > rq->recv->length) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
@@ -157,7 +164,7 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					NOPIN_OPERATION_ERROR);
 	if (verdict == NOPIN_OPERATION_ERROR)
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
-	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in, flags) : verdict;
+	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
 }
 
 /**
@@ -190,10 +197,10 @@ bool nopin_execute_names_memory(const struct nopin_qp *qp, const struct nopin_pk
  * no more to it than the access that comes next, that will tell.
  */
 static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
-						    const struct nopin_pkt *pkt,
-						    u16 flags)
+						    const struct nopin_pkt *pkt)
 {
-	bool judge_now = !(flags & NOPIN_OP_LAST) || flags & NOPIN_OP_IMM;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
+	bool judge_now = op->place != NOPIN_ONLY || op->headers & NOPIN_HDR_IMM;
 	struct nopin_rq *rq = &qp->rq;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
@@ -209,27 +216,28 @@ static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
 }
 
 static bool nopin_execute_write_fits(const struct nopin_rq *rq,
-				     const struct nopin_pkt *pkt, u16 flags)
+				     const struct nopin_pkt *pkt)
 {
 	u64 end = (u64)rq->received + pkt->payload_len;
 
-	return flags & NOPIN_OP_LAST ? end == rq->write.length : end < rq->write.length;
+	return nopin_pkt_op(pkt)->place & NOPIN_LAST ? end == rq->write.length : end < rq->write.length;
 }
 
 static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
-					      const struct nopin_inbound *in, u16 flags)
+					      const struct nopin_inbound *in)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
 	enum nopin_verdict verdict = NOPIN_DONE;
 	struct nopin_rq *rq = &qp->rq;
 
-	if (flags & NOPIN_OP_FIRST)
-		verdict = nopin_execute_begin_write(qp, in->pkt, flags);
+	if (op->place & NOPIN_FIRST)
+		verdict = nopin_execute_begin_write(qp, in->pkt);
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	if (!nopin_execute_write_fits(rq, in->pkt, flags))
+	if (!nopin_execute_write_fits(rq, in->pkt))
 		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_IMM && !nopin_execute_take_recv(qp))
+	if (op->headers & NOPIN_HDR_IMM && !nopin_execute_take_recv(qp))
 		return NOPIN_RNR;
 	if (copy.length) {
 		copy.want = rq->write.length - rq->received;
@@ -239,7 +247,7 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
 						NOPIN_ACCESS_ERROR);
 	}
-	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in, flags) : verdict;
+	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
 }
 
 /**
@@ -329,13 +337,13 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in)
 {
-	u16 flags = nopin_pkt_op(in->pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 
-	if (!nopin_execute_in_order(&qp->rq, flags))
+	if (!nopin_execute_in_order(&qp->rq, op))
 		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_WRITE)
-		return nopin_execute_write(qp, in, flags);
-	return nopin_execute_send(qp, in, flags);
+	if (op->operation == NOPIN_RDMA_WRITE)
+		return nopin_execute_write(qp, in);
+	return nopin_execute_send(qp, in);
 }
 
 /**
@@ -381,13 +389,14 @@ void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32
 
 /* Where a message of one packet goes, or NULL. */
 static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				 u16 flags, struct nopin_hold *hold)
+				 struct nopin_hold *hold)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	u32 len = pkt->payload_len;
 
-	if (!(flags & NOPIN_OP_WRITE))
+	if (op->operation == NOPIN_SEND)
 		return nopin_execute_reach_recv(qp, hold, len);
-	if (flags & NOPIN_OP_IMM || pkt->dma_len != len)
+	if (op->headers & NOPIN_HDR_IMM || pkt->dma_len != len)
 		return NULL;
 	return nopin_execute_reach_remote(qp, hold, pkt->rkey, pkt->remote_addr, len);
 }
@@ -409,21 +418,20 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			 const struct nopin_pkt *pkt, struct nopin_hold *hold)
 {
 	const struct nopin_inbound in = { .pkt = pkt, .packets = 1 };
-	const u16 whole = NOPIN_OP_FIRST | NOPIN_OP_LAST;
-	u16 flags = nopin_pkt_op(pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	u32 len = pkt->payload_len;
 	void *to;
 
-	if (!(flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE)) || (flags & whole) != whole ||
+	if (!nopin_opcode_is_data(op) || op->place != NOPIN_ONLY ||
 	    pkt->ack_req || qp->rq.in_message || !len ||
 	    len > min_t(u32, NOPIN_SMALL, qp->mtu) || skb_is_nonlinear(skb))
 		return false;
-	to = nopin_execute_reach(qp, pkt, flags, hold);
+	to = nopin_execute_reach(qp, pkt, hold);
 	if (!to)
 		return false;
 	nopin_memcpy(to, skb->data + pkt->hdr_len, len);
 	qp->rq.received = 0;
-	nopin_execute_advance(qp, &in, flags);
+	nopin_execute_advance(qp, &in);
 	return true;
 }
 
@@ -445,14 +453,14 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 		.from = nopin_place_packet(skb, pkt->hdr_len),
 		.park = &qp->rq.park,
 	};
-	u16 flags = nopin_pkt_op(pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
-	if (flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE))
-		return nopin_execute_length_ok(qp, pkt, flags) ?
+	if (nopin_opcode_is_data(op))
+		return nopin_execute_length_ok(qp, pkt, op) ?
 		       nopin_execute_data(qp, &in) : NOPIN_INVALID_REQUEST;
-	if (!nopin_execute_in_order(&qp->rq, flags))
+	if (!nopin_execute_in_order(&qp->rq, op))
 		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_READ)
+	if (op->operation == NOPIN_RDMA_READ)
 		return nopin_execute_read(qp, pkt);
 	return nopin_execute_atomic(qp, pkt);
 }

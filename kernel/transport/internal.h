@@ -159,8 +159,7 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 bool nopin_execute_names_memory(const struct nopin_qp *qp, const struct nopin_pkt *pkt,
 				int right);
 bool nopin_execute_take_recv(struct nopin_qp *qp);
-void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				 u16 flags);
+void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt);
 void nopin_execute_answered(struct nopin_rq *rq, u32 packets);
 
 /* loopback.c */

@@ -102,12 +102,12 @@ static void nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
 static enum nopin_verdict nopin_responder_duplicate(struct nopin_qp *qp,
 						    const struct nopin_pkt *pkt)
 {
-	u16 flags = nopin_pkt_op(pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
 	nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
-	if (flags & NOPIN_OP_READ)
+	if (op->operation == NOPIN_RDMA_READ)
 		return nopin_read_begin(qp, pkt);
-	if (flags & NOPIN_OP_ATOMIC)
+	if (!nopin_opcode_is_data(op))
 		nopin_responder_replay_atomic(qp, pkt->psn);
 	else if (pkt->ack_req)
 		nopin_responder_repeat_ack(qp);

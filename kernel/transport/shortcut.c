@@ -90,7 +90,7 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 	nopin_shortcut_received(&peer->rq);
 	peer->rq.received = wqe->length;
 	nopin_requester_describe(&pkt, wqe, 0, wqe->length);
-	nopin_execute_complete_recv(peer, &pkt, nopin_pkt_op(&pkt)->flags);
+	nopin_execute_complete_recv(peer, &pkt);
 	return true;
 }
 

@@ -42,7 +42,7 @@ bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 static bool nopin_transport_is_foreign(const struct nopin_qp *qp,
 				       const struct nopin_pkt *pkt)
 {
-	return !qp->user || nopin_pkt_op(pkt)->flags & NOPIN_OP_DETH ||
+	return !qp->user || (pkt->opcode & NOPIN_WIRE_SERVICE) != NOPIN_WIRE_RC ||
 	       (pkt->pkey ^ NOPIN_DEFAULT_PKEY) & 0x7fff;
 }
 
@@ -57,7 +57,7 @@ static bool nopin_transport_is_foreign(const struct nopin_qp *qp,
 bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	return pkt->qpn == qp->ibqp.qp_num && !nopin_transport_is_foreign(qp, pkt) &&
-	       !(nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE);
+	       !nopin_opcode_is_response(nopin_pkt_op(pkt));
 }
 
 /* The present packet, which is for this QP, and maybe some after it. */
@@ -67,7 +67,7 @@ static void nopin_transport_deliver(struct nopin_qp *qp, struct nopin_arrival *a
 
 	if (nopin_transport_is_foreign(qp, pkt)) {
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
-	} else if (nopin_pkt_op(pkt)->flags & NOPIN_OP_RESPONSE) {
+	} else if (nopin_opcode_is_response(nopin_pkt_op(pkt))) {
 		nopin_completer_rx(qp, arrival->net, arrival->skb, pkt);
 	} else {
 		nopin_responder_rx(qp, arrival);
