@@ -3,31 +3,13 @@
 #include "qp/qp.h"
 #include "queue/cq.h"
 
-static const u32 nopin_wc_opcodes[] = {
-	[IB_UVERBS_WR_RDMA_WRITE]		= IB_UVERBS_WC_RDMA_WRITE,
-	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM]	= IB_UVERBS_WC_RDMA_WRITE,
-	[IB_UVERBS_WR_SEND]			= IB_UVERBS_WC_SEND,
-	[IB_UVERBS_WR_SEND_WITH_IMM]		= IB_UVERBS_WC_SEND,
-	[IB_UVERBS_WR_RDMA_READ]		= IB_UVERBS_WC_RDMA_READ,
-	[IB_UVERBS_WR_ATOMIC_CMP_AND_SWP]	= IB_UVERBS_WC_COMP_SWAP,
-	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD]	= IB_UVERBS_WC_FETCH_ADD,
-};
-
-/* A request that was never understood completes as a SEND, with its error. */
-static u32 nopin_swqe_wc_opcode(const struct nopin_swqe *wqe)
-{
-	if (wqe->opcode >= ARRAY_SIZE(nopin_wc_opcodes))
-		return IB_UVERBS_WC_SEND;
-	return nopin_wc_opcodes[wqe->opcode];
-}
-
 static void nopin_swqe_tell(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 			    enum ib_wc_status status)
 {
 	struct nopin_cqe cqe = {
 		.wr_id = wqe->wr_id,
 		.status = status,
-		.opcode = nopin_swqe_wc_opcode(wqe),
+		.opcode = wqe->request->completion,
 		.qp_num = qp->ibqp.qp_num,
 		.byte_len = wqe->length,
 	};

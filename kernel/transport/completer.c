@@ -71,7 +71,7 @@ static bool nopin_completer_acknowledge(struct nopin_qp *qp, u32 psn)
 		struct nopin_swqe *wqe = nopin_sq_oldest(sq);
 		u32 end = nopin_psn_add(wqe->last_psn, 1);
 
-		if (nopin_wr_is_read(wqe->opcode) || nopin_wr_is_atomic(wqe->opcode))
+		if (wqe->request->answered)
 			return false;
 		nopin_completer_advance(qp, nopin_psn_diff(psn, end) < 0 ? psn : end);
 	}
@@ -225,7 +225,7 @@ static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 		return false;
 	wqe = nopin_sq_oldest(&qp->sq);
 	offset = ((pkt->psn - wqe->first_psn) & NOPIN_PSN_MASK) * qp->mtu;
-	if (!nopin_wr_is_read(wqe->opcode) ||
+	if (wqe->request->operation != NOPIN_RDMA_READ ||
 	    pkt->payload_len != min(qp->mtu, wqe->length - offset)) {
 		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
 		return false;
@@ -238,7 +238,7 @@ static bool nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *
 {
 	if (!nopin_completer_expects(qp, pkt))
 		return false;
-	if (!nopin_wr_is_atomic(nopin_sq_oldest(&qp->sq)->opcode)) {
+	if (!nopin_request_is_atomic(nopin_sq_oldest(&qp->sq)->request)) {
 		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
 		return false;
 	}

@@ -31,17 +31,6 @@
 /* Packets of READ responses asked for at a time: a READ flows like a WRITE. */
 #define NOPIN_READ_SEGMENT	64
 
-static inline bool nopin_wr_is_atomic(u32 opcode)
-{
-	return opcode == IB_UVERBS_WR_ATOMIC_CMP_AND_SWP ||
-	       opcode == IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD;
-}
-
-static inline bool nopin_wr_is_read(u32 opcode)
-{
-	return opcode == IB_UVERBS_WR_RDMA_READ;
-}
-
 /* What came of carrying out a request. */
 enum nopin_verdict {
 	NOPIN_DONE,

@@ -215,7 +215,7 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 
 	piece.len = min(piece.packets * qp->mtu, wqe->length - piece.offset);
 	*packets = piece.packets;
-	if (nopin_wr_is_read(wqe->opcode))
+	if (wqe->request->operation == NOPIN_RDMA_READ)
 		return nopin_loopback_read(qp, peer, wqe, &piece);
 	return nopin_loopback_data(qp, peer, wqe, &piece);
 }
@@ -254,7 +254,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
 	u8 rnr_timer;
 
 	*packets = 0;
-	if (nopin_wr_is_atomic(wqe->opcode))
+	if (nopin_request_is_atomic(wqe->request))
 		return false;
 
 	spin_lock(&peer->rq.lock);

@@ -10,22 +10,6 @@
 #include "transport/internal.h"
 #include "transport/transport.h"
 
-/* BTH opcode by position in the message; bit 0: first, bit 1: last. */
-static const u8 nopin_request_opcodes[][4] = {
-	[IB_UVERBS_WR_SEND] = {
-		NOPIN_RC_SEND_MIDDLE, NOPIN_RC_SEND_FIRST,
-		NOPIN_RC_SEND_LAST, NOPIN_RC_SEND_ONLY },
-	[IB_UVERBS_WR_SEND_WITH_IMM] = {
-		NOPIN_RC_SEND_MIDDLE, NOPIN_RC_SEND_FIRST,
-		NOPIN_RC_SEND_LAST_IMM, NOPIN_RC_SEND_ONLY_IMM },
-	[IB_UVERBS_WR_RDMA_WRITE] = {
-		NOPIN_RC_WRITE_MIDDLE, NOPIN_RC_WRITE_FIRST,
-		NOPIN_RC_WRITE_LAST, NOPIN_RC_WRITE_ONLY },
-	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM] = {
-		NOPIN_RC_WRITE_MIDDLE, NOPIN_RC_WRITE_FIRST,
-		NOPIN_RC_WRITE_LAST_IMM, NOPIN_RC_WRITE_ONLY_IMM },
-};
-
 /* Doorbell calls stop after so many bursts and leave the rest to softirq. */
 #define NOPIN_DOORBELL_BURSTS	128
 
@@ -102,7 +86,7 @@ static void nopin_requester_ask_again(struct nopin_qp *qp)
 	if (sq->next == sq->queue.index || !sq->since_ack_req)
 		return;
 	prev = nopin_sq_wqe(sq, sq->next - 1);
-	if (nopin_wr_is_read(prev->opcode) || nopin_wr_is_atomic(prev->opcode))
+	if (prev->request->answered)
 		return;
 	sq->next--;
 	sq->next_psn = prev->last_psn;
@@ -177,12 +161,12 @@ static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe,
 					       bool loopback)
 {
-	bool asks = nopin_wr_is_read(wqe->opcode) || nopin_wr_is_atomic(wqe->opcode);
-	int rights = asks ? IB_ACCESS_LOCAL_WRITE : 0;
+	bool answered = wqe->request->answered;
+	int rights = answered ? IB_ACCESS_LOCAL_WRITE : 0;
 
-	if (asks && !qp->sq.reads.size)
+	if (answered && !qp->sq.reads.size)
 		return IB_WC_LOC_QP_OP_ERR;
-	if (!asks && !loopback && wqe->length <= qp->mtu)
+	if (!answered && !loopback && wqe->length <= qp->mtu)
 		return IB_WC_SUCCESS;
 	if (nopin_sges_check(qp->ibqp.pd, wqe->sge, wqe->num_sge, rights))
 		return IB_WC_LOC_PROT_ERR;
@@ -195,14 +179,13 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe,
 {
 	enum ib_wc_status status = nopin_requester_check(qp, wqe, loopback);
 	struct nopin_sq *sq = &qp->sq;
-	u32 packets;
+	u32 packets = nopin_packets(qp, wqe->length);
 
 	if (status != IB_WC_SUCCESS)
 		return nopin_requester_reject(qp, wqe, status);
 	if (wqe->flags & NOPIN_SEND_FENCE && sq->reads.count)
 		return false;
 
-	packets = nopin_wr_is_atomic(wqe->opcode) ? 1 : nopin_packets(qp, wqe->length);
 	wqe->first_psn = sq->next_psn;
 	wqe->last_psn = nopin_psn_add(sq->next_psn, packets - 1);
 	wqe->numbered = true;
@@ -321,9 +304,9 @@ void nopin_requester_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wq
 			      u32 offset, u32 len)
 {
 	bool last = offset + len == wqe->length;
-	u32 place = (offset ? 0 : 1) | (last ? 2 : 0);
+	u32 place = (offset ? 0 : NOPIN_FIRST) | (last ? NOPIN_LAST : 0);
 
-	pkt->opcode = nopin_request_opcodes[wqe->opcode][place];
+	pkt->opcode = wqe->request->opcode[place];
 	pkt->payload_len = len;
 	pkt->remote_addr = wqe->remote_addr;
 	pkt->rkey = wqe->rkey;
@@ -374,7 +357,7 @@ static bool nopin_requester_send_read(struct nopin_qp *qp, struct nopin_swqe *wq
 	u32 packets = nopin_packets(qp, wqe->length) - index;
 	u32 offset = index * qp->mtu;
 	struct nopin_pkt pkt = {
-		.opcode = NOPIN_RC_READ_REQUEST,
+		.opcode = wqe->request->opcode[NOPIN_ONLY],
 		.remote_addr = wqe->remote_addr + offset,
 		.rkey = wqe->rkey,
 		.ack_req = true,
@@ -397,10 +380,10 @@ static bool nopin_requester_send_read(struct nopin_qp *qp, struct nopin_swqe *wq
 
 static bool nopin_requester_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
-	bool swap = wqe->opcode == IB_UVERBS_WR_ATOMIC_CMP_AND_SWP;
+	bool swap = wqe->request->operation == NOPIN_CMP_SWAP;
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_pkt pkt = {
-		.opcode = swap ? NOPIN_RC_CMP_SWAP : NOPIN_RC_FETCH_ADD,
+		.opcode = wqe->request->opcode[NOPIN_ONLY],
 		.remote_addr = wqe->remote_addr,
 		.rkey = wqe->rkey,
 		.swap_add = swap ? wqe->swap : wqe->compare_add,
@@ -435,11 +418,15 @@ static u32 nopin_requester_step(struct nopin_qp *qp, struct nopin_qp *peer)
 		if (nopin_loopback_step(qp, peer, wqe, &packets))
 			return packets;
 	}
-	if (nopin_wr_is_read(wqe->opcode))
+	switch (wqe->request->operation) {
+	case NOPIN_RDMA_READ:
 		return nopin_requester_send_read(qp, wqe);
-	if (nopin_wr_is_atomic(wqe->opcode))
+	case NOPIN_CMP_SWAP:
+	case NOPIN_FETCH_ADD:
 		return nopin_requester_send_atomic(qp, wqe);
-	return nopin_requester_send_data(qp, wqe, peer);
+	default:
+		return nopin_requester_send_data(qp, wqe, peer);
+	}
 }
 
 static bool nopin_requester_may_send(const struct nopin_qp *qp)

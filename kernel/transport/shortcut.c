@@ -119,13 +119,12 @@ static bool nopin_shortcut_carry_out(struct nopin_shortcut *cut,
 {
 	if (!nopin_shortcut_is_plain(cut->qp, wqe))
 		return false;
-	switch (wqe->opcode) {
-	case IB_UVERBS_WR_RDMA_WRITE:
-		return nopin_shortcut_write(cut, wqe);
-	case IB_UVERBS_WR_SEND:
-	case IB_UVERBS_WR_SEND_WITH_IMM:
+	switch (wqe->request->operation) {
+	case NOPIN_RDMA_WRITE:
+		return !wqe->request->takes_recv && nopin_shortcut_write(cut, wqe);
+	case NOPIN_SEND:
 		return nopin_shortcut_send(cut, wqe);
-	case IB_UVERBS_WR_RDMA_READ:
+	case NOPIN_RDMA_READ:
 		return nopin_shortcut_read(cut, wqe);
 	default:
 		return false;
