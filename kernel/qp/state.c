@@ -21,116 +21,6 @@ struct nopin_qp_parts {
 	struct nopin_wait *rq_wait;
 };
 
-/**
- * nopin_qp_event - tell the QP's owner of an asynchronous event
- * @qp: the QP
- * @event: IB_EVENT_*
- *
- * Context: any.
- */
-void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event)
-{
-	struct ib_event ev = {
-		.device = qp->ibqp.device,
-		.element.qp = &qp->ibqp,
-		.event = event,
-	};
-
-	if (qp->ibqp.event_handler)
-		qp->ibqp.event_handler(&ev, qp->ibqp.qp_context);
-}
-
-static void nopin_qp_lock(struct nopin_qp *qp)
-	__acquires(&qp->sq.lock) __acquires(&qp->rq.lock)
-{
-	spin_lock_bh(&qp->sq.lock);
-	spin_lock(&qp->rq.lock);
-}
-
-static void nopin_qp_unlock(struct nopin_qp *qp)
-	__releases(&qp->rq.lock) __releases(&qp->sq.lock)
-{
-	spin_unlock(&qp->rq.lock);
-	spin_unlock_bh(&qp->sq.lock);
-}
-
-/* QP 1 looks at the state without a lock. */
-static void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
-{
-	lockdep_assert_held(&qp->sq.lock);
-	lockdep_assert_held(&qp->rq.lock);
-	WRITE_ONCE(qp->state, state);
-}
-
-/* Timers, tasks and faults under way look at the state and stop by themselves. */
-static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
-{
-	nopin_qp_set_state(qp, state);
-	skb_queue_purge(&qp->sq.parked);
-	skb_queue_purge(&qp->rq.parked);
-	qp->rq.read.active = false;
-	qp->sq.paused = false;
-	qp->sq.draining = false;
-}
-
-static void nopin_qp_enter_error(struct nopin_qp *qp)
-{
-	if (qp->state == IB_QPS_ERR || qp->state == IB_QPS_RESET)
-		return;
-	nopin_qp_stop(qp, IB_QPS_ERR);
-	if (!qp->user)
-		return;
-	nopin_sq_flush(qp);
-	nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
-	nopin_rq_flush(qp);
-}
-
-/**
- * nopin_qp_fail - move to the error state, for what the responder has refused
- * @qp: the QP
- *
- * Flushes both queues and tells the owner; nothing when it has been done, or when
- * the QP has been reset since.
- *
- * Context: any with interrupts on, no lock of the QP held.
- */
-void nopin_qp_fail(struct nopin_qp *qp)
-{
-	bool failed;
-
-	nopin_qp_lock(qp);
-	failed = qp->rq.failed && qp->state != IB_QPS_ERR;
-	if (failed)
-		nopin_qp_enter_error(qp);
-	nopin_qp_unlock(qp);
-	if (failed)
-		nopin_qp_event(qp, qp->rq.event);
-}
-
-/**
- * nopin_qp_fail_requester - move to the error state from the requester half
- * @qp: the QP; the failed request has been completed
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_qp_fail_requester(struct nopin_qp *qp)
-{
-	lockdep_assert_held(&qp->sq.lock);
-	nopin_hold_end(&qp->sq.hold); /* which comes after rq.lock */
-	spin_lock(&qp->rq.lock);
-	nopin_qp_enter_error(qp);
-	spin_unlock(&qp->rq.lock);
-}
-
-/* Wait no longer: whoever fetches the page has nobody to give it to. */
-static void nopin_park_leave(struct nopin_park *park)
-{
-	if (park->waiting)
-		park->wait = NULL;
-	park->waiting = false;
-	park->error = 0;
-}
-
 static void nopin_qp_reset(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -173,20 +63,8 @@ static void nopin_qp_start_responder(struct nopin_qp *qp)
 
 static void nopin_qp_start_requester(struct nopin_qp *qp)
 {
-	struct nopin_sq *sq = &qp->sq;
-
 	nopin_qp_set_state(qp, IB_QPS_RTS);
-	sq->una_psn = qp->attr.sq_psn;
-	sq->next_psn = qp->attr.sq_psn;
-	sq->unsent_psn = qp->attr.sq_psn;
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->reads.head = 0;
-	sq->reads.count = 0;
-	sq->since_ack_req = 0;
-	sq->probing = false;
-	sq->resent = false;
-	del_timer(&sq->timer); /* of the connection before, with its timeout */
+	nopin_sq_start(qp);
 }
 
 static int nopin_qp_from_reset(struct nopin_qp *qp, enum ib_qp_state next)

@@ -148,6 +148,6 @@ enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer)
 
 	spin_lock_bh(&qp->sq.lock);
 	restart = nopin_sq_attend_over(qp);
-	spin_unlock_bh(&qp->sq.lock);
+	nopin_sq_unlock(qp);
 	return restart;
 }

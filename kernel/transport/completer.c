@@ -6,140 +6,16 @@
  */
 #include "transport/internal.h"
 
-static struct nopin_swqe *nopin_sq_oldest(struct nopin_sq *sq)
-{
-	return nopin_sq_wqe(sq, sq->queue.index);
-}
-
-/**
- * nopin_completer_progress - something was acknowledged
- * @qp: the QP, una_psn moved on
- *
- * The peer is alive, so all patience is restored.
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_completer_progress(struct nopin_qp *qp)
-{
-	struct nopin_sq *sq = &qp->sq;
-	struct nopin_reads *reads = &sq->reads;
-
-	sq->progress = jiffies;
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->probing = false;
-	sq->resent = false;
-
-	while (reads->count &&
-	       nopin_psn_diff(sq->una_psn, reads->end_psn[reads->head]) > 0) {
-		reads->head = (reads->head + 1) % reads->size;
-		reads->count--;
-	}
-	/* An ACK of what was about to be sent again. */
-	if (nopin_psn_diff(sq->una_psn, sq->next_psn) > 0) {
-		sq->next_psn = sq->una_psn;
-		sq->next = sq->queue.index;
-	}
-}
-
-/**
- * nopin_completer_advance - the oldest request has got as far as @psn
- * @qp: the QP
- * @psn: first PSN not acknowledged, at most one beyond the request's last
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_completer_advance(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	if (nopin_psn_diff(psn, nopin_sq_oldest(sq)->last_psn) > 0)
-		nopin_sq_complete(qp, IB_WC_SUCCESS);
-	sq->una_psn = psn;
-	nopin_completer_progress(qp);
-}
-
-/*
- * Acknowledge every PSN before @psn. False: among them is a READ or atomic
- * whose answer has not come, so it was lost and has to be asked for again.
- */
-static bool nopin_completer_acknowledge(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	while (nopin_psn_diff(psn, sq->una_psn) > 0) {
-		struct nopin_swqe *wqe = nopin_sq_oldest(sq);
-		u32 end = nopin_psn_add(wqe->last_psn, 1);
-
-		if (wqe->request->answered)
-			return false;
-		nopin_completer_advance(qp, nopin_psn_diff(psn, end) < 0 ? psn : end);
-	}
-	return true;
-}
-
-/*
- * A gap in the answers, seen by the one to @psn: go back once, not for each answer
- * behind the gap; again only for what was sent after that.
- */
-static void nopin_completer_resend(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	if (sq->resent && nopin_psn_diff(psn, sq->resent_psn) < 0)
-		return;
-	nopin_requester_rewind(qp);
-	sq->resent = true;
-	sq->resent_psn = sq->unsent_psn;
-}
-
-/**
- * nopin_completer_rnr - the peer has no receive posted
- * @qp: the QP
- * @code: how long to wait, RNR timer code in the low 5 bits
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
-	/* Gone back already; a pause for want of memory is something else. */
-	if (sq->paused && sq->next_psn == sq->una_psn)
-		return;
-	if (!sq->rnr_retries) {
-		nopin_requester_fail(qp, IB_WC_RNR_RETRY_EXC_ERR);
-		return;
-	}
-	if (sq->rnr_retries != NOPIN_RNR_FOREVER)
-		sq->rnr_retries--;
-	nopin_requester_rewind(qp);
-	sq->probing = true;
-	nopin_sq_timer_rnr(qp, code);
-}
-
-static void nopin_completer_sequence_nak(struct nopin_qp *qp)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_RECEIVED);
-	if (!sq->retries) {
-		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
-		return;
-	}
-	sq->retries--;
-	nopin_requester_rewind(qp);
-}
-
 static void nopin_completer_nak(struct nopin_qp *qp, u8 syndrome)
 {
 	const struct nopin_refusal *refusal = nopin_refusal_by_nak(syndrome);
 
-	if (syndrome == NOPIN_NAK_PSN_SEQUENCE)
-		nopin_completer_sequence_nak(qp);
-	else
-		nopin_requester_fail(qp, refusal ? refusal->status : IB_WC_BAD_RESP_ERR);
+	if (syndrome != NOPIN_NAK_PSN_SEQUENCE) {
+		nopin_sq_fail(qp, refusal ? refusal->status : IB_WC_BAD_RESP_ERR);
+		return;
+	}
+	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_RECEIVED);
+	nopin_sq_retry(qp);
 }
 
 /*
@@ -161,15 +37,14 @@ static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt
 	u8 type = pkt->syndrome & NOPIN_AETH_TYPE;
 	u32 acked = type == NOPIN_AETH_ACK ? nopin_psn_add(pkt->psn, 1) : pkt->psn;
 
-	if (!nopin_completer_acknowledge(qp, acked) &&
-	    !nopin_completer_is_refused(qp, pkt)) {
-		nopin_completer_resend(qp, pkt->psn);
-		return;
-	}
-	if (type == NOPIN_AETH_RNR)
-		nopin_completer_rnr(qp, pkt->syndrome);
-	else if (type == NOPIN_AETH_NAK)
+	if (!nopin_sq_acknowledge(qp, acked) && !nopin_completer_is_refused(qp, pkt)) {
+		nopin_sq_resend(&qp->sq, pkt->psn);
+	} else if (type == NOPIN_AETH_RNR) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
+		nopin_sq_retry_rnr(qp, pkt->syndrome);
+	} else if (type == NOPIN_AETH_NAK) {
 		nopin_completer_nak(qp, pkt->syndrome);
+	}
 }
 
 /*
@@ -178,8 +53,8 @@ static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt
  */
 static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	if (!nopin_completer_acknowledge(qp, pkt->psn)) {
-		nopin_completer_resend(qp, pkt->psn);
+	if (!nopin_sq_acknowledge(qp, pkt->psn)) {
+		nopin_sq_resend(&qp->sq, pkt->psn);
 		return false;
 	}
 	return pkt->psn == qp->sq.una_psn;
@@ -199,7 +74,7 @@ static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
 	enum nopin_copied copied = nopin_park_copy(&qp->sq.park, &copy);
 
 	if (copied != NOPIN_COPIED && copied != NOPIN_COPY_MISS)
-		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
+		nopin_sq_fail(qp, IB_WC_LOC_PROT_ERR);
 	return copied;
 }
 
@@ -211,7 +86,7 @@ static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *
 	enum nopin_copied copied = nopin_completer_place(qp, wqe, from, offset, len);
 
 	if (copied == NOPIN_COPIED)
-		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
+		nopin_sq_acked(qp, nopin_psn_add(pkt->psn, 1));
 	return copied == NOPIN_COPY_MISS;
 }
 
@@ -224,10 +99,10 @@ static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 	if (!nopin_completer_expects(qp, pkt))
 		return false;
 	wqe = nopin_sq_oldest(&qp->sq);
-	offset = ((pkt->psn - wqe->first_psn) & NOPIN_PSN_MASK) * qp->mtu;
+	offset = nopin_wqe_offset(qp, wqe, pkt->psn);
 	if (wqe->request->operation != NOPIN_RDMA_READ ||
 	    pkt->payload_len != min(qp->mtu, wqe->length - offset)) {
-		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
+		nopin_sq_fail(qp, IB_WC_BAD_RESP_ERR);
 		return false;
 	}
 	return nopin_completer_answer(qp, pkt, nopin_place_packet(skb, pkt->hdr_len),
@@ -239,7 +114,7 @@ static bool nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *
 	if (!nopin_completer_expects(qp, pkt))
 		return false;
 	if (!nopin_request_is_atomic(nopin_sq_oldest(&qp->sq)->request)) {
-		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
+		nopin_sq_fail(qp, IB_WC_BAD_RESP_ERR);
 		return false;
 	}
 	return nopin_completer_answer(qp, pkt, nopin_place_bytes(&pkt->original), 0,
@@ -261,11 +136,8 @@ static void nopin_completer_note_life(struct nopin_qp *qp, const struct nopin_pk
 static bool nopin_completer_accepts(const struct nopin_qp *qp,
 				    const struct nopin_pkt *pkt)
 {
-	const struct nopin_sq *sq = &qp->sq;
-
-	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	       nopin_psn_diff(pkt->psn, sq->una_psn) >= 0 &&
-	       nopin_psn_diff(pkt->psn, sq->unsent_psn) < 0;
+	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) && !qp->sq.failed &&
+	       nopin_sq_has_sent(&qp->sq, pkt->psn);
 }
 
 /* True: the requester waits for a page, and then for this packet again. */
@@ -283,7 +155,7 @@ static bool nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 		parked = nopin_completer_atomic(qp, pkt);
 	else
 		parked = nopin_completer_read(qp, skb, pkt);
-	nopin_requester_settle(qp);
+	nopin_sq_settle(qp);
 	return parked;
 }
 
@@ -304,7 +176,7 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 
 	spin_lock_bh(&sq->lock);
 	if (!nopin_transport_admits(qp, net, skb)) {
-		spin_unlock_bh(&sq->lock);
+		nopin_sq_unlock(qp);
 		return;
 	}
 	keep = sq->park.waiting || !skb_queue_empty(&sq->parked);
@@ -315,7 +187,7 @@ void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 	    nopin_park_skb(&sq->parked, skb))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
 	nopin_requester_continue(qp);
-	spin_unlock_bh(&sq->lock);
+	nopin_sq_unlock(qp);
 }
 
 /**

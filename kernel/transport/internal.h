@@ -14,9 +14,6 @@
 /* Bytes of payload that are few: more of them are worth a search of their own. */
 #define NOPIN_SMALL		1024
 
-/* PSNs in flight: keeps a few QPs within netdev_max_backlog of one CPU. */
-#define NOPIN_WINDOW		128
-
 /*
  * Packets and bytes of payload sent with BH off before the receiving side gets its
  * turn, which over lo and veth finds them in this CPU's cache: two trains of packets
@@ -24,12 +21,6 @@
  */
 #define NOPIN_BURST		64
 #define NOPIN_BURST_BYTES	(120U << 10)
-
-/* Packets between two requests for an ACK inside a run. */
-#define NOPIN_ACK_EVERY		32
-
-/* Packets of READ responses asked for at a time: a READ flows like a WRITE. */
-#define NOPIN_READ_SEGMENT	64
 
 /* What came of carrying out a request. */
 enum nopin_verdict {
@@ -54,38 +45,29 @@ struct nopin_refusal {
 	enum ib_event_type event;
 };
 
-/* How many packets carry @length bytes; an empty message is one packet. */
-static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
-{
-	return length ? DIV_ROUND_UP(length, qp->mtu) : 1;
-}
-
 /* transport.c */
 bool nopin_transport_admits(struct nopin_qp *qp, const struct net *net,
 			    const struct sk_buff *skb);
 bool nopin_transport_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
 
-/* park.c */
-enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy);
-enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *copy,
-				    struct nopin_atomic *atomic);
+/* keep.c */
 bool nopin_park_skb(struct sk_buff_head *parked, struct sk_buff *skb);
 void nopin_park_parse(struct sk_buff *skb, struct nopin_pkt *pkt);
+
+/* entry/resolve.c */
 void nopin_fault_work(struct work_struct *work);
-struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
 void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
-int nopin_park_init(void);
-void nopin_park_exit(void);
+
+/* send.c */
+void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
+			 u32 offset, u32 len);
+bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe);
+bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe);
+bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe);
 
 /* requester.c */
-void nopin_requester_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
-			      u32 offset, u32 len);
-struct nopin_swqe *nopin_requester_take(struct nopin_qp *qp);
 bool nopin_requester_run(struct nopin_qp *qp);
 void nopin_requester_continue(struct nopin_qp *qp);
-void nopin_requester_rewind(struct nopin_qp *qp);
-void nopin_requester_fail(struct nopin_qp *qp, enum ib_wc_status status);
-void nopin_requester_settle(struct nopin_qp *qp);
 void nopin_sq_task(struct tasklet_struct *task);
 
 /* attend.c */
@@ -94,16 +76,10 @@ enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer);
 
 /* timer.c */
 void nopin_sq_timer(struct timer_list *timer);
-void nopin_sq_timer_start(struct nopin_qp *qp);
-void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code);
-void nopin_sq_timer_nomem(struct nopin_qp *qp);
 void nopin_rq_timer(struct timer_list *timer);
 void nopin_rq_timer_start(struct nopin_qp *qp);
 
 /* completer.c */
-void nopin_completer_advance(struct nopin_qp *qp, u32 psn);
-void nopin_completer_progress(struct nopin_qp *qp);
-void nopin_completer_rnr(struct nopin_qp *qp, u8 code);
 void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
 			struct sk_buff *skb, const struct nopin_pkt *pkt);
 void nopin_completer_resume(struct nopin_qp *qp);
@@ -111,7 +87,6 @@ void nopin_completer_resume(struct nopin_qp *qp);
 /* responder.c */
 void nopin_responder_rx(struct nopin_qp *qp, struct nopin_arrival *arrival);
 void nopin_responder_resume(struct nopin_qp *qp);
-void nopin_responder_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 void nopin_rq_task(struct tasklet_struct *task);
 
 void nopin_responder_show_life(struct nopin_qp *qp);
@@ -156,11 +131,10 @@ struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp);
 bool nopin_loopback_is_alive(struct nopin_qp *qp);
 bool nopin_loopback_is_connected(const struct nopin_qp *qp, const struct nopin_qp *peer);
 bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer);
-bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
-			 const struct nopin_swqe *wqe, u32 *packets);
+bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 *packets);
 
 /* shortcut.c */
-u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most);
+u32 nopin_shortcut_run(struct nopin_qp *qp, u32 most);
 
 /* read.c */
 enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt);

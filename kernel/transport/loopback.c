@@ -120,7 +120,7 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp, struct nopin_
 		.park = &qp->sq.park,
 	};
 
-	nopin_requester_describe(&pkt, wqe, piece->offset, piece->len);
+	nopin_send_describe(&pkt, wqe, piece->offset, piece->len);
 	return nopin_execute_data(peer, &in);
 }
 
@@ -171,19 +171,6 @@ static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 	}
 }
 
-static void nopin_loopback_advance(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-				   u32 packets)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	sq->next_psn = nopin_psn_add(sq->next_psn, packets);
-	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) > 0)
-		sq->unsent_psn = sq->next_psn;
-	if (nopin_psn_diff(sq->next_psn, wqe->last_psn) > 0)
-		sq->next++;
-	nopin_completer_advance(qp, sq->next_psn);
-}
-
 /* Without the peer's lock: what an ACK or NAK would have told the requester. */
 static void nopin_loopback_conclude(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				    u32 packets, u8 rnr_timer,
@@ -191,14 +178,16 @@ static void nopin_loopback_conclude(struct nopin_qp *qp, const struct nopin_swqe
 {
 	const struct nopin_refusal *refusal = nopin_refusal_by_verdict(verdict);
 
-	if (verdict == NOPIN_DONE)
-		nopin_loopback_advance(qp, wqe, packets);
-	else if (verdict == NOPIN_RNR)
-		nopin_completer_rnr(qp, rnr_timer);
-	else if (verdict == NOPIN_SOURCE_ERROR)
-		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
-	else if (refusal)
-		nopin_requester_fail(qp, refusal->status);
+	if (verdict == NOPIN_DONE) {
+		nopin_sq_carried(qp, wqe, packets);
+	} else if (verdict == NOPIN_RNR) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
+		nopin_sq_retry_rnr(qp, rnr_timer);
+	} else if (verdict == NOPIN_SOURCE_ERROR) {
+		nopin_sq_fail(qp, IB_WC_LOC_PROT_ERR);
+	} else if (refusal) {
+		nopin_sq_fail(qp, refusal->status);
+	}
 }
 
 static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
@@ -206,14 +195,14 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe,
 					       u32 *packets)
 {
-	u32 index = (qp->sq.next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
+	u32 offset = nopin_wqe_offset(qp, wqe, qp->sq.next_psn);
 	struct nopin_piece piece = {
-		.offset = index * qp->mtu,
-		.packets = min(nopin_packets(qp, wqe->length) - index,
+		.offset = offset,
+		.packets = min(nopin_packets(qp, wqe->length - offset),
 			       NOPIN_LOOPBACK_PIECE / qp->mtu),
 	};
 
-	piece.len = min(piece.packets * qp->mtu, wqe->length - piece.offset);
+	piece.len = min(piece.packets * qp->mtu, wqe->length - offset);
 	*packets = piece.packets;
 	if (wqe->request->operation == NOPIN_RDMA_READ)
 		return nopin_loopback_read(qp, peer, wqe, &piece);
@@ -236,8 +225,7 @@ bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
 
 /**
  * nopin_loopback_step - carry out the next piece of a request without packets
- * @qp: the QP
- * @peer: from nopin_loopback_peer()
+ * @qp: the QP, with a peer
  * @wqe: numbered, its next packet is due
  * @packets: gets how many packets' worth was carried out; 0: nothing can be now
  *
@@ -245,10 +233,10 @@ bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
  *	every sq.lock.
  * Return: false when it has to go as packets.
  */
-bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
-			 const struct nopin_swqe *wqe, u32 *packets)
+bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 *packets)
 {
 	struct nopin_sq *sq = &qp->sq;
+	struct nopin_qp *peer = sq->peer;
 	enum nopin_verdict verdict;
 	bool connected, waits;
 	u8 rnr_timer;

@@ -12,7 +12,7 @@
  * @psn: of the packet that is refused
  * @refusal: why
  *
- * Context: rq.lock held; nopin_responder_unlock() does the rest without it.
+ * Context: rq.lock held; nopin_rq_unlock() does the rest without it.
  */
 void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
 			    const struct nopin_refusal *refusal)
@@ -245,7 +245,7 @@ static bool nopin_responder_run(struct nopin_qp *qp)
  * nopin_responder_resume - go on: parked packets and responses
  * @qp: the QP
  *
- * Context: rq.lock held, BH off; nopin_responder_unlock() drops it.
+ * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
  */
 void nopin_responder_resume(struct nopin_qp *qp)
 {
@@ -257,23 +257,6 @@ void nopin_responder_resume(struct nopin_qp *qp)
 		nopin_rq_timer_start(qp);
 	else /* the access that it was for has been retried */
 		rq->park.error = 0;
-}
-
-/**
- * nopin_responder_unlock - drop the lock, and do what needs it dropped
- * @qp: the QP
- *
- * Context: rq.lock held, which is released, BH off.
- */
-void nopin_responder_unlock(struct nopin_qp *qp)
-	__releases(&qp->rq.lock)
-{
-	struct nopin_rq *rq = &qp->rq;
-	bool failed = rq->failed && qp->state != IB_QPS_ERR;
-
-	spin_unlock_bh(&rq->lock);
-	if (failed)
-		nopin_qp_fail(qp);
 }
 
 /* False: not such a packet, and nothing was done. */
@@ -325,7 +308,7 @@ void nopin_responder_rx(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	} while (nopin_net_next(arrival) &&
 		 nopin_transport_is_request(qp, &arrival->pkt));
 	nopin_hold_end(&hold);
-	nopin_responder_unlock(qp);
+	nopin_rq_unlock(qp);
 }
 
 /**
@@ -340,5 +323,5 @@ void nopin_rq_task(struct tasklet_struct *task)
 
 	spin_lock_bh(&qp->rq.lock);
 	nopin_responder_resume(qp);
-	nopin_responder_unlock(qp);
+	nopin_rq_unlock(qp);
 }

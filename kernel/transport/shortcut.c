@@ -30,7 +30,7 @@ static bool nopin_shortcut_is_idle(const struct nopin_qp *qp)
 {
 	const struct nopin_sq *sq = &qp->sq;
 
-	return qp->state == IB_QPS_RTS && sq->queue.index == sq->taken &&
+	return qp->state == IB_QPS_RTS && nopin_sq_is_empty(sq) &&
 	       sq->una_psn == sq->next_psn;
 }
 
@@ -89,7 +89,7 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 	nopin_memcpy(to, from, wqe->length);
 	nopin_shortcut_received(&peer->rq);
 	peer->rq.received = wqe->length;
-	nopin_requester_describe(&pkt, wqe, 0, wqe->length);
+	nopin_send_describe(&pkt, wqe, 0, wqe->length);
 	nopin_execute_complete_recv(peer, &pkt);
 	return true;
 }
@@ -131,18 +131,13 @@ static bool nopin_shortcut_carry_out(struct nopin_shortcut *cut,
 	}
 }
 
-/* The oldest request, and only one, is complete: it took one PSN at both ends. */
+/* The request that was taken, and only that, was carried out. */
 static void nopin_shortcut_advance(struct nopin_shortcut *cut)
 {
-	struct nopin_sq *sq = &cut->qp->sq;
 	struct nopin_rq *rq = &cut->peer->rq;
 
 	rq->msn = nopin_psn_add(rq->msn, 1);
-	sq->next++;
-	sq->next_psn = rq->expected_psn;
-	sq->unsent_psn = rq->expected_psn;
-	sq->una_psn = rq->expected_psn;
-	nopin_sq_complete(cut->qp, IB_WC_SUCCESS);
+	nopin_sq_carried_whole(cut->qp);
 }
 
 /*
@@ -156,7 +151,7 @@ static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
 	u32 n;
 
 	for (n = 0; n < most && bytes < NOPIN_VIEW_BYTES; n++) {
-		wqe = nopin_requester_take(cut->qp);
+		wqe = nopin_sq_take(cut->qp);
 		if (!nopin_shortcut_carry_out(cut, wqe))
 			break;
 		bytes += wqe->length;
@@ -167,16 +162,16 @@ static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
 
 /**
  * nopin_shortcut_run - carry out the small requests that are next
- * @qp: the QP
- * @peer: from nopin_loopback_peer()
+ * @qp: the QP, with a peer
  * @most: not more than so many
  *
  * Context: in nopin_requester_run(). Takes the peer's rq.lock, which comes after
  *	every sq.lock.
  * Return: how many were carried out; 0: the next one is not for this way.
  */
-u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most)
+u32 nopin_shortcut_run(struct nopin_qp *qp, u32 most)
 {
+	struct nopin_qp *peer = qp->sq.peer;
 	struct nopin_shortcut cut __uninitialized; /* by nopin_hold_begin(), as needed */
 	int waiting;
 	u32 n = 0;
@@ -196,6 +191,6 @@ u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most)
 	nopin_hold_end(&qp->sq.hold);
 	spin_unlock(&peer->rq.lock);
 	if (n)
-		nopin_completer_progress(qp);
+		nopin_sq_progress(qp);
 	return n;
 }

@@ -19,87 +19,12 @@
 
 #include "transport/internal.h"
 
-/* AETH RNR timer codes in units of 10 us (IBTA table 46). */
-static const u32 nopin_rnr_10us[32] = {
-	65536, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192,
-	256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288,
-	16384, 24576, 32768, 49152,
-};
-
-#define NOPIN_NOMEM_US	1000
-
-/* Of the ACK timeout; room for some signs of life within it. */
-#define NOPIN_SIGNS		4
 #define NOPIN_PATIENCE_MS	20
-
-static unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
-{
-	return max(nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1,
-		   (u64)NOPIN_SIGNS);
-}
-
-/**
- * nopin_sq_timer_start - a packet is about to be in flight: expect its ACK
- * @qp: the QP; next_psn is still that of the packet
- *
- * A running timer is left alone: it looks at sq.progress when it fires, which
- * costs less than moving it with every ACK.
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_sq_timer_start(struct nopin_qp *qp)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	if (!qp->attr.timeout)
-		return;
-	if (sq->una_psn == sq->next_psn) /* nothing was: the time begins now */
-		sq->progress = jiffies;
-	if (!timer_pending(&sq->timer))
-		mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
-}
-
-static void nopin_sq_pause(struct nopin_qp *qp, unsigned long us)
-{
-	qp->sq.paused = true;
-	mod_timer(&qp->sq.timer, jiffies + usecs_to_jiffies(us));
-}
-
-/**
- * nopin_sq_timer_rnr - send nothing for as long as the peer asks
- * @qp: the QP
- * @code: RNR timer code of the NAK, 5 bits
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_sq_timer_rnr(struct nopin_qp *qp, u8 code)
-{
-	nopin_sq_pause(qp, 10UL * nopin_rnr_10us[code & NOPIN_AETH_VALUE]);
-}
-
-/**
- * nopin_sq_timer_nomem - send nothing until memory may be back
- * @qp: the QP
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_sq_timer_nomem(struct nopin_qp *qp)
-{
-	nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
-	nopin_sq_pause(qp, NOPIN_NOMEM_US);
-}
 
 static void nopin_sq_timeout(struct nopin_qp *qp)
 {
-	struct nopin_sq *sq = &qp->sq;
-
 	nopin_stat_inc(&qp->dev->stats, NOPIN_TIMEOUTS);
-	if (!sq->retries) {
-		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
-		return;
-	}
-	sq->retries--;
-	nopin_requester_rewind(qp);
+	nopin_sq_retry(qp);
 	nopin_requester_continue(qp);
 }
 
@@ -114,7 +39,7 @@ static void nopin_sq_expire_parked(struct nopin_qp *qp)
 	if (nopin_loopback_is_alive(qp))
 		sq->retries = qp->attr.retry_cnt + 1;
 	if (!sq->retries) {
-		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
+		nopin_sq_fail(qp, IB_WC_RETRY_EXC_ERR);
 		return;
 	}
 	sq->retries--;
@@ -162,7 +87,7 @@ void nopin_sq_timer(struct timer_list *timer)
 	spin_lock_bh(&qp->sq.lock);
 	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
 		nopin_sq_expire(qp);
-	spin_unlock_bh(&qp->sq.lock);
+	nopin_sq_unlock(qp);
 }
 
 /* What the peer waits for an ACK is not known; likely as long as we would. */

@@ -11,7 +11,6 @@ static const struct nopin_qp_ops nopin_transport_qp_ops = {
 	.sq_attendant	= nopin_sq_attendant,
 	.sq_task	= nopin_sq_task,
 	.rq_task	= nopin_rq_task,
-	.fault		= nopin_fault_work,
 };
 
 /**
@@ -108,7 +107,7 @@ void nopin_transport_rx(struct nopin_arrival *arrival)
 int nopin_transport_init(void)
 {
 	nopin_qp_table_init(&nopin_transport_qp_ops);
-	return nopin_park_init();
+	return nopin_park_init(nopin_fault_work);
 }
 
 /**

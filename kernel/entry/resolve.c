@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Whoever may sleep fetches the page that a half of a QP waits for, and lets the half
+ * go on: the program that has posted, at once, where the page is its own, and workers.
+ */
+#include <linux/sched/signal.h>
+
+#include "transport/internal.h"
+
+/* Between the tries for memory, in total. */
+#define NOPIN_NOMEM_PATIENCE_MS	256
+
+/* Misses that one doorbell resolves before it leaves the next to a worker. */
+#define NOPIN_RESOLVES		64
+
+/*
+ * Memory may be short for a moment only, and giving up costs the program its
+ * connection.
+ */
+static int nopin_wait_fetch(struct nopin_wait *wait, bool prompt)
+{
+	unsigned int ms;
+	int err;
+
+	for (ms = 1; ms <= NOPIN_NOMEM_PATIENCE_MS; ms *= 2) {
+		err = nopin_miss_resolve(&wait->miss, prompt, &wait->pages);
+		if (err != -ENOMEM)
+			break;
+		msleep(ms);
+	}
+	return err;
+}
+
+static void nopin_wait_count(struct nopin_wait *wait, struct nopin_qp *qp)
+{
+	nopin_stat_add(&qp->dev->stats, NOPIN_PAGE_FAULTS, wait->pages);
+	wait->pages = 0;
+}
+
+/*
+ * Has the half waited, then it goes on. What it misses next is the caller's too:
+ * on another CPU, what is sent then might overtake what was sent here.
+ */
+static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
+			      bool worker, struct nopin_wait **next)
+{
+	struct nopin_park *park = &qp->sq.park;
+	bool waited;
+
+	spin_lock_bh(&qp->sq.lock);
+	waited = nopin_park_end(park, wait, err);
+	if (waited) {
+		park->defer = true;
+		nopin_completer_resume(qp);
+		park->error = 0; /* the access that it was for has been retried */
+		*next = nopin_park_claim(park, worker);
+	}
+	nopin_sq_unlock(qp);
+	return waited;
+}
+
+/* The same for a responder, which only workers resolve for. */
+static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
+			      struct nopin_wait **next)
+{
+	struct nopin_park *park = &qp->rq.park;
+	bool waited;
+
+	spin_lock_bh(&qp->rq.lock);
+	waited = nopin_park_end(park, wait, err);
+	if (waited) {
+		park->defer = true;
+		nopin_responder_resume(qp);
+		*next = nopin_park_claim(park, true);
+	}
+	nopin_rq_unlock(qp);
+	return waited;
+}
+
+/**
+ * nopin_sq_resolve - fetch the page that the requester waits for, and go on
+ * @qp: the QP, kept by the caller
+ * @wait: from nopin_park_claim(); so is what is missed in going on
+ *
+ * Posting a request must not wait for a userfaultfd handler: the program that
+ * posts may have other QPs to see to, or be the handler. Nor must it take for
+ * ever when pages go as fast as they come, or when the program has been killed
+ * and its faults come to nothing. A worker waits instead.
+ *
+ * Context: process, no lock held.
+ */
+void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
+{
+	unsigned int tries = NOPIN_RESOLVES;
+
+	while (wait) {
+		struct nopin_wait *next = NULL;
+		int err = -EINPROGRESS;
+
+		if (tries-- && !fatal_signal_pending(current))
+			err = nopin_wait_fetch(wait, true);
+		nopin_wait_count(wait, qp);
+		if (err == -EINPROGRESS || err == -EINTR)
+			nopin_wait_submit(wait);
+		else if (!nopin_sq_end_wait(qp, wait, err, false, &next))
+			nopin_wait_free(wait);
+		wait = next;
+	}
+}
+
+/* Let the half of a fetched page go on; what it waits for then, or NULL. */
+static struct nopin_wait *nopin_wait_end(struct nopin_wait *wait, int err)
+{
+	/* Of its QP only the number is sure; the wait itself says if it is the same. */
+	struct nopin_qp *qp = nopin_qp_lookup(wait->qpn);
+	struct nopin_wait *next = NULL;
+	bool waited = false;
+
+	if (qp) {
+		nopin_wait_count(wait, qp);
+		waited = wait->requester ?
+			 nopin_sq_end_wait(qp, wait, err, true, &next) :
+			 nopin_rq_end_wait(qp, wait, err, &next);
+		nopin_qp_put(qp);
+	}
+	if (!waited)
+		nopin_wait_free(wait);
+	return next;
+}
+
+/**
+ * nopin_fault_work - fetch the pages that a half waits for, one after the other
+ * @work: of a struct nopin_wait
+ *
+ * Context: process.
+ */
+void nopin_fault_work(struct work_struct *work)
+{
+	struct nopin_wait *wait = container_of(work, struct nopin_wait, work);
+	bool patient = wait->patient;
+
+	while (wait) {
+		int err = nopin_wait_fetch(wait, !patient);
+
+		if (err == -EINPROGRESS) {
+			nopin_wait_submit_patient(wait);
+			return;
+		}
+		wait = nopin_wait_end(wait, err);
+		cond_resched();
+	}
+}
