@@ -47,8 +47,8 @@ enum nopin_pin {
  * struct nopin_dev - a device
  * @ibdev: first
  * @stats: what it counted
- * @regions: key index -> struct nopin_region
- * @region_next: cyclic allocation in @regions, under its xa_lock
+ * @keys: index of a key -> struct nopin_key
+ * @key_next: cyclic allocation in @keys, under its xa_lock
  * @gsi: QPN 1, or NULL
  * @ndev: its lower half; held until the device is freed
  * @ndev_tracker: of that hold
@@ -62,8 +62,8 @@ enum nopin_pin {
 struct nopin_dev {
 	struct ib_device ibdev;
 	struct nopin_stats stats;
-	struct xarray regions;
-	u32 region_next;
+	struct xarray keys;
+	u32 key_next;
 	struct nopin_qp_handle __rcu *gsi;
 	struct net_device *ndev;
 	netdevice_tracker ndev_tracker;

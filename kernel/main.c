@@ -14,11 +14,12 @@
 #include <rdma/rdma_netlink.h>
 
 #include "device.h"
-#include "mem/region.h"
+#include "entry/entry.h"
+#include "entry/receive.h"
+#include "mem/prefetch.h"
 #include "mirror/mirror.h"
 #include "mirror/shrink.h"
 #include "net/net.h"
-#include "transport/transport.h"
 #include "verbs/port.h"
 #include "verbs/verbs.h"
 #include "wire/crc32.h"
@@ -68,12 +69,13 @@ static void nopin_link_free(struct ib_device *ibdev)
 {
 	struct nopin_dev *dev = to_nopin_dev(ibdev);
 
-	WARN_ON(!xa_empty(&dev->regions));
-	xa_destroy(&dev->regions);
+	WARN_ON(!xa_empty(&dev->keys));
+	xa_destroy(&dev->keys);
 	WARN_ON(!xa_empty(&dev->owners));
 	xa_destroy(&dev->owners);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
 	nopin_net_close(dev->net);
+	nopin_stats_destroy(&dev->stats);
 }
 
 static const struct ib_device_ops nopin_life_ops = {
@@ -88,8 +90,8 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	netdev_hold(ndev, &dev->ndev_tracker, GFP_KERNEL);
 	dev->net = dev_net(ndev);
 	nopin_policy_set_default(dev);
+	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->owners, XA_FLAGS_ACCOUNT);
-	xa_init_flags(&dev->regions, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));
 	ibdev->node_type = RDMA_NODE_IB_CA;
@@ -129,16 +131,23 @@ static struct nopin_dev *nopin_link_alloc(struct net_device *ndev)
 	dev = ib_alloc_device(nopin_dev, ibdev);
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
+	err = nopin_stats_init(&dev->stats);
+	if (err)
+		goto err_dev;
 	rtnl_lock(); /* it moves to no other namespace meanwhile */
 	err = nopin_link_open_net(ndev);
 	if (!err)
 		nopin_link_init(dev, ndev);
 	rtnl_unlock();
-	if (err) {
-		ib_dealloc_device(&dev->ibdev);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_stats;
 	return dev;
+
+err_stats:
+	nopin_stats_destroy(&dev->stats);
+err_dev:
+	ib_dealloc_device(&dev->ibdev);
+	return ERR_PTR(err);
 }
 
 /*
@@ -272,12 +281,12 @@ static int __init nopin_init(void)
 	err = nopin_prefetch_init();
 	if (err)
 		goto err_shrink;
-	err = nopin_transport_init();
+	err = nopin_entry_init();
 	if (err)
 		goto err_prefetch;
-	err = nopin_net_init(nopin_transport_rx);
+	err = nopin_net_init(nopin_receive);
 	if (err)
-		goto err_transport;
+		goto err_entry;
 	err = register_netdevice_notifier(&nopin_netdev_notifier);
 	if (err)
 		goto err_net;
@@ -286,8 +295,8 @@ static int __init nopin_init(void)
 
 err_net:
 	nopin_net_exit();
-err_transport:
-	nopin_transport_exit();
+err_entry:
+	nopin_entry_exit();
 err_prefetch:
 	nopin_prefetch_exit();
 err_shrink:
@@ -305,7 +314,7 @@ static void __exit nopin_exit(void)
 	ib_unregister_driver(NOPIN_DRIVER_ID);
 
 	nopin_net_exit();
-	nopin_transport_exit();
+	nopin_entry_exit();
 	nopin_prefetch_exit();
 	nopin_shrink_exit();
 	nopin_mirror_exit();

@@ -4,6 +4,8 @@
 #define NOPIN_STATS_H
 
 #include <linux/atomic.h>
+#include <linux/errno.h>
+#include <linux/percpu.h>
 #include <linux/types.h>
 
 enum nopin_counter {
@@ -30,20 +32,49 @@ enum nopin_counter {
 	NOPIN_COUNTERS
 };
 
+/**
+ * struct nopin_stats - the counters of a device
+ * @counter: NOPIN_COUNTERS for each CPU, so that no packet waits for another CPU's
+ * @page_invalidations: counted by the mirror, which knows no device
+ */
 struct nopin_stats {
-	atomic64_t counter[NOPIN_COUNTERS];
+	s64 __percpu *counter;
+	atomic64_t page_invalidations;
 };
 
-static inline void nopin_stat_add(struct nopin_stats *stats,
-				  enum nopin_counter counter, s64 n)
+static inline int nopin_stats_init(struct nopin_stats *stats)
 {
-	atomic64_add(n, &stats->counter[counter]);
+	stats->counter = __alloc_percpu(NOPIN_COUNTERS * sizeof(s64), sizeof(s64));
+	return stats->counter ? 0 : -ENOMEM;
 }
 
-static inline void nopin_stat_inc(struct nopin_stats *stats,
+static inline void nopin_stats_destroy(struct nopin_stats *stats)
+{
+	free_percpu(stats->counter);
+}
+
+static inline void nopin_stat_add(const struct nopin_stats *stats,
+				  enum nopin_counter counter, s64 n)
+{
+	this_cpu_add(stats->counter[counter], n);
+}
+
+static inline void nopin_stat_inc(const struct nopin_stats *stats,
 				  enum nopin_counter counter)
 {
-	atomic64_inc(&stats->counter[counter]);
+	nopin_stat_add(stats, counter, 1);
+}
+
+/* What all CPUs have counted; one that counts meanwhile may be left out. */
+static inline s64 nopin_stat_read(const struct nopin_stats *stats,
+				  enum nopin_counter counter)
+{
+	s64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(stats->counter, cpu)[counter]);
+	return sum;
 }
 
 #endif /* NOPIN_STATS_H */

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Keeping a page of a region open over small accesses. */
+/* Keeping a page behind a key open over small accesses. */
 #include <linux/mm.h>
+#include <rdma/ib_verbs.h>
 
 #include "mem/hold.h"
+#include "mem/memory.h"
 
 /**
  * nopin_hold_begin - some small accesses are about to be made
  * @hold: the hold
  * @pd: protection domain of the work requests, or of the responding QP
  *
- * An invalidation, or the end of a region, waits until they have been made: no more is
- * to be copied than NOPIN_VIEW_BYTES.
+ * An invalidation, or the end of a key, waits until they have been made: at most
+ * NOPIN_VIEW_BYTES are to be copied.
  *
  * Context: softirq, or process with BH off; one RCU read-side section until
  *	nopin_hold_end().
@@ -18,7 +20,7 @@
 void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd)
 {
 	hold->pd = pd;
-	hold->region = NULL;
+	hold->key = NULL;
 }
 
 /**
@@ -29,25 +31,25 @@ void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd)
  */
 void nopin_hold_end(struct nopin_hold *hold)
 {
-	if (!hold->region)
+	if (!hold->key)
 		return;
 	nopin_view_close(&hold->view);
-	nopin_region_release(hold->region);
-	hold->region = NULL;
+	nopin_key_exit(hold->key);
+	hold->key = NULL;
 }
 
-/* Open what the region has of the page of @va. */
-static int nopin_hold_open(struct nopin_hold *hold, struct nopin_region *region, u64 va)
+/* Open what the key has of the page of @va. */
+static int nopin_hold_open(struct nopin_hold *hold, const struct nopin_key *key, u64 va)
 {
-	u64 first = max(va & PAGE_MASK, region->va);
-	u64 last = min(va | ~PAGE_MASK, region->va + region->length - 1);
+	u64 first = max(va & PAGE_MASK, key->va);
+	u64 last = min(va | ~PAGE_MASK, key->va + key->length - 1);
 	enum nopin_access access = NOPIN_READ;
 
 	if (hold->rights & (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE))
 		access = NOPIN_WRITE;
-	hold->iova = region->iova + (first - region->va);
+	hold->iova = key->iova + (first - key->va);
 	hold->len = last - first + 1;
-	return nopin_region_open(region, first, hold->len, access, &hold->view);
+	return nopin_memory_open(key->memory, first, hold->len, access, &hold->view);
 }
 
 /**
@@ -56,27 +58,33 @@ static int nopin_hold_open(struct nopin_hold *hold, struct nopin_region *region,
  * @key: lkey or rkey
  * @iova: first byte
  * @len: bytes, not 0
- * @rights: IB_ACCESS_* that the region must give
+ * @rights: IB_ACCESS_* that the key must give
  *
  * Return: as nopin_hold_reach().
  * Context: as nopin_hold_begin().
  */
 void *nopin_hold_move(struct nopin_hold *hold, u32 key, u64 iova, size_t len, int rights)
 {
-	struct nopin_region *region;
+	struct nopin_range range = {
+		.pd = hold->pd,
+		.key = key,
+		.rights = rights,
+		.iova = iova,
+		.len = len,
+	};
+	struct nopin_key *found;
 	u64 va;
 
 	nopin_hold_end(hold);
-	region = nopin_region_enter(hold->pd, key, iova, len, rights, &va);
-	if (IS_ERR(region))
+	found = nopin_key_enter(&range, &va);
+	if (IS_ERR(found))
 		return NULL;
-	hold->key = key;
 	hold->rights = rights;
-	if (offset_in_page(va) + len > PAGE_SIZE || nopin_hold_open(hold, region, va)) {
-		nopin_region_release(region);
+	if (offset_in_page(va) + len > PAGE_SIZE || nopin_hold_open(hold, found, va)) {
+		nopin_key_exit(found);
 		return NULL;
 	}
-	hold->region = region;
+	hold->key = found;
 	hold->kaddr = hold->view.run[0].kaddr;
 	return hold->kaddr + (iova - hold->iova);
 }

@@ -9,16 +9,15 @@
 #ifndef NOPIN_HOLD_H
 #define NOPIN_HOLD_H
 
-#include "mem/region.h"
+#include "mem/key.h"
 #include "mirror/view.h"
 
 /**
- * struct nopin_hold - at most one page of one region, open
+ * struct nopin_hold - at most one page behind one key, open
  * @pd: protection domain of the accesses
- * @region: in use, with @view open; NULL: nothing is held, and what follows means
- *	nothing
- * @key: lkey or rkey
- * @rights: IB_ACCESS_* that @region gives
+ * @key: in use, with @view open; NULL: nothing is held, and the other fields are not
+ *	valid
+ * @rights: IB_ACCESS_* that the page was opened for
  * @iova: first byte that is held
  * @len: bytes that are held
  * @kaddr: the first byte
@@ -26,8 +25,7 @@
  */
 struct nopin_hold {
 	struct ib_pd *pd;
-	struct nopin_region *region;
-	u32 key;
+	struct nopin_key *key;
 	int rights;
 	u64 iova;
 	size_t len;
@@ -41,17 +39,17 @@ void *nopin_hold_move(struct nopin_hold *hold, u32 key, u64 iova, size_t len,
 void nopin_hold_end(struct nopin_hold *hold);
 
 /**
- * nopin_hold_reach - where some bytes of a region are
+ * nopin_hold_reach - where some bytes behind a key are
  * @hold: between nopin_hold_begin() and nopin_hold_end()
  * @key: lkey or rkey
  * @iova: first byte
  * @len: bytes, not 0
- * @rights: IB_ACCESS_* that the region must give; those to write say what will be
- *	done, and without them it is to be read
+ * @rights: IB_ACCESS_* that the key must give; those to write say that the bytes
+ *	will be written, and without them they will be read
  *
  * Return: the bytes, until the next call for this hold; NULL when they are not to be
- *	had that easily: they lie in two pages, or are missing, or nobody may have
- *	them. nopin_region_access() knows what to do.
+ *	had that easily: they lie in two pages, or are missing, or the key does not
+ *	allow it. nopin_copy() tells which.
  * Context: as nopin_hold_begin().
  */
 static inline void *nopin_hold_reach(struct nopin_hold *hold, u32 key, u64 iova,
@@ -59,7 +57,7 @@ static inline void *nopin_hold_reach(struct nopin_hold *hold, u32 key, u64 iova,
 {
 	u64 off = iova - hold->iova;
 
-	if (likely(hold->region && hold->key == key && hold->rights == rights &&
+	if (likely(hold->key && hold->key->value == key && hold->rights == rights &&
 		   off < hold->len && len <= hold->len - off))
 		return hold->kaddr + off;
 	return nopin_hold_move(hold, key, iova, len, rights);

@@ -20,7 +20,9 @@
 #include <linux/workqueue.h>
 
 #include "device.h"
-#include "mem/region.h"
+#include "mem/key.h"
+#include "mem/memory.h"
+#include "mem/prefetch.h"
 
 /* Calls of one process that may wait for its worker. */
 #define NOPIN_PREFETCH_CALLS	16
@@ -33,9 +35,9 @@ static DEFINE_SPINLOCK(nopin_prefetch_lock); /* protects the table and what is i
 static DEFINE_HASHTABLE(nopin_prefetchers, 6);
 static struct workqueue_struct *nopin_prefetch_wq;
 
-/* One element: a range of a region, whose struct it keeps. */
+/* One element: a range of mirrored memory, whose struct it keeps. */
 struct nopin_prefetch_range {
-	struct nopin_region *region;
+	struct nopin_mirrored *mirrored;
 	u64 va;
 	u64 len;
 };
@@ -44,7 +46,7 @@ struct nopin_prefetch_range {
  * struct nopin_prefetch - one call
  * @list: waits for the worker
  * @fault_flags: NOPIN_FAULT_*
- * @num: ranges that hold a region
+ * @num: ranges that hold memory
  * @range: the elements
  */
 struct nopin_prefetch {
@@ -75,13 +77,8 @@ static void nopin_prefetch_free(struct nopin_prefetch *prefetch)
 	u32 i;
 
 	for (i = 0; i < prefetch->num; i++)
-		nopin_region_put(prefetch->range[i].region);
+		nopin_memory_put(&prefetch->range[i].mirrored->memory);
 	kvfree(prefetch);
-}
-
-static bool nopin_region_is_valid(struct nopin_region *region)
-{
-	return refcount_read(&region->users);
 }
 
 /* When a worker began to run, by the clock and by its CPU time. */
@@ -115,13 +112,13 @@ static void nopin_prefetch_rest(struct nopin_prefetch_turn *turn)
 }
 
 /* May it go on? @turn: of a worker, else NULL. */
-static int nopin_prefetch_continue(struct nopin_region *region,
+static int nopin_prefetch_continue(const struct nopin_mirrored *mirrored,
 				   struct nopin_prefetch_turn *turn)
 {
 	if (turn)
 		nopin_prefetch_rest(turn);
 	cond_resched();
-	if (!nopin_region_is_valid(region))
+	if (READ_ONCE(mirrored->stop.stopped))
 		return -ENOENT;
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
@@ -130,14 +127,14 @@ static int nopin_prefetch_continue(struct nopin_region *region,
 static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 				unsigned int flags, struct nopin_prefetch_turn *turn)
 {
-	struct nopin_demand demand = { .flags = flags, .stop = &range->region->stop };
-	struct nopin_mirror *mirror = range->region->mirror;
+	struct nopin_demand demand = { .flags = flags, .stop = &range->mirrored->stop };
+	struct nopin_mirror *mirror = range->mirrored->mirror;
 	u64 va = range->va, end = range->va + range->len;
 	u64 step;
 	int ret;
 
 	for (; va < end; va += step) {
-		ret = nopin_prefetch_continue(range->region, turn);
+		ret = nopin_prefetch_continue(range->mirrored, turn);
 		if (ret)
 			return ret;
 		if (flags & NOPIN_FAULT_SNAPSHOT)
@@ -257,16 +254,14 @@ static bool nopin_prefetch_defer(struct nopin_prefetch *prefetch)
 	return room;
 }
 
-static int nopin_prefetch_check(const struct nopin_region *region,
-				const struct ib_pd *pd, bool write)
+static int nopin_prefetch_check(const struct nopin_key *key, const struct ib_pd *pd,
+				bool write)
 {
-	struct nopin_grant grant = nopin_region_grant(region);
-
-	if (grant.pd != pd)
+	if (key->pd != pd)
 		return -EPERM;
-	if (!region->mirror)
+	if (!nopin_memory_is_mirrored(key->memory))
 		return -EINVAL;
-	return write && !ib_access_writable(grant.access) ? -EPERM : 0;
+	return write && !ib_access_writable(key->access) ? -EPERM : 0;
 }
 
 static int nopin_prefetch_add(struct nopin_prefetch *prefetch, struct ib_pd *pd,
@@ -274,22 +269,25 @@ static int nopin_prefetch_add(struct nopin_prefetch *prefetch, struct ib_pd *pd,
 {
 	struct nopin_prefetch_range *range = &prefetch->range[prefetch->num];
 	bool write = prefetch->fault_flags & NOPIN_FAULT_WRITE;
-	struct nopin_region *region;
+	struct nopin_key *key;
+	u64 offset;
 	int ret;
 
-	region = nopin_region_lookup(to_nopin_dev(pd->device), sge->lkey);
-	if (!region)
+	key = nopin_key_lookup(to_nopin_dev(pd->device), sge->lkey);
+	if (!key)
 		return -ENOENT;
-	ret = nopin_prefetch_check(region, pd, write);
-	if (!ret && nopin_region_translate(region, sge->addr, sge->length, &range->va))
+	ret = nopin_prefetch_check(key, pd, write);
+	offset = sge->addr - key->iova;
+	if (!ret && (offset > key->length || sge->length > key->length - offset))
 		ret = -EFAULT;
 	if (!ret) {
-		nopin_region_get(region);
-		range->region = region;
+		nopin_memory_get(key->memory);
+		range->mirrored = to_nopin_mirrored(key->memory);
+		range->va = key->va + offset;
 		range->len = sge->length;
 		prefetch->num++;
 	}
-	nopin_region_release(region);
+	nopin_key_exit(key);
 	return ret;
 }
 
@@ -299,7 +297,7 @@ static void nopin_prefetch_count(const struct nopin_prefetch *prefetch,
 	u32 i;
 
 	for (i = 0; i < prefetch->num; i++)
-		atomic64_inc(&prefetch->range[i].region->prefetches);
+		atomic64_inc(&prefetch->range[i].mirrored->prefetches);
 	nopin_stat_inc(&to_nopin_dev(pd->device)->stats, NOPIN_PREFETCHES);
 }
 

@@ -1,140 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Regions: their keys, how they come into being and how they end.
- *
- * A mirrored region is this struct and a reference to the mirror of the process:
- * making one costs the same whatever its length, and touches no page. A pinned
- * one holds its pages for as long as it lives. Which of them a region becomes is
- * said by IB_ACCESS_ON_DEMAND and, without it, by the device's policy.
- *
- * An end is waited for twice. Whoever copies holds @users, so when destroy
- * returns no byte is read or written any more. A fault may sleep for long and
- * holds @ref only: it keeps the struct and the mirror, not the key.
+ * Regions: how they come into being, change and end. Which kind of memory a region
+ * gets is said by IB_ACCESS_ON_DEMAND and, without it, by the device's policy.
  */
 #include <linux/overflow.h>
-#include <linux/random.h>
-#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <rdma/ib_umem.h>
 
 #include "device.h"
 #include "mem/region.h"
-
-/* A key is the index in dev->regions and bits that change when it is reused. */
-#define NOPIN_KEY_SHIFT		8
-#define NOPIN_KEY_INDEXES	XA_LIMIT(1, U32_MAX >> NOPIN_KEY_SHIFT)
-
-static int nopin_key_alloc(struct nopin_region *region)
-{
-	struct nopin_dev *dev = region->dev;
-	u32 index;
-	u8 variation;
-	int ret;
-
-	/* Reserve only: nobody must find the region before it has its key. */
-	ret = xa_alloc_cyclic(&dev->regions, &index, NULL, NOPIN_KEY_INDEXES,
-			      &dev->region_next, GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return ret == -EBUSY ? -ENOMEM : ret;
-
-	get_random_bytes(&variation, sizeof(variation));
-	region->key = index << NOPIN_KEY_SHIFT | variation;
-	region->ibmr.lkey = region->key;
-	region->ibmr.rkey = region->key;
-	return 0;
-}
-
-/* Does not fail: the entry was reserved. */
-static void nopin_key_publish(struct nopin_region *region)
-{
-	xa_store(&region->dev->regions, region->key >> NOPIN_KEY_SHIFT, region,
-		 GFP_KERNEL);
-}
-
-static void nopin_key_free(struct nopin_region *region)
-{
-	xa_erase(&region->dev->regions, region->key >> NOPIN_KEY_SHIFT);
-}
-
-/**
- * nopin_region_find - find a region by its key, to look at it
- * @dev: the device
- * @key: lkey or rkey
- *
- * Return: the region, which may come to its end meanwhile, or NULL.
- * Context: an RCU read-side section, as long as the region is looked at.
- */
-struct nopin_region *nopin_region_find(struct nopin_dev *dev, u32 key)
-{
-	struct nopin_region *region = xa_load(&dev->regions, key >> NOPIN_KEY_SHIFT);
-
-	return region && region->key == key ? region : NULL;
-}
-
-/**
- * nopin_region_lookup - find a region by its key and use it
- * @dev: the device
- * @key: lkey or rkey
- *
- * Return: the region, which nopin_region_destroy() waits for until
- *	nopin_region_release(), or NULL.
- * Context: any.
- */
-struct nopin_region *nopin_region_lookup(struct nopin_dev *dev, u32 key)
-{
-	struct nopin_region *region;
-
-	rcu_read_lock();
-	region = nopin_region_find(dev, key);
-	if (region && !refcount_inc_not_zero(&region->users))
-		region = NULL;
-	rcu_read_unlock();
-	return region;
-}
-
-/**
- * nopin_region_release - end the use that nopin_region_lookup() began
- * @region: the region
- *
- * Context: any.
- */
-void nopin_region_release(struct nopin_region *region)
-{
-	if (refcount_dec_and_test(&region->users))
-		complete(&region->idle);
-}
-
-static void nopin_region_free(struct kref *ref)
-{
-	struct nopin_region *region = container_of(ref, struct nopin_region, ref);
-
-	if (region->mirror)
-		nopin_mirror_put(region->mirror);
-	kfree_rcu(region, rcu);
-}
-
-/**
- * nopin_region_get - keep the struct of a region that is in use
- * @region: the region
- *
- * Context: any.
- */
-void nopin_region_get(struct nopin_region *region)
-{
-	kref_get(&region->ref);
-}
-
-/**
- * nopin_region_put - do not keep the struct of a region any longer
- * @region: the region
- *
- * Context: any.
- */
-void nopin_region_put(struct nopin_region *region)
-{
-	kref_put(&region->ref, nopin_region_free);
-}
 
 static bool nopin_region_is_implicit(u64 va, u64 length, int access)
 {
@@ -155,99 +29,49 @@ static int nopin_region_check_range(u64 va, u64 length, u64 iova, int access)
 	return access_ok((void __user *)(uintptr_t)va, length) ? 0 : -EFAULT;
 }
 
-static int nopin_region_mirror(struct nopin_region *region)
+static struct nopin_memory *nopin_region_memory(struct nopin_dev *dev, u64 va, u64 length,
+						int access)
 {
-	atomic64_t *total = &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS];
-	struct nopin_mirror *mirror = nopin_mirror_get_current();
+	atomic64_t *taken = &dev->stats.page_invalidations;
 
-	if (IS_ERR(mirror))
-		return PTR_ERR(mirror);
-	region->mirror = mirror; /* given back with the region, whatever comes */
-	return nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
-				  total);
+	if (access & IB_ACCESS_ON_DEMAND)
+		return nopin_mirrored_create(va, length, taken);
+	if (READ_ONCE(dev->pin) == NOPIN_PIN_NEVER)
+		return nopin_mirrored_create_ordinary(va, length, ib_access_writable(access),
+						      taken);
+	return nopin_pinned_create(&dev->ibdev, va, length, access);
 }
 
-/*
- * Mirrored by policy: a program that registers memory which there is not is
- * told so at once, as pinning would.
- */
-static int nopin_region_mirror_ordinary(struct nopin_region *region, int access)
+/* A key to all of some memory. */
+static struct nopin_key *nopin_region_key(struct ib_pd *pd, struct nopin_memory *memory,
+					  u64 iova, int access)
 {
-	int err = nopin_mirror_check_current(region->va, region->length,
-					     ib_access_writable(access));
+	struct nopin_key *key = nopin_key_alloc(pd, memory);
 
-	return err ?: nopin_region_mirror(region);
-}
-
-/* The scatterlist merges neighbours; an access wants page i at once. */
-static void nopin_region_list_pages(struct nopin_region *region)
-{
-	struct sg_page_iter iter;
-	size_t i = 0;
-
-	for_each_sgtable_page(&region->umem->sgt_append.sgt, &iter, 0)
-		region->pages[i++] = page_address(sg_page_iter_page(&iter));
-}
-
-static int nopin_region_pin(struct nopin_region *region, int access)
-{
-	struct ib_umem *umem;
-
-	umem = ib_umem_get(region->ibmr.device, region->va, region->length, access);
-	if (IS_ERR(umem))
-		return PTR_ERR(umem);
-
-	region->pages = kvmalloc_array(ib_umem_num_pages(umem),
-				       sizeof(*region->pages), GFP_KERNEL_ACCOUNT);
-	if (!region->pages) {
-		ib_umem_release(umem);
-		return -ENOMEM;
-	}
-	region->umem = umem;
-	nopin_region_list_pages(region);
-	return 0;
-}
-
-static void nopin_region_unpin(struct nopin_region *region)
-{
-	kvfree(region->pages);
-	ib_umem_release(region->umem);
-}
-
-/* The mirror itself is kept for faults that are still being taken. */
-static void nopin_region_leave(struct nopin_region *region)
-{
-	if (!region->mirror) {
-		nopin_region_unpin(region);
-		return;
-	}
-	nopin_mirror_stop(region->mirror, &region->stop);
-	nopin_mirror_unwatch(region->mirror, &region->watch);
-}
-
-static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
-					       u64 length, u64 iova, int access)
-{
-	struct nopin_region *region;
-
-	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
-	if (!region)
+	if (!key)
 		return NULL;
-	kref_init(&region->ref);
-	refcount_set(&region->users, 1);
-	init_completion(&region->idle);
-	region->dev = to_nopin_dev(pd->device);
-	region->grants[0] = (struct nopin_grant){ .pd = pd, .access = access };
-	RCU_INIT_POINTER(region->grant, &region->grants[0]);
-	region->va = va;
-	region->length = length;
-	region->iova = iova;
-	/* The core sets these too, but only after peers can use the key. */
-	region->ibmr.device = pd->device;
-	region->ibmr.pd = pd;
-	region->ibmr.iova = iova;
-	region->ibmr.length = length;
-	return region;
+	key->access = access;
+	key->iova = iova;
+	key->length = memory->length;
+	key->va = memory->va;
+	return key;
+}
+
+/* Let the region be found. The core sets these too, but only after peers can. */
+static int nopin_region_publish(struct nopin_region *region, struct nopin_dev *dev)
+{
+	struct nopin_key *key = region->key;
+	struct ib_mr *ibmr = &region->ibmr;
+	int err;
+
+	ibmr->device = &dev->ibdev;
+	ibmr->pd = key->pd;
+	ibmr->iova = key->iova;
+	ibmr->length = key->length;
+	err = nopin_key_publish(dev, key);
+	ibmr->lkey = key->value;
+	ibmr->rkey = key->value;
+	return err;
 }
 
 /**
@@ -268,6 +92,7 @@ static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
 struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 					 u64 iova, int access)
 {
+	struct nopin_dev *dev = to_nopin_dev(pd->device);
 	struct nopin_region *region;
 	int err;
 
@@ -278,28 +103,30 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 		return ERR_PTR(err);
 	if (nopin_region_is_implicit(va, length, access))
 		length = TASK_SIZE;
-	region = nopin_region_alloc(pd, va, length, iova, access);
+	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 
-	if (access & IB_ACCESS_ON_DEMAND)
-		err = nopin_region_mirror(region);
-	else if (READ_ONCE(region->dev->pin) == NOPIN_PIN_NEVER)
-		err = nopin_region_mirror_ordinary(region, access);
-	else
-		err = nopin_region_pin(region, access);
+	region->memory = nopin_region_memory(dev, va, length, access);
+	if (IS_ERR(region->memory)) {
+		err = PTR_ERR(region->memory);
+		goto free_region;
+	}
+	err = -ENOMEM;
+	region->key = nopin_region_key(pd, region->memory, iova, access);
+	if (!region->key)
+		goto leave_memory;
+	err = nopin_region_publish(region, dev);
 	if (err)
-		goto err_region;
-	err = nopin_key_alloc(region);
-	if (err)
-		goto err_pages;
-	nopin_key_publish(region);
+		goto free_key;
 	return region;
 
-err_pages:
-	nopin_region_leave(region);
-err_region:
-	nopin_region_put(region);
+free_key:
+	kfree(region->key);
+leave_memory:
+	nopin_memory_leave(region->memory);
+free_region:
+	kfree(region);
 	return ERR_PTR(err);
 }
 
@@ -310,17 +137,13 @@ err_region:
  * When it returns the key is unknown, no access through it is in flight, and
  * nothing is pinned.
  *
- * Return: 0.
  * Context: process, sleeps until the accesses in flight have ended.
  */
-int nopin_region_destroy(struct nopin_region *region)
+void nopin_region_destroy(struct nopin_region *region)
 {
-	nopin_key_free(region);
-	nopin_region_release(region);
-	wait_for_completion(&region->idle);
-	nopin_region_leave(region);
-	nopin_region_put(region);
-	return 0;
+	nopin_key_withdraw(to_nopin_dev(region->ibmr.device), region->key);
+	nopin_memory_leave(region->memory);
+	kfree(region);
 }
 
 /**
@@ -332,9 +155,7 @@ int nopin_region_destroy(struct nopin_region *region)
  */
 bool nopin_region_is_current(const struct nopin_region *region)
 {
-	if (region->mirror)
-		return nopin_mirror_is_current(region->mirror);
-	return region->umem->owning_mm == current->mm;
+	return region->memory->ops->is_current(region->memory);
 }
 
 /**
@@ -349,13 +170,9 @@ bool nopin_region_is_current(const struct nopin_region *region)
  */
 bool nopin_region_can_change(const struct nopin_region *region, int access)
 {
-	int now = nopin_region_grant(region).access;
-
-	if ((access ^ now) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
+	if ((access ^ region->key->access) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
 		return false;
-	if (access & IB_ACCESS_ON_DEMAND || !ib_access_writable(access))
-		return true;
-	return region->umem ? region->umem->writable : ib_access_writable(now);
+	return region->memory->writable || !ib_access_writable(access);
 }
 
 /**
@@ -364,18 +181,20 @@ bool nopin_region_can_change(const struct nopin_region *region, int access)
  * @pd: the PD from now on
  * @access: the rights from now on
  *
- * No access finds the rights of before with the PD of after, or the other way round.
- * Accesses check and copy in one RCU read-side section, so none that was let in by
- * what was granted before is in flight when this returns.
+ * An access is let in by the old PD and rights or by the new ones, never by some of
+ * each; when this returns none that the old ones let in is in flight.
  *
- * Context: process, sleeps; one call per region at a time.
+ * Return: 0 or -ENOMEM: nothing has changed.
+ * Context: process, sleeps; one call for each region at a time.
  */
-void nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access)
+int nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access)
 {
-	const struct nopin_grant *now = rcu_dereference_protected(region->grant, true);
-	struct nopin_grant *next = &region->grants[now == &region->grants[0]];
+	struct nopin_key *key = nopin_region_key(pd, region->memory, region->key->iova,
+						 access);
 
-	*next = (struct nopin_grant){ .pd = pd, .access = access };
-	rcu_assign_pointer(region->grant, next);
-	synchronize_rcu(); /* from here on the other one is free */
+	if (!key)
+		return -ENOMEM;
+	nopin_key_replace(to_nopin_dev(pd->device), region->key, key);
+	region->key = key;
+	return 0;
 }

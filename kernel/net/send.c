@@ -171,26 +171,3 @@ void nopin_net_pack(struct nopin_train *train, struct nopin_pkt *pkt)
 	nopin_icrc_next(&train->icrc);
 	nopin_put_icrc(train, skb, bth);
 }
-
-/**
- * nopin_net_send - send a single packet
- * @route: to the peer
- * @pkt: its headers; @pkt->pad is filled in
- * @payload: @pkt->payload_len bytes
- *
- * Return: as nopin_train_depart(), or -ENOMEM, or -errno: no route.
- * Context: BH off; spinlocks may be held.
- */
-int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
-		   const void *payload)
-{
-	struct nopin_train train = { .limit = 1 };
-	void *room = nopin_train_open(&train, pkt, 0);
-	int err;
-
-	if (!room)
-		return -ENOMEM;
-	memcpy(room, payload, pkt->payload_len);
-	err = nopin_train_close(&train, route, pkt);
-	return err ?: nopin_train_depart(&train, route);
-}

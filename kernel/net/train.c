@@ -254,6 +254,29 @@ int nopin_train_depart(struct nopin_train *train, struct nopin_route *route)
 	return err > 0 ? net_xmit_errno(err) : err;
 }
 
+/**
+ * nopin_net_send - send a single packet
+ * @route: to the peer
+ * @pkt: its headers; @pkt->pad is filled in
+ * @payload: @pkt->payload_len bytes
+ *
+ * Return: as nopin_train_depart(), or -ENOMEM, or -errno: no route.
+ * Context: BH off; spinlocks may be held.
+ */
+int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
+		   const void *payload)
+{
+	struct nopin_train train = { .limit = 1 };
+	void *room = nopin_train_open(&train, pkt, 0);
+	int err;
+
+	if (!room)
+		return -ENOMEM;
+	memcpy(room, payload, pkt->payload_len);
+	err = nopin_train_close(&train, route, pkt);
+	return err ?: nopin_train_depart(&train, route);
+}
+
 /* A train of ours that nobody else, a packet socket say, has a part in. */
 static bool nopin_train_is_whole(const struct sk_buff *head)
 {

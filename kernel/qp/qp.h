@@ -7,7 +7,7 @@
  *   qp->modify_lock	process context; one modify or destroy at a time
  *   qp->sq.lock	requester half; BH off
  *   qp->rq.lock	responder half; BH off
- *   span lock		kernel/mirror, BH off (readers only, from here)
+ *   a span's gate	kernel/mirror, while a view is open
  *   cq->lock		kernel/queue
  *
  * A packet never takes both halves' locks; changing the state takes sq.lock,
@@ -16,303 +16,18 @@
 #ifndef NOPIN_QP_H
 #define NOPIN_QP_H
 
-#include <linux/hrtimer.h>
-#include <linux/interrupt.h>
-#include <linux/kref.h>
+#include <linux/completion.h>
+#include <linux/ktime.h>
 #include <linux/mutex.h>
-#include <linux/skbuff.h>
-#include <linux/spinlock.h>
-#include <linux/timer.h>
-#include <linux/workqueue.h>
+#include <linux/refcount.h>
 #include <rdma/ib_verbs.h>
 
-#include "mem/hold.h"
-#include "mem/region.h"
 #include "net/net.h"
-#include "qp/wqe.h"
-#include "queue/queue.h"
+#include "qp/rq.h"
+#include "qp/service.h"
+#include "qp/sq.h"
 
 struct nopin_dev;
-
-/**
- * struct nopin_wait - a page being fetched for a half of a QP
- * @work: fetches it in process context, then lets the half go on
- * @miss: the page
- * @qpn: whose; looked up again afterwards
- * @requester: which half
- * @patient: a program has to answer the fault, as long as it may take
- * @pages: made present so far, and not yet counted
- *
- * With userfaultfd a fault lasts as long as a program likes, and it may be that
- * program's own exit that destroys the QP: so nothing that ends a QP waits for
- * its faults. While the half waits this belongs to whoever fetches the page, who
- * gives it back or, when nobody waits any more, frees it.
- */
-struct nopin_wait {
-	struct work_struct work;
-	struct nopin_miss miss;
-	u32 qpn;
-	bool requester;
-	bool patient;
-	u64 pages;
-};
-
-/**
- * struct nopin_park - where a half of a QP waits for a page
- * @wait: the half's own while not @waiting; there from RTR on
- * @waiting: the page is being fetched; the half neither sends nor receives
- * @silent: the peer has not been told of the request that waits, and its memory may
- *	be what is missing: it is a QP of the same device
- * @defer: whoever holds the lock will fetch the page itself, or see to it
- * @error: what resolving gave; taken by the retried access
- * @error_region: whose access @error is for; compared, never followed
- * @error_va: where that access began
- *
- * Protected by the half's lock.
- */
-struct nopin_park {
-	struct nopin_wait *wait;
-	bool waiting;
-	bool silent;
-	bool defer;
-	int error;
-	const void *error_region;
-	u64 error_va;
-};
-
-/* What a half of a QP keeps at most: packets, and bytes of memory with all overhead. */
-#define NOPIN_KEPT_MAX		512
-#define NOPIN_KEPT_BYTES	(2U << 20)
-
-/**
- * struct nopin_kept - packets that wait at a half of a QP
- * @skbs: oldest first
- * @bytes: of memory that they take, their truesize
- *
- * Protected by the half's lock.
- */
-struct nopin_kept {
-	struct sk_buff_head skbs;
-	size_t bytes;
-};
-
-static inline void nopin_kept_purge(struct nopin_kept *kept)
-{
-	skb_queue_purge(&kept->skbs);
-	kept->bytes = 0;
-}
-
-/**
- * struct nopin_reads - READ segments and atomics in flight, oldest first
- * @end_psn: last PSN of each, a ring
- * @size: max_rd_atomic
- * @head: index of the oldest
- * @count: how many
- */
-struct nopin_reads {
-	u32 *end_psn;
-	u32 size;
-	u32 head;
-	u32 count;
-};
-
-/**
- * struct nopin_attend - a send ring that needs no doorbells for a while
- * @timer: looks at the ring when no doorbell has come
- * @on: the ring says so, and @timer runs
- * @busy: more is being done than fits into a burst
- * @rung: when the last doorbell was answered, of those that asked for it
- * @seen: up to where the ring was filled then
- * @us: how long from a doorbell, 0: to be set
- * @good: such times in a row without a request that was left waiting
- *
- * Protected by sq.lock.
- */
-struct nopin_attend {
-	struct hrtimer timer;
-	bool on;
-	bool busy;
-	ktime_t rung;
-	u32 seen;
-	u32 us;
-	u32 good;
-};
-
-/**
- * struct nopin_sq - the requester half (IBTA 9.7.2, 9.7.5)
- * @lock: protects the whole struct
- * @queue: the shared ring; @queue.index is the oldest incomplete request
- * @wqes: snapshots of the requests in flight, as many as the ring has entries
- * @wqe_stride: bytes from one snapshot to the next
- * @taken: requests ever snapshotted; taken - queue.index are in flight
- * @next: request that the next packet belongs to, queue.index..taken
- * @una_psn: oldest PSN not acknowledged; equal to @next_psn when idle
- * @next_psn: of the next packet
- * @unsent_psn: first PSN never sent; beyond @next_psn while resending
- * @reads: bounds READs and atomics by max_rd_atomic
- * @since_ack_req: packets since the last that asked for an ACK
- * @retries: timeouts and sequence NAKs left before giving up
- * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
- * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
- * @probing: after an RNR NAK: the oldest request goes alone, until it is acknowledged
- * @resent: @una_psn was resent for a gap in the responses
- * @resent_psn: before this PSN once is enough
- * @draining: SQD was asked for and requests are still in flight
- * @progress: jiffies when @una_psn last moved, or something was sent after a pause
- * @timer: ACK timeout, or the end of the pause
- * @task: goes on sending in a later softirq
- * @burst: bytes of payload sent in this burst
- * @train: collects packets; empty unless the lock is held
- * @hold: of local memory, over small requests; nothing unless the lock is held
- * @park: waits for local memory
- * @parked: responses that came meanwhile
- * @attend: of @queue
- */
-struct nopin_sq {
-	spinlock_t lock;	/* protects this struct */
-	struct nopin_queue queue;
-	void *wqes;
-	u32 wqe_stride;
-	u32 taken;
-	u32 next;
-	u32 una_psn;
-	u32 next_psn;
-	u32 unsent_psn;
-	struct nopin_reads reads;
-	u32 since_ack_req;
-	u8 retries;
-	u8 rnr_retries;
-	bool paused;
-	bool probing;
-	bool resent;
-	u32 resent_psn;
-	bool draining;
-	unsigned long progress;
-	struct timer_list timer;
-	struct tasklet_struct task;
-	u32 burst;
-	struct nopin_train train;
-	struct nopin_hold hold;
-	struct nopin_park park;
-	struct nopin_kept parked;
-	struct nopin_attend attend;
-};
-
-/**
- * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
- * @psn: its first PSN
- * @packets: PSNs that it takes; 0: it is none
- * @atomic: its answer is @original; else the memory of the READ
- * @rkey: region of the READ
- * @length: bytes of the READ
- * @remote_addr: first byte of the READ
- * @original: what the atomic found
- */
-struct nopin_resource {
-	u32 psn;
-	u32 packets;
-	bool atomic;
-	u32 rkey;
-	u32 length;
-	u64 remote_addr;
-	u64 original;
-};
-
-/**
- * struct nopin_read_job - a READ whose responses are being sent
- * @psn: of the next response
- * @rkey: region
- * @remote_addr: first byte of the message
- * @length: bytes of the message
- * @sent: bytes already sent
- * @active: there is one
- * @again: it is a duplicate; whatever becomes of it, the QP stays as it is
- */
-struct nopin_read_job {
-	u32 psn;
-	u32 rkey;
-	u64 remote_addr;
-	u32 length;
-	u32 sent;
-	bool active;
-	bool again;
-};
-
-/**
- * struct nopin_rq - the responder half (IBTA 9.7.4)
- * @lock: protects the whole struct
- * @queue: the shared ring
- * @recv: the receive that the current SEND fills, when @recv_taken
- * @recv_taken: @recv is valid
- * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
- * @failed: the QP is on its way to the error state; nothing is executed
- * @event: why it @failed
- * @refused_psn: the request that it @failed for, with @refused_nak
- * @refused_nak: what the peer was told, AETH syndrome; 0: nothing
- * @established: the first packet was seen (IB_EVENT_COMM_EST)
- * @in_message: NOPIN_OP_SEND or NOPIN_OP_WRITE between FIRST and LAST, else 0
- * @expected_psn: of the next new request
- * @ack_psn: what an ACK repeats: of the last SEND or WRITE packet, or long before
- * @msn: messages completed, modulo 2^24
- * @received: bytes of the current message so far
- * @write: RETH of the current WRITE
- * @repeated: jiffies when the peer was last told again what it has been told
- * @repeated_psn: @ack_psn then
- * @resources: the last READs and atomics, a ring
- * @resources_size: max_dest_rd_atomic
- * @resource_next: index of the oldest
- * @read: the READ being answered
- * @timer: runs while @park waits
- * @task: goes on with @read and @parked in a later softirq
- * @train: collects packets; empty unless the lock is held
- * @park: waits for memory
- * @parked: requests that came during @park or @read
- * @due: how many of @parked are due one after the other; the others are duplicates
- * @due_end: the PSN after the last of them, if there are any
- * @ahead: a packet with @ahead_psn was not kept, as those before it had not come
- * @ahead_psn: the highest such PSN
- * @answered: READs and atomics that have been, modulo 2^32
- * @outstanding: how many were not when the present request came
- */
-struct nopin_rq {
-	spinlock_t lock;	/* protects this struct */
-	struct nopin_queue queue;
-	struct nopin_rwqe *recv;
-	bool recv_taken;
-	bool nak_sent;
-	bool failed;
-	enum ib_event_type event;
-	u32 refused_psn;
-	u8 refused_nak;
-	bool established;
-	u16 in_message;
-	u32 expected_psn;
-	u32 ack_psn;
-	u32 msn;
-	u32 received;
-	struct {
-		u64 remote_addr;
-		u32 rkey;
-		u32 length;
-	} write;
-	unsigned long repeated;
-	u32 repeated_psn;
-	struct nopin_resource *resources;
-	u32 resources_size;
-	u32 resource_next;
-	struct nopin_read_job read;
-	struct timer_list timer;
-	struct tasklet_struct task;
-	struct nopin_train train;
-	struct nopin_park park;
-	struct nopin_kept parked;
-	u32 due;
-	u32 due_end;
-	bool ahead;
-	u32 ahead_psn;
-	u32 answered;
-	u32 outstanding;
-};
 
 /* Keeps a lookup safe while the QP's own memory is freed by the core. */
 struct nopin_qp_handle {
@@ -321,16 +36,13 @@ struct nopin_qp_handle {
 	struct rcu_head rcu;
 };
 
-/* What the transport does for a QP: the way up from this room. */
+/* What runs a QP: the way up from this room. */
 struct nopin_qp_ops {
-	int (*gsi_create)(struct nopin_qp *qp);
-	void (*gsi_destroy)(struct nopin_qp *qp);
 	void (*sq_timer)(struct timer_list *timer);
 	void (*rq_timer)(struct timer_list *timer);
 	enum hrtimer_restart (*sq_attendant)(struct hrtimer *timer);
 	void (*sq_task)(struct tasklet_struct *task);
 	void (*rq_task)(struct tasklet_struct *task);
-	void (*fault)(struct work_struct *work);
 };
 
 struct nopin_gsi;
@@ -341,13 +53,13 @@ struct nopin_gsi;
  * @handle: what the QPN table points to; its references are lookups
  * @unused: completed when the last reference of @handle goes
  * @dev: its device
+ * @service: what kind of QP it is
  * @modify_lock: one modify or destroy at a time
  * @state: written under both halves' locks, read under either; by READ_ONCE()
  *	where what is seen may be past already
  * @attr: what query_qp returns; written under @modify_lock
  * @cap: what was granted
  * @sq_sig_all: every send completes with a CQE
- * @user: has rings; else the GSI QP
  * @own_address: the peer's address is one of our own device
  * @mtu: path MTU in bytes; stable from RTR
  * @route: to the peer; stable from RTR
@@ -360,12 +72,12 @@ struct nopin_qp {
 	struct nopin_qp_handle *handle;
 	struct completion unused;
 	struct nopin_dev *dev;
+	const struct nopin_service *service;
 	struct mutex modify_lock;	/* serialises modify and destroy */
 	enum ib_qp_state state;
 	struct ib_qp_attr attr;
 	struct ib_qp_cap cap;
 	bool sq_sig_all;
-	bool user;
 	bool own_address;
 	u32 mtu;
 	struct nopin_route route;
@@ -375,61 +87,84 @@ struct nopin_qp {
 	struct nopin_rq rq ____cacheline_aligned_in_smp;
 };
 
-#define NOPIN_RNR_FOREVER	7
-
 static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
 {
 	return container_of(ibqp, struct nopin_qp, ibqp);
 }
 
-/* Requests posted and not taken yet; below 0: the ring was overrun. sq.lock held. */
-static inline int nopin_sq_waiting(const struct nopin_sq *sq)
+/* Does the responder carry requests out in this state? From RTR on, until the QP fails. */
+static inline bool nopin_rq_accepts(const struct nopin_qp *qp)
 {
-	int inflight = sq->taken - sq->queue.index;
-
-	return nopin_queue_pending(&sq->queue) - inflight;
+	switch (qp->state) {
+	case IB_QPS_RTR:
+	case IB_QPS_RTS:
+	case IB_QPS_SQD:
+		return !qp->rq.failed;
+	default:
+		return false;
+	}
 }
 
-static inline struct nopin_swqe *nopin_sq_wqe(const struct nopin_sq *sq, u32 index)
+/* Does the requester send, and take answers, in this state? */
+static inline bool nopin_sq_is_live(const struct nopin_qp *qp)
 {
-	return sq->wqes + (size_t)(index & (sq->queue.entries - 1)) * sq->wqe_stride;
+	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) && !qp->sq.failed;
+}
+
+/* So long anything goes on with BH off, or in a worker, when others may be waiting. */
+#define NOPIN_QUANTUM_NS	NSEC_PER_MSEC
+
+static inline bool nopin_quantum_is_over(u64 begun)
+{
+	return ktime_get_ns() - begun >= NOPIN_QUANTUM_NS;
+}
+
+/* How many packets carry @length bytes; an empty message is one packet. */
+static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
+{
+	return length ? DIV_ROUND_UP(length, qp->mtu) : 1;
+}
+
+/* Where in its message a request's packet with this PSN begins, in bytes. */
+static inline u32 nopin_wqe_offset(const struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				   u32 psn)
+{
+	return ((psn - wqe->first_psn) & NOPIN_PSN_MASK) * qp->mtu;
 }
 
 /* qp.c */
 struct nopin_qp *nopin_qp_lookup(u32 qpn);
 struct nopin_qp *nopin_qp_lookup_gsi(struct nopin_dev *dev);
 void nopin_qp_put(struct nopin_qp *qp);
-int nopin_qp_create(struct nopin_qp *qp, struct ib_qp_init_attr *init,
-		    struct ib_ucontext *uctx, struct nopin_create_qp_resp *resp);
-void nopin_qp_destroy(struct nopin_qp *qp);
-void nopin_qp_table_init(const struct nopin_qp_ops *ops);
+void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event);
+int nopin_qp_publish(struct nopin_qp *qp);
+void nopin_qp_unpublish(struct nopin_qp *qp);
 void nopin_qp_table_exit(void);
 
-struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester);
+/* life.c */
+int nopin_qp_create(struct nopin_qp *qp, const struct nopin_service *service,
+		    struct ib_qp_init_attr *init, struct ib_ucontext *uctx,
+		    struct nopin_create_qp_resp *resp);
+void nopin_qp_destroy(struct nopin_qp *qp);
+void nopin_qp_set_ops(const struct nopin_qp_ops *ops);
 
 /* state.c */
 int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask);
 void nopin_qp_query(struct nopin_qp *qp, struct ib_qp_attr *attr,
 		    struct ib_qp_init_attr *init);
-void nopin_qp_fail(struct nopin_qp *qp);
-void nopin_qp_fail_requester(struct nopin_qp *qp);
-void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event);
 
-/*
- * No doorbell is left out from here on; what was posted before is seen afterwards.
- * sq.lock held.
- */
-static inline void nopin_sq_unattend(struct nopin_sq *sq)
-{
-	sq->attend.on = false;
-	nopin_queue_set_flags(&sq->queue, 0);
-}
+/* fail.c */
+void nopin_qp_lock(struct nopin_qp *qp)
+	__acquires(&qp->sq.lock) __acquires(&qp->rq.lock);
+void nopin_qp_unlock(struct nopin_qp *qp)
+	__releases(&qp->rq.lock) __releases(&qp->sq.lock);
+void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state);
+void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state);
+void nopin_qp_enter_error(struct nopin_qp *qp);
+void nopin_sq_unlock(struct nopin_qp *qp) __releases(&qp->sq.lock);
+void nopin_rq_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 
 /* retire.c */
-void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status);
-bool nopin_sq_flush(struct nopin_qp *qp);
-void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicited);
-bool nopin_rq_flush(struct nopin_qp *qp);
 void nopin_flush_all(struct nopin_qp *qp);
 
 #endif /* NOPIN_QP_H */

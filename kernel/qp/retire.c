@@ -1,29 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The end of work requests: completions and flushes. */
-#include "mem/sge.h"
 #include "qp/qp.h"
 #include "queue/cq.h"
 
 /* Flushed in one go, with BH off: far less than a millisecond. */
 #define NOPIN_FLUSH_MOST	256
-
-static const u32 nopin_wc_opcodes[] = {
-	[IB_UVERBS_WR_RDMA_WRITE]		= IB_UVERBS_WC_RDMA_WRITE,
-	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM]	= IB_UVERBS_WC_RDMA_WRITE,
-	[IB_UVERBS_WR_SEND]			= IB_UVERBS_WC_SEND,
-	[IB_UVERBS_WR_SEND_WITH_IMM]		= IB_UVERBS_WC_SEND,
-	[IB_UVERBS_WR_RDMA_READ]		= IB_UVERBS_WC_RDMA_READ,
-	[IB_UVERBS_WR_ATOMIC_CMP_AND_SWP]	= IB_UVERBS_WC_COMP_SWAP,
-	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD]	= IB_UVERBS_WC_FETCH_ADD,
-};
-
-/* A request that was never understood completes as a SEND, with its error. */
-static u32 nopin_wc_opcode(u32 opcode)
-{
-	if (opcode >= ARRAY_SIZE(nopin_wc_opcodes))
-		return IB_UVERBS_WC_SEND;
-	return nopin_wc_opcodes[opcode];
-}
 
 static void nopin_sq_tell(struct nopin_qp *qp, u64 wr_id, u32 wc_opcode, u32 length,
 			  enum ib_wc_status status)
@@ -57,7 +38,7 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
 	nopin_queue_consume(&sq->queue, 1);
 	if (status != IB_WC_SUCCESS || qp->sq_sig_all ||
 	    wqe->flags & NOPIN_SEND_SIGNALED)
-		nopin_sq_tell(qp, wqe->wr_id, nopin_wc_opcode(wqe->opcode), wqe->length,
+		nopin_sq_tell(qp, wqe->wr_id, wqe->request->completion, wqe->length,
 			      status);
 }
 
@@ -70,7 +51,8 @@ static void nopin_sq_flush_waiting(struct nopin_qp *qp)
 
 	qp->sq.taken++;
 	nopin_queue_consume(&qp->sq.queue, 1);
-	nopin_sq_tell(qp, wr_id, nopin_wc_opcode(opcode), 0, IB_WC_WR_FLUSH_ERR);
+	nopin_sq_tell(qp, wr_id, nopin_request_row(opcode, qp->service->requests)->completion,
+		      0, IB_WC_WR_FLUSH_ERR);
 }
 
 /**

@@ -21,135 +21,20 @@ struct nopin_qp_parts {
 	struct nopin_wait *rq_wait;
 };
 
-/**
- * nopin_qp_event - tell the QP's owner of an asynchronous event
- * @qp: the QP
- * @event: IB_EVENT_*
- *
- * Context: any.
- */
-void nopin_qp_event(struct nopin_qp *qp, enum ib_event_type event)
-{
-	struct ib_event ev = {
-		.device = qp->ibqp.device,
-		.element.qp = &qp->ibqp,
-		.event = event,
-	};
-
-	if (qp->ibqp.event_handler)
-		qp->ibqp.event_handler(&ev, qp->ibqp.qp_context);
-}
-
-static void nopin_qp_lock(struct nopin_qp *qp)
-	__acquires(&qp->sq.lock) __acquires(&qp->rq.lock)
-{
-	spin_lock_bh(&qp->sq.lock);
-	spin_lock(&qp->rq.lock);
-}
-
-static void nopin_qp_unlock(struct nopin_qp *qp)
-	__releases(&qp->rq.lock) __releases(&qp->sq.lock)
-{
-	spin_unlock(&qp->rq.lock);
-	spin_unlock_bh(&qp->sq.lock);
-}
-
-/* QP 1 looks at the state without a lock. */
-static void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
-{
-	lockdep_assert_held(&qp->sq.lock);
-	lockdep_assert_held(&qp->rq.lock);
-	WRITE_ONCE(qp->state, state);
-}
-
-/* Timers, tasks and faults under way look at the state and stop by themselves. */
-static void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
-{
-	nopin_qp_set_state(qp, state);
-	nopin_kept_purge(&qp->sq.parked);
-	nopin_kept_purge(&qp->rq.parked);
-	qp->rq.due = 0;
-	qp->rq.ahead = false;
-	qp->rq.read.active = false;
-	qp->sq.paused = false;
-	qp->sq.draining = false;
-}
-
-/* What is to be flushed is not flushed here, under both locks. */
-static void nopin_qp_enter_error(struct nopin_qp *qp)
-{
-	if (qp->state == IB_QPS_ERR)
-		return;
-	nopin_qp_stop(qp, IB_QPS_ERR);
-	if (qp->user)
-		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
-}
-
-/**
- * nopin_qp_fail - move to the error state, for what the responder has refused
- * @qp: the QP
- *
- * Has both queues flushed and tells the owner; nothing when it has been done, or when
- * the QP has been reset since.
- *
- * Context: any with interrupts on, no lock of the QP held.
- */
-void nopin_qp_fail(struct nopin_qp *qp)
-{
-	bool failed;
-
-	nopin_qp_lock(qp);
-	failed = qp->rq.failed && qp->state != IB_QPS_ERR;
-	if (failed)
-		nopin_qp_enter_error(qp);
-	nopin_qp_unlock(qp);
-	if (!failed)
-		return;
-	tasklet_schedule(&qp->sq.task);
-	tasklet_schedule(&qp->rq.task);
-	nopin_qp_event(qp, qp->rq.event);
-}
-
-/**
- * nopin_qp_fail_requester - move to the error state from the requester half
- * @qp: the QP; the failed request has been completed
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_qp_fail_requester(struct nopin_qp *qp)
-{
-	lockdep_assert_held(&qp->sq.lock);
-	nopin_hold_end(&qp->sq.hold); /* which comes after rq.lock */
-	spin_lock(&qp->rq.lock);
-	nopin_qp_enter_error(qp);
-	spin_unlock(&qp->rq.lock);
-	if (nopin_sq_flush(qp))
-		tasklet_schedule(&qp->sq.task);
-	tasklet_schedule(&qp->rq.task);
-}
-
-/* Wait no longer: whoever fetches the page has nobody to give it to. */
-static void nopin_park_leave(struct nopin_park *park)
-{
-	if (park->waiting)
-		park->wait = NULL;
-	park->waiting = false;
-	park->error = 0;
-}
-
 static void nopin_qp_reset(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_rq *rq = &qp->rq;
 
 	nopin_qp_stop(qp, IB_QPS_RESET);
+	sq->failed = false;
 	rq->failed = false;
 	rq->refused_nak = 0;	/* a QP without a peer answers nobody */
 	nopin_park_leave(&sq->park);
 	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
 	rq->in_message = 0;
-	if (!qp->user)
+	if (!qp->service->rings)
 		return;
 	nopin_sq_unattend(sq);
 	nopin_queue_discard(&sq->queue);
@@ -161,38 +46,14 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 
 static void nopin_qp_start_responder(struct nopin_qp *qp)
 {
-	struct nopin_rq *rq = &qp->rq;
-	u32 i;
-
 	nopin_qp_set_state(qp, IB_QPS_RTR);
-	rq->expected_psn = qp->attr.rq_psn;
-	rq->ack_psn = nopin_psn_add(qp->attr.rq_psn, NOPIN_PSN_MASK);
-	rq->msn = 0;
-	rq->nak_sent = false;
-	rq->failed = false;
-	rq->established = false;
-	rq->in_message = 0;
-	rq->resource_next = 0;
-	for (i = 0; i < rq->resources_size; i++)
-		rq->resources[i].packets = 0;
+	nopin_rq_start(qp);
 }
 
 static void nopin_qp_start_requester(struct nopin_qp *qp)
 {
-	struct nopin_sq *sq = &qp->sq;
-
 	nopin_qp_set_state(qp, IB_QPS_RTS);
-	sq->una_psn = qp->attr.sq_psn;
-	sq->next_psn = qp->attr.sq_psn;
-	sq->unsent_psn = qp->attr.sq_psn;
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->reads.head = 0;
-	sq->reads.count = 0;
-	sq->since_ack_req = 0;
-	sq->probing = false;
-	sq->resent = false;
-	del_timer(&sq->timer); /* of the connection before, with its timeout */
+	nopin_sq_start(qp);
 }
 
 static int nopin_qp_from_reset(struct nopin_qp *qp, enum ib_qp_state next)
@@ -361,7 +222,7 @@ static int nopin_qp_alloc_arrays(struct nopin_qp_parts *parts,
 static int nopin_qp_alloc_waits(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 				enum ib_qp_state next)
 {
-	if (next != IB_QPS_RTR || !qp->user)
+	if (next != IB_QPS_RTR || !qp->service->rings)
 		return 0;
 	parts->sq_wait = nopin_wait_alloc(qp, true);
 	parts->rq_wait = nopin_wait_alloc(qp, false);
@@ -490,7 +351,7 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	if (err)
 		return err;
 
-	if (now == IB_QPS_ERR && next == IB_QPS_RESET && qp->user)
+	if (now == IB_QPS_ERR && next == IB_QPS_RESET && qp->service->rings)
 		nopin_flush_all(qp);
 	err = nopin_qp_alloc_arrays(&parts, attr, mask);
 	if (!err)
@@ -498,7 +359,7 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	if (!err)
 		err = nopin_qp_apply(qp, &parts, attr, mask, next);
 	nopin_qp_free_parts(&parts);
-	if (!err && next == IB_QPS_ERR && qp->user)
+	if (!err && next == IB_QPS_ERR && qp->service->rings)
 		nopin_flush_all(qp);
 	return err;
 }
@@ -508,7 +369,7 @@ static bool nopin_qp_wakes_requester(const struct nopin_qp *qp, int mask)
 {
 	enum ib_qp_state state = READ_ONCE(qp->state);
 
-	return qp->user && mask & IB_QP_STATE &&
+	return qp->service->rings && mask & IB_QP_STATE &&
 	       (state == IB_QPS_RTS || state == IB_QPS_SQD);
 }
 

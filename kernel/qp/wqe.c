@@ -9,28 +9,12 @@
 #include "device.h"
 #include "qp/wqe.h"
 
-struct nopin_wr_rule {
-	bool known;
-	bool may_inline;
-	bool atomic;
-};
-
-static const struct nopin_wr_rule nopin_wr_rules[] = {
-	[IB_UVERBS_WR_RDMA_WRITE]		= { .known = true, .may_inline = true },
-	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM]	= { .known = true, .may_inline = true },
-	[IB_UVERBS_WR_SEND]			= { .known = true, .may_inline = true },
-	[IB_UVERBS_WR_SEND_WITH_IMM]		= { .known = true, .may_inline = true },
-	[IB_UVERBS_WR_RDMA_READ]		= { .known = true },
-	[IB_UVERBS_WR_ATOMIC_CMP_AND_SWP]	= { .known = true, .atomic = true },
-	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD]	= { .known = true, .atomic = true },
-};
-
 /* What the ABI reserves. */
 static u64 nopin_swqe_copy_head(struct nopin_swqe *swqe,
-				const struct nopin_send_wqe *head)
+				const struct nopin_send_wqe *head, u32 requests)
 {
 	swqe->wr_id = READ_ONCE(head->wr_id);
-	swqe->opcode = READ_ONCE(head->opcode);
+	swqe->request = nopin_request_row(READ_ONCE(head->opcode), requests);
 	swqe->flags = READ_ONCE(head->flags);
 	swqe->imm_data = READ_ONCE(head->imm_data);
 	swqe->num_sge = READ_ONCE(head->num_sge);
@@ -63,15 +47,12 @@ static u64 nopin_sges_copy(struct nopin_sge *to, const struct nopin_sge *from, u
 static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 				 const struct ib_qp_cap *cap)
 {
-	const struct nopin_wr_rule *rule;
+	const struct nopin_request *request = swqe->request;
 
-	if (swqe->opcode >= ARRAY_SIZE(nopin_wr_rules))
-		return -EINVAL;
-	rule = &nopin_wr_rules[swqe->opcode];
-	if (!rule->known || swqe->flags & ~NOPIN_SEND_FLAGS)
+	if (!request->operation || swqe->flags & ~NOPIN_SEND_FLAGS)
 		return -EINVAL;
 	if (swqe->flags & NOPIN_SEND_INLINE)
-		return rule->may_inline && !swqe->num_sge &&
+		return request->may_inline && !swqe->num_sge &&
 		       swqe->inline_len <= cap->max_inline_data ? 0 : -EINVAL;
 	return swqe->num_sge <= cap->max_send_sge && !swqe->inline_len ? 0 : -EINVAL;
 }
@@ -80,7 +61,7 @@ static int nopin_swqe_set_length(struct nopin_swqe *swqe, u64 length)
 {
 	if (length > NOPIN_MAX_MSG)
 		return -EMSGSIZE;
-	if (nopin_wr_rules[swqe->opcode].atomic && length != sizeof(u64))
+	if (swqe->request->length && length != swqe->request->length)
 		return -EINVAL;
 	swqe->length = length;
 	return 0;
@@ -100,15 +81,16 @@ static u64 nopin_swqe_copy_body(struct nopin_swqe *swqe, const void *body)
  * @swqe: gets it; wr_id is valid whatever the result
  * @entry: in the shared ring
  * @cap: of the QP
+ * @requests: that may be posted, bits of enum ib_uverbs_wr_opcode
  *
  * Context: any.
  * Return: 0; -EMSGSIZE for a message longer than the port's longest; -EINVAL for a
  *	request that is none.
  */
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
-		    const struct ib_qp_cap *cap)
+		    const struct ib_qp_cap *cap, u32 requests)
 {
-	u64 rsvd = nopin_swqe_copy_head(swqe, entry);
+	u64 rsvd = nopin_swqe_copy_head(swqe, entry, requests);
 	int err = rsvd ? -EINVAL : nopin_swqe_check_head(swqe, cap);
 
 	if (err)

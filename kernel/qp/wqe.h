@@ -7,10 +7,12 @@
 #include <rdma/ib_verbs.h>
 #include <rdma/nopin-abi.h>
 
+#include "qp/request.h"
+
 /**
  * struct nopin_swqe - snapshot of one send request
  * @wr_id: the program's
- * @opcode: enum ib_uverbs_wr_opcode, known
+ * @request: what it is
  * @flags: NOPIN_SEND_*, known
  * @imm_data: network byte order
  * @num_sge: elements in @sge; 0 with inline data
@@ -31,7 +33,7 @@
  */
 struct nopin_swqe {
 	u64 wr_id;
-	u32 opcode;
+	const struct nopin_request *request;
 	u32 flags;
 	__be32 imm_data;
 	u32 num_sge;
@@ -66,7 +68,7 @@ struct nopin_rwqe {
 };
 
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
-		    const struct ib_qp_cap *cap);
+		    const struct ib_qp_cap *cap, u32 requests);
 int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
 		    const struct ib_qp_cap *cap);
 

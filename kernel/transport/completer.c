@@ -4,143 +4,21 @@
  * (IBTA 9.7.5). Everything is in PSN order: una_psn is both the oldest
  * unacknowledged PSN and, for a READ, the next response that is wanted.
  */
-#include "mem/sge.h"
-#include "transport/internal.h"
-
-static struct nopin_swqe *nopin_sq_oldest(struct nopin_sq *sq)
-{
-	return nopin_sq_wqe(sq, sq->queue.index);
-}
-
-/**
- * nopin_completer_progress - something was acknowledged
- * @qp: the QP, una_psn moved on
- *
- * The peer is alive, so all patience is restored.
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_completer_progress(struct nopin_qp *qp)
-{
-	struct nopin_sq *sq = &qp->sq;
-	struct nopin_reads *reads = &sq->reads;
-
-	sq->progress = jiffies;
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->probing = false;
-	sq->resent = false;
-
-	while (reads->count &&
-	       nopin_psn_diff(sq->una_psn, reads->end_psn[reads->head]) > 0) {
-		reads->head = (reads->head + 1) % reads->size;
-		reads->count--;
-	}
-	/* An ACK of what was about to be sent again. */
-	if (nopin_psn_diff(sq->una_psn, sq->next_psn) > 0) {
-		sq->next_psn = sq->una_psn;
-		sq->next = sq->queue.index;
-	}
-}
-
-/**
- * nopin_completer_advance - the oldest request has got as far as @psn
- * @qp: the QP
- * @psn: first PSN not acknowledged, at most one beyond the request's last
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_completer_advance(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	if (nopin_psn_diff(psn, nopin_sq_oldest(sq)->last_psn) > 0)
-		nopin_sq_complete(qp, IB_WC_SUCCESS);
-	sq->una_psn = psn;
-	nopin_completer_progress(qp);
-}
-
-/*
- * Acknowledge every PSN before @psn. False: among them is a READ or atomic
- * whose answer has not come, so it was lost and has to be asked for again.
- */
-static bool nopin_completer_acknowledge(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	while (nopin_psn_diff(psn, sq->una_psn) > 0) {
-		struct nopin_swqe *wqe = nopin_sq_oldest(sq);
-		u32 end = nopin_psn_add(wqe->last_psn, 1);
-
-		if (nopin_wr_is_read(wqe->opcode) || nopin_wr_is_atomic(wqe->opcode))
-			return false;
-		nopin_completer_advance(qp, nopin_psn_diff(psn, end) < 0 ? psn : end);
-	}
-	return true;
-}
-
-/*
- * A gap in the answers, seen by the one to @psn: go back once, not for each answer
- * behind the gap; again only for what was sent after that.
- */
-static void nopin_completer_resend(struct nopin_qp *qp, u32 psn)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	if (sq->resent && nopin_psn_diff(psn, sq->resent_psn) < 0)
-		return;
-	nopin_requester_rewind(qp);
-	sq->resent = true;
-	sq->resent_psn = sq->unsent_psn;
-}
-
-/**
- * nopin_completer_rnr - the peer has no receive posted
- * @qp: the QP
- * @code: how long to wait, RNR timer code in the low 5 bits
- *
- * Context: sq.lock held, BH off.
- */
-void nopin_completer_rnr(struct nopin_qp *qp, u8 code)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
-	/* Gone back already; a pause for want of memory is something else. */
-	if (sq->paused && sq->next_psn == sq->una_psn)
-		return;
-	if (!sq->rnr_retries) {
-		nopin_requester_fail(qp, IB_WC_RNR_RETRY_EXC_ERR);
-		return;
-	}
-	if (sq->rnr_retries != NOPIN_RNR_FOREVER)
-		sq->rnr_retries--;
-	nopin_requester_rewind(qp);
-	sq->probing = true;
-	nopin_sq_timer_rnr(qp, code);
-}
-
-static void nopin_completer_sequence_nak(struct nopin_qp *qp)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_RECEIVED);
-	if (!sq->retries) {
-		nopin_requester_fail(qp, IB_WC_RETRY_EXC_ERR);
-		return;
-	}
-	sq->retries--;
-	nopin_requester_rewind(qp);
-}
+#include "device.h"
+#include "mem/copy.h"
+#include "transport/completer.h"
+#include "transport/reply.h"
 
 static void nopin_completer_nak(struct nopin_qp *qp, u8 syndrome)
 {
 	const struct nopin_refusal *refusal = nopin_refusal_by_nak(syndrome);
 
-	if (syndrome == NOPIN_NAK_PSN_SEQUENCE)
-		nopin_completer_sequence_nak(qp);
-	else
-		nopin_requester_fail(qp, refusal ? refusal->status : IB_WC_BAD_RESP_ERR);
+	if (syndrome != NOPIN_NAK_PSN_SEQUENCE) {
+		nopin_sq_fail(qp, refusal ? refusal->status : IB_WC_BAD_RESP_ERR);
+		return;
+	}
+	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_RECEIVED);
+	nopin_sq_retry(qp);
 }
 
 /*
@@ -157,21 +35,19 @@ static bool nopin_completer_is_refused(struct nopin_qp *qp,
 	       nopin_psn_diff(pkt->psn, wqe->last_psn) <= 0;
 }
 
-static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	u8 type = pkt->syndrome & NOPIN_AETH_TYPE;
 	u32 acked = type == NOPIN_AETH_ACK ? nopin_psn_add(pkt->psn, 1) : pkt->psn;
 
-	if (!nopin_completer_acknowledge(qp, acked) &&
-	    !nopin_completer_is_refused(qp, pkt)) {
-		nopin_completer_resend(qp, pkt->psn);
-		return 0;
-	}
-	if (type == NOPIN_AETH_RNR)
-		nopin_completer_rnr(qp, pkt->syndrome);
-	else if (type == NOPIN_AETH_NAK)
+	if (!nopin_sq_acknowledge(qp, acked) && !nopin_completer_is_refused(qp, pkt)) {
+		nopin_sq_resend(&qp->sq, pkt->psn);
+	} else if (type == NOPIN_AETH_RNR) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
+		nopin_sq_retry_rnr(qp, pkt->syndrome);
+	} else if (type == NOPIN_AETH_NAK) {
 		nopin_completer_nak(qp, pkt->syndrome);
-	return 0;
+	}
 }
 
 /*
@@ -180,80 +56,77 @@ static int nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt)
  */
 static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	if (!nopin_completer_acknowledge(qp, pkt->psn)) {
-		nopin_completer_resend(qp, pkt->psn);
+	if (!nopin_sq_acknowledge(qp, pkt->psn)) {
+		nopin_sq_resend(&qp->sq, pkt->psn);
 		return false;
 	}
 	return pkt->psn == qp->sq.una_psn;
 }
 
-static int nopin_completer_place(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-				 u32 offset, u32 len, nopin_view_fn fn, void *ctx)
+/* Put an answer where its request wants it. */
+static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
+					       const struct nopin_swqe *wqe,
+					       struct nopin_place from, u32 offset, u32 len)
 {
-	struct nopin_miss miss = { .want = wqe->length - offset };
-	int err;
+	struct nopin_copy copy = {
+		.from = from,
+		.to = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
+		.length = len,
+		.want = wqe->length - offset,
+	};
+	enum nopin_copied copied = nopin_park_copy(&qp->sq.park, &copy);
 
-	err = nopin_sges_access(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset, len,
-				NOPIN_WRITE, fn, ctx, &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->sq.park, &miss);
-	if (err && err != -EAGAIN)
-		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
-	return err;
+	if (copied != NOPIN_COPIED && copied != NOPIN_COPY_MISS)
+		nopin_sq_fail(qp, IB_WC_LOC_PROT_ERR);
+	return copied;
 }
 
-static int nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
-				const struct nopin_pkt *pkt)
+/* An answer to the oldest request: true when it is parked. */
+static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				   struct nopin_place from, u32 offset, u32 len)
 {
-	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
+	const struct nopin_swqe *wqe = nopin_sq_oldest(&qp->sq);
+	enum nopin_copied copied = nopin_completer_place(qp, wqe, from, offset, len);
+
+	if (copied == NOPIN_COPIED)
+		nopin_sq_acked(qp, nopin_psn_add(pkt->psn, 1));
+	return copied == NOPIN_COPY_MISS;
+}
+
+static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
+				 const struct nopin_pkt *pkt)
+{
 	struct nopin_swqe *wqe;
 	u32 offset;
-	int err;
 
 	if (!nopin_completer_expects(qp, pkt))
-		return 0;
+		return false;
 	wqe = nopin_sq_oldest(&qp->sq);
-	offset = ((pkt->psn - wqe->first_psn) & NOPIN_PSN_MASK) * qp->mtu;
-	if (!nopin_wr_is_read(wqe->opcode) ||
+	offset = nopin_wqe_offset(qp, wqe, pkt->psn);
+	if (wqe->request->operation != NOPIN_RDMA_READ ||
 	    pkt->payload_len != min(qp->mtu, wqe->length - offset)) {
-		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
-		return 0;
+		nopin_sq_fail(qp, IB_WC_BAD_RESP_ERR);
+		return false;
 	}
-	err = nopin_completer_place(qp, wqe, offset, pkt->payload_len,
-				    nopin_copy_from_skb, &source);
-	if (!err)
-		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
-	return err;
+	return nopin_completer_answer(qp, pkt, nopin_place_packet(skb, pkt->hdr_len),
+				      offset, pkt->payload_len);
 }
 
-static int nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+static bool nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	u64 original = pkt->original;
-	struct nopin_swqe *wqe;
-	int err;
-
 	if (!nopin_completer_expects(qp, pkt))
-		return 0;
-	wqe = nopin_sq_oldest(&qp->sq);
-	if (!nopin_wr_is_atomic(wqe->opcode)) {
-		nopin_requester_fail(qp, IB_WC_BAD_RESP_ERR);
-		return 0;
+		return false;
+	if (!nopin_request_is_atomic(nopin_sq_oldest(&qp->sq)->request)) {
+		nopin_sq_fail(qp, IB_WC_BAD_RESP_ERR);
+		return false;
 	}
-	err = nopin_completer_place(qp, wqe, 0, sizeof(original),
-				    nopin_copy_from_buffer, &original);
-	if (!err)
-		nopin_completer_advance(qp, nopin_psn_add(pkt->psn, 1));
-	return err;
+	return nopin_completer_answer(qp, pkt, nopin_place_bytes(&pkt->original), 0,
+				      sizeof(pkt->original));
 }
 
-/* Has this been sent, and not been acknowledged? Nothing else is believed. */
 static bool nopin_completer_awaits(const struct nopin_qp *qp, u32 psn)
 {
-	const struct nopin_sq *sq = &qp->sq;
-
-	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) &&
-	       nopin_psn_diff(psn, sq->una_psn) >= 0 &&
-	       nopin_psn_diff(psn, sq->unsent_psn) < 0;
+	return nopin_sq_is_live(qp) && nopin_sq_awaits(&qp->sq, psn);
 }
 
 /*
@@ -271,24 +144,24 @@ static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
-/* -EAGAIN: parked, keep the packet. */
-static int nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
-				  const struct nopin_pkt *pkt)
+/* True: the requester waits for a page, and then for this packet again. */
+static bool nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
+				   const struct nopin_pkt *pkt)
 {
-	int err;
+	bool parked = false;
 
 	if (!nopin_completer_awaits(qp, pkt->psn)) {
 		nopin_completer_old(qp, pkt);
-		return 0;
+		return false;
 	}
 	if (pkt->opcode == NOPIN_RC_ACK)
-		err = nopin_completer_ack(qp, pkt);
+		nopin_completer_ack(qp, pkt);
 	else if (pkt->opcode == NOPIN_RC_ATOMIC_ACK)
-		err = nopin_completer_atomic(qp, pkt);
+		parked = nopin_completer_atomic(qp, pkt);
 	else
-		err = nopin_completer_read(qp, skb, pkt);
-	nopin_requester_settle(qp);
-	return err == -EAGAIN ? err : 0;
+		parked = nopin_completer_read(qp, skb, pkt);
+	nopin_sq_settle(qp);
+	return parked;
 }
 
 /* What is lost here is asked for again. */
@@ -304,38 +177,31 @@ static void nopin_completer_keep(struct nopin_qp *qp, struct sk_buff *skb,
 }
 
 /**
- * nopin_completer_rx - take one packet for the requester
+ * nopin_completer_take - take one packet for the requester
  * @qp: the QP
- * @net: the namespace that it arrived in
- * @skb: data at the BTH
+ * @skb: data at the BTH; stays the caller's
  * @pkt: its headers
  *
- * Context: softirq.
+ * Context: sq.lock held, BH off; nopin_sq_unlock() drops it.
  */
-void nopin_completer_rx(struct nopin_qp *qp, const struct net *net,
-			struct sk_buff *skb, const struct nopin_pkt *pkt)
+void nopin_completer_take(struct nopin_qp *qp, struct sk_buff *skb,
+			  const struct nopin_pkt *pkt)
 {
 	struct nopin_sq *sq = &qp->sq;
 
-	spin_lock_bh(&sq->lock);
-	if (!nopin_transport_admits(qp, net, skb)) {
-		spin_unlock_bh(&sq->lock);
-		return;
-	}
 	if (sq->park.waiting || !skb_queue_empty(&sq->parked.skbs) ||
-	    nopin_completer_handle(qp, skb, pkt) == -EAGAIN)
+	    nopin_completer_handle(qp, skb, pkt))
 		nopin_completer_keep(qp, skb, pkt);
-	nopin_requester_continue(qp);
-	spin_unlock_bh(&sq->lock);
 }
 
 /**
- * nopin_completer_resume - go on after a fault: parked packets, then requests
+ * nopin_completer_resume - go on with the packets that were kept
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.
+ * Return: true: they are done with; else the task, or a fault, goes on.
  */
-void nopin_completer_resume(struct nopin_qp *qp)
+bool nopin_completer_resume(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	u64 begun = ktime_get_ns();
@@ -343,15 +209,15 @@ void nopin_completer_resume(struct nopin_qp *qp)
 	struct sk_buff *skb;
 
 	while (!sq->park.waiting && (skb = nopin_kept_take(&sq->parked, &pkt))) {
-		if (nopin_completer_handle(qp, skb, &pkt) == -EAGAIN) {
+		if (nopin_completer_handle(qp, skb, &pkt)) {
 			nopin_kept_return(&sq->parked, skb);
-			return;
+			return false;
 		}
 		consume_skb(skb);
 		if (nopin_quantum_is_over(begun)) {
 			tasklet_schedule(&sq->task);
-			return;
+			return false;
 		}
 	}
-	nopin_requester_continue(qp);
+	return true;
 }

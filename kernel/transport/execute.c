@@ -4,8 +4,13 @@
  * that the packet claims has been checked, so that one which has to wait for a
  * page, or for a receive, can be carried out again from the start.
  */
-#include "mem/sge.h"
-#include "transport/internal.h"
+#include "device.h"
+#include "mem/copy.h"
+#include "queue/cq.h"
+#include "transport/execute.h"
+#include "transport/read.h"
+#include "transport/reply.h"
+#include "transport/transmit.h"
 
 /*
  * How long a SEND will be nobody says. Its receive buffer is fetched this far ahead,
@@ -14,13 +19,12 @@
 #define NOPIN_SEND_AHEAD	(64U << 10)
 
 /* Is the packet where a message may have it? (IBTA 9.7.4.1.5) */
-static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
+static bool nopin_execute_in_order(const struct nopin_rq *rq,
+				   const struct nopin_opcode_info *op)
 {
-	u16 kind = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
-
-	if (flags & NOPIN_OP_FIRST || !kind)
+	if (op->place & NOPIN_FIRST)
 		return !rq->in_message;
-	return rq->in_message == kind;
+	return rq->in_message == op->operation;
 }
 
 /**
@@ -33,43 +37,13 @@ static bool nopin_execute_in_order(const struct nopin_rq *rq, u16 flags)
  */
 bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	u16 flags = nopin_pkt_op(pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
-	if (!(flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE)))
+	if (!nopin_opcode_is_data(op))
 		return true;
-	if (flags & NOPIN_OP_LAST)
+	if (op->place & NOPIN_LAST)
 		return pkt->payload_len <= qp->mtu;
 	return pkt->payload_len == qp->mtu;
-}
-
-/**
- * nopin_execute_take_recv - have a receive in rq->recv
- * @qp: the QP
- *
- * Context: rq.lock held.
- * Return: false: the program has posted none.
- */
-bool nopin_execute_take_recv(struct nopin_qp *qp)
-{
-	struct nopin_rq *rq = &qp->rq;
-	int pending;
-
-	if (rq->recv_taken)
-		return true;
-	pending = nopin_queue_pending(&rq->queue);
-	if (pending < 0)
-		ibdev_warn_ratelimited(qp->ibqp.device,
-				       "QP %u: receive ring overrun\n",
-				       qp->ibqp.qp_num);
-	if (pending <= 0)
-		return false;
-	if (nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap))
-		ibdev_warn_ratelimited(qp->ibqp.device,
-				       "QP %u: malformed receive request\n",
-				       qp->ibqp.qp_num);
-	nopin_queue_consume(&rq->queue, 1);
-	rq->recv_taken = true;
-	return true;
 }
 
 static void nopin_execute_fail_recv(struct nopin_qp *qp, enum ib_wc_status status)
@@ -86,81 +60,87 @@ static void nopin_execute_fail_recv(struct nopin_qp *qp, enum ib_wc_status statu
  * nopin_execute_complete_recv - the receive that a message has used is complete
  * @qp: the QP; rq.received bytes have come
  * @pkt: the last packet of the message
- * @flags: NOPIN_OP_* of @pkt
  *
  * Context: rq.lock held, BH off.
  */
-void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				 u16 flags)
+void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	struct nopin_cqe cqe = {
 		.status = IB_WC_SUCCESS,
-		.opcode = flags & NOPIN_OP_WRITE ? IB_WC_RECV_RDMA_WITH_IMM :
-						   IB_WC_RECV,
+		.opcode = op->operation == NOPIN_SEND ? IB_WC_RECV :
+							IB_WC_RECV_RDMA_WITH_IMM,
 		.byte_len = qp->rq.received,
 	};
 
-	if (flags & NOPIN_OP_IMM) {
+	if (op->headers & NOPIN_HDR_IMM) {
 		cqe.imm_data = pkt->imm_data;
 		cqe.wc_flags = NOPIN_WC_WITH_IMM;
 	}
 	nopin_rq_complete(qp, &cqe, pkt->solicited);
 }
 
+/* Does a message that ends with this packet complete a receive? */
+static bool nopin_execute_takes_recv(const struct nopin_opcode_info *op)
+{
+	return op->operation == NOPIN_SEND || op->headers & NOPIN_HDR_IMM;
+}
+
 /* A SEND or WRITE packet has been carried out. */
 static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
-						const struct nopin_inbound *in, u16 flags)
+						const struct nopin_inbound *in)
 {
-	const struct nopin_pkt *pkt = in->pkt;
-	struct nopin_rq *rq = &qp->rq;
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 
-	rq->received += pkt->payload_len;
-	rq->expected_psn = nopin_psn_add(pkt->psn, in->packets);
-	rq->ack_psn = nopin_psn_add(pkt->psn, in->packets - 1);
-	rq->in_message = flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE);
-	if (flags & NOPIN_OP_LAST) {
-		rq->in_message = 0;
-		rq->msn = nopin_psn_add(rq->msn, 1);
-		if (flags & (NOPIN_OP_SEND | NOPIN_OP_IMM))
-			nopin_execute_complete_recv(qp, pkt, flags);
-	}
-	if (pkt->ack_req)
-		nopin_reply(qp, pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+	nopin_rq_received(&qp->rq, in->pkt, in->packets);
+	if (op->place & NOPIN_LAST && nopin_execute_takes_recv(op))
+		nopin_execute_complete_recv(qp, in->pkt);
+	if (in->pkt->ack_req)
+		nopin_reply(qp, in->pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
 	return NOPIN_DONE;
 }
 
-static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
-					     const struct nopin_inbound *in, u16 flags)
+/* What a copy says of a request, where @refused is said of its destination. */
+static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
+						enum nopin_verdict refused)
 {
-	u32 len = in->pkt->payload_len;
-	struct nopin_rq *rq = &qp->rq;
-	struct nopin_miss miss = {};
-	int err;
+	switch (copied) {
+	case NOPIN_COPIED:
+		return NOPIN_DONE;
+	case NOPIN_COPY_MISS:
+		return NOPIN_PARKED;
+	case NOPIN_COPY_BAD_SOURCE:
+		return NOPIN_SOURCE_ERROR;
+	default:
+		return refused;
+	}
+}
 
-	if (!nopin_execute_take_recv(qp))
+static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
+					     const struct nopin_inbound *in)
+{
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
+	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
+	struct nopin_rq *rq = &qp->rq;
+	enum nopin_verdict verdict;
+
+	if (!nopin_rq_take_recv(qp))
 		return NOPIN_RNR;
-	if (flags & NOPIN_OP_FIRST)
+	if (op->place & NOPIN_FIRST)
 		rq->received = 0;
-	if (!(flags & NOPIN_OP_LAST))
-		miss.want = max(rq->received, NOPIN_SEND_AHEAD);
-	if ((u64)rq->received + len > min_t(u64, rq->recv->length, NOPIN_MAX_MSG)) {
+	if (!(op->place & NOPIN_LAST))
+		copy.want = max(rq->received, NOPIN_SEND_AHEAD);
+	if ((u64)rq->received + copy.length > min_t(u64, rq->recv->length, NOPIN_MAX_MSG)) {
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
 	}
-	err = nopin_sges_access(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
-				rq->received, len, NOPIN_WRITE, in->copy, in->source,
-				&miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(in->park, &miss);
-	if (err == -ECANCELED)
-		return in->explain(in->source);
-	if (err == -EAGAIN)
-		return NOPIN_PARKED;
-	if (err) {
+	copy.to = nopin_place_sges(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
+				   rq->received);
+	verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
+					NOPIN_OPERATION_ERROR);
+	if (verdict == NOPIN_OPERATION_ERROR)
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
-		return NOPIN_OPERATION_ERROR;
-	}
-	return nopin_execute_advance(qp, in, flags);
+	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
 }
 
 /*
@@ -168,18 +148,16 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
  * no more to it than the access that comes next, that will tell.
  */
 static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
-						    const struct nopin_pkt *pkt,
-						    u16 flags)
+						    const struct nopin_pkt *pkt)
 {
-	bool judge_now = !(flags & NOPIN_OP_LAST) || flags & NOPIN_OP_IMM;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
+	bool judge_now = op->place != NOPIN_ONLY || op->headers & NOPIN_HDR_IMM;
 	struct nopin_rq *rq = &qp->rq;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
 	    pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
-	if (judge_now && pkt->dma_len &&
-	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
-			       IB_ACCESS_REMOTE_WRITE))
+	if (judge_now && !nopin_rq_grants(qp, pkt, IB_ACCESS_REMOTE_WRITE))
 		return NOPIN_ACCESS_ERROR;
 	rq->write.remote_addr = pkt->remote_addr;
 	rq->write.rkey = pkt->rkey;
@@ -189,63 +167,38 @@ static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
 }
 
 static bool nopin_execute_write_fits(const struct nopin_rq *rq,
-				     const struct nopin_pkt *pkt, u16 flags)
+				     const struct nopin_pkt *pkt)
 {
 	u64 end = (u64)rq->received + pkt->payload_len;
 
-	return flags & NOPIN_OP_LAST ? end == rq->write.length : end < rq->write.length;
+	return nopin_pkt_op(pkt)->place & NOPIN_LAST ? end == rq->write.length : end < rq->write.length;
 }
 
 static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
-					      const struct nopin_inbound *in, u16 flags)
+					      const struct nopin_inbound *in)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
+	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
 	enum nopin_verdict verdict = NOPIN_DONE;
-	u32 len = in->pkt->payload_len;
 	struct nopin_rq *rq = &qp->rq;
-	struct nopin_miss miss = {};
-	int err = 0;
 
-	if (flags & NOPIN_OP_FIRST)
-		verdict = nopin_execute_begin_write(qp, in->pkt, flags);
+	if (op->place & NOPIN_FIRST)
+		verdict = nopin_execute_begin_write(qp, in->pkt);
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	if (!nopin_execute_write_fits(rq, in->pkt, flags))
+	if (!nopin_execute_write_fits(rq, in->pkt))
 		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_IMM && !nopin_execute_take_recv(qp))
+	if (op->headers & NOPIN_HDR_IMM && !nopin_rq_take_recv(qp))
 		return NOPIN_RNR;
-	miss.want = rq->write.length - rq->received;
-	if (len)
-		err = nopin_region_access(qp->ibqp.pd, rq->write.rkey,
-					  rq->write.remote_addr + rq->received, len,
-					  IB_ACCESS_REMOTE_WRITE, NOPIN_WRITE,
-					  in->copy, in->source, &miss);
-	if (err == -ECANCELED)
-		return in->explain(in->source);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(in->park, &miss);
-	if (err)
-		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	return nopin_execute_advance(qp, in, flags);
-}
-
-/**
- * nopin_execute_answered - a READ or atomic has been carried out
- * @rq: the responder
- * @packets: PSNs that it takes
- *
- * Its own answer acknowledges it. An ACK that named its last PSN would be taken for
- * that answer by some requesters (rxe), so ack_psn stays behind; but not so far that
- * it could be taken for a PSN to come.
- *
- * Context: rq.lock held.
- */
-void nopin_execute_answered(struct nopin_rq *rq, u32 packets)
-{
-	u32 behind = nopin_psn_diff(rq->expected_psn, rq->ack_psn) + packets;
-
-	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
-	if (behind > NOPIN_PSN_PAST)
-		rq->ack_psn = nopin_psn_add(rq->expected_psn, -NOPIN_PSN_PAST);
+	if (copy.length) {
+		copy.want = rq->write.length - rq->received;
+		copy.to = nopin_place_range(qp->ibqp.pd, rq->write.rkey,
+					    rq->write.remote_addr + rq->received,
+					    IB_ACCESS_REMOTE_WRITE);
+		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
+						NOPIN_ACCESS_ERROR);
+	}
+	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
 }
 
 static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
@@ -257,24 +210,25 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 		.compare = pkt->compare,
 		.swap_add = pkt->swap_add,
 	};
+	struct nopin_copy copy = {
+		.to = nopin_place_range(qp->ibqp.pd, pkt->rkey, pkt->remote_addr,
+					IB_ACCESS_REMOTE_ATOMIC),
+		.length = sizeof(u64),
+		.want = sizeof(u64),
+	};
 	struct nopin_rq *rq = &qp->rq;
-	struct nopin_miss miss = {};
-	int err;
+	enum nopin_copied copied;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
 	    !rq->resources_size || pkt->remote_addr % sizeof(u64))
 		return NOPIN_INVALID_REQUEST;
-	err = nopin_region_atomic(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, &atomic,
-				  &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&rq->park, &miss);
-	if (err)
-		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
+	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
+	if (copied != NOPIN_COPIED)
+		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
 
 	nopin_resource_keep_atomic(rq, pkt->psn, atomic.old);
-	nopin_execute_answered(rq, 1);
+	nopin_rq_answered(rq, 1, true);
 	rq->answered++;
-	rq->msn = nopin_psn_add(rq->msn, 1);
 	nopin_reply_atomic(qp, pkt->psn, atomic.old);
 	return NOPIN_DONE;
 }
@@ -285,13 +239,11 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 {
 	enum nopin_verdict verdict = nopin_read_begin(qp, pkt, false);
 	u32 packets = nopin_packets(qp, pkt->dma_len);
-	struct nopin_rq *rq = &qp->rq;
 
 	if (verdict != NOPIN_DONE)
 		return verdict;
-	nopin_resource_keep_read(rq, pkt, packets);
-	nopin_execute_answered(rq, packets);
-	rq->msn = nopin_psn_add(rq->msn, 1);
+	nopin_resource_keep_read(&qp->rq, pkt, packets);
+	nopin_rq_answered(&qp->rq, packets, true);
 	return NOPIN_DONE;
 }
 
@@ -306,13 +258,13 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in)
 {
-	u16 flags = nopin_pkt_op(in->pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 
-	if (!nopin_execute_in_order(&qp->rq, flags))
+	if (!nopin_execute_in_order(&qp->rq, op))
 		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_WRITE)
-		return nopin_execute_write(qp, in, flags);
-	return nopin_execute_send(qp, in, flags);
+	if (op->operation == NOPIN_RDMA_WRITE)
+		return nopin_execute_write(qp, in);
+	return nopin_execute_send(qp, in);
 }
 
 /**
@@ -350,7 +302,7 @@ void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32
 {
 	const struct nopin_rwqe *recv = qp->rq.recv;
 
-	if (!nopin_execute_take_recv(qp) || recv->num_sge != 1 || recv->length < len)
+	if (!nopin_rq_take_recv(qp) || recv->num_sge != 1 || recv->length < len)
 		return NULL;
 	return nopin_hold_reach(hold, recv->sge[0].lkey, recv->sge[0].addr, len,
 				IB_ACCESS_LOCAL_WRITE);
@@ -358,13 +310,14 @@ void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32
 
 /* Where a message of one packet goes, or NULL. */
 static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				 u16 flags, struct nopin_hold *hold)
+				 struct nopin_hold *hold)
 {
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	u32 len = pkt->payload_len;
 
-	if (!(flags & NOPIN_OP_WRITE))
+	if (op->operation == NOPIN_SEND)
 		return nopin_execute_reach_recv(qp, hold, len);
-	if (flags & NOPIN_OP_IMM || pkt->dma_len != len)
+	if (op->headers & NOPIN_HDR_IMM || pkt->dma_len != len)
 		return NULL;
 	return nopin_execute_reach_remote(qp, hold, pkt->rkey, pkt->remote_addr, len);
 }
@@ -386,21 +339,20 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			 const struct nopin_pkt *pkt, struct nopin_hold *hold)
 {
 	const struct nopin_inbound in = { .pkt = pkt, .packets = 1 };
-	const u16 whole = NOPIN_OP_FIRST | NOPIN_OP_LAST;
-	u16 flags = nopin_pkt_op(pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	u32 len = pkt->payload_len;
 	void *to;
 
-	if (!(flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE)) || (flags & whole) != whole ||
+	if (!nopin_opcode_is_data(op) || op->place != NOPIN_ONLY ||
 	    pkt->ack_req || qp->rq.in_message || !len ||
 	    len > min_t(u32, NOPIN_SMALL, qp->mtu) || skb_is_nonlinear(skb))
 		return false;
-	to = nopin_execute_reach(qp, pkt, flags, hold);
+	to = nopin_execute_reach(qp, pkt, hold);
 	if (!to)
 		return false;
 	nopin_memcpy(to, skb->data + pkt->hdr_len, len);
 	qp->rq.received = 0;
-	nopin_execute_advance(qp, &in, flags);
+	nopin_execute_advance(qp, &in);
 	return true;
 }
 
@@ -416,25 +368,23 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
-	struct nopin_skb_source source = { .skb = skb, .offset = pkt->hdr_len };
 	struct nopin_inbound in = {
 		.pkt = pkt,
 		.packets = 1,
-		.copy = nopin_copy_from_skb,
-		.source = &source,
+		.from = nopin_place_packet(skb, pkt->hdr_len),
 		.park = &qp->rq.park,
 	};
-	u16 flags = nopin_pkt_op(pkt)->flags;
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
 	if (!nopin_execute_length_ok(qp, pkt))
 		return NOPIN_INVALID_REQUEST;
-	if (flags & (NOPIN_OP_SEND | NOPIN_OP_WRITE))
+	if (nopin_opcode_is_data(op))
 		return nopin_execute_data(qp, &in);
 	/* More at a time than the peer was told it may ask for (IBTA 9.7.4.1.4). */
-	if (!nopin_execute_in_order(&qp->rq, flags) ||
+	if (!nopin_execute_in_order(&qp->rq, op) ||
 	    qp->rq.outstanding >= qp->rq.resources_size)
 		return NOPIN_INVALID_REQUEST;
-	if (flags & NOPIN_OP_READ)
+	if (op->operation == NOPIN_RDMA_READ)
 		return nopin_execute_read(qp, pkt);
 	return nopin_execute_atomic(qp, pkt);
 }

@@ -10,8 +10,12 @@
  */
 #include <linux/moduleparam.h>
 
-#include "mem/sge.h"
-#include "transport/internal.h"
+#include "device.h"
+#include "mem/copy.h"
+#include "transport/execute.h"
+#include "transport/loopback.h"
+#include "transport/reply.h"
+#include "transport/send.h"
 
 static bool nopin_loopback = true;
 module_param_named(loopback, nopin_loopback, bool, 0644);
@@ -21,21 +25,15 @@ MODULE_PARM_DESC(loopback, "copy between QPs of one device without making packet
 #define NOPIN_LOOPBACK_PIECE	(64U << 10)
 
 /**
- * struct nopin_loopback_copy - the requester's end of a copy
- * @qp: the requester
- * @wqe: its request
- * @offset: of the piece in the message
- * @peer: the view of the peer's memory that is being filled or drained
- * @error: of the access to the requester's memory
- * @miss: what it wants; filled in with @error -EAGAIN
+ * struct nopin_piece - a part of a message that is copied in one go
+ * @offset: of its first byte in the message
+ * @len: bytes
+ * @packets: that it would have been
  */
-struct nopin_loopback_copy {
-	struct nopin_qp *qp;
-	const struct nopin_swqe *wqe;
+struct nopin_piece {
 	u32 offset;
-	const struct nopin_view *peer;
-	int error;
-	struct nopin_miss miss;
+	u32 len;
+	u32 packets;
 };
 
 static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
@@ -47,7 +45,7 @@ static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
 	peer = nopin_qp_lookup(qp->attr.dest_qp_num);
 	if (!peer)
 		return NULL;
-	if (peer->dev == qp->dev && peer->user)
+	if (peer->dev == qp->dev && peer->service == qp->service)
 		return peer;
 	nopin_qp_put(peer);
 	return NULL;
@@ -100,116 +98,62 @@ bool nopin_loopback_is_alive(struct nopin_qp *qp)
 	if (!peer)
 		return false;
 	spin_lock(&peer->rq.lock);
-	alive = nopin_loopback_is_connected(qp, peer) && nopin_responder_accepts(peer);
+	alive = nopin_loopback_is_connected(qp, peer) && nopin_rq_accepts(peer);
 	spin_unlock(&peer->rq.lock);
 	nopin_qp_put(peer);
 	return alive;
 }
 
-/* With a view of the peer's memory open, go through as much of the requester's. */
-static int nopin_loopback_access(struct nopin_loopback_copy *copy,
-				 const struct nopin_view *peer, size_t off,
-				 enum nopin_access access, nopin_view_fn fn)
+/* The requester's own memory from @offset on, or what it posted inline. */
+static struct nopin_place nopin_loopback_own(const struct nopin_qp *qp,
+					     const struct nopin_swqe *wqe, u32 offset)
 {
-	const struct nopin_swqe *wqe = copy->wqe;
-
-	copy->peer = peer;
-	copy->error = nopin_sges_access(copy->qp->ibqp.pd, wqe->sge, wqe->num_sge,
-					copy->offset + off, peer->len, access, fn,
-					copy, &copy->miss);
-	return copy->error ? -ECANCELED : 0;
+	if (wqe->flags & NOPIN_SEND_INLINE)
+		return nopin_place_bytes(wqe->data + offset);
+	return nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
 }
 
-static int nopin_loopback_to_peer(const struct nopin_view *view, size_t off, void *ctx)
+static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp, struct nopin_qp *peer,
+					      const struct nopin_swqe *wqe,
+					      const struct nopin_piece *piece)
 {
-	struct nopin_loopback_copy *copy = ctx;
-
-	nopin_view_copy(copy->peer, off, view, 0, view->len);
-	return 0;
-}
-
-static int nopin_loopback_from_peer(const struct nopin_view *view, size_t off, void *ctx)
-{
-	struct nopin_loopback_copy *copy = ctx;
-
-	nopin_view_copy(view, 0, copy->peer, off, view->len);
-	return 0;
-}
-
-/* nopin_view_fn: fill a view of the peer's memory from the request's. */
-static int nopin_loopback_fill(const struct nopin_view *peer, size_t off, void *ctx)
-{
-	struct nopin_loopback_copy *copy = ctx;
-	const struct nopin_swqe *wqe = copy->wqe;
-
-	if (wqe->flags & NOPIN_SEND_INLINE) {
-		nopin_view_write(peer, wqe->data + copy->offset + off);
-		return 0;
-	}
-	return nopin_loopback_access(copy, peer, off, NOPIN_READ, nopin_loopback_to_peer);
-}
-
-/* nopin_view_fn: take a view of the peer's memory into the request's. */
-static int nopin_loopback_drain(const struct nopin_view *peer, size_t off, void *ctx)
-{
-	return nopin_loopback_access(ctx, peer, off, NOPIN_WRITE,
-				     nopin_loopback_from_peer);
-}
-
-/* Why the requester's end of the copy failed. */
-static enum nopin_verdict nopin_loopback_explain(void *source)
-{
-	struct nopin_loopback_copy *copy = source;
-	int err = copy->error;
-
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&copy->qp->sq.park, &copy->miss);
-	return err == -EAGAIN ? NOPIN_PARKED : NOPIN_SOURCE_ERROR;
-}
-
-static enum nopin_verdict nopin_loopback_data(struct nopin_loopback_copy *copy,
-					      struct nopin_qp *peer, u32 packets,
-					      u32 len)
-{
-	struct nopin_pkt pkt = { .psn = copy->qp->sq.next_psn };
+	struct nopin_pkt pkt = { .psn = qp->sq.next_psn };
 	struct nopin_inbound in = {
 		.pkt = &pkt,
-		.packets = packets,
-		.copy = nopin_loopback_fill,
-		.source = copy,
-		.explain = nopin_loopback_explain,
-		.park = &copy->qp->sq.park,
+		.packets = piece->packets,
+		.from = nopin_loopback_own(qp, wqe, piece->offset),
+		.park = &qp->sq.park,
 	};
 
-	nopin_requester_describe(&pkt, copy->wqe, copy->offset, len);
+	nopin_send_describe(&pkt, wqe, piece->offset, piece->len);
 	return nopin_execute_data(peer, &in);
 }
 
-static enum nopin_verdict nopin_loopback_read(struct nopin_loopback_copy *copy,
-					      struct nopin_qp *peer, u32 packets,
-					      u32 len)
+static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp, struct nopin_qp *peer,
+					      const struct nopin_swqe *wqe,
+					      const struct nopin_piece *piece)
 {
-	const struct nopin_swqe *wqe = copy->wqe;
-	struct nopin_miss miss = { .want = wqe->length - copy->offset };
-	int err = 0;
+	struct nopin_copy copy = {
+		.from = nopin_place_range(peer->ibqp.pd, wqe->rkey,
+					  wqe->remote_addr + piece->offset,
+					  IB_ACCESS_REMOTE_READ),
+		.to = nopin_loopback_own(qp, wqe, piece->offset),
+		.length = piece->len,
+		.want = wqe->length - piece->offset,
+	};
+	enum nopin_copied copied = NOPIN_COPIED;
 
-	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
-	    !peer->rq.resources_size || peer->rq.in_message)
+	if (!nopin_rq_may_read(peer))
 		return NOPIN_INVALID_REQUEST;
-	if (len)
-		err = nopin_region_access(peer->ibqp.pd, wqe->rkey,
-					  wqe->remote_addr + copy->offset, len,
-					  IB_ACCESS_REMOTE_READ, NOPIN_READ,
-					  nopin_loopback_drain, copy, &miss);
-	if (err == -ECANCELED)
-		return nopin_loopback_explain(copy);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&copy->qp->sq.park, &miss);
-	if (err)
-		return err == -EAGAIN ? NOPIN_PARKED : NOPIN_ACCESS_ERROR;
-	nopin_execute_answered(&peer->rq, packets);
-	if (copy->offset + len == wqe->length)
-		peer->rq.msn = nopin_psn_add(peer->rq.msn, 1);
+	if (piece->len)
+		copied = nopin_park_copy(&qp->sq.park, &copy);
+	if (copied == NOPIN_COPY_MISS)
+		return NOPIN_PARKED;
+	if (copied != NOPIN_COPIED)
+		return copied == NOPIN_COPY_BAD_SOURCE ? NOPIN_ACCESS_ERROR :
+							 NOPIN_SOURCE_ERROR;
+	nopin_rq_answered(&peer->rq, piece->packets,
+			  piece->offset + piece->len == wqe->length);
 	return NOPIN_DONE;
 }
 
@@ -225,22 +169,10 @@ static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 	if (verdict == NOPIN_RNR)
 		nopin_stat_inc(&peer->dev->stats, NOPIN_RNR_NAKS_SENT);
 	if (refusal) {
-		nopin_responder_refuse(peer, peer->rq.expected_psn, refusal);
+		nopin_rq_refuse(&peer->rq, peer->rq.expected_psn, refusal->nak,
+				refusal->event);
 		tasklet_schedule(&peer->rq.task);
 	}
-}
-
-static void nopin_loopback_advance(struct nopin_qp *qp, const struct nopin_swqe *wqe,
-				   u32 packets)
-{
-	struct nopin_sq *sq = &qp->sq;
-
-	sq->next_psn = nopin_psn_add(sq->next_psn, packets);
-	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) > 0)
-		sq->unsent_psn = sq->next_psn;
-	if (nopin_psn_diff(sq->next_psn, wqe->last_psn) > 0)
-		sq->next++;
-	nopin_completer_advance(qp, sq->next_psn);
 }
 
 /* Without the peer's lock: what an ACK or NAK would have told the requester. */
@@ -250,14 +182,16 @@ static void nopin_loopback_conclude(struct nopin_qp *qp, const struct nopin_swqe
 {
 	const struct nopin_refusal *refusal = nopin_refusal_by_verdict(verdict);
 
-	if (verdict == NOPIN_DONE)
-		nopin_loopback_advance(qp, wqe, packets);
-	else if (verdict == NOPIN_RNR)
-		nopin_completer_rnr(qp, rnr_timer);
-	else if (verdict == NOPIN_SOURCE_ERROR)
-		nopin_requester_fail(qp, IB_WC_LOC_PROT_ERR);
-	else if (refusal)
-		nopin_requester_fail(qp, refusal->status);
+	if (verdict == NOPIN_DONE) {
+		nopin_sq_carried(qp, wqe, packets);
+	} else if (verdict == NOPIN_RNR) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
+		nopin_sq_retry_rnr(qp, rnr_timer);
+	} else if (verdict == NOPIN_SOURCE_ERROR) {
+		nopin_sq_fail(qp, IB_WC_LOC_PROT_ERR);
+	} else if (refusal) {
+		nopin_sq_fail(qp, refusal->status);
+	}
 }
 
 static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
@@ -265,22 +199,18 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe,
 					       u32 *packets)
 {
-	u32 index = (qp->sq.next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
-	u32 offset = index * qp->mtu;
-	struct nopin_loopback_copy copy = {
-		.qp = qp,
-		.wqe = wqe,
+	u32 offset = nopin_wqe_offset(qp, wqe, qp->sq.next_psn);
+	struct nopin_piece piece = {
 		.offset = offset,
-		.miss.want = wqe->length - offset,
+		.packets = min(nopin_packets(qp, wqe->length - offset),
+			       NOPIN_LOOPBACK_PIECE / qp->mtu),
 	};
-	u32 len;
 
-	*packets = min(nopin_packets(qp, wqe->length) - index,
-		       NOPIN_LOOPBACK_PIECE / qp->mtu);
-	len = min(*packets * qp->mtu, wqe->length - offset);
-	if (nopin_wr_is_read(wqe->opcode))
-		return nopin_loopback_read(&copy, peer, *packets, len);
-	return nopin_loopback_data(&copy, peer, *packets, len);
+	piece.len = min(piece.packets * qp->mtu, wqe->length - offset);
+	*packets = piece.packets;
+	if (wqe->request->operation == NOPIN_RDMA_READ)
+		return nopin_loopback_read(qp, peer, wqe, &piece);
+	return nopin_loopback_data(qp, peer, wqe, &piece);
 }
 
 /**
@@ -293,17 +223,16 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
  */
 bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
 {
-	if (!nopin_responder_accepts(peer) || nopin_responder_busy(&peer->rq) ||
+	if (!nopin_rq_accepts(peer) || nopin_rq_is_busy(&peer->rq) ||
 	    peer->rq.expected_psn != sq->next_psn)
 		return false;
-	nopin_responder_establish(peer);
+	nopin_rq_establish(peer);
 	return true;
 }
 
 /**
  * nopin_loopback_step - carry out the next piece of a request without packets
- * @qp: the QP
- * @peer: from nopin_loopback_peer()
+ * @qp: the QP, with a peer
  * @wqe: numbered, its next packet is due
  * @packets: gets how many packets' worth was carried out; 0: nothing can be now
  *
@@ -311,16 +240,16 @@ bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
  *	every sq.lock.
  * Return: false when it has to go as packets.
  */
-bool nopin_loopback_step(struct nopin_qp *qp, struct nopin_qp *peer,
-			 const struct nopin_swqe *wqe, u32 *packets)
+bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 *packets)
 {
 	struct nopin_sq *sq = &qp->sq;
+	struct nopin_qp *peer = sq->peer;
 	enum nopin_verdict verdict;
 	bool connected, waits;
 	u8 rnr_timer;
 
 	*packets = 0;
-	if (nopin_wr_is_atomic(wqe->opcode))
+	if (nopin_request_is_atomic(wqe->request))
 		return false;
 
 	spin_lock(&peer->rq.lock);

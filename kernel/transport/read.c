@@ -3,7 +3,10 @@
  * Answering READs: a job that streams responses in bursts, between which the
  * receiving side gets its turn. One job at a time; what arrives meanwhile waits.
  */
-#include "transport/internal.h"
+#include "device.h"
+#include "mem/copy.h"
+#include "transport/read.h"
+#include "transport/transmit.h"
 
 /**
  * nopin_read_begin - check a READ request and make it the current job
@@ -19,12 +22,9 @@ enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt 
 {
 	struct nopin_read_job *job = &qp->rq.read;
 
-	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
-	    !qp->rq.resources_size || pkt->dma_len > NOPIN_MAX_MSG)
+	if (!nopin_rq_may_read(qp) || pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
-	if (pkt->dma_len &&
-	    nopin_region_check(qp->ibqp.pd, pkt->rkey, pkt->remote_addr, pkt->dma_len,
-			       IB_ACCESS_REMOTE_READ))
+	if (!nopin_rq_grants(qp, pkt, IB_ACCESS_REMOTE_READ))
 		return NOPIN_ACCESS_ERROR;
 	job->psn = pkt->psn;
 	job->rkey = pkt->rkey;
@@ -50,20 +50,19 @@ static u8 nopin_read_opcode(bool first, bool last)
 	return last ? NOPIN_RC_READ_RESPONSE_LAST : NOPIN_RC_READ_RESPONSE_MIDDLE;
 }
 
-static int nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
+static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 {
 	struct nopin_read_job *job = &qp->rq.read;
-	struct nopin_miss miss = { .want = job->length - job->sent };
-	int err;
+	struct nopin_copy copy = {
+		.from = nopin_place_range(qp->ibqp.pd, job->rkey,
+					  job->remote_addr + job->sent,
+					  IB_ACCESS_REMOTE_READ),
+		.to = nopin_place_bytes(payload),
+		.length = len,
+		.want = job->length - job->sent,
+	};
 
-	if (!len)
-		return 0;
-	err = nopin_region_access(qp->ibqp.pd, job->rkey, job->remote_addr + job->sent,
-				  len, IB_ACCESS_REMOTE_READ, NOPIN_READ,
-				  nopin_copy_to_buffer, payload, &miss);
-	if (err == -EAGAIN)
-		err = nopin_park_miss(&qp->rq.park, &miss);
-	return err;
+	return len ? nopin_park_copy(&qp->rq.park, &copy) : NOPIN_COPIED;
 }
 
 /* One response. What cannot be sent now ends the job: the peer asks again. */
@@ -81,16 +80,16 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 		.payload_len = len,
 	};
 	void *payload = nopin_transmit_begin(qp, train, &pkt, 0);
-	int err;
+	enum nopin_copied copied;
 
 	if (!payload) {
 		nopin_read_end(&qp->rq);
 		return NOPIN_DONE;
 	}
-	err = nopin_read_gather(qp, len, payload);
-	if (err) {
+	copied = nopin_read_gather(qp, len, payload);
+	if (copied != NOPIN_COPIED) {
 		nopin_train_abandon(train);
-		if (err == -EAGAIN)
+		if (copied == NOPIN_COPY_MISS)
 			return NOPIN_PARKED;
 		nopin_read_end(&qp->rq);
 		return job->again ? NOPIN_DONE : NOPIN_ACCESS_ERROR;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* ACKs, NAKs and atomic results: the responder's packets without payload. */
-#include "transport/internal.h"
+#include "device.h"
+#include "transport/reply.h"
+#include "transport/transmit.h"
 
 /* By verdict; a verdict that is not final has no NAK. */
 static const struct nopin_refusal nopin_refusals[] = {

@@ -4,25 +4,12 @@
  * duplicates, and keeps what arrives while it waits for a page or streams the
  * responses of a READ.
  */
-#include "transport/internal.h"
-
-/**
- * nopin_responder_refuse - carry out nothing more; the QP is to fail
- * @qp: the QP
- * @psn: of the packet that is refused
- * @refusal: why
- *
- * Context: rq.lock held; nopin_responder_unlock() does the rest without it.
- */
-void nopin_responder_refuse(struct nopin_qp *qp, u32 psn,
-			    const struct nopin_refusal *refusal)
-{
-	qp->rq.refused_psn = psn;
-	qp->rq.refused_nak = refusal->nak;
-	qp->rq.nak_sent = true;
-	qp->rq.failed = true;
-	qp->rq.event = refusal->event;
-}
+#include "device.h"
+#include "transport/execute.h"
+#include "transport/patience.h"
+#include "transport/read.h"
+#include "transport/reply.h"
+#include "transport/responder.h"
 
 static void nopin_responder_rnr(struct nopin_qp *qp)
 {
@@ -42,7 +29,7 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 		nopin_responder_rnr(qp);
 	if (refusal) {
 		nopin_reply(qp, psn, refusal->nak);
-		nopin_responder_refuse(qp, psn, refusal);
+		nopin_rq_refuse(&qp->rq, psn, refusal->nak, refusal->event);
 	}
 }
 
@@ -67,36 +54,6 @@ static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_p
 {
 	if (qp->rq.refused_nak && pkt->ack_req && nopin_responder_may_repeat(&qp->rq))
 		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
-}
-
-/* Tell the peer again what it has been told. */
-static void nopin_responder_repeat_ack(struct nopin_qp *qp)
-{
-	nopin_reply(qp, qp->rq.ack_psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
-}
-
-/**
- * nopin_responder_show_life - a request waits for a page, however long
- * @qp: the QP
- *
- * An ACK among the responses to a READ would end it for some requesters (rxe), with
- * success and without the data; and one that was sent before the first may come after
- * it, if it takes the way of another CPU. When the READ is asked for again, the ACK may
- * also be of a request after it, and would say that the responses were lost.
- *
- * Context: rq.lock held, BH off.
- */
-void nopin_responder_show_life(struct nopin_qp *qp)
-{
-	struct nopin_rq *rq = &qp->rq;
-
-	if (rq->read.active)
-		nopin_reply_alive(qp, rq->read.psn);
-	if (rq->read.active && !rq->read.again)
-		return;
-	nopin_reply_alive(qp, rq->expected_psn);
-	if (!rq->read.active)
-		nopin_responder_repeat_ack(qp);
 }
 
 static bool nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
@@ -144,13 +101,15 @@ static bool nopin_responder_repeat_ack_asked(struct nopin_qp *qp,
 static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
 				   const struct nopin_pkt *pkt, bool busy)
 {
-	u16 flags = nopin_pkt_op(pkt)->flags;
-
-	if (flags & NOPIN_OP_READ)
+	switch (nopin_pkt_op(pkt)->operation) {
+	case NOPIN_RDMA_READ:
 		return nopin_responder_repeat_read(qp, skb, pkt, busy);
-	if (flags & NOPIN_OP_ATOMIC)
+	case NOPIN_CMP_SWAP:
+	case NOPIN_FETCH_ADD:
 		return nopin_responder_replay_atomic(qp, pkt->psn);
-	return nopin_responder_repeat_ack_asked(qp, pkt);
+	default:
+		return nopin_responder_repeat_ack_asked(qp, pkt);
+	}
 }
 
 /*
@@ -188,40 +147,6 @@ static void nopin_responder_note_ahead(struct nopin_rq *rq, u32 psn)
 	rq->ahead = true;
 }
 
-/**
- * nopin_responder_accepts - may requests be carried out in this state?
- * @qp: the QP
- *
- * Context: rq.lock held.
- * Return: true from RTR on, until the QP fails.
- */
-bool nopin_responder_accepts(const struct nopin_qp *qp)
-{
-	switch (qp->state) {
-	case IB_QPS_RTR:
-	case IB_QPS_RTS:
-	case IB_QPS_SQD:
-		return !qp->rq.failed;
-	default:
-		return false;
-	}
-}
-
-/**
- * nopin_responder_establish - a request is due: the peer is there
- * @qp: the QP, which accepts requests
- *
- * Context: rq.lock held.
- */
-void nopin_responder_establish(struct nopin_qp *qp)
-{
-	if (likely(qp->rq.established))
-		return;
-	qp->rq.established = true;
-	if (qp->state == IB_QPS_RTR)
-		nopin_qp_event(qp, IB_EVENT_COMM_EST);
-}
-
 static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 						 struct sk_buff *skb,
 						 const struct nopin_pkt *pkt)
@@ -229,7 +154,7 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 	enum nopin_verdict verdict;
 	s32 ahead;
 
-	if (!nopin_responder_accepts(qp)) {
+	if (!nopin_rq_accepts(qp)) {
 		nopin_responder_repeat_nak(qp, pkt);
 		return NOPIN_DONE;
 	}
@@ -242,23 +167,11 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 		nopin_responder_duplicate(qp, skb, pkt, false);
 		return NOPIN_DONE;
 	}
-	nopin_responder_establish(qp);
+	nopin_rq_establish(qp);
 	qp->rq.nak_sent = false;
 	verdict = nopin_execute(qp, skb, pkt);
 	nopin_responder_conclude(qp, pkt->psn, verdict);
 	return verdict;
-}
-
-/**
- * nopin_responder_busy - does a request have to wait its turn?
- * @rq: the responder half
- *
- * Context: rq.lock held.
- * Return: true when earlier packets are still being dealt with.
- */
-bool nopin_responder_busy(const struct nopin_rq *rq)
-{
-	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked.skbs);
 }
 
 /* One parked packet. False: it has to wait again. */
@@ -313,13 +226,13 @@ static void nopin_responder_run(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 	u64 begun;
 
-	if (!nopin_responder_busy(rq))
+	if (!nopin_rq_is_busy(rq))
 		return;
 	begun = ktime_get_ns();
 	while (nopin_responder_step(qp))
 		if (rq->read.active ? rq->read.sent : nopin_quantum_is_over(begun))
 			break;
-	if (nopin_responder_busy(rq) && !rq->park.waiting && !rq->failed)
+	if (nopin_rq_is_busy(rq) && !rq->park.waiting && !rq->failed)
 		tasklet_schedule(&rq->task);
 }
 
@@ -329,7 +242,7 @@ static void nopin_responder_catch_up(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 
 	rq->ahead = false;
-	if (nopin_responder_accepts(qp) &&
+	if (nopin_rq_accepts(qp) &&
 	    nopin_psn_diff(rq->ahead_psn, rq->expected_psn) >= 0)
 		nopin_responder_gap(qp);
 }
@@ -338,36 +251,19 @@ static void nopin_responder_catch_up(struct nopin_qp *qp)
  * nopin_responder_resume - go on: parked packets and responses
  * @qp: the QP
  *
- * Context: rq.lock held, BH off; nopin_responder_unlock() drops it.
+ * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
  */
 void nopin_responder_resume(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 
 	nopin_responder_run(qp);
-	if (unlikely(rq->ahead) && !nopin_responder_busy(rq))
+	if (unlikely(rq->ahead) && !nopin_rq_is_busy(rq))
 		nopin_responder_catch_up(qp);
 	if (rq->park.waiting)
 		nopin_rq_timer_start(qp);
 	else /* the access that it was for has been retried */
 		rq->park.error = 0;
-}
-
-/**
- * nopin_responder_unlock - drop the lock, and do what needs it dropped
- * @qp: the QP
- *
- * Context: rq.lock held, which is released, BH off.
- */
-void nopin_responder_unlock(struct nopin_qp *qp)
-	__releases(&qp->rq.lock)
-{
-	struct nopin_rq *rq = &qp->rq;
-	bool failed = rq->failed && qp->state != IB_QPS_ERR;
-
-	spin_unlock_bh(&rq->lock);
-	if (failed)
-		nopin_qp_fail(qp);
 }
 
 /*
@@ -378,7 +274,7 @@ void nopin_responder_unlock(struct nopin_qp *qp)
 static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
-	bool read = nopin_pkt_op(pkt)->flags & NOPIN_OP_READ;
+	bool read = nopin_pkt_op(pkt)->operation == NOPIN_RDMA_READ;
 	struct nopin_rq *rq = &qp->rq;
 	const struct nopin_kept_info info = { .due = true, .answered = rq->answered };
 	int err = nopin_kept_add(&rq->parked, skb, &info);
@@ -408,7 +304,7 @@ static void nopin_responder_take_busy(struct nopin_qp *qp, struct sk_buff *skb,
 	u32 next = rq->due ? rq->due_end : rq->expected_psn;
 	s32 ahead = nopin_psn_diff(pkt->psn, next);
 
-	if (!nopin_responder_accepts(qp))
+	if (!nopin_rq_accepts(qp))
 		nopin_responder_repeat_nak(qp, pkt);
 	else if (ahead > 0 || (!ahead && !nopin_execute_length_ok(qp, pkt)))
 		nopin_responder_note_ahead(rq, pkt->psn);
@@ -420,74 +316,43 @@ static void nopin_responder_take_busy(struct nopin_qp *qp, struct sk_buff *skb,
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DUPLICATES);
 }
 
-/* False: not such a packet, and nothing was done. */
-static bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
-				       const struct nopin_pkt *pkt,
-				       struct nopin_hold *hold)
+/**
+ * nopin_responder_take_small - take a request, if it is a plain one that is due
+ * @qp: the QP
+ * @skb: data at the BTH
+ * @pkt: its headers
+ * @hold: of memory that such requests name
+ *
+ * Context: rq.lock held, BH off, in an RCU read-side section.
+ * Return: false: it is not, and nothing was done.
+ */
+bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
+				const struct nopin_pkt *pkt, struct nopin_hold *hold)
 {
 	struct nopin_rq *rq = &qp->rq;
 
-	if (nopin_responder_busy(rq) || !nopin_responder_accepts(qp) ||
+	if (nopin_rq_is_busy(rq) || !nopin_rq_accepts(qp) ||
 	    pkt->psn != rq->expected_psn || !nopin_execute_small(qp, skb, pkt, hold))
 		return false;
-	nopin_responder_establish(qp);
+	nopin_rq_establish(qp);
 	rq->nak_sent = false;
 	return true;
 }
 
-static void nopin_responder_take(struct nopin_qp *qp, struct sk_buff *skb,
-				 const struct nopin_pkt *pkt)
+/**
+ * nopin_responder_take - take a request
+ * @qp: the QP
+ * @skb: data at the BTH; stays the caller's
+ * @pkt: its headers
+ *
+ * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
+ */
+void nopin_responder_take(struct nopin_qp *qp, struct sk_buff *skb,
+			  const struct nopin_pkt *pkt)
 {
-	if (nopin_responder_busy(&qp->rq))
+	if (nopin_rq_is_busy(&qp->rq))
 		nopin_responder_take_busy(qp, skb, pkt);
 	else if (nopin_responder_handle(qp, skb, pkt) == NOPIN_PARKED)
 		nopin_responder_keep(qp, skb, pkt);
 	nopin_responder_resume(qp);
-}
-
-/**
- * nopin_responder_rx - take packets for the responder
- * @qp: the QP
- * @arrival: the present packet is a request for it
- *
- * Those after it that are, too, are taken as well: small ones share the pages that they
- * are for. The stack never has a packet of ours while one of these pages is held.
- *
- * Context: softirq, in an RCU read-side section.
- */
-void nopin_responder_rx(struct nopin_qp *qp, struct nopin_arrival *arrival)
-{
-	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
-
-	nopin_hold_begin(&hold, qp->ibqp.pd);
-	spin_lock_bh(&qp->rq.lock);
-	do {
-		if (!nopin_transport_admits(qp, arrival->net, arrival->skb))
-			continue;
-		if (nopin_responder_take_small(qp, arrival->skb, &arrival->pkt, &hold))
-			continue;
-		nopin_hold_end(&hold);
-		nopin_responder_take(qp, arrival->skb, &arrival->pkt);
-	} while (nopin_net_next(arrival) &&
-		 nopin_transport_is_request(qp, &arrival->pkt));
-	nopin_hold_end(&hold);
-	nopin_responder_unlock(qp);
-}
-
-/**
- * nopin_rq_task - tasklet: go on with responses and what was kept
- * @task: rq.task
- *
- * Context: softirq.
- */
-void nopin_rq_task(struct tasklet_struct *task)
-{
-	struct nopin_qp *qp = from_tasklet(qp, task, rq.task);
-
-	spin_lock_bh(&qp->rq.lock);
-	if (likely(qp->state != IB_QPS_ERR))
-		nopin_responder_resume(qp);
-	else if (nopin_rq_flush(qp))
-		tasklet_schedule(task);
-	nopin_responder_unlock(qp);
 }

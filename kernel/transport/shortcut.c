@@ -10,7 +10,10 @@
  * was found, for loopback.c.
  */
 #include "mem/hold.h"
-#include "transport/internal.h"
+#include "transport/execute.h"
+#include "transport/loopback.h"
+#include "transport/send.h"
+#include "transport/shortcut.h"
 
 /**
  * struct nopin_shortcut - both ends of a run of requests
@@ -30,7 +33,7 @@ static bool nopin_shortcut_is_idle(const struct nopin_qp *qp)
 {
 	const struct nopin_sq *sq = &qp->sq;
 
-	return qp->state == IB_QPS_RTS && sq->queue.index == sq->taken &&
+	return qp->state == IB_QPS_RTS && nopin_sq_is_empty(sq) &&
 	       sq->una_psn == sq->next_psn;
 }
 
@@ -57,13 +60,6 @@ static const void *nopin_shortcut_payload(struct nopin_shortcut *cut,
 				wqe->length, 0);
 }
 
-/* The responder has what would have been one packet with data. */
-static void nopin_shortcut_received(struct nopin_rq *rq)
-{
-	rq->ack_psn = rq->expected_psn;
-	rq->expected_psn = nopin_psn_add(rq->expected_psn, 1);
-}
-
 static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
 {
 	const void *from = nopin_shortcut_payload(cut, wqe);
@@ -73,7 +69,7 @@ static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
-	nopin_shortcut_received(&cut->peer->rq);
+	nopin_rq_received_whole(&cut->peer->rq, wqe->length);
 	return true;
 }
 
@@ -87,10 +83,9 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
-	nopin_shortcut_received(&peer->rq);
-	peer->rq.received = wqe->length;
-	nopin_requester_describe(&pkt, wqe, 0, wqe->length);
-	nopin_execute_complete_recv(peer, &pkt, nopin_pkt_op(&pkt)->flags);
+	nopin_rq_received_whole(&peer->rq, wqe->length);
+	nopin_send_describe(&pkt, wqe, 0, wqe->length);
+	nopin_execute_complete_recv(peer, &pkt);
 	return true;
 }
 
@@ -100,8 +95,7 @@ static bool nopin_shortcut_read(struct nopin_shortcut *cut, const struct nopin_s
 	const void *from;
 	void *to;
 
-	if (!(peer->attr.qp_access_flags & IB_ACCESS_REMOTE_READ) ||
-	    !peer->rq.resources_size || !cut->qp->sq.reads.size)
+	if (!nopin_rq_may_read(peer) || !cut->qp->sq.reads.size)
 		return false;
 	to = nopin_hold_reach(&cut->qp->sq.hold, wqe->sge[0].lkey, wqe->sge[0].addr,
 			      wqe->length, IB_ACCESS_LOCAL_WRITE);
@@ -110,7 +104,7 @@ static bool nopin_shortcut_read(struct nopin_shortcut *cut, const struct nopin_s
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
-	nopin_execute_answered(&peer->rq, 1);
+	nopin_rq_answered(&peer->rq, 1, true);
 	return true;
 }
 
@@ -119,31 +113,16 @@ static bool nopin_shortcut_carry_out(struct nopin_shortcut *cut,
 {
 	if (!nopin_shortcut_is_plain(cut->qp, wqe))
 		return false;
-	switch (wqe->opcode) {
-	case IB_UVERBS_WR_RDMA_WRITE:
-		return nopin_shortcut_write(cut, wqe);
-	case IB_UVERBS_WR_SEND:
-	case IB_UVERBS_WR_SEND_WITH_IMM:
+	switch (wqe->request->operation) {
+	case NOPIN_RDMA_WRITE:
+		return !wqe->request->takes_recv && nopin_shortcut_write(cut, wqe);
+	case NOPIN_SEND:
 		return nopin_shortcut_send(cut, wqe);
-	case IB_UVERBS_WR_RDMA_READ:
+	case NOPIN_RDMA_READ:
 		return nopin_shortcut_read(cut, wqe);
 	default:
 		return false;
 	}
-}
-
-/* The oldest request, and only one, is complete: it took one PSN at both ends. */
-static void nopin_shortcut_advance(struct nopin_shortcut *cut)
-{
-	struct nopin_sq *sq = &cut->qp->sq;
-	struct nopin_rq *rq = &cut->peer->rq;
-
-	rq->msn = nopin_psn_add(rq->msn, 1);
-	sq->next++;
-	sq->next_psn = rq->expected_psn;
-	sq->unsent_psn = rq->expected_psn;
-	sq->una_psn = rq->expected_psn;
-	nopin_sq_complete(cut->qp, IB_WC_SUCCESS);
 }
 
 /*
@@ -157,27 +136,27 @@ static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
 	u32 n;
 
 	for (n = 0; n < most && bytes < NOPIN_VIEW_BYTES; n++) {
-		wqe = nopin_requester_take(cut->qp);
+		wqe = nopin_sq_take(cut->qp);
 		if (!nopin_shortcut_carry_out(cut, wqe))
 			break;
 		bytes += wqe->length;
-		nopin_shortcut_advance(cut);
+		nopin_sq_carried_whole(cut->qp);
 	}
 	return n;
 }
 
 /**
  * nopin_shortcut_run - carry out the small requests that are next
- * @qp: the QP
- * @peer: from nopin_loopback_peer()
+ * @qp: the QP, with a peer
  * @most: not more than so many
  *
  * Context: in nopin_requester_run(). Takes the peer's rq.lock, which comes after
  *	every sq.lock.
  * Return: how many were carried out; 0: the next one is not for this way.
  */
-u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most)
+u32 nopin_shortcut_run(struct nopin_qp *qp, u32 most)
 {
+	struct nopin_qp *peer = qp->sq.peer;
 	struct nopin_shortcut cut __uninitialized; /* by nopin_hold_begin(), as needed */
 	int waiting;
 	u32 n = 0;
@@ -197,6 +176,6 @@ u32 nopin_shortcut_run(struct nopin_qp *qp, struct nopin_qp *peer, u32 most)
 	nopin_hold_end(&qp->sq.hold);
 	spin_unlock(&peer->rq.lock);
 	if (n)
-		nopin_completer_progress(qp);
+		nopin_sq_progress(qp);
 	return n;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The way out: what a half of a QP sends in one go leaves as few trains. */
-#include "transport/internal.h"
+#include "device.h"
+#include "transport/transmit.h"
 
 /**
  * nopin_transmit_flush - send what nopin_transmit_end() has collected

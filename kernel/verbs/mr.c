@@ -5,6 +5,7 @@
 #include <rdma/restrack.h>
 #include <rdma/uverbs_ioctl.h>
 
+#include "mem/prefetch.h"
 #include "mem/region.h"
 #include "verbs/verbs.h"
 
@@ -73,8 +74,8 @@ static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
 {
 	if (!nopin_region_is_current(region))
 		return ERR_PTR(-EACCES);
-	return nopin_mr_create(ibpd, region->va, region->length, region->iova, access,
-			       udata);
+	return nopin_mr_create(ibpd, region->key->va, region->key->length,
+			       region->key->iova, access, udata);
 }
 
 /**
@@ -101,7 +102,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (err)
 		return ERR_PTR(err);
 	if (!(flags & IB_MR_REREG_ACCESS))
-		access = nopin_region_grant(region).access;
+		access = region->key->access;
 	if (!(flags & IB_MR_REREG_PD))
 		ibpd = ibmr->pd;
 	if (flags & IB_MR_REREG_TRANS)
@@ -111,8 +112,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!nopin_region_can_change(region, access))
 		return nopin_mr_replace(region, ibpd, access, udata);
-	nopin_region_change(region, ibpd, access);
-	return NULL;
+	return ERR_PTR(nopin_region_change(region, ibpd, access)); /* NULL: the same */
 }
 
 /**
@@ -126,11 +126,10 @@ int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
 	struct nopin_owner *owner = nopin_owner_of(udata);
 	struct nopin_dev *dev = to_nopin_dev(ibmr->device);
-	int err = nopin_region_destroy(to_nopin_region(ibmr));
 
-	if (!err)
-		nopin_share_give(dev, owner, NOPIN_MRS);
-	return err;
+	nopin_region_destroy(to_nopin_region(ibmr));
+	nopin_share_give(dev, owner, NOPIN_MRS);
+	return 0;
 }
 
 /**
@@ -164,11 +163,11 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	const char *kind = "by policy";
 	struct nlattr *nest;
 
-	if (!region->mirror)
+	if (!nopin_memory_is_mirrored(region->memory))
 		return 0;
 	if (ibmr->length == U64_MAX)
 		kind = "implicit";
-	else if (nopin_region_grant(region).access & IB_ACCESS_ON_DEMAND)
+	else if (!to_nopin_mirrored(region->memory)->ordinary)
 		kind = "explicit";
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!nest)
@@ -182,15 +181,15 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 }
 
 static int nopin_mr_put_counters(struct sk_buff *msg,
-				 const struct nopin_region *region)
+				 struct nopin_mirrored *mirrored)
 {
-	u64 invalidations = nopin_mirror_watched(region->mirror, &region->watch);
+	u64 invalidations = nopin_mirror_watched(mirrored->mirror, &mirrored->watch);
 
 	return rdma_nl_stat_hwcounter_entry(msg, "page_invalidations", invalidations) ||
 	       rdma_nl_stat_hwcounter_entry(msg, "page_faults",
-					    atomic64_read(&region->page_faults)) ||
+					    atomic64_read(&mirrored->page_faults)) ||
 	       rdma_nl_stat_hwcounter_entry(msg, "prefetches",
-					    atomic64_read(&region->prefetches));
+					    atomic64_read(&mirrored->prefetches));
 }
 
 /**
@@ -205,12 +204,12 @@ int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	struct nopin_region *region = to_nopin_region(ibmr);
 	struct nlattr *nest;
 
-	if (!region->mirror)
+	if (!nopin_memory_is_mirrored(region->memory))
 		return 0;
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
 	if (!nest)
 		return -EMSGSIZE;
-	if (nopin_mr_put_counters(msg, region)) {
+	if (nopin_mr_put_counters(msg, to_nopin_mirrored(region->memory))) {
 		nla_nest_cancel(msg, nest);
 		return -EMSGSIZE;
 	}

@@ -3,27 +3,19 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "device.h"
+#include "entry/doorbell.h"
+#include "entry/gsi.h"
+#include "entry/service.h"
 #include "qp/qp.h"
-#include "transport/transport.h"
 #include "verbs/verbs.h"
 
-/* Programs get RC; QP 1 is the kernel's. */
-static int nopin_qp_check_type(const struct ib_qp_init_attr *init, bool user)
-{
-	if (user)
-		return init->qp_type == IB_QPT_RC ? 0 : -EOPNOTSUPP;
-	if (init->qp_type != IB_QPT_GSI)
-		return -EOPNOTSUPP;
-	return init->port_num == 1 ? 0 : -EINVAL;
-}
-
-static int nopin_qp_check_init(const struct ib_qp_init_attr *init, bool user)
+static int nopin_qp_check_init(const struct ib_qp_init_attr *init)
 {
 	if (init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
 		return -EOPNOTSUPP;
 	if (!init->send_cq || !init->recv_cq)
 		return -EINVAL;
-	return nopin_qp_check_type(init, user);
+	return init->qp_type == IB_QPT_GSI && init->port_num != 1 ? -EINVAL : 0;
 }
 
 static int nopin_qp_check_udata(struct ib_udata *udata)
@@ -55,16 +47,19 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 {
 	struct nopin_dev *dev = to_nopin_dev(ibqp->device);
 	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	const struct nopin_service *service = nopin_service_find(init->qp_type, udata);
 	struct nopin_create_qp_resp resp = {};
 	int err;
 
-	err = nopin_qp_check_init(init, udata) ?: nopin_qp_check_udata(udata);
+	if (!service)
+		return -EOPNOTSUPP;
+	err = nopin_qp_check_init(init) ?: nopin_qp_check_udata(udata);
 	if (err)
 		return err;
 	err = nopin_share_take(dev, nopin_owner_of(udata), NOPIN_QPS);
 	if (err)
 		return err;
-	err = nopin_qp_create(qp, init, nopin_udata_ucontext(udata), &resp);
+	err = nopin_qp_create(qp, service, init, nopin_udata_ucontext(udata), &resp);
 	if (err)
 		goto err_share;
 	err = udata ? nopin_udata_write(udata, &resp, sizeof(resp)) : 0;
@@ -149,7 +144,7 @@ int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		*bad_wr = wr;
 		return -EOPNOTSUPP;
 	}
-	nopin_transport_doorbell(to_nopin_qp(ibqp));
+	nopin_doorbell(to_nopin_qp(ibqp));
 	return 0;
 }
 
@@ -170,6 +165,6 @@ int nopin_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		*bad_wr = wr;
 		return -EOPNOTSUPP;
 	}
-	nopin_transport_recv_doorbell(to_nopin_qp(ibqp));
+	nopin_recv_doorbell(to_nopin_qp(ibqp));
 	return 0;
 }

@@ -77,7 +77,9 @@ int nopin_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
 	unsigned int i;
 
 	for (i = 0; i < NOPIN_COUNTERS; i++)
-		stats->value[i] = atomic64_read(&dev->stats.counter[i]);
+		stats->value[i] = nopin_stat_read(&dev->stats, i);
+	stats->value[NOPIN_PAGE_INVALIDATIONS] +=
+		atomic64_read(&dev->stats.page_invalidations);
 	nopin_net_drops(dev->net, &drops);
 	stats->value[NOPIN_DROP_MALFORMED] += drops.malformed;
 	stats->value[NOPIN_DROP_ICRC] += drops.icrc;

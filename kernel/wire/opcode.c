@@ -4,137 +4,73 @@
 #include "wire/headers.h"
 #include "wire/opcode.h"
 
-enum {
-	BTH		= sizeof(struct nopin_bth),
-	RETH		= sizeof(struct nopin_reth),
-	ATOMIC_ETH	= sizeof(struct nopin_atomic_eth),
-	AETH		= sizeof(struct nopin_aeth),
-	ATOMIC_ACK_ETH	= sizeof(struct nopin_atomic_ack_eth),
-	DETH		= sizeof(struct nopin_deth),
-	IMM		= sizeof(struct nopin_imm_dt),
-};
+/* Bytes of the BTH and these extended headers. */
+#define HDR_LEN(h)							\
+	(sizeof(struct nopin_bth) +					\
+	 ((h) & NOPIN_HDR_DETH ? sizeof(struct nopin_deth) : 0) +	\
+	 ((h) & NOPIN_HDR_RETH ? sizeof(struct nopin_reth) : 0) +	\
+	 ((h) & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) + \
+	 ((h) & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +	\
+	 ((h) & NOPIN_HDR_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) + \
+	 ((h) & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0))
 
-/* What one packet does for its message, and the messages with payload. */
-#define ONLY		(NOPIN_OP_FIRST | NOPIN_OP_LAST)
-#define SEND		(NOPIN_OP_SEND | NOPIN_OP_PAYLOAD)
-#define WRITE		(NOPIN_OP_WRITE | NOPIN_OP_PAYLOAD)
-#define READ_RESPONSE	(NOPIN_OP_READ | NOPIN_OP_RESPONSE | NOPIN_OP_PAYLOAD)
+#define ROW(op, pl, hdrs, title)		\
+	{					\
+		.name = title,			\
+		.headers = (hdrs),		\
+		.hdr_len = HDR_LEN(hdrs),	\
+		.operation = NOPIN_##op,	\
+		.place = NOPIN_##pl,		\
+		.payload = NOPIN_##op == NOPIN_SEND || NOPIN_##op == NOPIN_RDMA_WRITE || \
+			   NOPIN_##op == NOPIN_READ_RESPONSE, \
+	}
+
+/* Its last part is the AETH of a response. */
+#define ATOMIC_ACK_HEADERS	(NOPIN_HDR_AETH | NOPIN_HDR_ATOMIC_ACK)
+#define WRITE_IMM_HEADERS	(NOPIN_HDR_RETH | NOPIN_HDR_IMM)
 
 const struct nopin_opcode_info nopin_opcodes[256] = {
-	[NOPIN_RC_SEND_FIRST] = {
-		.name		= "RC SEND First",
-		.flags		= SEND | NOPIN_OP_FIRST,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_SEND_MIDDLE] = {
-		.name		= "RC SEND Middle",
-		.flags		= SEND,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_SEND_LAST] = {
-		.name		= "RC SEND Last",
-		.flags		= SEND | NOPIN_OP_LAST,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_SEND_LAST_IMM] = {
-		.name		= "RC SEND Last with Immediate",
-		.flags		= SEND | NOPIN_OP_LAST | NOPIN_OP_IMM,
-		.hdr_len	= BTH + IMM,
-	},
-	[NOPIN_RC_SEND_ONLY] = {
-		.name		= "RC SEND Only",
-		.flags		= SEND | ONLY,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_SEND_ONLY_IMM] = {
-		.name		= "RC SEND Only with Immediate",
-		.flags		= SEND | ONLY | NOPIN_OP_IMM,
-		.hdr_len	= BTH + IMM,
-	},
-	[NOPIN_RC_WRITE_FIRST] = {
-		.name		= "RC RDMA WRITE First",
-		.flags		= WRITE | NOPIN_OP_FIRST | NOPIN_OP_RETH,
-		.hdr_len	= BTH + RETH,
-	},
-	[NOPIN_RC_WRITE_MIDDLE] = {
-		.name		= "RC RDMA WRITE Middle",
-		.flags		= WRITE,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_WRITE_LAST] = {
-		.name		= "RC RDMA WRITE Last",
-		.flags		= WRITE | NOPIN_OP_LAST,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_WRITE_LAST_IMM] = {
-		.name		= "RC RDMA WRITE Last with Immediate",
-		.flags		= WRITE | NOPIN_OP_LAST | NOPIN_OP_IMM,
-		.hdr_len	= BTH + IMM,
-	},
-	[NOPIN_RC_WRITE_ONLY] = {
-		.name		= "RC RDMA WRITE Only",
-		.flags		= WRITE | ONLY | NOPIN_OP_RETH,
-		.hdr_len	= BTH + RETH,
-	},
-	[NOPIN_RC_WRITE_ONLY_IMM] = {
-		.name		= "RC RDMA WRITE Only with Immediate",
-		.flags		= WRITE | ONLY | NOPIN_OP_RETH | NOPIN_OP_IMM,
-		.hdr_len	= BTH + RETH + IMM,
-	},
-	[NOPIN_RC_READ_REQUEST] = {
-		.name		= "RC RDMA READ Request",
-		.flags		= NOPIN_OP_READ | ONLY | NOPIN_OP_RETH,
-		.hdr_len	= BTH + RETH,
-	},
-	[NOPIN_RC_READ_RESPONSE_FIRST] = {
-		.name		= "RC RDMA READ Response First",
-		.flags		= READ_RESPONSE | NOPIN_OP_FIRST | NOPIN_OP_AETH,
-		.hdr_len	= BTH + AETH,
-	},
-	[NOPIN_RC_READ_RESPONSE_MIDDLE] = {
-		.name		= "RC RDMA READ Response Middle",
-		.flags		= READ_RESPONSE,
-		.hdr_len	= BTH,
-	},
-	[NOPIN_RC_READ_RESPONSE_LAST] = {
-		.name		= "RC RDMA READ Response Last",
-		.flags		= READ_RESPONSE | NOPIN_OP_LAST | NOPIN_OP_AETH,
-		.hdr_len	= BTH + AETH,
-	},
-	[NOPIN_RC_READ_RESPONSE_ONLY] = {
-		.name		= "RC RDMA READ Response Only",
-		.flags		= READ_RESPONSE | ONLY | NOPIN_OP_AETH,
-		.hdr_len	= BTH + AETH,
-	},
-	[NOPIN_RC_ACK] = {
-		.name		= "RC Acknowledge",
-		.flags		= NOPIN_OP_RESPONSE | ONLY | NOPIN_OP_AETH,
-		.hdr_len	= BTH + AETH,
-	},
-	[NOPIN_RC_ATOMIC_ACK] = {
-		.name		= "RC ATOMIC Acknowledge",
-		.flags		= NOPIN_OP_ATOMIC | NOPIN_OP_RESPONSE | ONLY |
-				  NOPIN_OP_AETH | NOPIN_OP_ATOMIC_ACK,
-		.hdr_len	= BTH + AETH + ATOMIC_ACK_ETH,
-	},
-	[NOPIN_RC_CMP_SWAP] = {
-		.name		= "RC CmpSwap",
-		.flags		= NOPIN_OP_ATOMIC | ONLY | NOPIN_OP_ATOMIC_ETH,
-		.hdr_len	= BTH + ATOMIC_ETH,
-	},
-	[NOPIN_RC_FETCH_ADD] = {
-		.name		= "RC FetchAdd",
-		.flags		= NOPIN_OP_ATOMIC | ONLY | NOPIN_OP_ATOMIC_ETH,
-		.hdr_len	= BTH + ATOMIC_ETH,
-	},
-	[NOPIN_UD_SEND_ONLY] = {
-		.name		= "UD SEND Only",
-		.flags		= SEND | ONLY | NOPIN_OP_DETH,
-		.hdr_len	= BTH + DETH,
-	},
-	[NOPIN_UD_SEND_ONLY_IMM] = {
-		.name		= "UD SEND Only with Immediate",
-		.flags		= SEND | ONLY | NOPIN_OP_DETH | NOPIN_OP_IMM,
-		.hdr_len	= BTH + DETH + IMM,
-	},
+	[NOPIN_RC_SEND_FIRST]	  = ROW(SEND, FIRST, 0, "RC SEND First"),
+	[NOPIN_RC_SEND_MIDDLE]	  = ROW(SEND, MIDDLE, 0, "RC SEND Middle"),
+	[NOPIN_RC_SEND_LAST]	  = ROW(SEND, LAST, 0, "RC SEND Last"),
+	[NOPIN_RC_SEND_LAST_IMM]  = ROW(SEND, LAST, NOPIN_HDR_IMM,
+					"RC SEND Last with Immediate"),
+	[NOPIN_RC_SEND_ONLY]	  = ROW(SEND, ONLY, 0, "RC SEND Only"),
+	[NOPIN_RC_SEND_ONLY_IMM]  = ROW(SEND, ONLY, NOPIN_HDR_IMM,
+					"RC SEND Only with Immediate"),
+
+	[NOPIN_RC_WRITE_FIRST]	  = ROW(RDMA_WRITE, FIRST, NOPIN_HDR_RETH,
+					"RC RDMA WRITE First"),
+	[NOPIN_RC_WRITE_MIDDLE]	  = ROW(RDMA_WRITE, MIDDLE, 0, "RC RDMA WRITE Middle"),
+	[NOPIN_RC_WRITE_LAST]	  = ROW(RDMA_WRITE, LAST, 0, "RC RDMA WRITE Last"),
+	[NOPIN_RC_WRITE_LAST_IMM] = ROW(RDMA_WRITE, LAST, NOPIN_HDR_IMM,
+					"RC RDMA WRITE Last with Immediate"),
+	[NOPIN_RC_WRITE_ONLY]	  = ROW(RDMA_WRITE, ONLY, NOPIN_HDR_RETH,
+					"RC RDMA WRITE Only"),
+	[NOPIN_RC_WRITE_ONLY_IMM] = ROW(RDMA_WRITE, ONLY, WRITE_IMM_HEADERS,
+					"RC RDMA WRITE Only with Immediate"),
+
+	[NOPIN_RC_READ_REQUEST]	  = ROW(RDMA_READ, ONLY, NOPIN_HDR_RETH,
+					"RC RDMA READ Request"),
+	[NOPIN_RC_READ_RESPONSE_FIRST] = ROW(READ_RESPONSE, FIRST, NOPIN_HDR_AETH,
+					     "RC RDMA READ Response First"),
+	[NOPIN_RC_READ_RESPONSE_MIDDLE] = ROW(READ_RESPONSE, MIDDLE, 0,
+					      "RC RDMA READ Response Middle"),
+	[NOPIN_RC_READ_RESPONSE_LAST] = ROW(READ_RESPONSE, LAST, NOPIN_HDR_AETH,
+					    "RC RDMA READ Response Last"),
+	[NOPIN_RC_READ_RESPONSE_ONLY] = ROW(READ_RESPONSE, ONLY, NOPIN_HDR_AETH,
+					    "RC RDMA READ Response Only"),
+
+	[NOPIN_RC_ACK]		  = ROW(ACKNOWLEDGE, ONLY, NOPIN_HDR_AETH,
+					"RC Acknowledge"),
+	[NOPIN_RC_ATOMIC_ACK]	  = ROW(ATOMIC_ACKNOWLEDGE, ONLY, ATOMIC_ACK_HEADERS,
+					"RC ATOMIC Acknowledge"),
+	[NOPIN_RC_CMP_SWAP]	  = ROW(CMP_SWAP, ONLY, NOPIN_HDR_ATOMIC_ETH,
+					"RC CmpSwap"),
+	[NOPIN_RC_FETCH_ADD]	  = ROW(FETCH_ADD, ONLY, NOPIN_HDR_ATOMIC_ETH,
+					"RC FetchAdd"),
+
+	[NOPIN_UD_SEND_ONLY]	  = ROW(SEND, ONLY, NOPIN_HDR_DETH, "UD SEND Only"),
+	[NOPIN_UD_SEND_ONLY_IMM]  = ROW(SEND, ONLY, NOPIN_HDR_DETH | NOPIN_HDR_IMM,
+					"UD SEND Only with Immediate"),
 };

@@ -5,6 +5,14 @@
 
 #include <linux/types.h>
 
+/* The transport service that an opcode is of: its three highest bits. */
+enum nopin_wire_service {
+	NOPIN_WIRE_RC	= 0x00,
+	NOPIN_WIRE_UD	= 0x60,
+};
+
+#define NOPIN_WIRE_SERVICE	0xe0
+
 enum nopin_opcode {
 	NOPIN_RC_SEND_FIRST		= 0x00,
 	NOPIN_RC_SEND_MIDDLE		= 0x01,
@@ -31,34 +39,66 @@ enum nopin_opcode {
 	NOPIN_UD_SEND_ONLY_IMM		= 0x65,
 };
 
-/* nopin_opcode_info.flags */
-#define NOPIN_OP_RETH		0x0001	/* extended headers, in wire order */
-#define NOPIN_OP_ATOMIC_ETH	0x0002
-#define NOPIN_OP_AETH		0x0004
-#define NOPIN_OP_ATOMIC_ACK	0x0008
-#define NOPIN_OP_DETH		0x0010
-#define NOPIN_OP_IMM		0x0020
-#define NOPIN_OP_PAYLOAD	0x0040	/* may carry payload */
-#define NOPIN_OP_FIRST		0x0100	/* begins a message */
-#define NOPIN_OP_LAST		0x0200	/* ends a message; ONLY is both */
-#define NOPIN_OP_RESPONSE	0x0400	/* for the requester, else a request */
-#define NOPIN_OP_SEND		0x1000	/* consumes a receive when it ends */
-#define NOPIN_OP_WRITE		0x2000
-#define NOPIN_OP_READ		0x4000	/* READ request or response */
-#define NOPIN_OP_ATOMIC		0x8000	/* atomic request or its ACK */
+/* What a packet is about: requests first, then what answers them. */
+enum nopin_operation {
+	NOPIN_NO_OPERATION,
+	NOPIN_SEND,
+	NOPIN_RDMA_WRITE,
+	NOPIN_RDMA_READ,
+	NOPIN_CMP_SWAP,
+	NOPIN_FETCH_ADD,
+	NOPIN_REQUESTS,		/* how many; from here on responses */
+	NOPIN_READ_RESPONSE = NOPIN_REQUESTS,
+	NOPIN_ACKNOWLEDGE,
+	NOPIN_ATOMIC_ACKNOWLEDGE,
+};
+
+/* Where in its message a packet is. */
+enum nopin_message_place {
+	NOPIN_MIDDLE	= 0,
+	NOPIN_FIRST	= 1,
+	NOPIN_LAST	= 2,
+	NOPIN_ONLY	= NOPIN_FIRST | NOPIN_LAST,
+};
+
+/* Extended headers, in wire order. */
+#define NOPIN_HDR_DETH		0x0001
+#define NOPIN_HDR_RETH		0x0002
+#define NOPIN_HDR_ATOMIC_ETH	0x0004
+#define NOPIN_HDR_AETH		0x0008
+#define NOPIN_HDR_ATOMIC_ACK	0x0010
+#define NOPIN_HDR_IMM		0x0020
 
 /**
  * struct nopin_opcode_info - one row of the opcode table
  * @name: as in the IBTA specification, for traces; NULL: not supported
- * @flags: NOPIN_OP_*
+ * @headers: NOPIN_HDR_*
  * @hdr_len: bytes of BTH and extended headers
+ * @operation: enum nopin_operation
+ * @place: enum nopin_message_place
+ * @payload: it may carry payload
  */
 struct nopin_opcode_info {
 	const char *name;
-	u16 flags;
+	u16 headers;
 	u8 hdr_len;
+	u8 operation;
+	u8 place;
+	bool payload;
 };
 
 extern const struct nopin_opcode_info nopin_opcodes[256];
+
+/* Is a packet with this opcode for the requester? */
+static inline bool nopin_opcode_is_response(const struct nopin_opcode_info *op)
+{
+	return op->operation >= NOPIN_REQUESTS;
+}
+
+/* Is it a part of a message that carries payload to the responder? */
+static inline bool nopin_opcode_is_data(const struct nopin_opcode_info *op)
+{
+	return op->operation == NOPIN_SEND || op->operation == NOPIN_RDMA_WRITE;
+}
 
 #endif /* NOPIN_OPCODE_H */

@@ -23,13 +23,13 @@ static bool nopin_payload_valid(const struct nopin_opcode_info *op,
 		return false;
 	if (padded - pad > NOPIN_MAX_PAYLOAD)
 		return false;
-	if (!(op->flags & NOPIN_OP_PAYLOAD))
+	if (!op->payload)
 		return !padded;
 	/* A message of one packet may be empty, a part of a longer one not. */
-	if ((op->flags & NOPIN_OP_FIRST) && (op->flags & NOPIN_OP_LAST))
+	if (op->place == NOPIN_ONLY)
 		return true;
 	/* All but the last carry the path MTU, which needs no padding. */
-	return padded && (!pad || (op->flags & NOPIN_OP_LAST));
+	return padded && (!pad || op->place == NOPIN_LAST);
 }
 
 /* Only an Acknowledge packet may say no; responses carry an ACK. */
@@ -69,9 +69,16 @@ static int nopin_bth_parse(struct nopin_pkt *pkt, const struct nopin_bth *bth)
 }
 
 /* The extended headers at @data, in wire order. */
-static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 flags)
+static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers)
 {
-	if (flags & NOPIN_OP_RETH) {
+	if (headers & NOPIN_HDR_DETH) {
+		const struct nopin_deth *deth = data;
+
+		pkt->qkey = be32_to_cpu(deth->qkey);
+		pkt->src_qp = be32_to_cpu(deth->src_qp) & NOPIN_BTH_24BIT;
+		data += sizeof(*deth);
+	}
+	if (headers & NOPIN_HDR_RETH) {
 		const struct nopin_reth *reth = data;
 
 		pkt->remote_addr = be64_to_cpu(reth->va);
@@ -79,7 +86,7 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 flags)
 		pkt->dma_len = be32_to_cpu(reth->dma_len);
 		data += sizeof(*reth);
 	}
-	if (flags & NOPIN_OP_ATOMIC_ETH) {
+	if (headers & NOPIN_HDR_ATOMIC_ETH) {
 		const struct nopin_atomic_eth *atomic = data;
 
 		pkt->remote_addr = be64_to_cpu(atomic->va);
@@ -88,7 +95,7 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 flags)
 		pkt->compare = be64_to_cpu(atomic->compare);
 		data += sizeof(*atomic);
 	}
-	if (flags & NOPIN_OP_AETH) {
+	if (headers & NOPIN_HDR_AETH) {
 		const struct nopin_aeth *aeth = data;
 		u32 word = be32_to_cpu(aeth->syndrome_msn);
 
@@ -96,20 +103,13 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 flags)
 		pkt->msn = word & NOPIN_BTH_24BIT;
 		data += sizeof(*aeth);
 	}
-	if (flags & NOPIN_OP_ATOMIC_ACK) {
+	if (headers & NOPIN_HDR_ATOMIC_ACK) {
 		const struct nopin_atomic_ack_eth *ack = data;
 
 		pkt->original = be64_to_cpu(ack->original);
 		data += sizeof(*ack);
 	}
-	if (flags & NOPIN_OP_DETH) {
-		const struct nopin_deth *deth = data;
-
-		pkt->qkey = be32_to_cpu(deth->qkey);
-		pkt->src_qp = be32_to_cpu(deth->src_qp) & NOPIN_BTH_24BIT;
-		data += sizeof(*deth);
-	}
-	if (flags & NOPIN_OP_IMM) {
+	if (headers & NOPIN_HDR_IMM) {
 		const struct nopin_imm_dt *imm = data;
 
 		pkt->imm_data = imm->data;
@@ -154,8 +154,8 @@ int nopin_pkt_parse(struct nopin_pkt *pkt, const void *data, size_t avail,
 	pkt->hdr_len = op->hdr_len;
 	pkt->payload_len = padded - pkt->pad;
 
-	nopin_ext_parse(pkt, bth + 1, op->flags);
-	if ((op->flags & NOPIN_OP_AETH) &&
+	nopin_ext_parse(pkt, bth + 1, op->headers);
+	if (op->headers & NOPIN_HDR_AETH &&
 	    !nopin_syndrome_valid(pkt->opcode, pkt->syndrome))
 		return -EINVAL;
 	return 0;
@@ -178,9 +178,16 @@ static void nopin_bth_build(const struct nopin_pkt *pkt, struct nopin_bth *bth)
 	bth->psn = cpu_to_be32(psn);
 }
 
-static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 flags)
+static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers)
 {
-	if (flags & NOPIN_OP_RETH) {
+	if (headers & NOPIN_HDR_DETH) {
+		struct nopin_deth *deth = data;
+
+		deth->qkey = cpu_to_be32(pkt->qkey);
+		deth->src_qp = cpu_to_be32(pkt->src_qp & NOPIN_BTH_24BIT);
+		data += sizeof(*deth);
+	}
+	if (headers & NOPIN_HDR_RETH) {
 		struct nopin_reth *reth = data;
 
 		reth->va = cpu_to_be64(pkt->remote_addr);
@@ -188,7 +195,7 @@ static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 flags)
 		reth->dma_len = cpu_to_be32(pkt->dma_len);
 		data += sizeof(*reth);
 	}
-	if (flags & NOPIN_OP_ATOMIC_ETH) {
+	if (headers & NOPIN_HDR_ATOMIC_ETH) {
 		struct nopin_atomic_eth *atomic = data;
 
 		atomic->va = cpu_to_be64(pkt->remote_addr);
@@ -197,27 +204,20 @@ static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 flags)
 		atomic->compare = cpu_to_be64(pkt->compare);
 		data += sizeof(*atomic);
 	}
-	if (flags & NOPIN_OP_AETH) {
+	if (headers & NOPIN_HDR_AETH) {
 		struct nopin_aeth *aeth = data;
 		u32 word = (u32)pkt->syndrome << NOPIN_AETH_SYNDROME_SHIFT;
 
 		aeth->syndrome_msn = cpu_to_be32(word | (pkt->msn & NOPIN_BTH_24BIT));
 		data += sizeof(*aeth);
 	}
-	if (flags & NOPIN_OP_ATOMIC_ACK) {
+	if (headers & NOPIN_HDR_ATOMIC_ACK) {
 		struct nopin_atomic_ack_eth *ack = data;
 
 		ack->original = cpu_to_be64(pkt->original);
 		data += sizeof(*ack);
 	}
-	if (flags & NOPIN_OP_DETH) {
-		struct nopin_deth *deth = data;
-
-		deth->qkey = cpu_to_be32(pkt->qkey);
-		deth->src_qp = cpu_to_be32(pkt->src_qp & NOPIN_BTH_24BIT);
-		data += sizeof(*deth);
-	}
-	if (flags & NOPIN_OP_IMM) {
+	if (headers & NOPIN_HDR_IMM) {
 		struct nopin_imm_dt *imm = data;
 
 		imm->data = pkt->imm_data;
@@ -245,6 +245,6 @@ size_t nopin_pkt_build(struct nopin_pkt *pkt, void *data)
 	pkt->pad = -pkt->payload_len & 3;
 	pkt->hdr_len = op->hdr_len;
 	nopin_bth_build(pkt, bth);
-	nopin_ext_build(pkt, bth + 1, op->flags);
+	nopin_ext_build(pkt, bth + 1, op->headers);
 	return pkt->hdr_len;
 }

@@ -50,55 +50,62 @@ static void table_is_as_specified(void **state)
 		if (next == ARRAY_SIZE(expected) ||
 		    i != expected[next].opcode) {
 			assert_null(op->name);
-			assert_int_equal(op->flags, 0);
+			assert_int_equal(op->operation, NOPIN_NO_OPERATION);
 			assert_int_equal(op->hdr_len, 0);
 			continue;
 		}
 		assert_non_null(op->name);
 		assert_int_equal(op->hdr_len, expected[next].hdr_len);
-		assert_int_equal(!!(op->flags & NOPIN_OP_PAYLOAD), expected[next].payload);
+		assert_int_equal(op->payload, expected[next].payload);
 		next++;
 	}
 	assert_int_equal(next, ARRAY_SIZE(expected));
 }
 
-static size_t flags_hdr_len(u16 flags)
+static size_t bytes_of_headers(u16 headers)
 {
 	return NOPIN_BTH_LEN +
-	       (flags & NOPIN_OP_RETH ? sizeof(struct nopin_reth) : 0) +
-	       (flags & NOPIN_OP_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) +
-	       (flags & NOPIN_OP_AETH ? sizeof(struct nopin_aeth) : 0) +
-	       (flags & NOPIN_OP_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) +
-	       (flags & NOPIN_OP_DETH ? sizeof(struct nopin_deth) : 0) +
-	       (flags & NOPIN_OP_IMM ? sizeof(struct nopin_imm_dt) : 0);
+	       (headers & NOPIN_HDR_RETH ? sizeof(struct nopin_reth) : 0) +
+	       (headers & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) +
+	       (headers & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +
+	       (headers & NOPIN_HDR_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) +
+	       (headers & NOPIN_HDR_DETH ? sizeof(struct nopin_deth) : 0) +
+	       (headers & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0);
 }
 
-static void flags_agree(void **state)
+static bool says(const struct nopin_opcode_info *op, const char *word)
 {
-	const u16 only = NOPIN_OP_FIRST | NOPIN_OP_LAST;
+	return strstr(op->name, word);
+}
 
+/* The names are the specification's and say the rest of the row. */
+static void rows_are_as_named(void **state)
+{
 	(void)state;
 	for (int i = 0; i < 256; i++) {
 		const struct nopin_opcode_info *op = &nopin_opcodes[i];
+		bool response = nopin_opcode_is_response(op);
 
 		if (!op->name)
 			continue;
-		assert_int_equal(op->hdr_len, flags_hdr_len(op->flags));
+		assert_int_equal(op->hdr_len, bytes_of_headers(op->headers));
 		assert_true(op->hdr_len <= NOPIN_MAX_HDR_LEN);
-		/* The names are the specification's and say the place in the message. */
-		assert_int_equal(!!strstr(op->name, "First"),
-				 (op->flags & only) == NOPIN_OP_FIRST);
-		assert_int_equal(!!strstr(op->name, "Middle"), !(op->flags & only));
-		assert_int_equal(!!strstr(op->name, "Last"),
-				 (op->flags & only) == NOPIN_OP_LAST);
-		assert_int_equal(!!strstr(op->name, "Immediate"),
-				 !!(op->flags & NOPIN_OP_IMM));
-		assert_int_equal(!!strstr(op->name, "SEND"), !!(op->flags & NOPIN_OP_SEND));
-		assert_int_equal(!!strstr(op->name, "WRITE"),
-				 !!(op->flags & NOPIN_OP_WRITE));
-		assert_int_equal(!!strstr(op->name, "READ"), !!(op->flags & NOPIN_OP_READ));
-		assert_int_equal(strstr(op->name, "Response") || strstr(op->name, "Ack"),
-				 !!(op->flags & NOPIN_OP_RESPONSE));
+		assert_int_equal(says(op, "First"), op->place == NOPIN_FIRST);
+		assert_int_equal(says(op, "Middle"), op->place == NOPIN_MIDDLE);
+		assert_int_equal(says(op, "Last"), op->place == NOPIN_LAST);
+		assert_int_equal(says(op, "Immediate"), !!(op->headers & NOPIN_HDR_IMM));
+		assert_int_equal(says(op, "SEND"), op->operation == NOPIN_SEND);
+		assert_int_equal(says(op, "WRITE"), op->operation == NOPIN_RDMA_WRITE);
+		assert_int_equal(says(op, "READ"),
+				 op->operation == (response ? NOPIN_READ_RESPONSE :
+							      NOPIN_RDMA_READ));
+		assert_int_equal(says(op, "CmpSwap"), op->operation == NOPIN_CMP_SWAP);
+		assert_int_equal(says(op, "FetchAdd"), op->operation == NOPIN_FETCH_ADD);
+		assert_int_equal(says(op, "ATOMIC"),
+				 op->operation == NOPIN_ATOMIC_ACKNOWLEDGE);
+		assert_int_equal(says(op, "Response") || says(op, "Ack"), response);
+		assert_int_equal(says(op, "UD"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UD);
+		assert_int_equal(says(op, "RC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_RC);
 	}
 }
 
@@ -107,7 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_have_wire_size),
 		cmocka_unit_test(table_is_as_specified),
-		cmocka_unit_test(flags_agree),
+		cmocka_unit_test(rows_are_as_named),
 	};
 
 	return cmocka_run_group_tests_name("opcode", tests, NULL, NULL);

@@ -40,9 +40,9 @@ static bool is_known(int opcode)
 	return nopin_opcodes[opcode].name;
 }
 
-static bool has(int opcode, u16 flags)
+static bool has(int opcode, u16 headers)
 {
-	return (nopin_opcodes[opcode].flags & flags) == flags;
+	return (nopin_opcodes[opcode].headers & headers) == headers;
 }
 
 /* Every field that @opcode has, with all its bytes different. */
@@ -58,27 +58,27 @@ static struct nopin_pkt sample(u8 opcode, u32 payload_len)
 		.payload_len = payload_len,
 	};
 
-	if (has(opcode, NOPIN_OP_RETH) || has(opcode, NOPIN_OP_ATOMIC_ETH)) {
+	if (has(opcode, NOPIN_HDR_RETH) || has(opcode, NOPIN_HDR_ATOMIC_ETH)) {
 		pkt.remote_addr = 0x8182838485868788;
 		pkt.rkey = 0x90919293;
 	}
-	if (has(opcode, NOPIN_OP_RETH))
+	if (has(opcode, NOPIN_HDR_RETH))
 		pkt.dma_len = 0x12131415;
-	if (has(opcode, NOPIN_OP_ATOMIC_ETH)) {
+	if (has(opcode, NOPIN_HDR_ATOMIC_ETH)) {
 		pkt.swap_add = 0xa1a2a3a4a5a6a7a8;
 		pkt.compare = 0xb1b2b3b4b5b6b7b8;
 	}
-	if (has(opcode, NOPIN_OP_AETH)) {
+	if (has(opcode, NOPIN_HDR_AETH)) {
 		pkt.syndrome = NOPIN_AETH_ACK | 0x15;
 		pkt.msn = 0xc1c2c3;
 	}
-	if (has(opcode, NOPIN_OP_ATOMIC_ACK))
+	if (has(opcode, NOPIN_HDR_ATOMIC_ACK))
 		pkt.original = 0xd1d2d3d4d5d6d7d8;
-	if (has(opcode, NOPIN_OP_DETH)) {
+	if (has(opcode, NOPIN_HDR_DETH)) {
 		pkt.qkey = 0x80010000;
 		pkt.src_qp = 0xe1e2e3;
 	}
-	if (has(opcode, NOPIN_OP_IMM))
+	if (has(opcode, NOPIN_HDR_IMM))
 		memcpy(&pkt.imm_data, "\xf1\xf2\xf3\xf4", 4);
 	return pkt;
 }
@@ -86,10 +86,10 @@ static struct nopin_pkt sample(u8 opcode, u32 payload_len)
 /* Does the specification let a packet of @opcode carry @len bytes? */
 static bool may_carry(int opcode, u32 len)
 {
-	bool first = has(opcode, NOPIN_OP_FIRST);
-	bool last = has(opcode, NOPIN_OP_LAST);
+	bool first = nopin_opcodes[opcode].place & NOPIN_FIRST;
+	bool last = nopin_opcodes[opcode].place & NOPIN_LAST;
 
-	if (!has(opcode, NOPIN_OP_PAYLOAD))
+	if (!nopin_opcodes[opcode].payload)
 		return !len;
 	if (len > MAX_PAYLOAD)
 		return false;
@@ -348,9 +348,9 @@ static void syndromes_must_exist(void **state)
 	for (int opcode = 0; opcode < 256; opcode++) {
 		size_t len;
 
-		if (!has(opcode, NOPIN_OP_AETH))
+		if (!has(opcode, NOPIN_HDR_AETH))
 			continue;
-		pkt = sample(opcode, has(opcode, NOPIN_OP_PAYLOAD) ? 256 : 0);
+		pkt = sample(opcode, nopin_opcodes[opcode].payload ? 256 : 0);
 		len = build(&pkt, bytes);
 		for (int syndrome = 0; syndrome < 256; syndrome++) {
 			bytes[NOPIN_BTH_LEN] = syndrome;

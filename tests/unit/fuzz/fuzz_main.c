@@ -46,7 +46,6 @@ static size_t make_packet(u8 *input)
 {
 	static const u32 payloads[] = { 0, 1, 4, 255, 256, 1024, 4096 };
 	struct nopin_pkt pkt = { .opcode = random_opcode() };
-	u16 flags = nopin_pkt_op(&pkt)->flags;
 	size_t len;
 
 	for (size_t i = 0; i < NOPIN_MAX_HDR_LEN; i++)
@@ -56,7 +55,7 @@ static size_t make_packet(u8 *input)
 	pkt.msn = random_next();
 	pkt.remote_addr = random_next();
 	pkt.rkey = random_next();
-	if (flags & NOPIN_OP_PAYLOAD)
+	if (nopin_pkt_op(&pkt)->payload)
 		pkt.payload_len = payloads[random_below(ARRAY_SIZE(payloads))];
 	len = nopin_pkt_build(&pkt, input + 2);
 	len += pkt.payload_len + pkt.pad + NOPIN_ICRC_LEN;

@@ -30,7 +30,7 @@ static void check_lengths(const struct nopin_pkt *pkt, size_t avail, size_t len)
 	REQUIRE(pkt->payload_len <= 4096);
 	REQUIRE(pkt->hdr_len + pkt->payload_len + pkt->pad + NOPIN_ICRC_LEN == len);
 	REQUIRE((pkt->payload_len + pkt->pad) % 4 == 0);
-	REQUIRE(!pkt->payload_len || nopin_pkt_op(pkt)->flags & NOPIN_OP_PAYLOAD);
+	REQUIRE(!pkt->payload_len || nopin_pkt_op(pkt)->payload);
 }
 
 static void check_fields(const struct nopin_pkt *pkt)

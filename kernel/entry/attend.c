@@ -22,7 +22,9 @@
 #include <linux/hrtimer.h>
 #include <linux/moduleparam.h>
 
-#include "transport/internal.h"
+#include "device.h"
+#include "entry/attend.h"
+#include "transport/requester.h"
 
 /*
  * How long a ring is attended after a doorbell, and as much again where that saves an
@@ -148,6 +150,6 @@ enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer)
 
 	spin_lock_bh(&qp->sq.lock);
 	restart = nopin_sq_attend_over(qp);
-	spin_unlock_bh(&qp->sq.lock);
+	nopin_sq_unlock(qp);
 	return restart;
 }

@@ -6,7 +6,9 @@
  */
 #include <linux/mm.h>
 
-#include "transport/internal.h"
+#include "net/net.h"
+#include "qp/keep.h"
+#include "wire/packet.h"
 
 /* A part of the machine's memory. */
 #define NOPIN_KEPT_SHARE	16

@@ -14,10 +14,10 @@
 #include <rdma/ib_cache.h>
 #include <rdma/ib_mad.h>
 
+#include "device.h"
+#include "entry/gsi.h"
 #include "qp/address.h"
 #include "queue/cq.h"
-#include "transport/internal.h"
-#include "transport/transport.h"
 
 /* Receive buffers begin with this much room for a GRH or IP header. */
 #define NOPIN_GRH_LEN	40

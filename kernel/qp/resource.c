@@ -4,7 +4,8 @@
  * as the peer may have outstanding (IBTA 9.4.4, 9.4.5, 9.7.5.1.4). A request with an old
  * PSN that is none of them, nor a part of one, was not sent by the peer, or long ago.
  */
-#include "transport/internal.h"
+#include "qp/qp.h"
+#include "wire/packet.h"
 
 /* Gets the oldest one's place. */
 static struct nopin_resource *nopin_resource_next(struct nopin_rq *rq)

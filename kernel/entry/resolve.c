@@ -1,66 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Waiting for pages. An access that misses parks its half of the QP and keeps
- * the packets that arrive; whoever may sleep resolves the miss and lets the
- * half go on. Other QPs notice nothing.
+ * Whoever may sleep fetches the page that a half of a QP waits for, and lets the half
+ * go on: the program that has posted, at once, where the page is its own, and workers.
  */
 #include <linux/sched/signal.h>
 
-#include "transport/internal.h"
+#include "device.h"
+#include "entry/resolve.h"
+#include "transport/requester.h"
+#include "transport/responder.h"
 
 /* Between the tries for memory, in total. */
 #define NOPIN_NOMEM_PATIENCE_MS	256
 
 /* Misses that one doorbell resolves before it leaves the next to a worker. */
 #define NOPIN_RESOLVES		64
-
-/*
- * Faults that the kernel resolves, if by way of a file system, and those that a
- * program has to answer (userfaultfd): it may fill their queue for as long as it likes.
- */
-static struct workqueue_struct *nopin_fault_wq;
-static struct workqueue_struct *nopin_patient_wq;
-
-/* Let a worker resolve the miss. */
-static void nopin_wait_submit(struct nopin_wait *wait)
-{
-	wait->patient = false;
-	queue_work(nopin_fault_wq, &wait->work);
-}
-
-static void nopin_wait_submit_patient(struct nopin_wait *wait)
-{
-	wait->patient = true;
-	queue_work(nopin_patient_wq, &wait->work);
-}
-
-/**
- * nopin_park_miss - wait for a page, or learn that it cannot be had
- * @park: of the half that missed; its lock is held
- * @miss: what the access left; taken over
- *
- * Context: BH off.
- * Return: -EAGAIN when the half now waits; else the error that resolving the
- *	same access gave before: it is final.
- */
-int nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
-{
-	int err = park->error;
-
-	park->error = 0;
-	/* In loopback the retry may miss at the other end, a page of its own. */
-	if (err && miss->region == park->error_region && miss->va == park->error_va) {
-		nopin_miss_drop(miss);
-		return err;
-	}
-	park->wait->miss = *miss;
-	miss->region = NULL; /* the reference went with it */
-	park->waiting = true;
-	park->silent = false;
-	if (!park->defer)
-		nopin_wait_submit(park->wait);
-	return -EAGAIN;
-}
 
 /*
  * Memory may be short for a moment only, and giving up costs the program its
@@ -87,45 +41,6 @@ static void nopin_wait_count(struct nopin_wait *wait, struct nopin_qp *qp)
 }
 
 /*
- * Give the result to the half that waits. Too much contention to settle now, or a
- * wait in which the memory may have become another, is no verdict on the page: the
- * access is simply tried again. False: the half has been reset, which may have been
- * long ago.
- */
-static bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
-{
-	if (park->wait != wait)
-		return false;
-	park->waiting = false;
-	park->error = err == -EBUSY || err == -EAGAIN || err == -EINTR ? 0 : err;
-	park->error_region = wait->miss.region;
-	park->error_va = wait->miss.va;
-	nopin_miss_drop(&wait->miss);
-	return true;
-}
-
-/**
- * nopin_park_claim - find a resolver for what a half has missed
- * @park: of the half, with @park->defer set; its lock is held
- * @worker: the caller may wait for anything; else it is the program that posted,
- *	which resolves only what is its own memory
- *
- * Context: process, BH off.
- * Return: what the caller is to resolve; else NULL: nothing waits, or another
- *	worker resolves it.
- */
-struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker)
-{
-	park->defer = false;
-	if (!park->waiting)
-		return NULL;
-	if (worker || nopin_miss_is_current(&park->wait->miss))
-		return park->wait;
-	nopin_wait_submit(park->wait);
-	return NULL;
-}
-
-/*
  * Has the half waited, then it goes on. What it misses next is the caller's too:
  * on another CPU, what is sent then might overtake what was sent here.
  */
@@ -139,11 +54,11 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	waited = nopin_park_end(park, wait, err);
 	if (waited) {
 		park->defer = true;
-		nopin_completer_resume(qp);
+		nopin_requester_resume(qp);
 		park->error = 0; /* the access that it was for has been retried */
 		*next = nopin_park_claim(park, worker);
 	}
-	spin_unlock_bh(&qp->sq.lock);
+	nopin_sq_unlock(qp);
 	return waited;
 }
 
@@ -161,14 +76,8 @@ static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 		nopin_responder_resume(qp);
 		*next = nopin_park_claim(park, true);
 	}
-	nopin_responder_unlock(qp);
+	nopin_rq_unlock(qp);
 	return waited;
-}
-
-static void nopin_wait_free(struct nopin_wait *wait)
-{
-	nopin_miss_drop(&wait->miss);
-	kfree(wait);
 }
 
 /**
@@ -251,36 +160,4 @@ void nopin_fault_work(struct work_struct *work)
 		nopin_wait_submit_patient(wait);
 	else if (wait)
 		nopin_wait_submit(wait);
-}
-
-/**
- * nopin_park_init - make the workers
- *
- * Context: module init.
- * Return: 0 or -ENOMEM.
- */
-int nopin_park_init(void)
-{
-	nopin_fault_wq = alloc_workqueue("nopin_fault", WQ_UNBOUND | WQ_SYSFS,
-					 WQ_UNBOUND_MAX_ACTIVE);
-	if (!nopin_fault_wq)
-		return -ENOMEM;
-	nopin_patient_wq = alloc_workqueue("nopin_patient", WQ_UNBOUND | WQ_SYSFS,
-					   WQ_UNBOUND_MAX_ACTIVE);
-	if (nopin_patient_wq)
-		return 0;
-	destroy_workqueue(nopin_fault_wq);
-	return -ENOMEM;
-}
-
-/**
- * nopin_park_exit - end the workers; no QP is left
- *
- * Context: module exit.
- */
-void nopin_park_exit(void)
-{
-	/* Of the first the works may go on to the second, not back. */
-	destroy_workqueue(nopin_fault_wq);
-	destroy_workqueue(nopin_patient_wq);
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The doorbell: a program has posted, and runs its requests itself. */
+#include "entry/attend.h"
+#include "entry/doorbell.h"
+#include "entry/resolve.h"
+#include "transport/requester.h"
+
+/* Doorbell calls stop after so many bursts and leave the rest to softirq. */
+#define NOPIN_DOORBELL_BURSTS	128
+
+/*
+ * One burst, and misses of the caller's own memory resolved on the spot. Over lo
+ * and veth the receiving side runs when BH is enabled again at the unlock. Whoever
+ * moves the QP to the error state flushes what it sees; the rest is flushed here.
+ * True: more may be left that nobody else sees to.
+ */
+static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
+{
+	struct nopin_park *park = &qp->sq.park;
+	struct nopin_wait *wait = NULL;
+	bool more;
+
+	spin_lock_bh(&qp->sq.lock);
+	if (unlikely(qp->state == IB_QPS_ERR) && nopin_sq_flush(qp))
+		tasklet_schedule(&qp->sq.task);
+	park->defer = !park->waiting;
+	more = nopin_requester_run(qp);
+	if (!more)
+		nopin_sq_attend(qp, came);
+	if (park->defer)
+		wait = nopin_park_claim(park, false);
+	nopin_sq_unlock(qp);
+
+	if (wait)
+		nopin_sq_resolve(qp, wait);
+	return more;
+}
+
+/**
+ * nopin_doorbell - send requests were posted
+ * @qp: a program's QP
+ *
+ * Context: process, in the program that posted.
+ */
+void nopin_doorbell(struct nopin_qp *qp)
+{
+	ktime_t came = nopin_queue_asks(&qp->sq.queue) ? ktime_get() : 0;
+	unsigned int n;
+
+	for (n = 0; n < NOPIN_DOORBELL_BURSTS; n++)
+		if (!nopin_doorbell_burst(qp, came))
+			return;
+	tasklet_schedule(&qp->sq.task);
+}
+
+/**
+ * nopin_recv_doorbell - receives were posted in the error state
+ * @qp: a program's QP
+ *
+ * Context: process.
+ */
+void nopin_recv_doorbell(struct nopin_qp *qp)
+{
+	spin_lock_bh(&qp->rq.lock);
+	if (qp->state == IB_QPS_ERR && nopin_rq_flush(qp))
+		tasklet_schedule(&qp->rq.task);
+	spin_unlock_bh(&qp->rq.lock);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The entrances of a QP, as the rooms below know them. */
+#include "entry/attend.h"
+#include "entry/entry.h"
+#include "entry/expire.h"
+#include "entry/resolve.h"
+#include "entry/task.h"
+
+static const struct nopin_qp_ops nopin_entry_ops = {
+	.sq_timer	= nopin_sq_timer,
+	.rq_timer	= nopin_rq_timer,
+	.sq_attendant	= nopin_sq_attendant,
+	.sq_task	= nopin_sq_task,
+	.rq_task	= nopin_rq_task,
+};
+
+/**
+ * nopin_entry_init - get ready for the first QP
+ *
+ * Context: module init.
+ * Return: 0 or -ENOMEM.
+ */
+int nopin_entry_init(void)
+{
+	nopin_kept_init();
+	nopin_qp_set_ops(&nopin_entry_ops);
+	return nopin_park_init(nopin_fault_work);
+}
+
+/**
+ * nopin_entry_exit - no QP is left
+ *
+ * Context: module exit.
+ */
+void nopin_entry_exit(void)
+{
+	nopin_qp_table_exit();
+	nopin_park_exit();
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The timers of a QP. The requester's, in one timer_list:
+ *
+ *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
+ *                 send again from the oldest unacknowledged PSN
+ *   RNR wait      (IBTA 9.7.5.2.8) the peer had no receive: send again after
+ *                 the time that its NAK names
+ *   no memory     for a packet: try again soon
+ *   loopback      a request to a QP of the same device waits for a page: nothing
+ *                 is in flight, but is the peer still there?
+ *
+ * The responder's:
+ *
+ *   patience      while a request waits for a page, however long: show the peer
+ *                 that we live, so that it does not send again what is kept
+ */
+#include <linux/jiffies.h>
+
+#include "device.h"
+#include "entry/expire.h"
+#include "transport/loopback.h"
+#include "transport/patience.h"
+#include "transport/requester.h"
+
+static void nopin_sq_timeout(struct nopin_qp *qp)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_TIMEOUTS);
+	nopin_sq_retry(qp);
+	nopin_requester_continue(qp);
+}
+
+/*
+ * Without packets the page may be another process's, which is no more or never
+ * answers its fault. A peer on the wire would be silent then: that takes as long here.
+ */
+static void nopin_sq_expire_parked(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (nopin_loopback_is_alive(qp))
+		sq->retries = qp->attr.retry_cnt + 1;
+	if (!sq->retries) {
+		nopin_sq_fail(qp, IB_WC_RETRY_EXC_ERR);
+		return;
+	}
+	sq->retries--;
+	mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
+}
+
+static void nopin_sq_expire(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	unsigned long due = sq->progress + nopin_ack_timeout(qp);
+
+	if (sq->paused) {
+		sq->paused = false;
+		nopin_requester_continue(qp);
+		if (sq->una_psn != sq->next_psn) /* the pause cut its time short */
+			nopin_sq_timer_start(qp);
+		return;
+	}
+	if (!qp->attr.timeout)
+		return;
+	if (sq->una_psn == sq->unsent_psn) {
+		/* Nobody answers what was not sent: our own page may take its time. */
+		if (sq->park.waiting && sq->park.silent)
+			nopin_sq_expire_parked(qp);
+		return;
+	}
+	if (sq->park.waiting) /* the answer may be among the parked packets */
+		due = jiffies + nopin_ack_timeout(qp);
+	if (time_before(jiffies, due))
+		mod_timer(&sq->timer, due);
+	else
+		nopin_sq_timeout(qp);
+}
+
+/**
+ * nopin_sq_timer - the timer fired
+ * @timer: sq.timer
+ *
+ * Context: softirq.
+ */
+void nopin_sq_timer(struct timer_list *timer)
+{
+	struct nopin_qp *qp = from_timer(qp, timer, sq.timer);
+
+	spin_lock_bh(&qp->sq.lock);
+	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
+		nopin_sq_expire(qp);
+	nopin_sq_unlock(qp);
+}
+
+/**
+ * nopin_rq_timer - the timer fired
+ * @timer: rq.timer
+ *
+ * Context: softirq.
+ */
+void nopin_rq_timer(struct timer_list *timer)
+{
+	struct nopin_qp *qp = from_timer(qp, timer, rq.timer);
+
+	spin_lock_bh(&qp->rq.lock);
+	if (qp->rq.park.waiting && nopin_rq_accepts(qp)) {
+		nopin_responder_show_life(qp);
+		nopin_rq_timer_start(qp);
+	}
+	spin_unlock_bh(&qp->rq.lock);
+}

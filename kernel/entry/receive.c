@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The way in: from a packet to the half of the QP that it is for. */
+#include "device.h"
+#include "entry/gsi.h"
+#include "entry/receive.h"
+#include "transport/completer.h"
+#include "transport/requester.h"
+#include "transport/responder.h"
+
+/*
+ * Only the connected peer, at the address it was connected from and by the interface
+ * that leads there, reaches a QP, and before RTR nobody does. Nothing of the QP has
+ * changed before this. Under the lock of either half, for the route and the state
+ * change under both. Counted either way.
+ */
+static bool nopin_receive_admits(struct nopin_qp *qp, const struct nopin_arrival *arrival)
+{
+	bool admits = qp->state >= IB_QPS_RTR && qp->route.net == arrival->net &&
+		      nopin_route_matches(&qp->route, arrival->skb);
+
+	nopin_stat_inc(&qp->dev->stats,
+		       admits ? NOPIN_RECEIVED_PACKETS : NOPIN_DROP_NO_QP);
+	return admits;
+}
+
+/* What the service of a QP has no use for, whatever it is connected to. */
+static bool nopin_receive_is_foreign(const struct nopin_qp *qp,
+				     const struct nopin_pkt *pkt)
+{
+	return (pkt->opcode & NOPIN_WIRE_SERVICE) != qp->service->wire ||
+	       (pkt->pkey ^ NOPIN_DEFAULT_PKEY) & 0x7fff;
+}
+
+/* For the responder of this QP, whoever sent it? */
+static bool nopin_receive_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	return pkt->qpn == qp->ibqp.qp_num && !nopin_receive_is_foreign(qp, pkt) &&
+	       !nopin_opcode_is_response(nopin_pkt_op(pkt));
+}
+
+static void nopin_receive_response(struct nopin_qp *qp, const struct nopin_arrival *arrival)
+{
+	spin_lock_bh(&qp->sq.lock);
+	if (nopin_receive_admits(qp, arrival)) {
+		nopin_completer_take(qp, arrival->skb, &arrival->pkt);
+		nopin_requester_continue(qp);
+	}
+	nopin_sq_unlock(qp);
+}
+
+/*
+ * The present packet and those after it that are requests, too: small ones share the
+ * pages that they are for. The stack never has a packet of ours while one of these pages
+ * is held.
+ */
+static void nopin_receive_requests(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
+
+	nopin_hold_begin(&hold, qp->ibqp.pd);
+	spin_lock_bh(&qp->rq.lock);
+	do {
+		if (!nopin_receive_admits(qp, arrival))
+			continue;
+		if (nopin_responder_take_small(qp, arrival->skb, &arrival->pkt, &hold))
+			continue;
+		nopin_hold_end(&hold);
+		nopin_responder_take(qp, arrival->skb, &arrival->pkt);
+	} while (nopin_net_next(arrival) && nopin_receive_is_request(qp, &arrival->pkt));
+	nopin_hold_end(&hold);
+	nopin_rq_unlock(qp);
+}
+
+/**
+ * nopin_receive_connected - nopin_service.arrive of connected QPs
+ * @qp: the QP
+ * @arrival: the present packet is for it
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_receive_connected(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	const struct nopin_pkt *pkt = &arrival->pkt;
+
+	if (nopin_receive_is_foreign(qp, pkt)) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
+	} else if (nopin_opcode_is_response(nopin_pkt_op(pkt))) {
+		nopin_receive_response(qp, arrival);
+	} else {
+		nopin_receive_requests(qp, arrival);
+		return;
+	}
+	nopin_net_next(arrival);
+}
+
+/**
+ * nopin_receive - take packets whose format and ICRC are right
+ * @arrival: the packets
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_receive(struct nopin_arrival *arrival)
+{
+	struct nopin_qp *qp;
+
+	while (arrival->present) {
+		qp = nopin_qp_lookup(arrival->pkt.qpn);
+		if (qp) {
+			qp->service->arrive(qp, arrival);
+			nopin_qp_put(qp);
+			continue;
+		}
+		if (arrival->pkt.qpn != NOPIN_GSI_QPN ||
+		    !nopin_gsi_rx(arrival->net, arrival->skb, &arrival->pkt))
+			nopin_net_unclaimed(arrival);
+		nopin_net_next(arrival);
+	}
+}

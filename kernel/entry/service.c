@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The table of transport services: what each kind of QP can do, in one screen. */
+#include <linux/bits.h>
+
+#include "entry/gsi.h"
+#include "entry/receive.h"
+#include "entry/service.h"
+#include "wire/opcode.h"
+
+static const struct nopin_service nopin_rc = {
+	.name		= "RC",
+	.wire		= NOPIN_WIRE_RC,
+	.rings		= true,
+	.requests	= BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |
+			  BIT(IB_UVERBS_WR_RDMA_WRITE) |
+			  BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM) |
+			  BIT(IB_UVERBS_WR_RDMA_READ) |
+			  BIT(IB_UVERBS_WR_ATOMIC_CMP_AND_SWP) |
+			  BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD),
+	.arrive		= nopin_receive_connected,
+};
+
+/* The kernel's; its packets are found by address (entry/receive.c). */
+static const struct nopin_service nopin_gsi = {
+	.name		= "GSI",
+	.wire		= NOPIN_WIRE_UD,
+	.create		= nopin_gsi_create,
+	.destroy	= nopin_gsi_destroy,
+};
+
+/**
+ * nopin_service_find - which service is meant?
+ * @type: of the QP
+ * @user: it is to be a program's
+ *
+ * Context: any.
+ * Return: its row, or NULL where there is none.
+ */
+const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
+{
+	if (user)
+		return type == IB_QPT_RC ? &nopin_rc : NULL;
+	return type == IB_QPT_GSI ? &nopin_gsi : NULL;
+}

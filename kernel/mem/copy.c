@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Copying between places. Memory is seen through views, one after the other, and what
+ * is at the other end of the copy is asked for as many bytes: bytes or a packet, or
+ * other memory, whose views are opened while the first is open.
+ *
+ * No byte is touched before every key of an element has been checked that the bytes
+ * so far lie in. What fails half way has copied the bytes before it: a message that
+ * is carried out again writes them again.
+ */
+#include <linux/skbuff.h>
+#include <rdma/ib_verbs.h>
+
+#include "mem/copy.h"
+
+/**
+ * struct nopin_visit - going through memory, view by view
+ * @copy: that it is for
+ * @fn: called for each view, in order
+ * @ctx: passed to @fn
+ * @access: what @fn does to the memory
+ * @done: bytes that have been gone through
+ */
+struct nopin_visit {
+	struct nopin_copy *copy;
+	nopin_view_fn fn;
+	void *ctx;
+	enum nopin_access access;
+	size_t done;
+};
+
+/* What is missing, and how much more of the memory will be needed soon. */
+static void nopin_visit_miss(struct nopin_visit *visit, struct nopin_key *key, u64 va,
+			     size_t len, u64 want)
+{
+	struct nopin_miss *miss = &visit->copy->miss;
+	u64 inside = key->length - (va - key->va);
+
+	nopin_memory_get(key->memory);
+	miss->memory = key->memory;
+	miss->va = va;
+	miss->need = len;
+	miss->want = max_t(u64, len, min3(want, inside, (u64)NOPIN_MISS_MAX));
+	miss->access = visit->access;
+}
+
+static int nopin_visit_memory(struct nopin_visit *visit, const struct nopin_memory *memory,
+			      u64 va, size_t len)
+{
+	struct nopin_view view __uninitialized; /* by nopin_view_init(), as needed */
+	int ret;
+
+	for (; len; va += view.len, len -= view.len, visit->done += view.len) {
+		ret = nopin_memory_open(memory, va, len, visit->access, &view);
+		if (ret)
+			return ret;
+		ret = visit->fn(&view, visit->done, visit->ctx);
+		nopin_view_close(&view);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* @want: bytes behind the first of the range that the message goes on to. */
+static int nopin_visit_range(struct nopin_visit *visit, const struct nopin_range *range,
+			     u64 want)
+{
+	struct nopin_key *key;
+	int ret;
+	u64 va;
+
+	rcu_read_lock();
+	key = nopin_key_enter(range, &va);
+	if (IS_ERR(key)) {
+		ret = PTR_ERR(key);
+		goto out;
+	}
+	ret = nopin_visit_memory(visit, key->memory, va, range->len);
+	/* Of a miss at the other end the copy knows already. */
+	if (ret == -EAGAIN && !visit->copy->miss.memory)
+		nopin_visit_miss(visit, key, va, range->len, want);
+	nopin_key_exit(key);
+out:
+	rcu_read_unlock();
+	return ret;
+}
+
+/* The elements of a list that [@offset, @offset + @len) of it lies in. */
+static int nopin_visit_sges(struct nopin_visit *visit, const struct nopin_place *place,
+			    u64 offset, size_t len, size_t want)
+{
+	struct nopin_range range = {
+		.pd = place->range.pd,
+		.rights = visit->access == NOPIN_WRITE ? IB_ACCESS_LOCAL_WRITE : 0,
+	};
+	u32 i;
+
+	for (i = 0; i < place->num_sge && len; i++) {
+		const struct nopin_sge *sge = &place->sge[i];
+		int ret;
+
+		if (offset >= sge->length) {
+			offset -= sge->length;
+			continue;
+		}
+		range.key = sge->lkey;
+		range.iova = sge->addr + offset; /* may wrap: then it is not the key's */
+		range.len = min_t(u64, len, sge->length - offset);
+		/* What comes after this element is somewhere else. */
+		ret = nopin_visit_range(visit, &range,
+					min_t(u64, want, sge->length - offset));
+		if (ret)
+			return ret;
+		want -= min_t(u64, want, range.len);
+		len -= range.len;
+		offset = 0;
+	}
+	return len ? -ERANGE : 0;
+}
+
+/* Bytes [@off, @off + @len) of a place that is memory. */
+static int nopin_visit_place(struct nopin_visit *visit, const struct nopin_place *place,
+			     size_t off, size_t len)
+{
+	size_t want = visit->copy->want - min(visit->copy->want, off);
+	struct nopin_range range;
+
+	if (place->kind == NOPIN_SGES)
+		return nopin_visit_sges(visit, place, place->offset + off, len, want);
+	range = place->range;
+	range.iova += off;
+	range.len = len;
+	return nopin_visit_range(visit, &range, want);
+}
+
+/* nopin_view_fn: from a view to bytes. */
+static int nopin_copy_drain(const struct nopin_view *view, size_t off, void *ctx)
+{
+	struct nopin_copy *copy = ctx;
+
+	nopin_view_read(view, copy->to.bytes + off);
+	return 0;
+}
+
+static void nopin_copy_skb(const struct nopin_view *view, const struct sk_buff *skb,
+			   int offset)
+{
+	unsigned int i;
+
+	if (likely(!skb_is_nonlinear(skb))) {
+		nopin_view_write(view, skb->data + offset);
+		return;
+	}
+	for (i = 0; i < view->runs; i++) {
+		const struct nopin_run *run = &view->run[i];
+
+		WARN_ON_ONCE(skb_copy_bits(skb, offset, run->kaddr, run->len));
+		offset += run->len;
+	}
+}
+
+/* nopin_view_fn: from a view of the source to that of the destination. */
+static int nopin_copy_across(const struct nopin_view *from, size_t off, void *ctx)
+{
+	struct nopin_copy *copy = ctx;
+
+	nopin_view_copy(copy->view, off, from, 0, from->len);
+	return 0;
+}
+
+/* As much of the source's memory as a view of the destination has room for. */
+static int nopin_copy_between(struct nopin_copy *copy, const struct nopin_view *to,
+			      size_t off)
+{
+	struct nopin_visit visit = {
+		.copy = copy,
+		.fn = nopin_copy_across,
+		.ctx = copy,
+		.access = NOPIN_READ,
+	};
+	int ret;
+
+	copy->view = to;
+	ret = nopin_visit_place(&visit, &copy->from, off, to->len);
+	copy->source_failed = ret;
+	return ret;
+}
+
+/* nopin_view_fn: fill a view of the destination. */
+static int nopin_copy_fill(const struct nopin_view *view, size_t off, void *ctx)
+{
+	struct nopin_copy *copy = ctx;
+
+	switch (copy->from.kind) {
+	case NOPIN_BYTES:
+		nopin_view_write(view, copy->from.bytes + off);
+		return 0;
+	case NOPIN_PACKET:
+		nopin_copy_skb(view, copy->from.skb, copy->from.offset + off);
+		return 0;
+	default:
+		return nopin_copy_between(copy, view, off);
+	}
+}
+
+static enum nopin_copied nopin_copy_verdict(const struct nopin_copy *copy, int ret)
+{
+	if (likely(!ret))
+		return NOPIN_COPIED;
+	if (ret == -EAGAIN)
+		return NOPIN_COPY_MISS;
+	return copy->source_failed ? NOPIN_COPY_BAD_SOURCE : NOPIN_COPY_BAD_DESTINATION;
+}
+
+/**
+ * nopin_copy - copy from one place to another
+ * @copy: the two, one of them memory; of its results only source_failed and
+ *	miss.memory need to be zero
+ *
+ * Return: what came of it. Unless NOPIN_COPIED, some of the bytes may have been
+ *	copied.
+ * Context: softirq, or process with BH off.
+ */
+enum nopin_copied nopin_copy(struct nopin_copy *copy)
+{
+	bool gathers = copy->to.kind == NOPIN_BYTES;
+	struct nopin_visit visit = {
+		.copy = copy,
+		.fn = gathers ? nopin_copy_drain : nopin_copy_fill,
+		.ctx = copy,
+		.access = gathers ? NOPIN_READ : NOPIN_WRITE,
+	};
+	int ret;
+
+	ret = nopin_visit_place(&visit, gathers ? &copy->from : &copy->to, 0,
+				copy->length);
+	if (ret && gathers)
+		copy->source_failed = true;
+	return nopin_copy_verdict(copy, ret);
+}
+
+/* nopin_view_fn: the iova is aligned; that the memory behind it is, is another matter. */
+static int nopin_copy_apply(const struct nopin_view *view, size_t off, void *atomic)
+{
+	void *word = view->run[0].kaddr;
+
+	if (!IS_ALIGNED((unsigned long)word, sizeof(u64)))
+		return -EINVAL;
+	nopin_atomic_apply(atomic, word);
+	return 0;
+}
+
+/**
+ * nopin_copy_atomic - do a 64-bit atomic operation on a place
+ * @copy: @to is memory, @length and @want are 8; as for nopin_copy()
+ * @atomic: the operation; its @old is filled in
+ *
+ * Return: NOPIN_COPIED: it was done; else nothing was. Memory that is not aligned to
+ *	8 bytes is NOPIN_COPY_BAD_DESTINATION.
+ * Context: softirq, or process with BH off.
+ */
+enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic *atomic)
+{
+	struct nopin_visit visit = {
+		.copy = copy,
+		.fn = nopin_copy_apply,
+		.ctx = atomic,
+		.access = NOPIN_WRITE,
+	};
+
+	return nopin_copy_verdict(copy, nopin_visit_place(&visit, &copy->to, 0,
+							   copy->length));
+}
+
+/**
+ * nopin_sges_check - would an access to all of a list be let in?
+ * @pd: protection domain of the QP
+ * @sges: the elements
+ * @num: how many
+ * @rights: IB_ACCESS_* that each element's key must give
+ *
+ * The key of an element without bytes is not looked at (IBTA 10.7.3.2).
+ *
+ * Return: 0 or the first error of nopin_key_check().
+ * Context: any.
+ */
+int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num, int rights)
+{
+	struct nopin_range range = { .pd = pd, .rights = rights };
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < num && !ret; i++) {
+		if (!sges[i].length)
+			continue;
+		range.key = sges[i].lkey;
+		range.iova = sges[i].addr;
+		range.len = sges[i].length;
+		ret = nopin_key_check(&range);
+	}
+	return ret;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Copying between places: memory behind keys, packets, and the kernel's own bytes. */
+#ifndef NOPIN_COPY_H
+#define NOPIN_COPY_H
+
+#include <rdma/nopin-abi.h>
+
+#include "mem/key.h"
+#include "mem/memory.h"
+
+struct sk_buff;
+
+enum nopin_place_kind {
+	NOPIN_BYTES,	/* the kernel's own */
+	NOPIN_PACKET,	/* payload of a packet */
+	NOPIN_RANGE,	/* one range of memory behind a key */
+	NOPIN_SGES,	/* a part of a scatter/gather list */
+};
+
+/**
+ * struct nopin_place - where bytes come from or go to
+ * @kind: which of the others are used
+ * @bytes: the first byte
+ * @skb: the packet
+ * @offset: NOPIN_PACKET: of the first byte in @skb; NOPIN_SGES: over all elements
+ * @range: NOPIN_RANGE: the memory; its @len is the copy's. NOPIN_SGES: @pd only
+ * @sge: the elements
+ * @num_sge: how many
+ */
+struct nopin_place {
+	enum nopin_place_kind kind;
+	u32 num_sge;
+	u64 offset;
+	union {
+		void *bytes;
+		const struct sk_buff *skb;
+		const struct nopin_sge *sge;
+	};
+	struct nopin_range range;
+};
+
+/* What came of a copy. */
+enum nopin_copied {
+	NOPIN_COPIED,
+	NOPIN_COPY_MISS,		/* a page is not present: nopin_copy.miss */
+	NOPIN_COPY_BAD_SOURCE,		/* no such memory, or nobody may have it */
+	NOPIN_COPY_BAD_DESTINATION,
+};
+
+/**
+ * struct nopin_copy - one copy
+ * @from: where the bytes are
+ * @to: where they go
+ * @length: how many
+ * @want: how many the message is going to copy from here on, as far as is known
+ * @source_failed: result: what stands in the way is at @from
+ * @miss: result, with NOPIN_COPY_MISS: what is to be fetched, with a reference
+ * @view: private: of @to, while @from is looked at
+ */
+struct nopin_copy {
+	struct nopin_place from;
+	struct nopin_place to;
+	size_t length;
+	size_t want;
+	bool source_failed;
+	struct nopin_miss miss;
+	const struct nopin_view *view;
+};
+
+static inline struct nopin_place nopin_place_bytes(const void *bytes)
+{
+	return (struct nopin_place){ .kind = NOPIN_BYTES, .bytes = (void *)bytes };
+}
+
+static inline struct nopin_place nopin_place_packet(const struct sk_buff *skb, u64 offset)
+{
+	return (struct nopin_place){ .kind = NOPIN_PACKET, .skb = skb, .offset = offset };
+}
+
+static inline struct nopin_place nopin_place_range(struct ib_pd *pd, u32 key, u64 iova,
+						   int rights)
+{
+	return (struct nopin_place){
+		.kind = NOPIN_RANGE,
+		.range = { .pd = pd, .key = key, .iova = iova, .rights = rights },
+	};
+}
+
+static inline struct nopin_place nopin_place_sges(struct ib_pd *pd,
+						  const struct nopin_sge *sge, u32 num_sge,
+						  u64 offset)
+{
+	return (struct nopin_place){
+		.kind = NOPIN_SGES,
+		.range.pd = pd,
+		.sge = sge,
+		.num_sge = num_sge,
+		.offset = offset,
+	};
+}
+
+enum nopin_copied nopin_copy(struct nopin_copy *copy);
+enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic *atomic);
+int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num, int rights);
+
+#endif /* NOPIN_COPY_H */

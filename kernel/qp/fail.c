@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * How a QP fails. Either half only marks, under its own lock, that it cannot go on
+ * (nopin_sq_fail(), nopin_rq_refuse()), and from then on does nothing. Whoever drops that
+ * lock carries it out, with both: the oldest request completes with its error, and all
+ * others are flushed (IBTA 10.3.1.5).
+ */
+#include "device.h"
+#include "qp/qp.h"
+
+/**
+ * nopin_qp_lock - take the locks of both halves
+ * @qp: the QP
+ *
+ * Context: any with interrupts on.
+ */
+void nopin_qp_lock(struct nopin_qp *qp)
+	__acquires(&qp->sq.lock) __acquires(&qp->rq.lock)
+{
+	spin_lock_bh(&qp->sq.lock);
+	spin_lock(&qp->rq.lock);
+}
+
+/**
+ * nopin_qp_unlock - drop the locks of both halves
+ * @qp: the QP
+ *
+ * Context: as nopin_qp_lock().
+ */
+void nopin_qp_unlock(struct nopin_qp *qp)
+	__releases(&qp->rq.lock) __releases(&qp->sq.lock)
+{
+	spin_unlock(&qp->rq.lock);
+	spin_unlock_bh(&qp->sq.lock);
+}
+
+/**
+ * nopin_qp_set_state - move to a state
+ * @qp: the QP; QP 1 looks at its state without a lock
+ * @state: the state
+ *
+ * Context: both halves' locks held.
+ */
+void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
+{
+	lockdep_assert_held(&qp->sq.lock);
+	lockdep_assert_held(&qp->rq.lock);
+	WRITE_ONCE(qp->state, state);
+}
+
+/**
+ * nopin_qp_stop - move to a state in which nothing is sent or carried out
+ * @qp: the QP; its timers, tasks and faults under way look at the state and stop by
+ *	themselves
+ * @state: IB_QPS_ERR or IB_QPS_RESET
+ *
+ * Context: both halves' locks held.
+ */
+void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
+{
+	nopin_qp_set_state(qp, state);
+	nopin_kept_purge(&qp->sq.parked);
+	nopin_kept_purge(&qp->rq.parked);
+	qp->rq.due = 0;
+	qp->rq.ahead = false;
+	qp->rq.read.active = false;
+	qp->sq.paused = false;
+	qp->sq.draining = false;
+}
+
+/**
+ * nopin_qp_enter_error - move to the error state
+ * @qp: the QP
+ *
+ * What is to be flushed is not flushed here, under both locks: nopin_flush_all(), or the
+ * tasks of both halves, do that.
+ *
+ * Context: both halves' locks held.
+ */
+void nopin_qp_enter_error(struct nopin_qp *qp)
+{
+	if (qp->state == IB_QPS_ERR)
+		return;
+	nopin_qp_stop(qp, IB_QPS_ERR);
+	if (qp->service->rings)
+		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
+}
+
+static bool nopin_qp_may_fail(const struct nopin_qp *qp)
+{
+	return qp->state != IB_QPS_ERR && qp->state != IB_QPS_RESET;
+}
+
+/* What one call flushes of the requester's; the tasks do the rest. */
+static void nopin_qp_flush_soon(struct nopin_qp *qp)
+{
+	bool more;
+
+	spin_lock_bh(&qp->sq.lock);
+	more = qp->state == IB_QPS_ERR && nopin_sq_flush(qp);
+	spin_unlock_bh(&qp->sq.lock);
+	if (more)
+		tasklet_schedule(&qp->sq.task);
+	tasklet_schedule(&qp->rq.task);
+}
+
+/* Nothing when it has been done, or when the QP has been reset since. */
+static void nopin_qp_fail(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	bool fails, refused;
+
+	nopin_qp_lock(qp);
+	refused = qp->rq.failed;
+	fails = (sq->failed || refused) && nopin_qp_may_fail(qp);
+	if (fails) {
+		if (sq->failed && !nopin_sq_is_empty(sq))
+			nopin_sq_complete(qp, sq->failure);
+		nopin_qp_enter_error(qp);
+	}
+	nopin_qp_unlock(qp);
+	if (!fails)
+		return;
+	nopin_qp_flush_soon(qp);
+	if (refused)
+		nopin_qp_event(qp, qp->rq.event);
+}
+
+/**
+ * nopin_sq_unlock - drop the requester's lock, and carry out what needs it dropped
+ * @qp: the QP
+ *
+ * Context: sq.lock held, which is released; no other lock, interrupts on.
+ */
+void nopin_sq_unlock(struct nopin_qp *qp)
+	__releases(&qp->sq.lock)
+{
+	bool failed = qp->sq.failed && nopin_qp_may_fail(qp);
+
+	spin_unlock_bh(&qp->sq.lock);
+	if (unlikely(failed))
+		nopin_qp_fail(qp);
+}
+
+/**
+ * nopin_rq_unlock - drop the responder's lock, and carry out what needs it dropped
+ * @qp: the QP
+ *
+ * Context: rq.lock held, which is released; no other lock, interrupts on.
+ */
+void nopin_rq_unlock(struct nopin_qp *qp)
+	__releases(&qp->rq.lock)
+{
+	bool failed = qp->rq.failed && nopin_qp_may_fail(qp);
+
+	spin_unlock_bh(&qp->rq.lock);
+	if (unlikely(failed))
+		nopin_qp_fail(qp);
+}

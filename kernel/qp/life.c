@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* How a QP comes into being, and how it ends. */
+#include <linux/log2.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "device.h"
+#include "qp/qp.h"
+
+static const struct nopin_qp_ops *nopin_qp_ops;
+
+static int nopin_qp_check_cap(const struct ib_qp_cap *cap)
+{
+	if (cap->max_send_wr > NOPIN_MAX_QP_WR || cap->max_recv_wr > NOPIN_MAX_QP_WR ||
+	    cap->max_send_sge > NOPIN_MAX_SGE || cap->max_recv_sge > NOPIN_MAX_SGE ||
+	    cap->max_inline_data > NOPIN_MAX_INLINE)
+		return -EINVAL;
+	return 0;
+}
+
+/* What follows the head of a send request: elements or inline data. */
+static u32 nopin_sq_tail_size(const struct ib_qp_cap *cap)
+{
+	u32 sges = max(cap->max_send_sge, 1U) * sizeof(struct nopin_sge);
+	u32 tail = max(sges, cap->max_inline_data);
+
+	return ALIGN(sizeof(struct nopin_send_wqe) + tail, NOPIN_CACHE_LINE) -
+	       sizeof(struct nopin_send_wqe);
+}
+
+static int nopin_sq_create(struct nopin_qp *qp, struct ib_ucontext *uctx,
+			   struct nopin_ring_info *info)
+{
+	u32 entries = roundup_pow_of_two(max(qp->cap.max_send_wr, 1U));
+	u32 tail = nopin_sq_tail_size(&qp->cap);
+	struct nopin_sq *sq = &qp->sq;
+	int err;
+
+	sq->wqe_stride = ALIGN(sizeof(struct nopin_swqe) + tail, sizeof(u64));
+	sq->wqes = kvcalloc(entries, sq->wqe_stride, GFP_KERNEL_ACCOUNT);
+	if (!sq->wqes)
+		return -ENOMEM;
+
+	err = nopin_queue_create(&sq->queue, uctx, entries,
+				 sizeof(struct nopin_send_wqe) + tail, info);
+	if (err) {
+		kvfree(sq->wqes);
+		return err;
+	}
+	qp->cap.max_send_wr = entries;
+	qp->cap.max_send_sge = max(qp->cap.max_send_sge, 1U);
+	qp->cap.max_inline_data = min_t(u32, tail, NOPIN_MAX_INLINE);
+	return 0;
+}
+
+static void nopin_sq_destroy(struct nopin_qp *qp)
+{
+	nopin_queue_destroy(&qp->sq.queue);
+	kvfree(qp->sq.wqes);
+	kfree(qp->sq.reads.end_psn);
+}
+
+static int nopin_rq_create(struct nopin_qp *qp, struct ib_ucontext *uctx,
+			   struct nopin_ring_info *info)
+{
+	u32 entries = roundup_pow_of_two(max(qp->cap.max_recv_wr, 1U));
+	u32 sges = max(qp->cap.max_recv_sge, 1U);
+	struct nopin_rq *rq = &qp->rq;
+	int err;
+
+	rq->recv = kzalloc(struct_size(rq->recv, sge, sges), GFP_KERNEL_ACCOUNT);
+	if (!rq->recv)
+		return -ENOMEM;
+
+	err = nopin_queue_create(&rq->queue, uctx, entries,
+				 sizeof(struct nopin_recv_wqe) +
+				 sges * sizeof(struct nopin_sge), info);
+	if (err) {
+		kfree(rq->recv);
+		return err;
+	}
+	qp->cap.max_recv_wr = entries;
+	qp->cap.max_recv_sge = sges;
+	return 0;
+}
+
+static void nopin_rq_destroy(struct nopin_qp *qp)
+{
+	nopin_queue_destroy(&qp->rq.queue);
+	kfree(qp->rq.recv);
+	kfree(qp->rq.resources);
+}
+
+static int nopin_qp_create_queues(struct nopin_qp *qp, struct ib_ucontext *uctx,
+				  struct nopin_create_qp_resp *resp)
+{
+	int err;
+
+	if (!qp->service->rings)
+		return qp->service->create(qp);
+
+	err = nopin_sq_create(qp, uctx, &resp->sq);
+	if (err)
+		return err;
+	err = nopin_rq_create(qp, uctx, &resp->rq);
+	if (err)
+		nopin_sq_destroy(qp);
+	return err;
+}
+
+static void nopin_qp_destroy_queues(struct nopin_qp *qp)
+{
+	if (!qp->service->rings) {
+		qp->service->destroy(qp);
+		return;
+	}
+	nopin_rq_destroy(qp);
+	nopin_sq_destroy(qp);
+}
+
+static void nopin_qp_init(struct nopin_qp *qp)
+{
+	mutex_init(&qp->modify_lock);
+	init_completion(&qp->unused);
+	qp->state = IB_QPS_RESET;
+
+	spin_lock_init(&qp->sq.lock);
+	skb_queue_head_init(&qp->sq.parked.skbs);
+	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
+	tasklet_setup(&qp->sq.task, nopin_qp_ops->sq_task);
+	hrtimer_init(&qp->sq.attend.timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	qp->sq.attend.timer.function = nopin_qp_ops->sq_attendant;
+
+	spin_lock_init(&qp->rq.lock);
+	skb_queue_head_init(&qp->rq.parked.skbs);
+	timer_setup(&qp->rq.timer, nopin_qp_ops->rq_timer, 0);
+	tasklet_setup(&qp->rq.task, nopin_qp_ops->rq_task);
+}
+
+/**
+ * nopin_qp_create - make a QP in the RESET state
+ * @qp: zeroed but for what the core has set
+ * @service: what kind of QP
+ * @init: checked by the caller for features; cap becomes what was granted
+ * @uctx: of the program that maps its rings, where it has some
+ * @resp: gets the rings of a program's QP
+ *
+ * Context: process.
+ * Return: 0, -EINVAL for a capability beyond the device's, -ENOMEM, -EBUSY
+ *	for a second GSI QP.
+ */
+int nopin_qp_create(struct nopin_qp *qp, const struct nopin_service *service,
+		    struct ib_qp_init_attr *init, struct ib_ucontext *uctx,
+		    struct nopin_create_qp_resp *resp)
+{
+	int err;
+
+	err = nopin_qp_check_cap(&init->cap);
+	if (err)
+		return err;
+
+	qp->dev = to_nopin_dev(qp->ibqp.device);
+	qp->service = service;
+	qp->cap = init->cap;
+	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
+	nopin_qp_init(qp);
+
+	err = nopin_route_init(&qp->route);
+	if (err)
+		return err;
+	err = nopin_qp_create_queues(qp, uctx, resp);
+	if (err)
+		goto destroy_route;
+
+	qp->handle = kzalloc(sizeof(*qp->handle), GFP_KERNEL);
+	if (!qp->handle) {
+		err = -ENOMEM;
+		goto destroy_queues;
+	}
+	qp->handle->qp = qp;
+	refcount_set(&qp->handle->ref, 1);
+
+	err = nopin_qp_publish(qp);
+	if (err)
+		goto free_handle;
+	init->cap = qp->cap;
+	return 0;
+
+free_handle:
+	kfree(qp->handle);
+destroy_queues:
+	nopin_qp_destroy_queues(qp);
+destroy_route:
+	nopin_route_destroy(&qp->route);
+	return err;
+}
+
+/*
+ * Nobody finds the QP any more and its state forbids everything, so what still
+ * runs only looks at the state and stops: timers and tasks may start each other,
+ * but a second round finds nothing. Faults were left to themselves by the reset.
+ */
+static void nopin_qp_quiesce(struct nopin_qp *qp)
+{
+	hrtimer_cancel(&qp->sq.attend.timer);
+	del_timer_sync(&qp->sq.timer);
+	del_timer_sync(&qp->rq.timer);
+	tasklet_kill(&qp->sq.task);
+	tasklet_kill(&qp->rq.task);
+	del_timer_sync(&qp->sq.timer);
+	del_timer_sync(&qp->rq.timer);
+	kfree(qp->sq.park.wait);
+	kfree(qp->rq.park.wait);
+	nopin_kept_purge(&qp->sq.parked);
+	nopin_kept_purge(&qp->rq.parked);
+}
+
+/**
+ * nopin_qp_destroy - stop a QP and free all that it owns
+ * @qp: the QP; its own memory is the core's
+ *
+ * Context: process; does not wait for faults taken for the QP.
+ */
+void nopin_qp_destroy(struct nopin_qp *qp)
+{
+	struct ib_qp_attr reset = { .qp_state = IB_QPS_RESET };
+
+	nopin_qp_modify(qp, &reset, IB_QP_STATE);
+	nopin_qp_unpublish(qp);
+	nopin_qp_quiesce(qp);
+	nopin_qp_destroy_queues(qp);
+	nopin_route_destroy(&qp->route);
+}
+
+/**
+ * nopin_qp_set_ops - name the transport's entry points
+ * @ops: used for every QP made afterwards
+ *
+ * Context: module init.
+ */
+void nopin_qp_set_ops(const struct nopin_qp_ops *ops)
+{
+	nopin_qp_ops = ops;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Waiting for pages. An access that misses parks its half of the QP; whoever may sleep
+ * resolves the miss (entry/resolve.c) and lets the half go on. Other QPs notice
+ * nothing.
+ */
+#include <linux/slab.h>
+
+#include "qp/park.h"
+#include "qp/qp.h"
+
+/*
+ * Faults that the kernel resolves, if by way of a file system, and those that a
+ * program has to answer (userfaultfd): it may fill their queue for as long as it likes.
+ */
+static struct workqueue_struct *nopin_fault_wq;
+static struct workqueue_struct *nopin_patient_wq;
+static work_func_t nopin_park_fault;
+
+/**
+ * nopin_wait_submit - let a worker resolve a miss
+ * @wait: of a half that waits
+ *
+ * Context: any.
+ */
+void nopin_wait_submit(struct nopin_wait *wait)
+{
+	wait->patient = false;
+	queue_work(nopin_fault_wq, &wait->work);
+}
+
+/**
+ * nopin_wait_submit_patient - let a worker resolve a miss that a program has to answer
+ * @wait: of a half that waits
+ *
+ * Context: any.
+ */
+void nopin_wait_submit_patient(struct nopin_wait *wait)
+{
+	wait->patient = true;
+	queue_work(nopin_patient_wq, &wait->work);
+}
+
+/**
+ * nopin_wait_alloc - what a half of a QP will need when it misses a page
+ * @qp: the QP
+ * @requester: which half
+ *
+ * Context: process.
+ * Return: not waiting, to be freed with kfree(); or NULL.
+ */
+struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester)
+{
+	struct nopin_wait *wait = kzalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
+
+	if (!wait)
+		return NULL;
+	INIT_WORK(&wait->work, nopin_park_fault);
+	wait->qpn = qp->ibqp.qp_num;
+	wait->requester = requester;
+	return wait;
+}
+
+/**
+ * nopin_wait_free - nobody waits any more
+ * @wait: not the half's any more
+ *
+ * Context: any.
+ */
+void nopin_wait_free(struct nopin_wait *wait)
+{
+	nopin_miss_drop(&wait->miss);
+	kfree(wait);
+}
+
+/* Wait for a page. False: resolving the same access gave an error before: it is final. */
+static bool nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
+{
+	int err = park->error;
+
+	park->error = 0;
+	/* In loopback the retry may miss at the other end, a page of its own. */
+	if (err && miss->memory == park->error_memory && miss->va == park->error_va) {
+		nopin_miss_drop(miss);
+		return false;
+	}
+	park->wait->miss = *miss;
+	miss->memory = NULL; /* the reference went with it */
+	park->waiting = true;
+	park->silent = false;
+	if (!park->defer)
+		nopin_wait_submit(park->wait);
+	return true;
+}
+
+static enum nopin_copied nopin_park_missed(struct nopin_park *park,
+					   struct nopin_copy *copy)
+{
+	if (nopin_park_miss(park, &copy->miss))
+		return NOPIN_COPY_MISS;
+	return copy->source_failed ? NOPIN_COPY_BAD_SOURCE : NOPIN_COPY_BAD_DESTINATION;
+}
+
+/**
+ * nopin_park_copy - copy, and wait for a page that is missing
+ * @park: of the half that would wait; its lock is held
+ * @copy: as for nopin_copy()
+ *
+ * Context: BH off.
+ * Return: NOPIN_COPY_MISS: the half waits, and copies again afterwards; else as
+ *	nopin_copy().
+ */
+enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy)
+{
+	enum nopin_copied copied = nopin_copy(copy);
+
+	return likely(copied != NOPIN_COPY_MISS) ? copied : nopin_park_missed(park, copy);
+}
+
+/**
+ * nopin_park_atomic - do an atomic operation, and wait for a page that is missing
+ * @park: of the half that would wait; its lock is held
+ * @copy: as for nopin_copy_atomic()
+ * @atomic: likewise
+ *
+ * Context: BH off.
+ * Return: as nopin_park_copy().
+ */
+enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *copy,
+				    struct nopin_atomic *atomic)
+{
+	enum nopin_copied copied = nopin_copy_atomic(copy, atomic);
+
+	return copied != NOPIN_COPY_MISS ? copied : nopin_park_missed(park, copy);
+}
+
+/**
+ * nopin_park_end - give the result to the half that waits
+ * @park: of the half; its lock is held
+ * @wait: what was resolved
+ * @err: the result
+ *
+ * Too much contention to settle now, or a wait in which the memory may have become
+ * another, is no verdict on the page: the access is simply tried again.
+ *
+ * Context: process, BH off.
+ * Return: false: the half has been reset, which may have been long ago.
+ */
+bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
+{
+	if (park->wait != wait)
+		return false;
+	park->waiting = false;
+	park->error = err == -EBUSY || err == -EAGAIN || err == -EINTR ? 0 : err;
+	park->error_memory = wait->miss.memory;
+	park->error_va = wait->miss.va;
+	nopin_miss_drop(&wait->miss);
+	return true;
+}
+
+/**
+ * nopin_park_claim - find a resolver for what a half has missed
+ * @park: of the half, with @park->defer set; its lock is held
+ * @worker: the caller may wait for anything; else it is the program that posted,
+ *	which resolves only what is its own memory
+ *
+ * Context: process, BH off.
+ * Return: what the caller is to resolve; else NULL: nothing waits, or another
+ *	worker resolves it.
+ */
+struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker)
+{
+	park->defer = false;
+	if (!park->waiting)
+		return NULL;
+	if (worker || nopin_miss_is_current(&park->wait->miss))
+		return park->wait;
+	nopin_wait_submit(park->wait);
+	return NULL;
+}
+
+/**
+ * nopin_park_leave - wait no longer
+ * @park: of the half; its lock is held
+ *
+ * Who fetches the page keeps the wait, and frees it.
+ *
+ * Context: BH off.
+ */
+void nopin_park_leave(struct nopin_park *park)
+{
+	if (park->waiting)
+		park->wait = NULL;
+	park->waiting = false;
+	park->error = 0;
+}
+
+/**
+ * nopin_park_init - make the workers
+ * @fault: what they do for a struct nopin_wait
+ *
+ * Context: module init.
+ * Return: 0 or -ENOMEM.
+ */
+int nopin_park_init(work_func_t fault)
+{
+	nopin_park_fault = fault;
+	nopin_fault_wq = alloc_workqueue("nopin_fault", WQ_UNBOUND | WQ_SYSFS,
+					 WQ_UNBOUND_MAX_ACTIVE);
+	if (!nopin_fault_wq)
+		return -ENOMEM;
+	nopin_patient_wq = alloc_workqueue("nopin_patient", WQ_UNBOUND | WQ_SYSFS,
+					   WQ_UNBOUND_MAX_ACTIVE);
+	if (nopin_patient_wq)
+		return 0;
+	destroy_workqueue(nopin_fault_wq);
+	return -ENOMEM;
+}
+
+/**
+ * nopin_park_exit - end the workers; no QP is left
+ *
+ * Context: module exit.
+ */
+void nopin_park_exit(void)
+{
+	/* Of the first the works may go on to the second, not back. */
+	destroy_workqueue(nopin_fault_wq);
+	destroy_workqueue(nopin_patient_wq);
+}

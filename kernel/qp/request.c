@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* The table of work requests. */
+#include <linux/bits.h>
+#include <linux/kernel.h>
+#include <rdma/ib_user_verbs.h>
+
+#include "qp/request.h"
+
+static const struct nopin_request nopin_requests[] = {
+	[IB_UVERBS_WR_SEND] = {
+		.completion	= IB_UVERBS_WC_SEND,
+		.operation	= NOPIN_SEND,
+		.opcode		= {
+			[NOPIN_FIRST]	= NOPIN_RC_SEND_FIRST,
+			[NOPIN_MIDDLE]	= NOPIN_RC_SEND_MIDDLE,
+			[NOPIN_LAST]	= NOPIN_RC_SEND_LAST,
+			[NOPIN_ONLY]	= NOPIN_RC_SEND_ONLY,
+		},
+		.may_inline	= true,
+		.takes_recv	= true,
+	},
+	[IB_UVERBS_WR_SEND_WITH_IMM] = {
+		.completion	= IB_UVERBS_WC_SEND,
+		.operation	= NOPIN_SEND,
+		.opcode		= {
+			[NOPIN_FIRST]	= NOPIN_RC_SEND_FIRST,
+			[NOPIN_MIDDLE]	= NOPIN_RC_SEND_MIDDLE,
+			[NOPIN_LAST]	= NOPIN_RC_SEND_LAST_IMM,
+			[NOPIN_ONLY]	= NOPIN_RC_SEND_ONLY_IMM,
+		},
+		.may_inline	= true,
+		.takes_recv	= true,
+	},
+	[IB_UVERBS_WR_RDMA_WRITE] = {
+		.completion	= IB_UVERBS_WC_RDMA_WRITE,
+		.operation	= NOPIN_RDMA_WRITE,
+		.opcode		= {
+			[NOPIN_FIRST]	= NOPIN_RC_WRITE_FIRST,
+			[NOPIN_MIDDLE]	= NOPIN_RC_WRITE_MIDDLE,
+			[NOPIN_LAST]	= NOPIN_RC_WRITE_LAST,
+			[NOPIN_ONLY]	= NOPIN_RC_WRITE_ONLY,
+		},
+		.may_inline	= true,
+	},
+	[IB_UVERBS_WR_RDMA_WRITE_WITH_IMM] = {
+		.completion	= IB_UVERBS_WC_RDMA_WRITE,
+		.operation	= NOPIN_RDMA_WRITE,
+		.opcode		= {
+			[NOPIN_FIRST]	= NOPIN_RC_WRITE_FIRST,
+			[NOPIN_MIDDLE]	= NOPIN_RC_WRITE_MIDDLE,
+			[NOPIN_LAST]	= NOPIN_RC_WRITE_LAST_IMM,
+			[NOPIN_ONLY]	= NOPIN_RC_WRITE_ONLY_IMM,
+		},
+		.may_inline	= true,
+		.takes_recv	= true,
+	},
+	[IB_UVERBS_WR_RDMA_READ] = {
+		.completion	= IB_UVERBS_WC_RDMA_READ,
+		.operation	= NOPIN_RDMA_READ,
+		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_READ_REQUEST },
+		.answered	= true,
+	},
+	[IB_UVERBS_WR_ATOMIC_CMP_AND_SWP] = {
+		.completion	= IB_UVERBS_WC_COMP_SWAP,
+		.operation	= NOPIN_CMP_SWAP,
+		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_CMP_SWAP },
+		.answered	= true,
+		.length		= sizeof(u64),
+	},
+	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD] = {
+		.completion	= IB_UVERBS_WC_FETCH_ADD,
+		.operation	= NOPIN_FETCH_ADD,
+		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_FETCH_ADD },
+		.answered	= true,
+		.length		= sizeof(u64),
+	},
+};
+
+/* A request that was never understood completes as a SEND, with its error. */
+static const struct nopin_request nopin_no_request = {
+	.completion = IB_UVERBS_WC_SEND,
+};
+
+/**
+ * nopin_request_row - what a work request is
+ * @opcode: enum ib_uverbs_wr_opcode, or anything else
+ * @requests: those that may be posted, bits of enum ib_uverbs_wr_opcode
+ *
+ * Context: any.
+ * Return: its row; with NOPIN_NO_OPERATION when there is no such request here.
+ */
+const struct nopin_request *nopin_request_row(u32 opcode, u32 requests)
+{
+	if (opcode >= ARRAY_SIZE(nopin_requests) || !(requests & BIT(opcode)))
+		return &nopin_no_request;
+	return &nopin_requests[opcode];
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* What each work request is: one row, by enum ib_uverbs_wr_opcode. */
+#ifndef NOPIN_REQUEST_H
+#define NOPIN_REQUEST_H
+
+#include <linux/types.h>
+
+#include "wire/opcode.h"
+
+/**
+ * struct nopin_request - one row
+ * @completion: enum ib_uverbs_wc_opcode that it completes with
+ * @operation: what it asks the peer to do; NOPIN_NO_OPERATION: there is no such request
+ * @opcode: of its packets, by enum nopin_message_place
+ * @may_inline: its data may stand in the work request
+ * @answered: responses bring data into local memory: it needs IB_ACCESS_LOCAL_WRITE
+ *	there, and is one of max_rd_atomic while it is in flight (IBTA 9.7.5.1.1)
+ * @takes_recv: at the peer it completes a receive
+ * @length: the only one that it may have, in bytes; 0: any
+ */
+struct nopin_request {
+	u8 completion;
+	u8 operation;
+	u8 opcode[4];
+	bool may_inline;
+	bool answered;
+	bool takes_recv;
+	u8 length;
+};
+
+const struct nopin_request *nopin_request_row(u32 opcode, u32 requests);
+
+static inline bool nopin_request_is_atomic(const struct nopin_request *request)
+{
+	return request->operation == NOPIN_CMP_SWAP ||
+	       request->operation == NOPIN_FETCH_ADD;
+}
+
+#endif /* NOPIN_REQUEST_H */

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The responder's turn (IBTA 9.7.4): which request is due, and what it is entitled to.
+ * Nothing outside this file moves the expected PSN or the MSN, whether a request came
+ * as packets or is carried out within the device.
+ */
+#include "device.h"
+#include "qp/qp.h"
+#include "wire/packet.h"
+
+/**
+ * nopin_rq_start - begin to take requests
+ * @qp: the QP, whose attributes say from which PSN on
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_start(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u32 i;
+
+	lockdep_assert_held(&rq->lock);
+	rq->expected_psn = qp->attr.rq_psn;
+	rq->ack_psn = nopin_psn_add(qp->attr.rq_psn, NOPIN_PSN_MASK);
+	rq->msn = 0;
+	rq->nak_sent = false;
+	rq->failed = false;
+	rq->established = false;
+	rq->in_message = NOPIN_NO_OPERATION;
+	rq->resource_next = 0;
+	for (i = 0; i < rq->resources_size; i++)
+		rq->resources[i].packets = 0;
+}
+
+/**
+ * nopin_rq_establish - a request is due: the peer is there
+ * @qp: the QP, which accepts requests
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_establish(struct nopin_qp *qp)
+{
+	if (likely(qp->rq.established))
+		return;
+	qp->rq.established = true;
+	if (qp->state == IB_QPS_RTR)
+		nopin_qp_event(qp, IB_EVENT_COMM_EST);
+}
+
+/**
+ * nopin_rq_take_recv - have a receive in rq.recv
+ * @qp: the QP
+ *
+ * Context: rq.lock held.
+ * Return: false: the program has posted none.
+ */
+bool nopin_rq_take_recv(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	int pending;
+
+	lockdep_assert_held(&rq->lock);
+	if (rq->recv_taken)
+		return true;
+	pending = nopin_queue_pending(&rq->queue);
+	if (pending < 0)
+		ibdev_warn_ratelimited(qp->ibqp.device,
+				       "QP %u: receive ring overrun\n",
+				       qp->ibqp.qp_num);
+	if (pending <= 0)
+		return false;
+	if (nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap))
+		ibdev_warn_ratelimited(qp->ibqp.device,
+				       "QP %u: malformed receive request\n",
+				       qp->ibqp.qp_num);
+	nopin_queue_consume(&rq->queue, 1);
+	rq->recv_taken = true;
+	return true;
+}
+
+/**
+ * nopin_rq_may_read - may the peer READ here now?
+ * @qp: the QP
+ *
+ * Context: rq.lock held.
+ * Return: false: rights or resources are missing, or a message is not complete.
+ */
+bool nopin_rq_may_read(const struct nopin_qp *qp)
+{
+	return qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ && qp->rq.resources_size &&
+	       !qp->rq.in_message;
+}
+
+/**
+ * nopin_rq_grants - may the peer have all of the memory that a request names?
+ * @qp: the QP
+ * @pkt: the request, with a RETH
+ * @right: IB_ACCESS_REMOTE_*
+ *
+ * The key of an empty message is not looked at (IBTA 9.7.4.1.4).
+ *
+ * Context: rq.lock held.
+ * Return: true when it may.
+ */
+bool nopin_rq_grants(const struct nopin_qp *qp, const struct nopin_pkt *pkt, int right)
+{
+	struct nopin_range range = {
+		.pd = qp->ibqp.pd,
+		.key = pkt->rkey,
+		.rights = right,
+		.iova = pkt->remote_addr,
+		.len = pkt->dma_len,
+	};
+
+	return !pkt->dma_len || !nopin_key_check(&range);
+}
+
+/**
+ * nopin_rq_received - a SEND or WRITE packet, or several in one piece, is carried out
+ * @rq: the responder
+ * @pkt: its headers; payload_len counts all of the piece
+ * @packets: PSNs that it takes
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 packets)
+{
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
+	bool last = op->place & NOPIN_LAST;
+
+	rq->received += pkt->payload_len;
+	rq->ack_psn = nopin_psn_add(rq->expected_psn, packets - 1);
+	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
+	rq->in_message = last ? NOPIN_NO_OPERATION : op->operation;
+	if (last)
+		rq->msn = nopin_psn_add(rq->msn, 1);
+}
+
+/**
+ * nopin_rq_received_whole - a SEND or WRITE of one PSN is carried out
+ * @rq: the responder, with no message under way
+ * @length: bytes of the message
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_received_whole(struct nopin_rq *rq, u32 length)
+{
+	rq->received = length;
+	rq->ack_psn = rq->expected_psn;
+	rq->expected_psn = nopin_psn_add(rq->expected_psn, 1);
+	rq->msn = nopin_psn_add(rq->msn, 1);
+}
+
+/**
+ * nopin_rq_answered - a READ, or a piece of one, or an atomic is carried out
+ * @rq: the responder
+ * @packets: PSNs that it takes
+ * @last: it ends the message
+ *
+ * Its own answer acknowledges it. An ACK that named its last PSN would be taken for
+ * that answer by some requesters (rxe), so ack_psn stays behind; but not so far that
+ * it could be taken for a PSN to come.
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_answered(struct nopin_rq *rq, u32 packets, bool last)
+{
+	u32 behind = nopin_psn_diff(rq->expected_psn, rq->ack_psn) + packets;
+
+	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
+	if (behind > NOPIN_PSN_PAST)
+		rq->ack_psn = nopin_psn_add(rq->expected_psn, -NOPIN_PSN_PAST);
+	if (last)
+		rq->msn = nopin_psn_add(rq->msn, 1);
+}
+
+/**
+ * nopin_rq_refuse - carry out nothing more; the QP is to fail
+ * @rq: the responder
+ * @psn: of the request that is refused
+ * @nak: AETH syndrome that the peer is told; 0: it is told nothing
+ * @event: that the owner is told
+ *
+ * Context: rq.lock held; nopin_rq_unlock() does the rest without it.
+ */
+void nopin_rq_refuse(struct nopin_rq *rq, u32 psn, u8 nak, enum ib_event_type event)
+{
+	lockdep_assert_held(&rq->lock);
+	rq->refused_psn = psn;
+	rq->refused_nak = nak;
+	rq->nak_sent = true;
+	rq->failed = true;
+	rq->event = event;
+}

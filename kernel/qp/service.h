@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Transport services: one row for each kind of QP. */
+#ifndef NOPIN_SERVICE_H
+#define NOPIN_SERVICE_H
+
+#include <linux/types.h>
+
+struct nopin_arrival;
+struct nopin_qp;
+
+/**
+ * struct nopin_service - what a kind of QP does
+ * @name: for messages
+ * @wire: enum nopin_wire_service of its packets
+ * @rings: it has a send and a receive ring, which a program maps; else queues of its own
+ * @requests: what may be posted, bits of enum ib_uverbs_wr_opcode
+ * @arrive: takes the present packet, which is for this QP, and may take some after it;
+ *	softirq, in an RCU read-side section
+ * @create: makes queues of its own, where there are no @rings; process; 0 or -errno
+ * @destroy: frees them
+ */
+struct nopin_service {
+	const char *name;
+	u8 wire;
+	bool rings;
+	u32 requests;
+	void (*arrive)(struct nopin_qp *qp, struct nopin_arrival *arrival);
+	int (*create)(struct nopin_qp *qp);
+	void (*destroy)(struct nopin_qp *qp);
+};
+
+#endif /* NOPIN_SERVICE_H */

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The requester's window (IBTA 9.7.2). Nothing outside this file moves it, whether a
+ * request goes as packets or is carried out within the device:
+ *
+ *	una_psn		next_psn	unsent_psn
+ *	   |  in flight	   |  sent before  |  never sent
+ *	   +---------------+---------------+------------
+ *
+ * PSNs are given to a request when its first packet is sent and never change, so going
+ * back is only moving next_psn. una_psn always belongs to the oldest request in flight,
+ * because requests complete in order; for a READ it is the next response that is wanted.
+ *
+ * Its one timer is for:
+ *
+ *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
+ *		   send again from the oldest unacknowledged PSN
+ *   RNR wait	   (IBTA 9.7.5.2.8) the peer had no receive: send again after
+ *		   the time that its NAK names
+ *   no memory	   for a packet: try again soon
+ *   loopback	   a request to a QP of the same device waits for a page: nothing
+ *		   is in flight, but is the peer still there?
+ */
+#include <linux/jiffies.h>
+
+#include "device.h"
+#include "qp/qp.h"
+#include "wire/packet.h"
+
+/* AETH RNR timer codes in units of 10 us (IBTA table 46). */
+static const u32 nopin_rnr_10us[32] = {
+	65536, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192,
+	256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288,
+	16384, 24576, 32768, 49152,
+};
+
+#define NOPIN_NOMEM_US	1000
+
+/**
+ * nopin_sq_start - begin to send
+ * @qp: the QP, whose attributes say from which PSN on
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_start(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	lockdep_assert_held(&sq->lock);
+	sq->una_psn = qp->attr.sq_psn;
+	sq->next_psn = qp->attr.sq_psn;
+	sq->unsent_psn = qp->attr.sq_psn;
+	sq->retries = qp->attr.retry_cnt;
+	sq->rnr_retries = qp->attr.rnr_retry;
+	sq->reads.head = 0;
+	sq->reads.count = 0;
+	sq->since_ack_req = 0;
+	sq->probing = false;
+	sq->resent = false;
+	sq->failed = false;
+	del_timer(&sq->timer); /* of the connection before, with its timeout */
+}
+
+/**
+ * nopin_sq_take - take the next request out of the ring
+ * @qp: the QP; nopin_sq_waiting() says that there is one
+ *
+ * Context: sq.lock held.
+ * Return: its snapshot; one that is malformed has a status.
+ */
+struct nopin_swqe *nopin_sq_take(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken);
+	u32 inflight = sq->taken - sq->queue.index;
+	int err;
+
+	err = nopin_swqe_take(wqe, nopin_queue_entry(&sq->queue, inflight), &qp->cap,
+			      qp->service->requests);
+	if (err)
+		wqe->status = err == -EMSGSIZE ? IB_WC_LOC_LEN_ERR : IB_WC_LOC_QP_OP_ERR;
+	sq->taken++;
+	return wqe;
+}
+
+/**
+ * nopin_sq_number - give a request its PSNs
+ * @sq: the requester
+ * @wqe: the request that the next packet belongs to
+ * @packets: how many PSNs it takes
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_number(struct nopin_sq *sq, struct nopin_swqe *wqe, u32 packets)
+{
+	wqe->first_psn = sq->next_psn;
+	wqe->last_psn = nopin_psn_add(sq->next_psn, packets - 1);
+	wqe->numbered = true;
+}
+
+static void nopin_sq_push_read(struct nopin_reads *reads, u32 end_psn)
+{
+	reads->end_psn[(reads->head + reads->count) % reads->size] = end_psn;
+	reads->count++;
+}
+
+static void nopin_sq_move(struct nopin_sq *sq, const struct nopin_swqe *wqe, u32 last)
+{
+	sq->next_psn = nopin_psn_add(last, 1);
+	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) > 0)
+		sq->unsent_psn = sq->next_psn;
+	if (last == wqe->last_psn)
+		sq->next++;
+}
+
+/**
+ * nopin_sq_sent - a packet has been sent
+ * @qp: the QP
+ * @wqe: its request
+ * @last: the last PSN that it takes: its own or, of a READ, that of its last response
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_sent(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 last)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	nopin_sq_timer_start(qp);
+	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) < 0)
+		nopin_stat_inc(&qp->dev->stats, NOPIN_RETRANSMITS);
+	if (wqe->request->answered)
+		nopin_sq_push_read(&sq->reads, last);
+	nopin_sq_move(sq, wqe, last);
+}
+
+/**
+ * nopin_sq_progress - something was acknowledged
+ * @qp: the QP, una_psn moved on
+ *
+ * The peer is alive, so all patience is restored.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_progress(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_reads *reads = &sq->reads;
+
+	lockdep_assert_held(&sq->lock);
+	sq->progress = jiffies;
+	sq->retries = qp->attr.retry_cnt;
+	sq->rnr_retries = qp->attr.rnr_retry;
+	sq->probing = false;
+	sq->resent = false;
+
+	while (reads->count &&
+	       nopin_psn_diff(sq->una_psn, reads->end_psn[reads->head]) > 0) {
+		reads->head = (reads->head + 1) % reads->size;
+		reads->count--;
+	}
+	/* An ACK of what was about to be sent again. */
+	if (nopin_psn_diff(sq->una_psn, sq->next_psn) > 0) {
+		sq->next_psn = sq->una_psn;
+		sq->next = sq->queue.index;
+	}
+}
+
+/**
+ * nopin_sq_acked - the oldest request has got as far as a PSN
+ * @qp: the QP
+ * @psn: first PSN not acknowledged, at most one beyond the request's last
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_acked(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (nopin_psn_diff(psn, nopin_sq_oldest(sq)->last_psn) > 0)
+		nopin_sq_complete(qp, IB_WC_SUCCESS);
+	sq->una_psn = psn;
+	nopin_sq_progress(qp);
+}
+
+/**
+ * nopin_sq_acknowledge - every PSN before this one has been received
+ * @qp: the QP
+ * @psn: within the window
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false: among them is a READ or atomic whose answer has not come, so it was
+ *	lost and has to be asked for again.
+ */
+bool nopin_sq_acknowledge(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	while (nopin_psn_diff(psn, sq->una_psn) > 0) {
+		const struct nopin_swqe *wqe = nopin_sq_oldest(sq);
+		u32 end = nopin_psn_add(wqe->last_psn, 1);
+
+		if (wqe->request->answered)
+			return false;
+		nopin_sq_acked(qp, nopin_psn_diff(psn, end) < 0 ? psn : end);
+	}
+	return true;
+}
+
+/**
+ * nopin_sq_carried - a piece of a request was carried out within the device
+ * @qp: the QP; nothing is in flight
+ * @wqe: the request
+ * @packets: PSNs that the piece takes
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_carried(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 packets)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	nopin_sq_move(sq, wqe, nopin_psn_add(sq->next_psn, packets - 1));
+	nopin_sq_acked(qp, sq->next_psn);
+}
+
+/**
+ * nopin_sq_carried_whole - the request just taken was carried out within the device
+ * @qp: the QP; nothing else is in flight
+ *
+ * The short form, for a run of requests of one PSN each, before nopin_sq_progress().
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_carried_whole(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 psn = nopin_psn_add(sq->next_psn, 1);
+
+	sq->next++;
+	sq->next_psn = psn;
+	sq->unsent_psn = psn;
+	sq->una_psn = psn;
+	nopin_sq_complete(qp, IB_WC_SUCCESS);
+}
+
+/**
+ * nopin_sq_rewind - send again from the oldest unacknowledged PSN
+ * @sq: the requester
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_rewind(struct nopin_sq *sq)
+{
+	lockdep_assert_held(&sq->lock);
+	sq->next_psn = sq->una_psn;
+	sq->next = sq->queue.index;
+	sq->reads.count = 0;
+	sq->since_ack_req = 0;
+}
+
+/**
+ * nopin_sq_resend - there is a gap in the answers
+ * @sq: the requester
+ * @psn: that an answer behind the gap names
+ *
+ * Goes back once, not for each answer behind the gap; again only for what was sent
+ * after that.
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_resend(struct nopin_sq *sq, u32 psn)
+{
+	if (sq->resent && nopin_psn_diff(psn, sq->resent_psn) < 0)
+		return;
+	nopin_sq_rewind(sq);
+	sq->resent = true;
+	sq->resent_psn = sq->unsent_psn;
+}
+
+/**
+ * nopin_sq_ask_again - nothing follows the last packet, which was not to be answered
+ * @sq: the requester
+ *
+ * The request before one that fails had left it to that one to ask for an ACK: its last
+ * packet goes once more, and asks.
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_ask_again(struct nopin_sq *sq)
+{
+	const struct nopin_swqe *prev;
+
+	if (sq->next == sq->queue.index || !sq->since_ack_req)
+		return;
+	prev = nopin_sq_wqe(sq, sq->next - 1);
+	if (prev->request->answered)
+		return;
+	sq->next--;
+	sq->next_psn = prev->last_psn;
+	sq->since_ack_req = NOPIN_ACK_EVERY;
+	tasklet_schedule(&sq->task);
+}
+
+/**
+ * nopin_sq_fail - send and complete nothing more; the QP is to fail
+ * @qp: the QP
+ * @status: of the oldest request in flight; those behind it are flushed
+ *
+ * Context: sq.lock held; nopin_sq_unlock() does the rest without it.
+ */
+void nopin_sq_fail(struct nopin_qp *qp, enum ib_wc_status status)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	lockdep_assert_held(&sq->lock);
+	if (sq->failed)
+		return;
+	sq->failed = true;
+	sq->failure = status;
+}
+
+/**
+ * nopin_sq_settle - act on a request that cannot be carried out, once it is the oldest
+ * @qp: the QP
+ *
+ * Requests before it complete first, as they would have without it.
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_settle(struct nopin_qp *qp)
+{
+	const struct nopin_swqe *oldest = nopin_sq_oldest(&qp->sq);
+
+	if (!nopin_sq_is_empty(&qp->sq) && oldest->status != IB_WC_SUCCESS)
+		nopin_sq_fail(qp, oldest->status);
+}
+
+/**
+ * nopin_sq_retry - what is in flight was lost: send it again, or give up
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_retry(struct nopin_qp *qp)
+{
+	if (!qp->sq.retries) {
+		nopin_sq_fail(qp, IB_WC_RETRY_EXC_ERR);
+		return;
+	}
+	qp->sq.retries--;
+	nopin_sq_rewind(&qp->sq);
+}
+
+/**
+ * nopin_ack_timeout - how long an ACK may take
+ * @qp: the QP
+ *
+ * Context: the lock of either half held.
+ * Return: jiffies.
+ */
+unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
+{
+	return max(nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1,
+		   (u64)NOPIN_SIGNS);
+}
+
+/**
+ * nopin_sq_timer_start - a packet is about to be in flight: expect its ACK
+ * @qp: the QP; next_psn is still that of the packet
+ *
+ * A running timer is left alone: it looks at sq.progress when it fires, which
+ * costs less than moving it with every ACK.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_timer_start(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (!qp->attr.timeout)
+		return;
+	if (sq->una_psn == sq->next_psn) /* nothing was: the time begins now */
+		sq->progress = jiffies;
+	if (!timer_pending(&sq->timer))
+		mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
+}
+
+static void nopin_sq_pause(struct nopin_sq *sq, unsigned long us)
+{
+	lockdep_assert_held(&sq->lock);
+	sq->paused = true;
+	mod_timer(&sq->timer, jiffies + usecs_to_jiffies(us));
+}
+
+/**
+ * nopin_sq_retry_rnr - the peer has no receive: send again later, or give up
+ * @qp: the QP
+ * @code: how long to wait, RNR timer code in the low 5 bits
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_retry_rnr(struct nopin_qp *qp, u8 code)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	/* Gone back already; a pause for want of memory is something else. */
+	if (sq->paused && sq->next_psn == sq->una_psn)
+		return;
+	if (!sq->rnr_retries) {
+		nopin_sq_fail(qp, IB_WC_RNR_RETRY_EXC_ERR);
+		return;
+	}
+	if (sq->rnr_retries != NOPIN_RNR_FOREVER)
+		sq->rnr_retries--;
+	nopin_sq_rewind(sq);
+	sq->probing = true;
+	nopin_sq_pause(sq, 10UL * nopin_rnr_10us[code & NOPIN_AETH_VALUE]);
+}
+
+/**
+ * nopin_sq_timer_nomem - send nothing until memory may be back
+ * @qp: the QP
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_timer_nomem(struct nopin_qp *qp)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
+	nopin_sq_pause(&qp->sq, NOPIN_NOMEM_US);
+}

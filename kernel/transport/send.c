@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The requester's packets (IBTA 9.7.2): each function sends the next one of a request,
+ * which is the one with sq.next_psn.
+ */
+#include "device.h"
+#include "mem/copy.h"
+#include "transport/send.h"
+#include "transport/transmit.h"
+
+/* Packets of READ responses asked for at a time: a READ flows like a WRITE. */
+#define NOPIN_READ_SEGMENT	64
+
+/* Begin a packet: where its payload goes, or NULL until there is memory. */
+static void *nopin_send_open(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 more = sq->train.packets ? 0 : max(nopin_sq_waiting(sq), 0);
+	void *payload = nopin_transmit_begin(qp, &sq->train, pkt, more);
+
+	if (!payload)
+		nopin_sq_timer_nomem(qp);
+	return payload;
+}
+
+static void nopin_send_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
+{
+	pkt->psn = qp->sq.next_psn;
+	qp->sq.burst += pkt->payload_len;
+	nopin_transmit_end(qp, &qp->sq.train, pkt);
+}
+
+/* Nothing is known that could follow the request that is being sent. */
+static bool nopin_send_is_last(const struct nopin_qp *qp)
+{
+	const struct nopin_sq *sq = &qp->sq;
+
+	return sq->next + 1 == sq->taken &&
+	       (qp->state == IB_QPS_SQD || nopin_sq_waiting(sq) <= 0);
+}
+
+/*
+ * Ask for an ACK when nothing follows at once, before the window closes, and now and
+ * then in between; a READ or atomic that follows acknowledges too. A packet to a QP of
+ * the same device is an exception, and no copy follows before its ACK.
+ */
+static bool nopin_send_wants_ack(struct nopin_qp *qp, bool last)
+{
+	struct nopin_sq *sq = &qp->sq;
+	bool want = sq->peer || ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
+		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
+
+	if (last && (sq->probing || nopin_send_is_last(qp)))
+		want = true;
+	if (want)
+		sq->since_ack_req = 0;
+	return want;
+}
+
+/* A small packet's payload from one place, near that of the one before it. */
+static bool nopin_send_gather_small(struct nopin_qp *qp,
+					 const struct nopin_swqe *wqe, u32 offset,
+					 u32 len, void *payload)
+{
+	const struct nopin_sge *sge = &wqe->sge[0];
+	const void *from;
+
+	if (wqe->num_sge != 1 || !len || len > NOPIN_SMALL)
+		return false;
+	from = nopin_hold_reach(&qp->sq.hold, sge->lkey, sge->addr + offset, len, 0);
+	if (from)
+		nopin_memcpy(payload, from, len);
+	return from;
+}
+
+static enum nopin_copied nopin_send_gather(struct nopin_qp *qp,
+						const struct nopin_swqe *wqe,
+						u32 offset, u32 len, void *payload)
+{
+	struct nopin_copy copy;
+
+	if (wqe->flags & NOPIN_SEND_INLINE) {
+		memcpy(payload, wqe->data + offset, len);
+		return NOPIN_COPIED;
+	}
+	if (nopin_send_gather_small(qp, wqe, offset, len, payload))
+		return NOPIN_COPIED;
+	copy = (struct nopin_copy){
+		.from = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
+		.to = nopin_place_bytes(payload),
+		.length = len,
+		.want = wqe->length - offset,
+	};
+	return nopin_park_copy(&qp->sq.park, &copy);
+}
+
+/**
+ * nopin_send_describe - the headers of a piece of a SEND or WRITE
+ * @pkt: gets those that follow from the request
+ * @wqe: the request
+ * @offset: of the piece in the message, in bytes
+ * @len: of the piece
+ *
+ * Context: any.
+ */
+void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
+			      u32 offset, u32 len)
+{
+	bool last = offset + len == wqe->length;
+	u32 place = (offset ? 0 : NOPIN_FIRST) | (last ? NOPIN_LAST : 0);
+
+	pkt->opcode = wqe->request->opcode[place];
+	pkt->payload_len = len;
+	pkt->remote_addr = wqe->remote_addr;
+	pkt->rkey = wqe->rkey;
+	pkt->dma_len = wqe->length;
+	pkt->imm_data = wqe->imm_data;
+	pkt->solicited = last && wqe->flags & NOPIN_SEND_SOLICITED;
+}
+
+/**
+ * nopin_send_data - send the next packet of a SEND or WRITE
+ * @qp: the QP
+ * @wqe: the request; gets a status where its memory cannot be had
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false: not now.
+ */
+bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 offset = nopin_wqe_offset(qp, wqe, sq->next_psn);
+	bool last = sq->next_psn == wqe->last_psn;
+	u32 len = min(qp->mtu, wqe->length - offset);
+	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
+	enum nopin_copied copied;
+	void *payload;
+
+	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+		return false;
+	nopin_send_describe(&pkt, wqe, offset, len);
+	payload = nopin_send_open(qp, &pkt);
+	if (!payload)
+		return false;
+	copied = nopin_send_gather(qp, wqe, offset, len, payload);
+	if (copied != NOPIN_COPIED) {
+		nopin_train_abandon(&sq->train);
+		if (copied != NOPIN_COPY_MISS)
+			wqe->status = IB_WC_LOC_PROT_ERR;
+		return false;
+	}
+	pkt.ack_req = nopin_send_wants_ack(qp, last);
+	nopin_send_close(qp, &pkt);
+	nopin_sq_sent(qp, wqe, sq->next_psn);
+	return true;
+}
+
+/**
+ * nopin_send_read - ask for the next segment of a READ
+ * @qp: the QP
+ * @wqe: the request
+ *
+ * Segments end at fixed distances from the first PSN, so that one asked for again never
+ * reaches across two that the peer has seen.
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false: not now.
+ */
+bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	u32 index = (sq->next_psn - wqe->first_psn) & NOPIN_PSN_MASK;
+	u32 packets = nopin_packets(qp, wqe->length) - index;
+	u32 offset = nopin_wqe_offset(qp, wqe, sq->next_psn);
+	struct nopin_pkt pkt = {
+		.opcode = wqe->request->opcode[NOPIN_ONLY],
+		.remote_addr = wqe->remote_addr + offset,
+		.rkey = wqe->rkey,
+		.ack_req = true,
+	};
+	u32 last;
+
+	packets = min(packets, NOPIN_READ_SEGMENT - index % NOPIN_READ_SEGMENT);
+	if (nopin_sq_reads_full(sq) ||
+	    nopin_sq_inflight(sq) + packets > NOPIN_WINDOW)
+		return false;
+	if (!nopin_send_open(qp, &pkt))
+		return false;
+	last = nopin_psn_add(sq->next_psn, packets - 1);
+	pkt.dma_len = min(packets * qp->mtu, wqe->length - offset);
+	nopin_send_close(qp, &pkt);
+	nopin_sq_sent(qp, wqe, last);
+	return true;
+}
+
+/**
+ * nopin_send_atomic - send an atomic
+ * @qp: the QP
+ * @wqe: the request
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false: not now.
+ */
+bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	bool swap = wqe->request->operation == NOPIN_CMP_SWAP;
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_pkt pkt = {
+		.opcode = wqe->request->opcode[NOPIN_ONLY],
+		.remote_addr = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.swap_add = swap ? wqe->swap : wqe->compare_add,
+		.compare = swap ? wqe->compare_add : 0,
+		.ack_req = true,
+	};
+
+	if (nopin_sq_reads_full(sq) || nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+		return false;
+	if (!nopin_send_open(qp, &pkt))
+		return false;
+	nopin_send_close(qp, &pkt);
+	nopin_sq_sent(qp, wqe, sq->next_psn);
+	return true;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* The way out. */
+#ifndef NOPIN_TRANSMIT_H
+#define NOPIN_TRANSMIT_H
+
+#include "qp/qp.h"
+#include "wire/packet.h"
+
+/* Bytes of payload that are few: more of them are worth a search of their own. */
+#define NOPIN_SMALL		1024
+
+/*
+ * Packets and bytes of payload sent with BH off before the receiving side gets its
+ * turn, which over lo and veth finds them in this CPU's cache: two trains of packets
+ * of 2 KiB or 4 KiB.
+ */
+#define NOPIN_BURST		64
+#define NOPIN_BURST_BYTES	(120U << 10)
+
+void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train);
+void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
+			   const struct nopin_pkt *pkt, u32 more);
+void nopin_transmit_end(struct nopin_qp *qp, struct nopin_train *train,
+			struct nopin_pkt *pkt);
+
+#endif /* NOPIN_TRANSMIT_H */
