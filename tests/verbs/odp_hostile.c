@@ -106,7 +106,7 @@ static void advice_about_holes(const void *arg)
 	odp_need(VT_IMPLICIT);
 	mr = reg(pd, NULL, SIZE_MAX);
 	for (size_t i = 0; i < ARRAY_SIZE(sge); i++)
-		sge[i] = (struct ibv_sge){ 0x10000000000, UINT32_MAX, mr->lkey };
+		sge[i] = (struct ibv_sge){ 0x2000000000, UINT32_MAX, mr->lkey };
 	spent = cpu_seconds();
 	for (int i = 0; i < 64; i++)
 		vt_ok(ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT, 0, sge,
