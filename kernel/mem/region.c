@@ -18,6 +18,7 @@
 #include <linux/uaccess.h>
 #include <rdma/ib_umem.h>
 
+#include "compat.h"
 #include "device.h"
 #include "mem/region.h"
 
@@ -193,8 +194,8 @@ static int nopin_region_pin(struct nopin_region *region)
 {
 	struct ib_umem *umem;
 
-	umem = ib_umem_get(region->ibmr.device, region->va, region->length,
-			   region->access);
+	umem = ib_umem_get_va(region->ibmr.device, region->va, region->length,
+			      region->access);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 

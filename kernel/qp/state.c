@@ -186,7 +186,7 @@ static void nopin_qp_start_requester(struct nopin_qp *qp)
 	sq->since_ack_req = 0;
 	sq->probing = false;
 	sq->resent = false;
-	del_timer(&sq->timer); /* of the connection before, with its timeout */
+	timer_delete(&sq->timer); /* of the connection before, with its timeout */
 }
 
 static int nopin_qp_from_reset(struct nopin_qp *qp, enum ib_qp_state next)

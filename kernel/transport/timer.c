@@ -17,6 +17,7 @@
  */
 #include <linux/jiffies.h>
 
+#include "compat.h"
 #include "transport/internal.h"
 
 /* AETH RNR timer codes in units of 10 us (IBTA table 46). */
@@ -157,7 +158,7 @@ static void nopin_sq_expire(struct nopin_qp *qp)
  */
 void nopin_sq_timer(struct timer_list *timer)
 {
-	struct nopin_qp *qp = from_timer(qp, timer, sq.timer);
+	struct nopin_qp *qp = timer_container_of(qp, timer, sq.timer);
 
 	spin_lock_bh(&qp->sq.lock);
 	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
@@ -206,7 +207,7 @@ void nopin_rq_timer_start(struct nopin_qp *qp)
  */
 void nopin_rq_timer(struct timer_list *timer)
 {
-	struct nopin_qp *qp = from_timer(qp, timer, rq.timer);
+	struct nopin_qp *qp = timer_container_of(qp, timer, rq.timer);
 
 	spin_lock_bh(&qp->rq.lock);
 	if (qp->rq.park.waiting && nopin_responder_accepts(qp)) {

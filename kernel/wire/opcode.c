@@ -17,7 +17,7 @@ enum {
 /* What one packet does for its message, and the messages with payload. */
 #define ONLY		(NOPIN_OP_FIRST | NOPIN_OP_LAST)
 #define SEND		(NOPIN_OP_SEND | NOPIN_OP_PAYLOAD)
-#define WRITE		(NOPIN_OP_WRITE | NOPIN_OP_PAYLOAD)
+#define RDMA_WRITE	(NOPIN_OP_WRITE | NOPIN_OP_PAYLOAD)
 #define READ_RESPONSE	(NOPIN_OP_READ | NOPIN_OP_RESPONSE | NOPIN_OP_PAYLOAD)
 
 const struct nopin_opcode_info nopin_opcodes[256] = {
@@ -53,32 +53,32 @@ const struct nopin_opcode_info nopin_opcodes[256] = {
 	},
 	[NOPIN_RC_WRITE_FIRST] = {
 		.name		= "RC RDMA WRITE First",
-		.flags		= WRITE | NOPIN_OP_FIRST | NOPIN_OP_RETH,
+		.flags		= RDMA_WRITE | NOPIN_OP_FIRST | NOPIN_OP_RETH,
 		.hdr_len	= BTH + RETH,
 	},
 	[NOPIN_RC_WRITE_MIDDLE] = {
 		.name		= "RC RDMA WRITE Middle",
-		.flags		= WRITE,
+		.flags		= RDMA_WRITE,
 		.hdr_len	= BTH,
 	},
 	[NOPIN_RC_WRITE_LAST] = {
 		.name		= "RC RDMA WRITE Last",
-		.flags		= WRITE | NOPIN_OP_LAST,
+		.flags		= RDMA_WRITE | NOPIN_OP_LAST,
 		.hdr_len	= BTH,
 	},
 	[NOPIN_RC_WRITE_LAST_IMM] = {
 		.name		= "RC RDMA WRITE Last with Immediate",
-		.flags		= WRITE | NOPIN_OP_LAST | NOPIN_OP_IMM,
+		.flags		= RDMA_WRITE | NOPIN_OP_LAST | NOPIN_OP_IMM,
 		.hdr_len	= BTH + IMM,
 	},
 	[NOPIN_RC_WRITE_ONLY] = {
 		.name		= "RC RDMA WRITE Only",
-		.flags		= WRITE | ONLY | NOPIN_OP_RETH,
+		.flags		= RDMA_WRITE | ONLY | NOPIN_OP_RETH,
 		.hdr_len	= BTH + RETH,
 	},
 	[NOPIN_RC_WRITE_ONLY_IMM] = {
 		.name		= "RC RDMA WRITE Only with Immediate",
-		.flags		= WRITE | ONLY | NOPIN_OP_RETH | NOPIN_OP_IMM,
+		.flags		= RDMA_WRITE | ONLY | NOPIN_OP_RETH | NOPIN_OP_IMM,
 		.hdr_len	= BTH + RETH + IMM,
 	},
 	[NOPIN_RC_READ_REQUEST] = {
