@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What differs between kernel versions. Each entry names the version that
- * brought the change; nothing else in the driver looks at the version.
+ * What differs between kernels; nothing else in the driver asks. Each entry names
+ * the version of kernel.org that brought the change, but distributions take changes
+ * over: what can be asked for is the thing itself. A macro is seen by the
+ * preprocessor, the type of a function by the compiler, and for other names Kbuild
+ * looks into the headers (NOPIN_HAS_*). The driver is written for the newest form.
  */
 #ifndef NOPIN_COMPAT_H
 #define NOPIN_COMPAT_H
 
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/timer.h>
 #include <linux/version.h>
+#include <net/flow.h>
+#include <net/inet_dscp.h>
+#include <net/ip6_route.h>
+#ifdef NOPIN_HAS_IPV6_STUB
+#include <net/ipv6_stubs.h>
+#endif
 
 /* 6.7: shrinkers are allocated by the kernel; before, the caller embeds them. */
 typedef unsigned long (*nopin_shrink_fn)(struct shrinker *shrinker,
 					 struct shrink_control *sc);
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#ifdef NOPIN_HAS_SHRINKER_ALLOC
 static inline struct shrinker *nopin_shrinker_create(const char *name,
 						     nopin_shrink_fn count,
 						     nopin_shrink_fn scan)
@@ -65,14 +76,73 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define VM_SHADOW_STACK		VM_NONE
 #endif
 
-/* 6.11: create_cq gets the whole command instead of the driver's part. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-#define nopin_create_cq_attrs		uverbs_attr_bundle
-#define nopin_create_cq_udata(attrs)	(&(attrs)->driver_udata)
-#else
-#define nopin_create_cq_attrs		ib_udata
-#define nopin_create_cq_udata(attrs)	(attrs)
+/*
+ * Of two functions the one whose type a member of struct ib_device_ops has. The
+ * members that have changed:
+ *
+ *   6.11  create_cq gets the whole command instead of the driver's part
+ *   6.17  reg_user_mr gets what device memory is to be reached by
+ *   7.1   resize_cq is called resize_user_cq, and counts unsigned
+ */
+#define nopin_op(member, new, old)						\
+	__builtin_choose_expr(__builtin_types_compatible_p(			\
+		typeof_member(const struct ib_device_ops, member), typeof(new) *),	\
+		new, old)
+
+#ifndef NOPIN_HAS_RESIZE_USER_CQ
+#define resize_user_cq	resize_cq
 #endif
+
+/* 7.2: ib_umem_get() becomes another function. */
+#ifndef NOPIN_HAS_IB_UMEM_GET_VA
+#define ib_umem_get_va	ib_umem_get
+#endif
+
+/* 6.13: a timer is given its function at once. */
+#ifndef NOPIN_HAS_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/* 6.16: another name. */
+#ifndef timer_container_of
+#define timer_container_of(var, timer, member)	from_timer(var, timer, member)
+#endif
+
+/* 6.18: a type of its own for what was the TOS, less the two bits of ECN. */
+#ifdef flowi4_dscp
+#define nopin_flow4_dscp(tclass)	inet_dsfield_to_dscp(tclass)
+#else
+#define flowi4_dscp			flowi4_tos
+#define nopin_flow4_dscp(tclass)	((tclass) & INET_DSCP_MASK)
+#endif
+
+/* 7.1: IPv6 is no module any more, so that it can be called. */
+#ifdef NOPIN_HAS_IPV6_STUB
+#define nopin_ip6_dst_lookup_flow(net, sk, fl, final)	\
+	ipv6_stub->ipv6_dst_lookup_flow(net, sk, fl, final)
+#else
+#define nopin_ip6_dst_lookup_flow(net, sk, fl, final)	\
+	ip6_dst_lookup_flow(net, sk, fl, final)
+#endif
+
+/* 7.2, 7.1.5, and one of the two without the other: struct sock, not its socket. */
+#define nopin_tunnel_end(socket, function, ...)					\
+	__builtin_choose_expr(__builtin_types_compatible_p(			\
+		typeof(function) *, void (*)(__VA_ARGS__)), (socket)->sk, socket)
+
+#define nopin_tunnel_setup(ns, socket, config)					\
+	setup_udp_tunnel_sock(ns, nopin_tunnel_end(socket, setup_udp_tunnel_sock,	\
+		struct net *, struct sock *, struct udp_tunnel_sock_cfg *), config)
+
+#define nopin_tunnel_release(socket)						\
+	udp_tunnel_sock_release(nopin_tunnel_end(socket, udp_tunnel_sock_release,	\
+						 struct sock *))
 
 /*
  * 6.12 and 6.1.115: a UDP packet that is marked FRAGLIST need not have a list to be

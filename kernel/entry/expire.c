@@ -17,6 +17,7 @@
  */
 #include <linux/jiffies.h>
 
+#include "compat.h"
 #include "device.h"
 #include "entry/expire.h"
 #include "transport/loopback.h"
@@ -84,7 +85,7 @@ static void nopin_sq_expire(struct nopin_qp *qp)
  */
 void nopin_sq_timer(struct timer_list *timer)
 {
-	struct nopin_qp *qp = from_timer(qp, timer, sq.timer);
+	struct nopin_qp *qp = timer_container_of(qp, timer, sq.timer);
 
 	spin_lock_bh(&qp->sq.lock);
 	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
@@ -100,7 +101,7 @@ void nopin_sq_timer(struct timer_list *timer)
  */
 void nopin_rq_timer(struct timer_list *timer)
 {
-	struct nopin_qp *qp = from_timer(qp, timer, rq.timer);
+	struct nopin_qp *qp = timer_container_of(qp, timer, rq.timer);
 
 	spin_lock_bh(&qp->rq.lock);
 	if (qp->rq.park.waiting && nopin_rq_accepts(qp)) {

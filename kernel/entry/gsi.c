@@ -385,7 +385,10 @@ static bool nopin_gsi_is_mad(const struct nopin_pkt *pkt)
 	return pkt->opcode == NOPIN_UD_SEND_ONLY && pkt->payload_len == IB_MGMT_MAD_SIZE;
 }
 
-/* Who may speak to QP 1: whoever is where its address says, and knows the Q_Key. */
+/*
+ * Who may speak to QP 1: whoever is where its address says, and knows the Q_Key. What
+ * could not be answered is not asked.
+ */
 static bool nopin_gsi_admits(const struct nopin_gsi_claim *claim, struct net *net,
 			     const struct sk_buff *skb, const struct nopin_pkt *pkt,
 			     const struct in6_addr *saddr)
@@ -393,6 +396,7 @@ static bool nopin_gsi_admits(const struct nopin_gsi_claim *claim, struct net *ne
 	enum ib_qp_state state = READ_ONCE(claim->qp->state);
 
 	return pkt->qkey == IB_QP1_QKEY && state >= IB_QPS_RTR && state <= IB_QPS_RTS &&
+	       nopin_net_are_alike(saddr, &claim->daddr) &&
 	       nopin_net_is_one(claim->ndev, saddr) &&
 	       nopin_net_came_by(net, skb, claim->ndev->ifindex,
 				 nopin_net_is_own(claim->ndev, saddr));

@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <rdma/ib_umem.h>
 
+#include "compat.h"
 #include "mem/memory.h"
 
 static struct nopin_pinned *to_nopin_pinned(const struct nopin_memory *memory)
@@ -100,7 +101,7 @@ struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 le
 	pinned = kzalloc(sizeof(*pinned), GFP_KERNEL_ACCOUNT);
 	if (!pinned)
 		return ERR_PTR(err);
-	umem = ib_umem_get(ibdev, va, length, access);
+	umem = ib_umem_get_va(ibdev, va, length, access);
 	if (IS_ERR(umem)) {
 		err = PTR_ERR(umem);
 		goto free_pinned;

@@ -89,6 +89,7 @@ bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *
 void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 			 struct in6_addr *daddr);
 bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address);
+bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *daddr);
 bool nopin_net_is_one(const struct net_device *ndev, const struct in6_addr *address);
 bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, bool own);
 

@@ -50,6 +50,29 @@ bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *addr
 	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, address, ndev, 0);
 }
 
+static bool nopin_net_is_loopback(const struct in6_addr *address)
+{
+	if (ipv6_addr_v4mapped(address))
+		return ipv4_is_loopback(address->s6_addr32[3]);
+	return ipv6_addr_loopback(address);
+}
+
+/**
+ * nopin_net_are_alike - can two addresses be those of a packet?
+ * @saddr: the one, IPv4 as a mapped address
+ * @daddr: the other
+ *
+ * What is of the loopback's net is reached from there only, and reaches nothing else.
+ *
+ * Return: true when they are of one family, and both of the loopback's net or neither.
+ * Context: any.
+ */
+bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *daddr)
+{
+	return ipv6_addr_v4mapped(saddr) == ipv6_addr_v4mapped(daddr) &&
+	       nopin_net_is_loopback(saddr) == nopin_net_is_loopback(daddr);
+}
+
 /**
  * nopin_net_is_one - can this be the address of one peer?
  * @ndev: the interface that packets to it would leave by

@@ -4,9 +4,9 @@
 #include <net/addrconf.h>
 #include <net/inet_dscp.h>
 #include <net/ip6_route.h>
-#include <net/ipv6_stubs.h>
 #include <net/route.h>
 
+#include "compat.h"
 #include "net/private.h"
 #include "wire/packet.h"
 
@@ -56,7 +56,7 @@ static struct dst_entry *nopin_route_find_ipv4(struct nopin_route *route)
 {
 	struct flowi4 fl = {
 		.flowi4_oif = route->oif,
-		.flowi4_tos = route->tclass & INET_DSCP_MASK,
+		.flowi4_dscp = nopin_flow4_dscp(route->tclass),
 		.flowi4_proto = IPPROTO_UDP,
 		.saddr = nopin_route_saddr4(route),
 		.daddr = nopin_route_daddr4(route),
@@ -93,7 +93,7 @@ static struct dst_entry *nopin_route_find_ipv6(struct nopin_route *route)
 	};
 	struct dst_entry *dst;
 
-	dst = ipv6_stub->ipv6_dst_lookup_flow(route->net, NULL, &fl, NULL);
+	dst = nopin_ip6_dst_lookup_flow(route->net, NULL, &fl, NULL);
 	if (!IS_ERR(dst))
 		dst_cache_set_ip6(&route->cache, dst, &fl.saddr);
 	return dst;

@@ -12,6 +12,7 @@
 #include <net/netns/generic.h>
 #include <net/udp_tunnel.h>
 
+#include "compat.h"
 #include "net/private.h"
 #include "wire/packet.h"
 
@@ -52,7 +53,7 @@ static struct socket *nopin_socket_open(struct net *net, u8 family)
 	if (err < 0)
 		return ERR_PTR(err);
 	udp_allow_gso(sock->sk);
-	setup_udp_tunnel_sock(net, sock, &tunnel);
+	nopin_tunnel_setup(net, sock, &tunnel);
 	return sock;
 }
 
@@ -76,7 +77,7 @@ static int nopin_sockets_open(struct net *net, struct nopin_net *state)
 		return PTR_ERR(sock4);
 	sock6 = nopin_socket_open_ipv6(net);
 	if (IS_ERR(sock6)) {
-		udp_tunnel_sock_release(sock4);
+		nopin_tunnel_release(sock4);
 		return PTR_ERR(sock6);
 	}
 	state->sock4 = sock4;
@@ -88,9 +89,9 @@ static int nopin_sockets_open(struct net *net, struct nopin_net *state)
 static void nopin_sockets_close(struct nopin_net *state)
 {
 	lockdep_assert_held(&nopin_net_lock);
-	udp_tunnel_sock_release(state->sock4);
+	nopin_tunnel_release(state->sock4);
 	if (state->sock6)
-		udp_tunnel_sock_release(state->sock6);
+		nopin_tunnel_release(state->sock6);
 	state->sock4 = NULL;
 	state->sock6 = NULL;
 }

@@ -6,20 +6,6 @@
 #include "net/net.h"
 #include "qp/address.h"
 
-static bool nopin_address_is_loopback(const struct in6_addr *address)
-{
-	if (ipv6_addr_v4mapped(address))
-		return ipv4_is_loopback(address->s6_addr32[3]);
-	return ipv6_addr_loopback(address);
-}
-
-/* What is of the loopback's net is reached from there only, and reaches nothing else. */
-static bool nopin_address_suits(const struct in6_addr *saddr, const struct in6_addr *daddr)
-{
-	return ipv6_addr_v4mapped(saddr) == ipv6_addr_v4mapped(daddr) &&
-	       nopin_address_is_loopback(saddr) == nopin_address_is_loopback(daddr);
-}
-
 /**
  * nopin_address_check - can packets be sent to this address?
  * @attr: resolved by the core: RoCE, with a GRH and a source GID
@@ -44,7 +30,7 @@ int nopin_address_check(const struct rdma_ah_attr *attr)
 
 	saddr = (const void *)grh->sgid_attr->gid.raw;
 	daddr = (const void *)grh->dgid.raw;
-	if (!nopin_address_suits(saddr, daddr))
+	if (!nopin_net_are_alike(saddr, daddr))
 		return -EINVAL;
 
 	rcu_read_lock();

@@ -128,8 +128,8 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	skb_queue_head_init(&qp->sq.parked.skbs);
 	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
 	tasklet_setup(&qp->sq.task, nopin_qp_ops->sq_task);
-	hrtimer_init(&qp->sq.attend.timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	qp->sq.attend.timer.function = nopin_qp_ops->sq_attendant;
+	hrtimer_setup(&qp->sq.attend.timer, nopin_qp_ops->sq_attendant, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
 
 	spin_lock_init(&qp->rq.lock);
 	skb_queue_head_init(&qp->rq.parked.skbs);
@@ -203,12 +203,12 @@ destroy_route:
 static void nopin_qp_quiesce(struct nopin_qp *qp)
 {
 	hrtimer_cancel(&qp->sq.attend.timer);
-	del_timer_sync(&qp->sq.timer);
-	del_timer_sync(&qp->rq.timer);
+	timer_delete_sync(&qp->sq.timer);
+	timer_delete_sync(&qp->rq.timer);
 	tasklet_kill(&qp->sq.task);
 	tasklet_kill(&qp->rq.task);
-	del_timer_sync(&qp->sq.timer);
-	del_timer_sync(&qp->rq.timer);
+	timer_delete_sync(&qp->sq.timer);
+	timer_delete_sync(&qp->rq.timer);
 	kfree(qp->sq.park.wait);
 	kfree(qp->rq.park.wait);
 	nopin_kept_purge(&qp->sq.parked);

@@ -58,7 +58,7 @@ void nopin_sq_start(struct nopin_qp *qp)
 	sq->probing = false;
 	sq->resent = false;
 	sq->failed = false;
-	del_timer(&sq->timer); /* of the connection before, with its timeout */
+	timer_delete(&sq->timer); /* of the connection before, with its timeout */
 }
 
 /**

@@ -171,7 +171,9 @@ static bool nopin_execute_write_fits(const struct nopin_rq *rq,
 {
 	u64 end = (u64)rq->received + pkt->payload_len;
 
-	return nopin_pkt_op(pkt)->place & NOPIN_LAST ? end == rq->write.length : end < rq->write.length;
+	if (nopin_pkt_op(pkt)->place & NOPIN_LAST)
+		return end == rq->write.length;
+	return end < rq->write.length;
 }
 
 static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,

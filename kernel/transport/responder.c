@@ -39,7 +39,7 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
  */
 static bool nopin_responder_may_repeat(struct nopin_rq *rq)
 {
-	if (rq->repeated == jiffies && rq->repeated_psn == rq->ack_psn)
+	if (time_before_eq(jiffies, rq->repeated) && rq->repeated_psn == rq->ack_psn)
 		return false;
 	rq->repeated = jiffies;
 	rq->repeated_psn = rq->ack_psn;

@@ -59,8 +59,8 @@ static bool nopin_send_wants_ack(struct nopin_qp *qp, bool last)
 
 /* A small packet's payload from one place, near that of the one before it. */
 static bool nopin_send_gather_small(struct nopin_qp *qp,
-					 const struct nopin_swqe *wqe, u32 offset,
-					 u32 len, void *payload)
+				    const struct nopin_swqe *wqe, u32 offset,
+				    u32 len, void *payload)
 {
 	const struct nopin_sge *sge = &wqe->sge[0];
 	const void *from;
@@ -74,8 +74,8 @@ static bool nopin_send_gather_small(struct nopin_qp *qp,
 }
 
 static enum nopin_copied nopin_send_gather(struct nopin_qp *qp,
-						const struct nopin_swqe *wqe,
-						u32 offset, u32 len, void *payload)
+					   const struct nopin_swqe *wqe,
+					   u32 offset, u32 len, void *payload)
 {
 	struct nopin_copy copy;
 
@@ -104,7 +104,7 @@ static enum nopin_copied nopin_send_gather(struct nopin_qp *qp,
  * Context: any.
  */
 void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
-			      u32 offset, u32 len)
+			 u32 offset, u32 len)
 {
 	bool last = offset + len == wqe->length;
 	u32 place = (offset ? 0 : NOPIN_FIRST) | (last ? NOPIN_LAST : 0);

@@ -31,14 +31,13 @@ static int nopin_cq_check(const struct ib_cq *ibcq,
  * nopin_create_cq - ib_device_ops.create_cq
  * @ibcq: zeroed by the core but for handlers and device
  * @attr: what is asked for
- * @attrs: of the command; NULL: a kernel consumer
+ * @udata: struct nopin_create_cq_resp; NULL: a kernel consumer
  *
  * Return: 0 or a negative errno.
  */
 int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-		    struct nopin_create_cq_attrs *attrs)
+		    struct ib_udata *udata)
 {
-	struct ib_udata *udata = attrs ? nopin_create_cq_udata(attrs) : NULL;
 	struct nopin_dev *dev = to_nopin_dev(ibcq->device);
 	struct nopin_cq *cq = to_nopin_cq(ibcq);
 	struct nopin_create_cq_resp resp = {};
@@ -64,6 +63,20 @@ err_cq:
 err_share:
 	nopin_share_give(dev, nopin_owner_of(udata), NOPIN_CQS);
 	return err;
+}
+
+/**
+ * nopin_create_cq_attrs - ib_device_ops.create_cq as from Linux 6.11
+ * @ibcq: zeroed by the core but for handlers and device
+ * @attr: what is asked for
+ * @attrs: of the command; NULL: a kernel consumer
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+			  struct uverbs_attr_bundle *attrs)
+{
+	return nopin_create_cq(ibcq, attr, attrs ? &attrs->driver_udata : NULL);
 }
 
 /**
@@ -100,7 +113,7 @@ static int nopin_cq_resize(struct nopin_cq *cq, u32 entries, struct ib_udata *ud
 }
 
 /**
- * nopin_resize_cq - ib_device_ops.resize_cq
+ * nopin_resize_cq - ib_device_ops.resize_user_cq
  * @ibcq: a program's CQ
  * @cqe: completions that it must hold from now on
  * @udata: struct nopin_create_cq_resp
@@ -108,7 +121,7 @@ static int nopin_cq_resize(struct nopin_cq *cq, u32 entries, struct ib_udata *ud
  * Return: 0; -EINVAL for a size that is out of bounds or less than what is
  *	unpolled; -ENOMEM; -EFAULT.
  */
-int nopin_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+int nopin_resize_cq(struct ib_cq *ibcq, unsigned int cqe, struct ib_udata *udata)
 {
 	struct nopin_cq *cq = to_nopin_cq(ibcq);
 	int err;
@@ -125,6 +138,19 @@ int nopin_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
 	err = nopin_cq_resize(cq, cqe, udata);
 	mutex_unlock(&cq->resize_lock);
 	return err;
+}
+
+/**
+ * nopin_resize_cq_int - ib_device_ops.resize_cq, before Linux 7.1
+ * @ibcq: a program's CQ
+ * @cqe: completions that it must hold from now on; a negative number is too many
+ * @udata: struct nopin_create_cq_resp
+ *
+ * Return: as nopin_resize_cq().
+ */
+int nopin_resize_cq_int(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+{
+	return nopin_resize_cq(ibcq, cqe, udata);
 }
 
 /**

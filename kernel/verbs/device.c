@@ -110,14 +110,14 @@ const struct ib_device_ops nopin_device_ops = {
 	.alloc_pd = nopin_alloc_pd,
 	.dealloc_pd = nopin_dealloc_pd,
 
-	.create_cq = nopin_create_cq,
+	.create_cq = nopin_op(create_cq, nopin_create_cq_attrs, nopin_create_cq),
 	.destroy_cq = nopin_destroy_cq,
-	.resize_cq = nopin_resize_cq,
+	.resize_user_cq = nopin_op(resize_user_cq, nopin_resize_cq, nopin_resize_cq_int),
 	.poll_cq = nopin_poll_cq,
 	.req_notify_cq = nopin_req_notify_cq,
 
 	.get_dma_mr = nopin_get_dma_mr,
-	.reg_user_mr = nopin_reg_user_mr,
+	.reg_user_mr = nopin_op(reg_user_mr, nopin_reg_user_mr_dmah, nopin_reg_user_mr),
 	.rereg_user_mr = nopin_rereg_user_mr,
 	.dereg_mr = nopin_dereg_mr,
 	.advise_mr = nopin_advise_mr,

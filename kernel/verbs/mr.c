@@ -64,6 +64,27 @@ struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 	return nopin_mr_create(ibpd, start, length, iova, access, udata);
 }
 
+/**
+ * nopin_reg_user_mr_dmah - ib_device_ops.reg_user_mr as from Linux 6.17
+ * @ibpd: protection domain
+ * @start: user address of the first byte
+ * @length: bytes
+ * @iova: what work requests and peers call it
+ * @access: IB_ACCESS_*, consistent
+ * @dmah: hints on how hardware is to reach the memory; NULL: none
+ * @udata: empty
+ *
+ * Return: the region or ERR_PTR(), -EOPNOTSUPP with hints.
+ */
+struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
+				     u64 iova, int access, struct ib_dmah *dmah,
+				     struct ib_udata *udata)
+{
+	if (dmah)
+		return ERR_PTR(-EOPNOTSUPP);
+	return nopin_reg_user_mr(ibpd, start, length, iova, access, udata);
+}
+
 /*
  * Another region in place of one, which the core destroys afterwards. Without
  * new addresses the old ones are meant, and they are the registering process's.

@@ -8,7 +8,7 @@
 #include "compat.h"
 #include "device.h"
 
-struct nopin_create_cq_attrs;
+struct ib_dmah;
 struct nopin_mirror;
 struct nopin_owner;
 
@@ -73,9 +73,12 @@ int nopin_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 
 /* cq.c */
 int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-		    struct nopin_create_cq_attrs *attrs);
+		    struct ib_udata *udata);
+int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+			  struct uverbs_attr_bundle *attrs);
 int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
-int nopin_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
+int nopin_resize_cq(struct ib_cq *ibcq, unsigned int cqe, struct ib_udata *udata);
+int nopin_resize_cq_int(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
 int nopin_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc);
 int nopin_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
@@ -83,6 +86,9 @@ int nopin_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access);
 struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 				u64 iova, int access, struct ib_udata *udata);
+struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
+				     u64 iova, int access, struct ib_dmah *dmah,
+				     struct ib_udata *udata);
 struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				  u64 length, u64 iova, int access,
 				  struct ib_pd *ibpd, struct ib_udata *udata);

@@ -106,6 +106,7 @@ suite_run() {
 	local begun=$SECONDS
 	: >"$run/results"
 	suite_unit
+	suite_packages
 	suite_self
 	if [ -n "$kernel_given" ] || [ "$engine" = uml ]; then
 		suite_kernel "$kernel" full
