@@ -12,8 +12,9 @@
 struct nopin_qp_handle;
 
 /*
- * Limits, reported by query_device and enforced where objects are made.
- * Each is a bound on what one call can make the kernel allocate.
+ * Limits, reported by query_device and enforced where objects are made. Each is a
+ * bound on what one call can make the kernel allocate, or on what one user can have
+ * while there are no others (verbs/share.c).
  */
 #define NOPIN_MAX_QP		131072
 #define NOPIN_MAX_QP_WR		32768
@@ -25,6 +26,16 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_RD_ATOM	128	/* per QP, each direction */
 #define NOPIN_MAX_MSG		0x80000000U	/* bytes */
 #define NOPIN_GID_TABLE_LEN	1024
+
+/* Objects that a device has room for so many of. */
+enum nopin_kind {
+	NOPIN_UCONTEXTS,
+	NOPIN_PDS,
+	NOPIN_CQS,
+	NOPIN_QPS,
+	NOPIN_MRS,
+	NOPIN_KINDS
+};
 
 /* What becomes of memory that is registered without IB_ACCESS_ON_DEMAND. */
 enum nopin_pin {
@@ -45,10 +56,8 @@ enum nopin_pin {
  *	uses. Valid until the device is freed, which the namespace's end waits for.
  * @pin: policy for regions to come
  * @active: the port's state as last reported; under RTNL
- * @ucontexts: how many there are
- * @pds: how many there are
- * @cqs: how many there are
- * @qps: how many there are
+ * @owners: uid -> struct nopin_owner; its lock protects what users have, too
+ * @objects: how many there are of each kind, under the lock of @owners
  */
 struct nopin_dev {
 	struct ib_device ibdev;
@@ -61,10 +70,8 @@ struct nopin_dev {
 	struct net *net;
 	enum nopin_pin pin;
 	bool active;
-	atomic_t ucontexts;
-	atomic_t pds;
-	atomic_t cqs;
-	atomic_t qps;
+	struct xarray owners;
+	int objects[NOPIN_KINDS];
 };
 
 static inline struct nopin_dev *to_nopin_dev(struct ib_device *ibdev)

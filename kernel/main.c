@@ -69,6 +69,8 @@ static void nopin_link_free(struct ib_device *ibdev)
 
 	WARN_ON(!xa_empty(&dev->regions));
 	xa_destroy(&dev->regions);
+	WARN_ON(!xa_empty(&dev->owners));
+	xa_destroy(&dev->owners);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
 	nopin_net_close(dev->net);
 }
@@ -85,6 +87,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	netdev_hold(ndev, &dev->ndev_tracker, GFP_KERNEL);
 	dev->net = dev_net(ndev);
 	nopin_policy_set_default(dev);
+	xa_init_flags(&dev->owners, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->regions, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));

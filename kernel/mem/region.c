@@ -24,7 +24,7 @@
 
 /* A key is the index in dev->regions and bits that change when it is reused. */
 #define NOPIN_KEY_SHIFT		8
-#define NOPIN_KEY_INDEXES	XA_LIMIT(1, NOPIN_MAX_MR)
+#define NOPIN_KEY_INDEXES	XA_LIMIT(1, U32_MAX >> NOPIN_KEY_SHIFT)
 
 static int nopin_key_alloc(struct nopin_region *region)
 {

@@ -46,13 +46,13 @@ int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	err = nopin_cq_check(ibcq, attr, udata);
 	if (err)
 		return err;
-	err = nopin_count_up(&dev->cqs, NOPIN_MAX_CQ);
+	err = nopin_share_take(dev, nopin_owner_of(udata), NOPIN_CQS);
 	if (err)
 		return err;
 	cq->timestamps = attr->flags & IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION;
 	err = nopin_cq_create(cq, nopin_udata_ucontext(udata), attr->cqe, &resp.cq);
 	if (err)
-		goto err_count;
+		goto err_share;
 	err = udata ? nopin_udata_write(udata, &resp, sizeof(resp)) : 0;
 	if (err)
 		goto err_cq;
@@ -60,8 +60,8 @@ int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 
 err_cq:
 	nopin_cq_destroy(cq);
-err_count:
-	atomic_dec(&dev->cqs);
+err_share:
+	nopin_share_give(dev, nopin_owner_of(udata), NOPIN_CQS);
 	return err;
 }
 
@@ -82,14 +82,14 @@ int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr
 /**
  * nopin_destroy_cq - ib_device_ops.destroy_cq
  * @ibcq: the CQ; no QP uses it any more
- * @udata: unused
+ * @udata: whose it was
  *
  * Return: 0.
  */
 int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 {
 	nopin_cq_destroy(to_nopin_cq(ibcq));
-	atomic_dec(&to_nopin_dev(ibcq->device)->cqs);
+	nopin_share_give(to_nopin_dev(ibcq->device), nopin_owner_of(udata), NOPIN_CQS);
 	return 0;
 }
 

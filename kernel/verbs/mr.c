@@ -25,12 +25,21 @@ struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access)
 }
 
 static struct ib_mr *nopin_mr_create(struct ib_pd *ibpd, u64 va, u64 length,
-				     u64 iova, int access)
+				     u64 iova, int access, struct ib_udata *udata)
 {
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibpd->device);
 	struct nopin_region *region;
+	int err;
 
+	err = nopin_share_take(dev, owner, NOPIN_MRS);
+	if (err)
+		return ERR_PTR(err);
 	region = nopin_region_create(ibpd, va, length, iova, access);
-	return IS_ERR(region) ? ERR_CAST(region) : &region->ibmr;
+	if (!IS_ERR(region))
+		return &region->ibmr;
+	nopin_share_give(dev, owner, NOPIN_MRS);
+	return ERR_CAST(region);
 }
 
 /**
@@ -51,7 +60,7 @@ struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 
 	if (err)
 		return ERR_PTR(err);
-	return nopin_mr_create(ibpd, start, length, iova, access);
+	return nopin_mr_create(ibpd, start, length, iova, access, udata);
 }
 
 /**
@@ -80,12 +89,13 @@ struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
  * new addresses the old ones are meant, and they are the registering process's.
  */
 static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
-				      struct ib_pd *ibpd, int access)
+				      struct ib_pd *ibpd, int access,
+				      struct ib_udata *udata)
 {
 	if (!nopin_region_is_current(region))
 		return ERR_PTR(-EACCES);
-	return nopin_mr_create(ibpd, region->va, region->length,
-			       region->iova, access);
+	return nopin_mr_create(ibpd, region->va, region->length, region->iova, access,
+			       udata);
 }
 
 /**
@@ -116,12 +126,12 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (!(flags & IB_MR_REREG_PD))
 		ibpd = ibmr->pd;
 	if (flags & IB_MR_REREG_TRANS)
-		return nopin_mr_create(ibpd, start, length, iova, access);
+		return nopin_mr_create(ibpd, start, length, iova, access, udata);
 
 	if (access & ~NOPIN_REGION_ACCESS)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!nopin_region_can_change(region, access))
-		return nopin_mr_replace(region, ibpd, access);
+		return nopin_mr_replace(region, ibpd, access, udata);
 	nopin_region_change(region, ibpd, access);
 	return NULL;
 }
@@ -129,13 +139,19 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 /**
  * nopin_dereg_mr - ib_device_ops.dereg_mr
  * @ibmr: the region
- * @udata: unused
+ * @udata: whose it was
  *
  * Return: 0.
  */
 int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
-	return nopin_region_destroy(to_nopin_region(ibmr));
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibmr->device);
+	int err = nopin_region_destroy(to_nopin_region(ibmr));
+
+	if (!err)
+		nopin_share_give(dev, owner, NOPIN_MRS);
+	return err;
 }
 
 /**

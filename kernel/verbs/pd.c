@@ -16,18 +16,20 @@ int nopin_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 
 	if (err)
 		return err;
-	return nopin_count_up(&to_nopin_dev(ibpd->device)->pds, NOPIN_MAX_PD);
+	return nopin_share_take(to_nopin_dev(ibpd->device), nopin_owner_of(udata),
+				NOPIN_PDS);
 }
 
 /**
  * nopin_dealloc_pd - ib_device_ops.dealloc_pd
  * @ibpd: the PD; nothing uses it any more
- * @udata: unused
+ * @udata: whose it was
  *
  * Return: 0.
  */
 int nopin_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 {
-	atomic_dec(&to_nopin_dev(ibpd->device)->pds);
+	nopin_share_give(to_nopin_dev(ibpd->device), nopin_owner_of(udata),
+			 NOPIN_PDS);
 	return 0;
 }

@@ -61,12 +61,12 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	err = nopin_qp_check_init(init, udata) ?: nopin_qp_check_udata(udata);
 	if (err)
 		return err;
-	err = nopin_count_up(&dev->qps, NOPIN_MAX_QP);
+	err = nopin_share_take(dev, nopin_owner_of(udata), NOPIN_QPS);
 	if (err)
 		return err;
 	err = nopin_qp_create(qp, init, nopin_udata_ucontext(udata), &resp);
 	if (err)
-		goto err_count;
+		goto err_share;
 	err = udata ? nopin_udata_write(udata, &resp, sizeof(resp)) : 0;
 	if (err)
 		goto err_qp;
@@ -74,8 +74,8 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 
 err_qp:
 	nopin_qp_destroy(qp);
-err_count:
-	atomic_dec(&dev->qps);
+err_share:
+	nopin_share_give(dev, nopin_owner_of(udata), NOPIN_QPS);
 	return err;
 }
 
@@ -120,14 +120,15 @@ int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 /**
  * nopin_destroy_qp - ib_device_ops.destroy_qp
  * @ibqp: the QP
- * @udata: unused
+ * @udata: whose it was
  *
  * Return: 0.
  */
 int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
 	nopin_qp_destroy(to_nopin_qp(ibqp));
-	atomic_dec(&to_nopin_dev(ibqp->device)->qps);
+	nopin_share_give(to_nopin_dev(ibqp->device), nopin_owner_of(udata),
+			 NOPIN_QPS);
 	return 0;
 }
 

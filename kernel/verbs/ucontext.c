@@ -44,13 +44,16 @@ int nopin_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
 	struct nopin_dev *dev = to_nopin_dev(ibuctx->device);
 	int err;
 
-	err = nopin_count_up(&dev->ucontexts, NOPIN_MAX_UCONTEXT);
+	uctx->owner = nopin_owner_get(dev);
+	if (!uctx->owner)
+		return -ENOMEM;
+	err = nopin_share_take(dev, uctx->owner, NOPIN_UCONTEXTS);
 	if (err)
-		return err;
+		goto err_owner;
 	uctx->mirror = nopin_mirror_get_current();
 	if (IS_ERR(uctx->mirror)) {
 		err = PTR_ERR(uctx->mirror);
-		goto err_count;
+		goto err_share;
 	}
 	err = nopin_ucontext_answer(udata);
 	if (err)
@@ -63,8 +66,10 @@ int nopin_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
 
 err_mirror:
 	nopin_mirror_put(uctx->mirror);
-err_count:
-	atomic_dec(&dev->ucontexts);
+err_share:
+	nopin_share_give(dev, uctx->owner, NOPIN_UCONTEXTS);
+err_owner:
+	nopin_owner_put(dev, uctx->owner);
 	return err;
 }
 
@@ -74,8 +79,12 @@ err_count:
  */
 void nopin_dealloc_ucontext(struct ib_ucontext *ibuctx)
 {
-	nopin_mirror_put(to_nopin_ucontext(ibuctx)->mirror);
-	atomic_dec(&to_nopin_dev(ibuctx->device)->ucontexts);
+	struct nopin_ucontext *uctx = to_nopin_ucontext(ibuctx);
+	struct nopin_dev *dev = to_nopin_dev(ibuctx->device);
+
+	nopin_mirror_put(uctx->mirror);
+	nopin_share_give(dev, uctx->owner, NOPIN_UCONTEXTS);
+	nopin_owner_put(dev, uctx->owner);
 	/*
 	 * The module may be on its way out from here on, but it waits in
 	 * ib_unregister_driver() until the core is done with this context.

@@ -69,16 +69,3 @@ struct ib_ucontext *nopin_udata_ucontext(struct ib_udata *udata)
 	uctx = rdma_udata_to_drv_context(udata, struct nopin_ucontext, ibuctx);
 	return uctx ? &uctx->ibuctx : NULL;
 }
-
-/**
- * nopin_count_up - one more of something that is limited
- * @count: how many there are; atomic_dec() when one goes
- * @max: how many there may be
- *
- * Return: 0 or -ENOMEM.
- * Context: any.
- */
-int nopin_count_up(atomic_t *count, int max)
-{
-	return atomic_add_unless(count, 1, max) ? 0 : -ENOMEM;
-}

@@ -6,20 +6,23 @@
 #include <rdma/ib_verbs.h>
 
 #include "compat.h"
+#include "device.h"
 
 struct ib_dmah;
-struct nopin_dev;
 struct nopin_mirror;
+struct nopin_owner;
 
 /**
  * struct nopin_ucontext - an open device file
  * @ibuctx: first
  * @mirror: of the process that opened it, so that it is there for the first
  *	region and stays when the last one goes
+ * @owner: the user who opened it
  */
 struct nopin_ucontext {
 	struct ib_ucontext ibuctx;
 	struct nopin_mirror *mirror;
+	struct nopin_owner *owner;
 };
 
 struct nopin_pd {
@@ -38,7 +41,15 @@ int nopin_udata_read(struct ib_udata *udata, void *req, size_t len);
 int nopin_udata_empty(struct ib_udata *udata);
 int nopin_udata_write(struct ib_udata *udata, const void *resp, size_t len);
 struct ib_ucontext *nopin_udata_ucontext(struct ib_udata *udata);
-int nopin_count_up(atomic_t *count, int max);
+
+/* share.c */
+struct nopin_owner *nopin_owner_get(struct nopin_dev *dev);
+void nopin_owner_put(struct nopin_dev *dev, struct nopin_owner *owner);
+struct nopin_owner *nopin_owner_of(struct ib_udata *udata);
+int nopin_share_take(struct nopin_dev *dev, struct nopin_owner *owner,
+		     enum nopin_kind kind);
+void nopin_share_give(struct nopin_dev *dev, struct nopin_owner *owner,
+		      enum nopin_kind kind);
 
 /* device.c, port.c, stats.c */
 int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * How much of a device one user may have.
+ *
+ * A device has room for a number of objects of each kind, and no user without
+ * privileges gets more of them than are left for others. So the first one can have
+ * half of all, with a second one each gets a third, and whoever comes finds as much
+ * as those before have left of it. Nothing is set aside and nothing is to be set; an
+ * administrator who wants other limits sets them with the rdma cgroup, which the
+ * core asks first.
+ *
+ * The user is the one who opened the device file: it pays for what is made through
+ * that file, whoever has it now.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/slab.h>
+#include <rdma/uverbs_ioctl.h>
+
+#include "device.h"
+#include "verbs/verbs.h"
+
+/* What there is room for: the first user gets what nopin_query_device() says. */
+static const int nopin_shares[NOPIN_KINDS] = {
+	[NOPIN_UCONTEXTS] = 2 * NOPIN_MAX_UCONTEXT,
+	[NOPIN_PDS] = 2 * NOPIN_MAX_PD,
+	[NOPIN_CQS] = 2 * NOPIN_MAX_CQ,
+	[NOPIN_QPS] = 2 * NOPIN_MAX_QP,
+	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
+};
+
+/**
+ * struct nopin_owner - what a user has of one device
+ * @uid: the user, and the index in dev->owners
+ * @contexts: open device files; without one the owner goes
+ * @have: objects of each kind
+ */
+struct nopin_owner {
+	kuid_t uid;
+	unsigned int contexts;
+	int have[NOPIN_KINDS];
+};
+
+/**
+ * nopin_owner_get - the user who opens a device file
+ * @dev: the device
+ *
+ * Return: the owner, kept until nopin_owner_put(); NULL: no memory.
+ * Context: process, sleeps.
+ */
+struct nopin_owner *nopin_owner_get(struct nopin_dev *dev)
+{
+	unsigned long index = __kuid_val(current_uid());
+	struct nopin_owner *owner, *fresh;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh || xa_reserve(&dev->owners, index, GFP_KERNEL_ACCOUNT)) {
+		kfree(fresh);
+		return NULL;
+	}
+	fresh->uid = current_uid();
+
+	xa_lock(&dev->owners);
+	owner = xa_load(&dev->owners, index);
+	if (!owner) {
+		owner = fresh;
+		fresh = NULL;
+		/* Reserved, unless the last context of the same user has just gone. */
+		if (xa_err(__xa_store(&dev->owners, index, owner, GFP_ATOMIC)))
+			swap(owner, fresh);
+	}
+	if (owner)
+		owner->contexts++;
+	xa_unlock(&dev->owners);
+	kfree(fresh);
+	return owner;
+}
+
+/**
+ * nopin_owner_put - the device file is closed
+ * @dev: the device
+ * @owner: from nopin_owner_get()
+ *
+ * Context: process.
+ */
+void nopin_owner_put(struct nopin_dev *dev, struct nopin_owner *owner)
+{
+	bool last;
+
+	xa_lock(&dev->owners);
+	last = !--owner->contexts;
+	if (last)
+		__xa_erase(&dev->owners, __kuid_val(owner->uid));
+	xa_unlock(&dev->owners);
+	if (last)
+		kfree(owner);
+}
+
+/**
+ * nopin_owner_of - who pays for an object?
+ * @udata: of the command that makes it or ends it; NULL: the kernel's own
+ *
+ * Return: the owner, or NULL: the kernel.
+ * Context: process.
+ */
+struct nopin_owner *nopin_owner_of(struct ib_udata *udata)
+{
+	struct nopin_ucontext *uctx;
+
+	uctx = rdma_udata_to_drv_context(udata, struct nopin_ucontext, ibuctx);
+	return uctx ? uctx->owner : NULL;
+}
+
+/**
+ * nopin_share_take - one more object
+ * @dev: the device
+ * @owner: who pays, NULL: the kernel
+ * @kind: of object
+ *
+ * Return: 0, or -ENOMEM when there are too many.
+ * Context: process.
+ */
+int nopin_share_take(struct nopin_dev *dev, struct nopin_owner *owner,
+		     enum nopin_kind kind)
+{
+	bool free = !owner || ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
+	int left, ret = -ENOMEM;
+
+	xa_lock(&dev->owners);
+	left = nopin_shares[kind] - dev->objects[kind];
+	if (left > 0 && (free || owner->have[kind] < left)) {
+		dev->objects[kind]++;
+		if (owner)
+			owner->have[kind]++;
+		ret = 0;
+	}
+	xa_unlock(&dev->owners);
+	return ret;
+}
+
+/**
+ * nopin_share_give - an object is gone
+ * @dev: the device
+ * @owner: as it was taken
+ * @kind: of object
+ *
+ * Context: process.
+ */
+void nopin_share_give(struct nopin_dev *dev, struct nopin_owner *owner,
+		      enum nopin_kind kind)
+{
+	xa_lock(&dev->owners);
+	dev->objects[kind]--;
+	if (owner)
+		owner->have[kind]--;
+	xa_unlock(&dev->owners);
+}
