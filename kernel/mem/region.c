@@ -158,14 +158,14 @@ static int nopin_region_check_range(u64 va, u64 length, u64 iova, int access)
 
 static int nopin_region_mirror(struct nopin_region *region)
 {
+	atomic64_t *total = &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS];
 	struct nopin_mirror *mirror = nopin_mirror_get_current();
 
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
-	region->mirror = mirror;
-	nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
-			   &region->dev->stats.counter[NOPIN_PAGE_INVALIDATIONS]);
-	return 0;
+	region->mirror = mirror; /* given back with the region, whatever comes */
+	return nopin_mirror_watch(mirror, &region->watch, region->va, region->length,
+				  total);
 }
 
 /*

@@ -71,18 +71,6 @@ static void nopin_span_clip(const struct nopin_span *span,
 		*end = nopin_span_page(range->end - 1) + 1;
 }
 
-static void nopin_span_report(const struct nopin_span *span,
-			      const struct mmu_notifier_range *range,
-			      unsigned int dropped)
-{
-	u64 start = nopin_span_start(span);
-	u64 end = start + NOPIN_SPAN_SIZE;
-
-	nopin_watchers_count(&span->mirror->watchers,
-			     max_t(u64, range->start, start),
-			     min_t(u64, range->end, end) - 1, dropped);
-}
-
 static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
 {
 	return range->event == MMU_NOTIFY_UNMAP ||
@@ -112,19 +100,21 @@ static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 	struct nopin_span *span =
 		container_of(notifier, struct nopin_span, notifier);
 	struct nopin_mirror *mirror = span->mirror;
+	unsigned long which[NOPIN_SPAN_LINES] = {};
 	unsigned int first, end, dropped;
 	bool empty;
 
 	nopin_span_clip(span, range, &first, &end);
 	nopin_span_write_lock(span);
 	mmu_interval_set_seq(notifier, seq);
-	dropped = nopin_span_clear(span, first, end);
+	dropped = nopin_span_clear(span, first, end, which);
 	empty = !span->present;
 	nopin_span_write_unlock(span);
 
 	trace_nopin_mirror_invalidate(mirror->mm, range->start, range->end,
 				      range->event, dropped);
-	nopin_span_report(span, range, dropped);
+	if (dropped)
+		nopin_watchers_count(&mirror->watchers, nopin_span_start(span), which);
 	if (empty) {
 		nopin_span_mark(mirror, span->index);
 		nopin_mirror_kick(mirror, nopin_range_is_gone(range) ?

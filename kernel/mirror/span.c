@@ -2,6 +2,7 @@
 /*
  * The table of one span: packed lines of entries, or one entry for all of it.
  */
+#include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -119,6 +120,7 @@ static unsigned int nopin_line_clear(struct nopin_span *span, unsigned int l,
  * @span: the span, locked for writing
  * @first: first page
  * @end: page after the last, > @first
+ * @dropped: a bit is set for each page of the span that had an entry
  *
  * A huge entry goes as a whole: one mapping is mapped or not.
  *
@@ -126,21 +128,25 @@ static unsigned int nopin_line_clear(struct nopin_span *span, unsigned int l,
  * Context: any; neither allocates nor sleeps.
  */
 unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
-			      unsigned int end)
+			      unsigned int end, unsigned long *dropped)
 {
-	unsigned int l, dropped = 0;
+	unsigned int l, n = 0;
 
 	lockdep_assert_held_write(&span->lock);
 	if (span->huge) {
-		dropped = NOPIN_SPAN_PAGES;
+		n = NOPIN_SPAN_PAGES;
+		bitmap_fill(dropped, NOPIN_SPAN_PAGES);
 		span->huge = 0;
 	} else {
-		for (l = first / NOPIN_LINE_PAGES; l * NOPIN_LINE_PAGES < end; l++)
-			dropped += nopin_line_clear(span, l,
-						    nopin_line_mask(l, first, end));
+		for (l = first / NOPIN_LINE_PAGES; l * NOPIN_LINE_PAGES < end; l++) {
+			u64 mask = nopin_line_mask(l, first, end);
+
+			dropped[l] |= span->line[l].bits & mask;
+			n += nopin_line_clear(span, l, mask);
+		}
 	}
-	WRITE_ONCE(span->present, span->present - dropped);
-	return dropped;
+	WRITE_ONCE(span->present, span->present - n);
+	return n;
 }
 
 /**
@@ -151,7 +157,9 @@ unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
  */
 unsigned int nopin_span_clear_all(struct nopin_span *span)
 {
-	return nopin_span_clear(span, 0, NOPIN_SPAN_PAGES);
+	unsigned long dropped[NOPIN_SPAN_LINES] = {};
+
+	return nopin_span_clear(span, 0, NOPIN_SPAN_PAGES, dropped);
 }
 
 /* Sizes that slab caches have, in entries: little is lost to rounding. */

@@ -203,7 +203,7 @@ void nopin_span_write_unlock(struct nopin_span *span) __releases(&span->lock);
 bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
 		       unsigned int end, bool write);
 unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
-			      unsigned int end);
+			      unsigned int end, unsigned long *dropped);
 unsigned int nopin_span_clear_all(struct nopin_span *span);
 bool nopin_span_reserve(struct nopin_span *span, u64 *bits, struct nopin_room *room);
 bool nopin_span_has_room(const struct nopin_span *span, const u64 *bits,

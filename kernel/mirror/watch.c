@@ -2,16 +2,204 @@
 /*
  * Watches: invalidations counted by range. Statistics only: the mirror works
  * the same without.
+ *
+ * A program may have any number of regions over the same page, and the kernel
+ * must not pay for them when it takes that page away. So no watch has a counter.
+ * The edges of all watches cut the address space into pieces, and each piece has
+ * one, kept by the edge that it begins with. An invalidation adds to the pieces
+ * that it meets, at most one a page; what a watch has counted is the sum of the
+ * pieces between its edges. Subtrees keep their sums, so that both are a walk
+ * down a tree:
+ *
+ *	watch A   |-----------------|
+ *	watch B         |-----------------|
+ *	edges     A     B           A     B
+ *	pieces    |  3  |     1     |  0  |	A: 3 + 1, B: 1 + 0
+ *
+ * An edge that comes cuts a piece, of which the lower part keeps the count; one
+ * that goes leaves its count to the piece below. Neither changes what another
+ * watch has counted, for no piece reaches over an edge of it.
  */
-#include <linux/minmax.h>
+#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/rbtree_augmented.h>
+#include <linux/slab.h>
 
 #include "span.h"
 #include "watch.h"
 
-/* An invalidation may have to look at all of them, and others wait for it. */
-#define NOPIN_WATCHES_MAX	4096
+static_assert(BITS_PER_LONG == 64); /* a line is a word of a bitmap */
+
+/**
+ * struct nopin_tally - the watches that count for one total
+ * @list: in the mirror's list
+ * @total: counts each page once, however many watches there are on it
+ * @edges: of the watches, by address; where several coincide, the last counts
+ * @watches: how many; without one the tally goes
+ */
+struct nopin_tally {
+	struct list_head list;
+	atomic64_t *total;
+	struct rb_root edges;
+	unsigned long watches;
+};
+
+static struct nopin_edge *to_nopin_edge(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct nopin_edge, node);
+}
+
+static void nopin_sum_add(struct nopin_sum *sum, const struct nopin_sum *more)
+{
+	sum->pages += more->pages;
+	sum->depth += more->depth;
+}
+
+/* True: the sum of the subtree is what it was, and so are those above. */
+static bool nopin_edge_sum_up(struct nopin_edge *edge, bool exit)
+{
+	struct nopin_edge *left = to_nopin_edge(edge->node.rb_left);
+	struct nopin_edge *right = to_nopin_edge(edge->node.rb_right);
+	struct nopin_sum sum = edge->own;
+
+	if (left)
+		nopin_sum_add(&sum, &left->tree);
+	if (right)
+		nopin_sum_add(&sum, &right->tree);
+	if (exit && sum.pages == edge->tree.pages && sum.depth == edge->tree.depth)
+		return true;
+	edge->tree = sum;
+	return false;
+}
+
+RB_DECLARE_CALLBACKS(static, nopin_edge_sums, struct nopin_edge, node, tree,
+		     nopin_edge_sum_up);
+
+/* All edges before @page. */
+static struct nopin_sum nopin_tally_before(const struct nopin_tally *tally,
+					   unsigned long page)
+{
+	struct nopin_edge *edge = to_nopin_edge(tally->edges.rb_node);
+	struct nopin_sum sum = {};
+	struct nopin_edge *left;
+
+	while (edge) {
+		left = to_nopin_edge(edge->node.rb_left);
+		if (edge->page >= page) {
+			edge = left;
+			continue;
+		}
+		nopin_sum_add(&sum, &edge->own);
+		if (left)
+			nopin_sum_add(&sum, &left->tree);
+		edge = to_nopin_edge(edge->node.rb_right);
+	}
+	return sum;
+}
+
+/* The edge whose piece @page is in, or NULL before the first one. */
+static struct nopin_edge *nopin_tally_find(const struct nopin_tally *tally,
+					   unsigned long page)
+{
+	struct rb_node *node = tally->edges.rb_node;
+	struct nopin_edge *found = NULL;
+
+	while (node) {
+		struct nopin_edge *edge = to_nopin_edge(node);
+
+		if (edge->page <= page)
+			found = edge;
+		node = edge->page <= page ? node->rb_right : node->rb_left;
+	}
+	return found;
+}
+
+/* Behind those that are there at the same page. */
+static void nopin_edge_insert(struct nopin_tally *tally, struct nopin_edge *edge,
+			      unsigned long page, long depth)
+{
+	struct rb_node **link = &tally->edges.rb_node, *parent = NULL;
+
+	edge->page = page;
+	edge->own = (struct nopin_sum){ .depth = depth };
+	edge->tree = edge->own;
+	while (*link) {
+		parent = *link;
+		link = to_nopin_edge(parent)->page <= page ? &parent->rb_right :
+							     &parent->rb_left;
+	}
+	rb_link_node(&edge->node, parent, link);
+	nopin_edge_sums_propagate(parent, NULL);
+	rb_insert_augmented(&edge->node, &tally->edges, &nopin_edge_sums);
+}
+
+/* What it has counted stays with an edge at the same page, or else with the one below. */
+static void nopin_edge_remove(struct nopin_tally *tally, struct nopin_edge *edge)
+{
+	struct nopin_edge *heir = to_nopin_edge(rb_next(&edge->node));
+
+	if (!heir || heir->page != edge->page)
+		heir = to_nopin_edge(rb_prev(&edge->node));
+	if (heir) {
+		heir->own.pages += edge->own.pages;
+		nopin_edge_sums_propagate(&heir->node, NULL);
+	}
+	rb_erase_augmented(&edge->node, &tally->edges, &nopin_edge_sums);
+}
+
+static u64 nopin_watch_sum(const struct nopin_watch *watch)
+{
+	return nopin_tally_before(watch->tally, watch->end.page).pages -
+	       nopin_tally_before(watch->tally, watch->first.page).pages;
+}
+
+/* The tally with one more watch, or NULL: there is none. */
+static struct nopin_tally *nopin_tally_get(struct nopin_watchers *watchers,
+					   atomic64_t *total)
+{
+	struct nopin_tally *tally;
+
+	lockdep_assert_held(&watchers->lock);
+	list_for_each_entry(tally, &watchers->tallies, list)
+		if (tally->total == total) {
+			tally->watches++;
+			return tally;
+		}
+	return NULL;
+}
+
+static struct nopin_tally *nopin_tally_create(struct nopin_watchers *watchers,
+					      atomic64_t *total)
+{
+	struct nopin_tally *tally, *fresh;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	fresh->total = total;
+	fresh->edges = RB_ROOT;
+	fresh->watches = 1;
+
+	spin_lock(&watchers->lock);
+	tally = nopin_tally_get(watchers, total);
+	if (!tally) {
+		list_add(&fresh->list, &watchers->tallies);
+		swap(tally, fresh);
+	}
+	spin_unlock(&watchers->lock);
+	kfree(fresh);
+	return tally;
+}
+
+static void nopin_tally_put(struct nopin_watchers *watchers, struct nopin_tally *tally)
+{
+	lockdep_assert_held(&watchers->lock);
+	if (--tally->watches)
+		return;
+	list_del(&tally->list);
+	kfree(tally);
+}
 
 /**
  * nopin_watchers_init - nobody watches yet
@@ -20,40 +208,42 @@
 void nopin_watchers_init(struct nopin_watchers *watchers)
 {
 	spin_lock_init(&watchers->lock);
-	watchers->tree = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&watchers->tallies);
 }
 
 /**
  * nopin_mirror_watch - count the pages that the kernel takes from a range
  * @mirror: the mirror
- * @watch: zeroed; stays until nopin_mirror_unwatch()
+ * @watch: stays until nopin_mirror_unwatch()
  * @va: first byte
  * @length: bytes, not 0; may be U64_MAX
  * @total: where to count as well
  *
- * Where too many watch already nothing is counted, and @watch->watching says so.
- *
- * Context: process.
+ * Return: 0 or -ENOMEM.
+ * Context: process, sleeps.
  */
-void nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
-			u64 va, u64 length, atomic64_t *total)
+int nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
+		       u64 va, u64 length, atomic64_t *total)
 {
 	struct nopin_watchers *watchers = &mirror->watchers;
 	u64 last;
 
-	if (check_add_overflow(va, length - 1, &last) || last > ULONG_MAX)
-		last = ULONG_MAX;
-	watch->node.start = va;
-	watch->node.last = last;
-	watch->total = total;
+	if (check_add_overflow(va, length - 1, &last))
+		last = U64_MAX;
+	spin_lock(&watchers->lock);
+	watch->tally = nopin_tally_get(watchers, total);
+	spin_unlock(&watchers->lock);
+	if (!watch->tally)
+		watch->tally = nopin_tally_create(watchers, total);
+	if (!watch->tally)
+		return -ENOMEM;
 
 	spin_lock(&watchers->lock);
-	if (watchers->nr < NOPIN_WATCHES_MAX) {
-		WRITE_ONCE(watchers->nr, watchers->nr + 1);
-		watch->watching = true;
-		interval_tree_insert(&watch->node, &watchers->tree);
-	}
+	nopin_edge_insert(watch->tally, &watch->first, va >> PAGE_SHIFT, 1);
+	nopin_edge_insert(watch->tally, &watch->end, (last >> PAGE_SHIFT) + 1, -1);
+	watch->before = nopin_watch_sum(watch);
 	spin_unlock(&watchers->lock);
+	return 0;
 }
 
 /**
@@ -66,53 +256,85 @@ void nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
 void nopin_mirror_unwatch(struct nopin_mirror *mirror, struct nopin_watch *watch)
 {
 	struct nopin_watchers *watchers = &mirror->watchers;
+	struct nopin_tally *tally = watch->tally;
 
-	if (!watch->watching)
-		return;
 	spin_lock(&watchers->lock);
-	WRITE_ONCE(watchers->nr, watchers->nr - 1);
-	interval_tree_remove(&watch->node, &watchers->tree);
+	nopin_edge_remove(tally, &watch->first);
+	nopin_edge_remove(tally, &watch->end);
+	nopin_tally_put(watchers, tally);
 	spin_unlock(&watchers->lock);
 }
 
-/* Of @pages in [@start, @last], how many can be the watched ones? */
-static unsigned int nopin_watch_share(const struct nopin_watch *watch,
-				      unsigned long start, unsigned long last,
-				      unsigned int pages)
+/**
+ * nopin_mirror_watched - how many pages has a watch counted?
+ * @mirror: the mirror
+ * @watch: between nopin_mirror_watch() and nopin_mirror_unwatch()
+ *
+ * Return: pages.
+ * Context: process.
+ */
+u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch)
 {
-	start = max(start, watch->node.start) >> PAGE_SHIFT;
-	last = min(last, watch->node.last) >> PAGE_SHIFT;
-	return min_t(unsigned long, pages, last - start + 1);
+	u64 pages;
+
+	spin_lock(&mirror->watchers.lock);
+	pages = nopin_watch_sum(watch) - watch->before;
+	spin_unlock(&mirror->watchers.lock);
+	return pages;
+}
+
+/*
+ * The pages of @dropped from @i on that are in one piece with it are counted, if that
+ * piece is watched. @base: page of bit 0. Returns how many; @end: of the piece.
+ */
+static unsigned int nopin_tally_count_piece(struct nopin_tally *tally, unsigned long base,
+					    const unsigned long *dropped,
+					    unsigned int i, unsigned int *end)
+{
+	struct nopin_edge *edge = nopin_tally_find(tally, base + i);
+	struct nopin_edge *next = to_nopin_edge(edge ? rb_next(&edge->node) :
+						       rb_first(&tally->edges));
+	unsigned int n;
+
+	*end = NOPIN_SPAN_PAGES;
+	if (next)
+		*end = min_t(unsigned long, *end, next->page - base);
+	if (!edge || !nopin_tally_before(tally, base + i + 1).depth)
+		return 0;
+	n = bitmap_weight(dropped, *end) - bitmap_weight(dropped, i);
+	edge->own.pages += n;
+	nopin_edge_sums_propagate(&edge->node, NULL);
+	return n;
+}
+
+static void nopin_tally_count(struct nopin_tally *tally, unsigned long base,
+			      const unsigned long *dropped)
+{
+	unsigned int n = 0, i, end;
+
+	for (i = find_first_bit(dropped, NOPIN_SPAN_PAGES); i < NOPIN_SPAN_PAGES;
+	     i = find_next_bit(dropped, NOPIN_SPAN_PAGES, end))
+		n += nopin_tally_count_piece(tally, base, dropped, i, &end);
+	atomic64_add(n, tally->total);
 }
 
 /**
  * nopin_watchers_count - tell those concerned that pages were taken away
  * @watchers: of the mirror
- * @start: first address of the range
- * @last: its last address
- * @pages: how many pages of the range had an entry
+ * @start: address of the span
+ * @dropped: its pages that had an entry
  *
  * Context: where invalidations run: does not sleep.
  */
-void nopin_watchers_count(struct nopin_watchers *watchers, u64 start, u64 last,
-			  unsigned int pages)
+void nopin_watchers_count(struct nopin_watchers *watchers, u64 start,
+			  const unsigned long *dropped)
 {
-	struct interval_tree_node *node;
-	atomic64_t *counted = NULL;
+	struct nopin_tally *tally;
 
-	if (!pages || !READ_ONCE(watchers->nr))
+	if (list_empty(&watchers->tallies))
 		return;
 	spin_lock(&watchers->lock);
-	for (node = interval_tree_iter_first(&watchers->tree, start, last); node;
-	     node = interval_tree_iter_next(node, start, last)) {
-		struct nopin_watch *watch =
-			container_of(node, struct nopin_watch, node);
-		unsigned int n = nopin_watch_share(watch, start, last, pages);
-
-		atomic64_add(n, &watch->page_invalidations);
-		if (watch->total != counted)
-			atomic64_add(n, watch->total);
-		counted = watch->total;
-	}
+	list_for_each_entry(tally, &watchers->tallies, list)
+		nopin_tally_count(tally, start >> PAGE_SHIFT, dropped);
 	spin_unlock(&watchers->lock);
 }

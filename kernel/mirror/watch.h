@@ -4,44 +4,69 @@
 #define NOPIN_WATCH_H
 
 #include <linux/atomic.h>
-#include <linux/interval_tree.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 
 struct nopin_mirror;
+struct nopin_tally;
+
+/**
+ * struct nopin_sum - what an edge, or a tree of edges, adds up to
+ * @pages: pages that were taken away
+ * @depth: watches that begin here, less those that end here
+ */
+struct nopin_sum {
+	u64 pages;
+	long depth;
+};
+
+/**
+ * struct nopin_edge - where a watch begins or ends
+ * @node: in the tally's tree, by @page
+ * @page: address >> PAGE_SHIFT of the first page after the edge
+ * @own: counts the pages from @page to the next edge
+ * @tree: sum of @own over the subtree
+ */
+struct nopin_edge {
+	struct rb_node node;
+	unsigned long page;
+	struct nopin_sum own;
+	struct nopin_sum tree;
+};
 
 /**
  * struct nopin_watch - counts the pages that are taken away from a range
- * @node: the range; in the mirror's tree while @watching
- * @page_invalidations: how many there were
- * @total: counts them too, but once where several watches have it in common
- * @watching: false when the mirror had too many already
+ * @tally: where, shared by the watches that count for the same total
+ * @first: before the first page of the range
+ * @end: after its last page
+ * @before: what the range had lost before it was watched
  */
 struct nopin_watch {
-	struct interval_tree_node node;
-	atomic64_t page_invalidations;
-	atomic64_t *total;
-	bool watching;
+	struct nopin_tally *tally;
+	struct nopin_edge first;
+	struct nopin_edge end;
+	u64 before;
 };
 
 /**
  * struct nopin_watchers - the watches of a mirror
- * @lock: protects @tree and @nr
- * @tree: struct nopin_watch.node
- * @nr: how many
+ * @lock: protects @tallies and all that is in them
+ * @tallies: one for each total
  */
 struct nopin_watchers {
-	spinlock_t lock; /* tree and nr */
-	struct rb_root_cached tree;
-	unsigned int nr;
+	spinlock_t lock; /* tallies */
+	struct list_head tallies;
 };
 
-void nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
-			u64 va, u64 length, atomic64_t *total);
+int nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
+		       u64 va, u64 length, atomic64_t *total);
 void nopin_mirror_unwatch(struct nopin_mirror *mirror, struct nopin_watch *watch);
+u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch);
 
 /* Private to the mirror room. */
 void nopin_watchers_init(struct nopin_watchers *watchers);
-void nopin_watchers_count(struct nopin_watchers *watchers, u64 start, u64 last,
-			  unsigned int pages);
+void nopin_watchers_count(struct nopin_watchers *watchers, u64 start,
+			  const unsigned long *dropped);
 
 #endif /* NOPIN_WATCH_H */

@@ -202,22 +202,16 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	return 0;
 }
 
-static int nopin_mr_put_counter(struct sk_buff *msg, const char *name,
-				const atomic64_t *counter)
-{
-	return rdma_nl_stat_hwcounter_entry(msg, name, atomic64_read(counter));
-}
-
 static int nopin_mr_put_counters(struct sk_buff *msg,
 				 const struct nopin_region *region)
 {
-	/* Rather none than a wrong one. */
-	if (region->watch.watching &&
-	    nopin_mr_put_counter(msg, "page_invalidations",
-				 &region->watch.page_invalidations))
-		return -EMSGSIZE;
-	return nopin_mr_put_counter(msg, "page_faults", &region->page_faults) ||
-	       nopin_mr_put_counter(msg, "prefetches", &region->prefetches);
+	u64 invalidations = nopin_mirror_watched(region->mirror, &region->watch);
+
+	return rdma_nl_stat_hwcounter_entry(msg, "page_invalidations", invalidations) ||
+	       rdma_nl_stat_hwcounter_entry(msg, "page_faults",
+					    atomic64_read(&region->page_faults)) ||
+	       rdma_nl_stat_hwcounter_entry(msg, "prefetches",
+					    atomic64_read(&region->prefetches));
 }
 
 /**
