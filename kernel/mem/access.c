@@ -43,10 +43,12 @@ static int nopin_region_admit(const struct nopin_region *region,
 			      const struct ib_pd *pd, u64 iova, u64 len,
 			      int rights, u64 *va)
 {
-	/* rereg writes both; nopin_region_change() waits for us afterwards. */
-	if (READ_ONCE(region->ibmr.pd) != pd)
+	/* nopin_region_change() waits for us afterwards. */
+	const struct nopin_grant *grant = rcu_dereference(region->grant);
+
+	if (grant->pd != pd)
 		return -EINVAL;
-	if (rights & ~READ_ONCE(region->access))
+	if (rights & ~grant->access)
 		return -EACCES;
 	return nopin_region_translate(region, iova, len, va);
 }

@@ -98,13 +98,13 @@ static void nopin_prefetch_work(struct work_struct *work)
 static int nopin_prefetch_check(const struct nopin_region *region,
 				const struct ib_pd *pd, bool write)
 {
-	if (READ_ONCE(region->ibmr.pd) != pd)
+	struct nopin_grant grant = nopin_region_grant(region);
+
+	if (grant.pd != pd)
 		return -EPERM;
 	if (!region->mirror)
 		return -EINVAL;
-	if (write && !ib_access_writable(READ_ONCE(region->access)))
-		return -EPERM;
-	return 0;
+	return write && !ib_access_writable(grant.access) ? -EPERM : 0;
 }
 
 static int nopin_prefetch_add(struct nopin_prefetch *prefetch, struct ib_pd *pd,

@@ -172,10 +172,10 @@ static int nopin_region_mirror(struct nopin_region *region)
  * Mirrored by policy: a program that registers memory which there is not is
  * told so at once, as pinning would.
  */
-static int nopin_region_mirror_ordinary(struct nopin_region *region)
+static int nopin_region_mirror_ordinary(struct nopin_region *region, int access)
 {
 	int err = nopin_mirror_check_current(region->va, region->length,
-					     ib_access_writable(region->access));
+					     ib_access_writable(access));
 
 	return err ?: nopin_region_mirror(region);
 }
@@ -190,12 +190,11 @@ static void nopin_region_list_pages(struct nopin_region *region)
 		region->pages[i++] = page_address(sg_page_iter_page(&iter));
 }
 
-static int nopin_region_pin(struct nopin_region *region)
+static int nopin_region_pin(struct nopin_region *region, int access)
 {
 	struct ib_umem *umem;
 
-	umem = ib_umem_get_va(region->ibmr.device, region->va, region->length,
-			      region->access);
+	umem = ib_umem_get_va(region->ibmr.device, region->va, region->length, access);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 
@@ -237,7 +236,8 @@ static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,
 	refcount_set(&region->users, 1);
 	init_completion(&region->idle);
 	region->dev = to_nopin_dev(pd->device);
-	region->access = access;
+	region->grants[0] = (struct nopin_grant){ .pd = pd, .access = access };
+	RCU_INIT_POINTER(region->grant, &region->grants[0]);
 	region->va = va;
 	region->length = length;
 	region->iova = iova;
@@ -284,9 +284,9 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 	if (access & IB_ACCESS_ON_DEMAND)
 		err = nopin_region_mirror(region);
 	else if (READ_ONCE(region->dev->pin) == NOPIN_PIN_NEVER)
-		err = nopin_region_mirror_ordinary(region);
+		err = nopin_region_mirror_ordinary(region, access);
 	else
-		err = nopin_region_pin(region);
+		err = nopin_region_pin(region, access);
 	if (err)
 		goto err_region;
 	err = nopin_key_alloc(region);
@@ -348,12 +348,13 @@ bool nopin_region_is_current(const struct nopin_region *region)
  */
 bool nopin_region_can_change(const struct nopin_region *region, int access)
 {
-	if ((access ^ region->access) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
+	int now = nopin_region_grant(region).access;
+
+	if ((access ^ now) & (IB_ACCESS_ON_DEMAND | IB_ZERO_BASED))
 		return false;
 	if (access & IB_ACCESS_ON_DEMAND || !ib_access_writable(access))
 		return true;
-	return region->umem ? region->umem->writable :
-			      ib_access_writable(region->access);
+	return region->umem ? region->umem->writable : ib_access_writable(now);
 }
 
 /**
@@ -362,14 +363,18 @@ bool nopin_region_can_change(const struct nopin_region *region, int access)
  * @pd: the PD from now on
  * @access: the rights from now on
  *
- * Accesses check and copy in one RCU read-side section, so none that was let
- * in by the old rights is in flight when this returns.
+ * No access finds the rights of before with the PD of after, or the other way round.
+ * Accesses check and copy in one RCU read-side section, so none that was let in by
+ * what was granted before is in flight when this returns.
  *
  * Context: process, sleeps; one call per region at a time.
  */
 void nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access)
 {
-	WRITE_ONCE(region->ibmr.pd, pd);
-	WRITE_ONCE(region->access, access);
-	synchronize_rcu();
+	const struct nopin_grant *now = rcu_dereference_protected(region->grant, true);
+	struct nopin_grant *next = &region->grants[now == &region->grants[0]];
+
+	*next = (struct nopin_grant){ .pd = pd, .access = access };
+	rcu_assign_pointer(region->grant, next);
+	synchronize_rcu(); /* from here on the other one is free */
 }

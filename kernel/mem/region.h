@@ -20,6 +20,12 @@ struct nopin_dev;
 	 IB_ZERO_BASED | IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB |	\
 	 IB_ACCESS_OPTIONAL)
 
+/* Who may do what with a region: one thing, as it changes as one. */
+struct nopin_grant {
+	const struct ib_pd *pd;
+	int access; /* IB_ACCESS_* */
+};
+
 /**
  * struct nopin_region - a memory region
  * @ibmr: first
@@ -28,7 +34,9 @@ struct nopin_dev;
  * @idle: completed when @users falls to 0
  * @dev: its device
  * @key: lkey and rkey: index in dev->regions and 8 bits of variation
- * @access: IB_ACCESS_*; changed by rereg only, which waits for RCU readers
+ * @grant: one of @grants, the other is free; changed by rereg only, which waits for
+ *	RCU readers
+ * @grants: room for what is granted now and for what will be
  * @iova: what work requests and peers call the first byte
  * @length: bytes
  * @va: user address of the first byte
@@ -47,7 +55,8 @@ struct nopin_region {
 	struct completion idle;
 	struct nopin_dev *dev;
 	u32 key;
-	int access;
+	const struct nopin_grant __rcu *grant;
+	struct nopin_grant grants[2];
 	u64 iova;
 	u64 length;
 	u64 va;
@@ -63,6 +72,17 @@ struct nopin_region {
 static inline struct nopin_region *to_nopin_region(struct ib_mr *ibmr)
 {
 	return container_of(ibmr, struct nopin_region, ibmr);
+}
+
+/* What the region grants at this moment; for decisions that rereg need not wait for. */
+static inline struct nopin_grant nopin_region_grant(const struct nopin_region *region)
+{
+	struct nopin_grant grant;
+
+	rcu_read_lock();
+	grant = *rcu_dereference(region->grant);
+	rcu_read_unlock();
+	return grant;
 }
 
 /**

@@ -122,7 +122,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (err)
 		return ERR_PTR(err);
 	if (!(flags & IB_MR_REREG_ACCESS))
-		access = region->access;
+		access = nopin_region_grant(region).access;
 	if (!(flags & IB_MR_REREG_PD))
 		ibpd = ibmr->pd;
 	if (flags & IB_MR_REREG_TRANS)
@@ -189,7 +189,7 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 		return 0;
 	if (ibmr->length == U64_MAX)
 		kind = "implicit";
-	else if (region->access & IB_ACCESS_ON_DEMAND)
+	else if (nopin_region_grant(region).access & IB_ACCESS_ON_DEMAND)
 		kind = "explicit";
 	nest = nla_nest_start(msg, RDMA_NLDEV_ATTR_DRIVER);
 	if (!nest)
