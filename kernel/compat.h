@@ -10,6 +10,7 @@
 #define NOPIN_COMPAT_H
 
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
@@ -68,6 +69,11 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 	unregister_shrinker(shrinker);
 	kfree(shrinker);
 }
+#endif
+
+/* 6.6: memory that only calls and returns write. */
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK		VM_NONE
 #endif
 
 /*

@@ -279,14 +279,19 @@ bool nopin_miss_is_current(const struct nopin_miss *miss)
 int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages)
 {
 	struct nopin_region *region = miss->region;
-	unsigned int flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0;
+	struct nopin_demand demand = {
+		.va = miss->va,
+		.need = miss->need,
+		.want = miss->want,
+		.flags = miss->access == NOPIN_WRITE ? NOPIN_FAULT_WRITE : 0,
+		.stop = &region->stop,
+	};
 	u64 before = *pages;
 	int ret;
 
 	if (prompt)
-		flags |= NOPIN_FAULT_PROMPT;
-	ret = nopin_mirror_fault(region->mirror, miss->va, miss->need, miss->want,
-				 flags, pages);
+		demand.flags |= NOPIN_FAULT_PROMPT;
+	ret = nopin_mirror_fault(region->mirror, &demand, pages);
 	atomic64_add(*pages - before, &region->page_faults);
 	return ret;
 }

@@ -52,6 +52,10 @@ static bool nopin_region_is_valid(struct nopin_region *region)
 static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 				unsigned int fault_flags)
 {
+	struct nopin_demand demand = {
+		.flags = fault_flags,
+		.stop = &range->region->stop,
+	};
 	u64 va = range->va, end = range->va + range->len;
 	u64 step;
 	int ret = 0;
@@ -63,8 +67,9 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 			return -EINTR;
 		step = min_t(u64, end - va,
 			     NOPIN_MISS_MAX - (va & (NOPIN_MISS_MAX - 1)));
-		ret = nopin_mirror_fault(range->region->mirror, va, step, step,
-					 fault_flags, NULL);
+		demand.va = va;
+		demand.need = step;
+		ret = nopin_mirror_fault(range->region->mirror, &demand, NULL);
 		if (ret == -EAGAIN) {
 			step = 0;
 			ret = 0;

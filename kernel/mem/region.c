@@ -218,10 +218,12 @@ static void nopin_region_unpin(struct nopin_region *region)
 /* The mirror itself is kept for faults that are still being taken. */
 static void nopin_region_leave(struct nopin_region *region)
 {
-	if (region->mirror)
-		nopin_mirror_unwatch(region->mirror, &region->watch);
-	else
+	if (!region->mirror) {
 		nopin_region_unpin(region);
+		return;
+	}
+	nopin_mirror_stop(region->mirror, &region->stop);
+	nopin_mirror_unwatch(region->mirror, &region->watch);
 }
 
 static struct nopin_region *nopin_region_alloc(struct ib_pd *pd, u64 va,

@@ -43,6 +43,7 @@ struct nopin_grant {
  * @mirror: mirrored regions, else NULL
  * @umem: pinned regions, else NULL
  * @pages: pinned regions: where the kernel has each page that the region touches
+ * @stop: ends the faults that are taken for it
  * @watch: mirrored regions: pages taken away from it
  * @page_faults: pages made present through this region
  * @prefetches: ibv_advise_mr() calls on this region
@@ -63,6 +64,7 @@ struct nopin_region {
 	struct nopin_mirror *mirror;
 	struct ib_umem *umem;
 	void **pages;
+	struct nopin_stop stop;
 	struct nopin_watch watch;
 	atomic64_t page_faults;
 	atomic64_t prefetches;

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
+#include "../compat.h"
 #include "fault.h"
 #include "trace.h"
 
@@ -43,6 +44,27 @@ static unsigned int nopin_fault_missing(const struct nopin_fault *fault,
 }
 
 /*
+ * A shadow stack holds the return addresses that the CPU trusts. Its entries in the
+ * page tables say "writable", but a program's stores do not get there, nor do ours.
+ */
+static void nopin_fault_spare_stacks(struct nopin_fault *fault)
+{
+	unsigned long va = nopin_fault_va(fault, fault->win_first);
+	unsigned long end = nopin_fault_va(fault, fault->win_end);
+	VMA_ITERATOR(vmi, fault->mirror->mm, va);
+	struct vm_area_struct *vma;
+
+	if (!VM_SHADOW_STACK || !nopin_fault_writes(fault))
+		return;
+	for_each_vma_range(vmi, vma, end) {
+		if (!(vma->vm_flags & VM_SHADOW_STACK))
+			continue;
+		for (va = max(va, vma->vm_start); va < min(end, vma->vm_end); va += PAGE_SIZE)
+			*nopin_fault_pfn(fault, nopin_span_page(va)) &= ~HMM_PFN_WRITE;
+	}
+}
+
+/*
  * Read the CPU's page tables, without any fault: all of the window, for entries
  * that cost next to nothing now and a fault each later. An invalidation that is
  * waited for here may hold mmap_lock, for reading, but does not wait for it.
@@ -58,8 +80,13 @@ static int nopin_fault_look(struct nopin_fault *fault)
 		.hmm_pfns = nopin_fault_pfn(fault, fault->win_first),
 	};
 
+	int ret;
+
 	fault->seq = range.notifier_seq;
-	return hmm_range_fault(&range);
+	ret = hmm_range_fault(&range);
+	if (!ret)
+		nopin_fault_spare_stacks(fault);
+	return ret;
 }
 
 /* Would a program have to answer a fault at @va? Looks at each mapping once. */
@@ -74,32 +101,59 @@ static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 	return !vma || fault->prompt_end; /* no mapping is a prompt error */
 }
 
+/* Of a mapping that the page tables may not say all about. */
+static bool nopin_fault_is_allowed(const struct nopin_fault *fault,
+				   const struct vm_area_struct *vma)
+{
+	if (!nopin_fault_writes(fault))
+		return vma->vm_flags & VM_READ;
+	return vma->vm_flags & VM_WRITE && !(vma->vm_flags & VM_SHADOW_STACK);
+}
+
 /*
- * As if the CPU took the fault. A page that is only wanted is not worth a program's
- * answer, which may never come. Where mmap_lock was let go to wait for something, a
- * disk or a program, whoever wanted the page may be gone and the memory be another:
- * -EAGAIN, and nothing more is touched before they have asked again.
+ * As if the CPU took the fault, but for no thread (FAULT_FLAG_REMOTE): protection keys
+ * are the rights of threads, and Documentation/mirror.md says why a NIC has none.
+ */
+static vm_fault_t nopin_fault_handle(struct nopin_fault *fault,
+				     struct vm_area_struct *vma, unsigned long va)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
+	bool waits = userfaultfd_armed(vma);
+	vm_fault_t ret;
+
+	if (nopin_fault_writes(fault))
+		flags |= FAULT_FLAG_WRITE;
+	if (!waits)
+		return handle_mm_fault(vma, va, flags, NULL);
+	if (!nopin_fault_wait_begin(fault)) {
+		mmap_read_unlock(vma->vm_mm);
+		return VM_FAULT_RETRY; /* as if it had been woken at once */
+	}
+	ret = handle_mm_fault(vma, va, flags, NULL);
+	nopin_fault_wait_end(fault);
+	return ret;
+}
+
+/*
+ * A page that is only wanted is not worth a program's answer, which may never come.
+ * Where mmap_lock was let go to wait for something, a disk or a program, whoever wanted
+ * the page may be gone and the memory be another: -EAGAIN, and nothing more is touched
+ * before they have asked again.
  */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
 	bool prompt = fault->flags & NOPIN_FAULT_PROMPT || i >= fault->need_end;
-	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 	unsigned long va = nopin_fault_va(fault, i);
 	struct mm_struct *mm = fault->mirror->mm;
-	unsigned long rights = VM_READ;
 	struct vm_area_struct *vma;
 	vm_fault_t ret;
 
 	if (prompt && !nopin_fault_is_prompt(fault, va))
 		return -EINPROGRESS;
-	if (nopin_fault_writes(fault)) {
-		flags |= FAULT_FLAG_WRITE;
-		rights = VM_WRITE;
-	}
 	vma = vma_lookup(mm, va);
-	if (!vma || !(vma->vm_flags & rights))
+	if (!vma || !nopin_fault_is_allowed(fault, vma))
 		return -EFAULT;
-	ret = handle_mm_fault(vma, va, flags, NULL);
+	ret = nopin_fault_handle(fault, vma, va);
 	if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 		return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
 	mmap_read_lock(mm);
@@ -357,12 +411,45 @@ static int nopin_fault_remote(struct nopin_fault *fault, u64 va, u64 need_end,
 }
 
 /**
- * nopin_mirror_fault - make pages present
+ * nopin_mirror_skip_hole - where is the next memory?
  * @mirror: the mirror, not necessarily of the calling process
  * @va: address in the mirrored process
- * @need: bytes that must become present
- * @want: bytes from @va, more than @need, that should if they can
- * @flags: NOPIN_FAULT_WRITE, NOPIN_FAULT_SNAPSHOT, NOPIN_FAULT_PROMPT
+ *
+ * Return: the first address from @va on that is mapped, as of now; U64_MAX when there
+ * is none, or no process any more.
+ * Context: process, sleeps; mmap_lock not held.
+ */
+u64 nopin_mirror_skip_hole(struct nopin_mirror *mirror, u64 va)
+{
+	struct mm_struct *mm = mirror->mm;
+	u64 next;
+
+	if (current->mm == mm)
+		return nopin_fault_skip_hole(mm, va);
+	if (!mmget_not_zero(mm))
+		return U64_MAX;
+	next = nopin_fault_skip_hole(mm, va);
+	mmput_async(mm);
+	return next;
+}
+
+/* One after the other: the span, and all that is known of it, is each time another. */
+static int nopin_fault_all(struct nopin_fault *fault, u64 va, u64 need_end, u64 want_end)
+{
+	int ret;
+
+	if (current->mm == fault->mirror->mm)
+		ret = nopin_fault_spans(fault, va, need_end, want_end);
+	else
+		ret = nopin_fault_remote(fault, va, need_end, want_end);
+	kfree(fault->whole);
+	return nopin_fault_errno(ret);
+}
+
+/**
+ * nopin_mirror_fault - make pages present
+ * @mirror: the mirror, not necessarily of the calling process
+ * @demand: which, and how
  * @pages: the number of pages that became present is added; may be NULL
  *
  * The mirror stays a cache: what is present on return may be gone before the
@@ -377,33 +464,28 @@ static int nopin_fault_remote(struct nopin_fault *fault, u64 va, u64 need_end,
  * has to answer the fault and NOPIN_FAULT_PROMPT forbids to wait for it.
  * Context: process, sleeps; mmap_lock not held.
  */
-int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
-		       size_t want, unsigned int flags, u64 *pages)
+int nopin_mirror_fault(struct nopin_mirror *mirror, const struct nopin_demand *demand,
+		       u64 *pages)
 {
+	u64 need_end, want_end, limit = mirror->mm->task_size;
 	struct nopin_fault fault;
-	struct mm_struct *mm = mirror->mm;
-	u64 need_end, want_end;
 	int ret;
 
-	if (check_add_overflow(va, (u64)need, &need_end) || need_end > mm->task_size)
+	if (check_add_overflow(demand->va, (u64)demand->need, &need_end) ||
+	    need_end > limit)
 		return -EFAULT;
-	if (check_add_overflow(va, (u64)max(need, want), &want_end))
+	if (check_add_overflow(demand->va, (u64)max(demand->need, demand->want), &want_end))
 		want_end = U64_MAX;
-	want_end = min_t(u64, want_end, mm->task_size);
 
 	fault.mirror = mirror;
-	fault.flags = flags;
+	fault.flags = demand->flags;
+	fault.stop = demand->stop;
 	fault.pages = 0;
 	fault.whole = NULL;
-	if (current->mm == mm)
-		ret = nopin_fault_spans(&fault, va, need_end, want_end);
-	else
-		ret = nopin_fault_remote(&fault, va, need_end, want_end);
-	ret = nopin_fault_errno(ret);
-	kfree(fault.whole);
-
+	ret = nopin_fault_all(&fault, demand->va, need_end, min(want_end, limit));
 	if (pages)
 		*pages += fault.pages;
-	trace_nopin_mirror_fault(mm, va, need, flags, fault.pages, ret);
+	trace_nopin_mirror_fault(mirror->mm, demand->va, demand->need, demand->flags,
+				 fault.pages, ret);
 	return ret;
 }

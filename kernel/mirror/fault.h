@@ -15,8 +15,22 @@
 #define NOPIN_WINDOW_STEP	2
 
 /**
+ * struct nopin_fault_wait - a fault that a program may have to answer
+ * @list: in the mirror's list, under its lock
+ * @task: takes the fault
+ * @stop: ends it; may be NULL
+ */
+struct nopin_fault_wait {
+	struct list_head list;
+	struct task_struct *task;
+	const struct nopin_stop *stop;
+};
+
+/**
  * struct nopin_fault - a fault in one span
  * @mirror: where
+ * @stop: when it is not wanted any more; may be NULL
+ * @wait: while a program may have to answer
  * @span: the span, kept by nopin_span_get()
  * @flags: NOPIN_FAULT_*
  * @first: first page asked for; pages are counted from the start of the span
@@ -41,6 +55,8 @@
  */
 struct nopin_fault {
 	struct nopin_mirror *mirror;
+	const struct nopin_stop *stop;
+	struct nopin_fault_wait wait;
 	struct nopin_span *span;
 	unsigned int flags;
 	unsigned int first;
@@ -80,6 +96,10 @@ static inline unsigned long *nopin_fault_pfn(const struct nopin_fault *fault,
 {
 	return fault->pfn + (i - fault->base);
 }
+
+/* wait.c */
+bool nopin_fault_wait_begin(struct nopin_fault *fault);
+void nopin_fault_wait_end(struct nopin_fault *fault);
 
 /* install.c */
 int nopin_fault_install(struct nopin_fault *fault);

@@ -9,9 +9,11 @@
  * which they may depend on: only works do it.
  */
 #include <linux/hashtable.h>
+#include <linux/mmu_context.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "../compat.h"
 #include "span.h"
 
 #define CREATE_TRACE_POINTS
@@ -39,6 +41,18 @@ void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay)
 		queue_delayed_work(nopin_mirror_wq, &mirror->reap, delay);
 	else
 		mod_delayed_work(nopin_mirror_wq, &mirror->reap, 0);
+}
+
+/**
+ * nopin_mirror_queue - let some other work of a mirror be done
+ * @work: the work; the mirror stays at least until it has begun
+ * @delay: in jiffies
+ *
+ * Context: any.
+ */
+void nopin_mirror_queue(struct delayed_work *work, unsigned long delay)
+{
+	queue_delayed_work(nopin_mirror_wq, work, delay);
 }
 
 /**
@@ -342,6 +356,7 @@ static void nopin_mirror_end(struct work_struct *work)
 		cond_resched();
 	}
 	cancel_delayed_work_sync(&mirror->reap);
+	cancel_delayed_work_sync(&mirror->waits.work);
 	xa_destroy(&mirror->spans);
 	mmdrop(mirror->mm);
 	kfree(mirror);
@@ -368,6 +383,7 @@ static struct nopin_mirror *nopin_mirror_alloc(struct mm_struct *mm)
 	INIT_DELAYED_WORK(&mirror->reap, nopin_mirror_reap);
 	INIT_WORK(&mirror->end, nopin_mirror_end);
 	nopin_watchers_init(&mirror->watchers);
+	nopin_waits_init(&mirror->waits);
 	return mirror;
 }
 
@@ -449,16 +465,27 @@ bool nopin_mirror_is_current(const struct nopin_mirror *mirror)
 	return current->mm == mirror->mm;
 }
 
-/* With mmap_lock: has the CPU the right to all of [va, end)? */
+/* May the calling thread read, or read and write, this memory? As pinning has it. */
+static bool nopin_vma_allows(struct vm_area_struct *vma, bool write)
+{
+	vm_flags_t rights = write ? VM_READ | VM_WRITE : VM_READ;
+
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || (vma->vm_flags & rights) != rights)
+		return false;
+	if (write && vma->vm_flags & VM_SHADOW_STACK)
+		return false;
+	return arch_vma_access_permitted(vma, write, false, false);
+}
+
+/* With mmap_lock: and all of [va, end)? */
 static bool nopin_mm_allows(struct mm_struct *mm, unsigned long va,
-			    unsigned long end, vm_flags_t rights)
+			    unsigned long end, bool write)
 {
 	struct vm_area_struct *vma;
 
 	for (; va < end; va = vma->vm_end) {
 		vma = find_vma(mm, va);
-		if (!vma || vma->vm_start > va || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
-		    (vma->vm_flags & rights) != rights)
+		if (!vma || vma->vm_start > va || !nopin_vma_allows(vma, write))
 			return false;
 	}
 	return true;
@@ -470,8 +497,8 @@ static bool nopin_mm_allows(struct mm_struct *mm, unsigned long va,
  * @len: bytes; va + len does not wrap
  * @write: must it be writable?
  *
- * Return: 0; -EFAULT when some of it is a hole, lacks the rights or is not
- * memory; -EINTR when the caller has been killed.
+ * Return: 0; -EFAULT when some of it is a hole, lacks the rights, is kept from the
+ * calling thread by a protection key, or is not memory; -EINTR when the caller has been killed.
  * Context: process, sleeps; as long as there are mappings in the range.
  */
 int nopin_mirror_check_current(u64 va, u64 len, bool write)
@@ -481,7 +508,7 @@ int nopin_mirror_check_current(u64 va, u64 len, bool write)
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	allows = nopin_mm_allows(mm, va, va + len, write ? VM_READ | VM_WRITE : VM_READ);
+	allows = nopin_mm_allows(mm, va, va + len, write);
 	mmap_read_unlock(mm);
 	return allows ? 0 : -EFAULT;
 }

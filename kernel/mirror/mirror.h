@@ -54,8 +54,31 @@ int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 #define NOPIN_FAULT_SNAPSHOT	0x2	/* take only what is present (NO_FAULT) */
 #define NOPIN_FAULT_PROMPT	0x4	/* not if a program must answer (userfaultfd) */
 
-int nopin_mirror_fault(struct nopin_mirror *mirror, u64 va, size_t need,
-		       size_t want, unsigned int flags, u64 *pages);
+/* Ends faults; changed by nopin_mirror_stop() only. */
+struct nopin_stop {
+	bool stopped;
+};
+
+/**
+ * struct nopin_demand - pages that somebody needs
+ * @va: address in the mirrored process
+ * @need: bytes that must become present
+ * @want: bytes from @va, more than @need, that should if they can
+ * @flags: NOPIN_FAULT_*
+ * @stop: when there is no need any more; NULL: there always is
+ */
+struct nopin_demand {
+	u64 va;
+	size_t need;
+	size_t want;
+	unsigned int flags;
+	const struct nopin_stop *stop;
+};
+
+int nopin_mirror_fault(struct nopin_mirror *mirror, const struct nopin_demand *demand,
+		       u64 *pages);
+void nopin_mirror_stop(struct nopin_mirror *mirror, struct nopin_stop *stop);
+u64 nopin_mirror_skip_hole(struct nopin_mirror *mirror, u64 va);
 
 int nopin_mirror_init(void);
 void nopin_mirror_exit(void);

@@ -95,6 +95,18 @@ struct nopin_span {
 };
 
 /**
+ * struct nopin_waits - faults that may be waiting for a program
+ * @lock: protects @list, and struct nopin_stop
+ * @list: struct nopin_fault_wait.list
+ * @work: wakes those that are to end
+ */
+struct nopin_waits {
+	spinlock_t lock; /* list */
+	struct list_head list;
+	struct delayed_work work;
+};
+
+/**
  * struct nopin_mirror - the mirror of one address space
  * @ref: users; the last put may happen in any context
  * @mm: the address space; its struct is held, its users are not
@@ -109,6 +121,7 @@ struct nopin_span {
  * @shrink: in the shrinker's list, under its lock
  * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
  * @watchers: who wants to know from which range
+ * @waits: faults that a program has to answer
  */
 struct nopin_mirror {
 	struct kref ref;
@@ -124,6 +137,7 @@ struct nopin_mirror {
 	unsigned long shrink_hand;
 
 	struct nopin_watchers watchers;
+	struct nopin_waits waits;
 };
 
 /**
@@ -222,6 +236,10 @@ struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va);
 void nopin_span_put(struct nopin_span *span);
 void nopin_span_mark(struct nopin_mirror *mirror, unsigned long index);
 void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay);
+void nopin_mirror_queue(struct delayed_work *work, unsigned long delay);
+
+/* wait.c: faults that a program has to answer */
+void nopin_waits_init(struct nopin_waits *waits);
 
 /* shrink.c: under memory pressure */
 void nopin_shrink_count_spans(long n);

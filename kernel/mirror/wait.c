@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Faults that wait for a program (userfaultfd), which may never answer them: they
+ * end when what they are for has ended. The kernel's code waits for the answer with
+ * one schedule(), so waking the task ends the wait, and the fault is to be repeated.
+ *
+ *  fault                              stop
+ *  lock
+ *   stopped? no: list it
+ *  unlock
+ *                                     lock
+ *                                      stopped = true, wake the listed ones
+ *                                     unlock
+ *  handle_mm_fault sleeps             (this wake came too early)
+ *                                     a while later: wake those still listed
+ *  VM_FAULT_RETRY
+ *  lock, off the list, unlock
+ */
+#include <linux/sched.h>
+
+#include "fault.h"
+
+#define NOPIN_WAKE_PERIOD	max(HZ / 100, 1)
+
+/**
+ * nopin_fault_wait_begin - the kernel's fault code may wait for a program
+ * @fault: the fault
+ *
+ * Return: false when it must not, because what the fault is for has ended; else
+ *	nopin_fault_wait_end() is due.
+ * Context: process; the calling task is the one that may be woken.
+ */
+bool nopin_fault_wait_begin(struct nopin_fault *fault)
+{
+	struct nopin_waits *waits = &fault->mirror->waits;
+	bool may;
+
+	fault->wait.task = current;
+	fault->wait.stop = fault->stop;
+	spin_lock(&waits->lock);
+	may = !fault->stop || !fault->stop->stopped;
+	if (may)
+		list_add(&fault->wait.list, &waits->list);
+	spin_unlock(&waits->lock);
+	return may;
+}
+
+/**
+ * nopin_fault_wait_end - it has come back
+ * @fault: the fault
+ *
+ * Context: process.
+ */
+void nopin_fault_wait_end(struct nopin_fault *fault)
+{
+	struct nopin_waits *waits = &fault->mirror->waits;
+
+	spin_lock(&waits->lock);
+	list_del(&fault->wait.list);
+	spin_unlock(&waits->lock);
+}
+
+/* True: there were some to wake. */
+static bool nopin_waits_wake(struct nopin_waits *waits)
+{
+	struct nopin_fault_wait *wait;
+	bool woken = false;
+
+	lockdep_assert_held(&waits->lock);
+	list_for_each_entry(wait, &waits->list, list)
+		if (wait->stop && wait->stop->stopped) {
+			wake_up_process(wait->task);
+			woken = true;
+		}
+	return woken;
+}
+
+static void nopin_waits_work(struct work_struct *work)
+{
+	struct nopin_waits *waits = container_of(to_delayed_work(work),
+						 struct nopin_waits, work);
+	bool again;
+
+	spin_lock(&waits->lock);
+	again = nopin_waits_wake(waits);
+	spin_unlock(&waits->lock);
+	if (again)
+		nopin_mirror_queue(&waits->work, NOPIN_WAKE_PERIOD);
+}
+
+/**
+ * nopin_waits_init - nothing waits yet
+ * @waits: of a new mirror
+ */
+void nopin_waits_init(struct nopin_waits *waits)
+{
+	spin_lock_init(&waits->lock);
+	INIT_LIST_HEAD(&waits->list);
+	INIT_DELAYED_WORK(&waits->work, nopin_waits_work);
+}
+
+/**
+ * nopin_mirror_stop - what some faults are for has ended
+ * @mirror: the mirror
+ * @stop: of those faults
+ *
+ * Those that wait for a program return some time soon, and there will be no others;
+ * -EAGAIN tells their callers to look again. It does not wait for them.
+ *
+ * Context: process.
+ */
+void nopin_mirror_stop(struct nopin_mirror *mirror, struct nopin_stop *stop)
+{
+	struct nopin_waits *waits = &mirror->waits;
+	bool woken;
+
+	spin_lock(&waits->lock);
+	stop->stopped = true;
+	woken = nopin_waits_wake(waits);
+	spin_unlock(&waits->lock);
+	if (woken)
+		nopin_mirror_queue(&waits->work, NOPIN_WAKE_PERIOD);
+}
