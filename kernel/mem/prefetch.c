@@ -3,7 +3,18 @@
  * ibv_advise_mr(): pages made present before they are needed. All elements are
  * checked before the first page is touched, and the errors are those of the
  * manual page.
+ *
+ * What a call costs is the caller's to pay, by its nice value, its cgroup and its
+ * limits. Only faults without IB_UVERBS_ADVISE_MR_FLAG_FLUSH are left to a worker,
+ * for they may wait for a disk. A process has one such worker at a time, which rests
+ * most of the time, and NOPIN_PREFETCH_CALLS calls that wait for it: those beyond are
+ * carried out by the caller. A worker waits for no program (userfaultfd), and gives
+ * up a region that is deregistered, as all are when their process ends and before
+ * the module goes.
  */
+#include <linux/hashtable.h>
+#include <linux/ktime.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -11,6 +22,15 @@
 #include "device.h"
 #include "mem/region.h"
 
+/* Calls of one process that may wait for its worker. */
+#define NOPIN_PREFETCH_CALLS	16
+
+/* Between two rests of a worker, and the longest rest. */
+#define NOPIN_PREFETCH_RUN_US	1000
+#define NOPIN_PREFETCH_REST_US	USEC_PER_SEC
+
+static DEFINE_SPINLOCK(nopin_prefetch_lock); /* protects the table and what is in it */
+static DEFINE_HASHTABLE(nopin_prefetchers, 6);
 static struct workqueue_struct *nopin_prefetch_wq;
 
 /* One element: a range of a region, whose struct it keeps. */
@@ -22,16 +42,32 @@ struct nopin_prefetch_range {
 
 /**
  * struct nopin_prefetch - one call
- * @work: without IB_UVERBS_ADVISE_MR_FLAG_FLUSH
+ * @list: waits for the worker
  * @fault_flags: NOPIN_FAULT_*
  * @num: ranges that hold a region
  * @range: the elements
  */
 struct nopin_prefetch {
-	struct work_struct work;
+	struct list_head list;
 	unsigned int fault_flags;
 	u32 num;
 	struct nopin_prefetch_range range[];
+};
+
+/**
+ * struct nopin_prefetcher - the worker of one process, there while it has work
+ * @node: in the table
+ * @mm: of the process; its struct is held
+ * @work: carries out @calls
+ * @calls: struct nopin_prefetch.list
+ * @num: how many
+ */
+struct nopin_prefetcher {
+	struct hlist_node node;
+	struct mm_struct *mm;
+	struct work_struct work;
+	struct list_head calls;
+	unsigned int num;
 };
 
 static void nopin_prefetch_free(struct nopin_prefetch *prefetch)
@@ -48,56 +84,177 @@ static bool nopin_region_is_valid(struct nopin_region *region)
 	return refcount_read(&region->users);
 }
 
+/* When a worker began to run, by the clock and by its CPU time. */
+struct nopin_prefetch_turn {
+	ktime_t time;
+	u64 cpu_ns;
+};
+
+static void nopin_prefetch_begin(struct nopin_prefetch_turn *turn)
+{
+	turn->time = ktime_get();
+	turn->cpu_ns = current->se.sum_exec_runtime;
+}
+
+/*
+ * Between two steps of a worker. It rests for four times as long as it had a CPU, and
+ * the scheduler knows how long that was when it has let go of it.
+ */
+static void nopin_prefetch_rest(struct nopin_prefetch_turn *turn)
+{
+	u64 us;
+
+	if (ktime_us_delta(ktime_get(), turn->time) < NOPIN_PREFETCH_RUN_US)
+		return;
+	schedule_timeout_idle(1);
+	us = 4 * div_u64(current->se.sum_exec_runtime - turn->cpu_ns, NSEC_PER_USEC);
+	us = min_t(u64, us, NOPIN_PREFETCH_REST_US);
+	if (us > jiffies_to_usecs(1))
+		schedule_timeout_idle(usecs_to_jiffies(us) - 1);
+	nopin_prefetch_begin(turn);
+}
+
+/* May it go on? @turn: of a worker, else NULL. */
+static int nopin_prefetch_continue(struct nopin_region *region,
+				   struct nopin_prefetch_turn *turn)
+{
+	if (turn)
+		nopin_prefetch_rest(turn);
+	cond_resched();
+	if (!nopin_region_is_valid(region))
+		return -ENOENT;
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 /* In steps that end where spans do: each is one walk of the page tables. */
 static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
-				unsigned int fault_flags)
+				unsigned int flags, struct nopin_prefetch_turn *turn)
 {
-	struct nopin_demand demand = {
-		.flags = fault_flags,
-		.stop = &range->region->stop,
-	};
+	struct nopin_demand demand = { .flags = flags, .stop = &range->region->stop };
+	struct nopin_mirror *mirror = range->region->mirror;
 	u64 va = range->va, end = range->va + range->len;
 	u64 step;
-	int ret = 0;
+	int ret;
 
-	for (; va < end && !ret; va += step) {
-		if (!nopin_region_is_valid(range->region))
-			return -ENOENT;
-		if (fatal_signal_pending(current))
-			return -EINTR;
+	for (; va < end; va += step) {
+		ret = nopin_prefetch_continue(range->region, turn);
+		if (ret)
+			return ret;
+		if (flags & NOPIN_FAULT_SNAPSHOT)
+			va = nopin_mirror_skip_hole(mirror, va);
+		if (va >= end)
+			break;
 		step = min_t(u64, end - va,
 			     NOPIN_MISS_MAX - (va & (NOPIN_MISS_MAX - 1)));
 		demand.va = va;
 		demand.need = step;
-		ret = nopin_mirror_fault(range->region->mirror, &demand, NULL);
-		if (ret == -EAGAIN) {
+		ret = nopin_mirror_fault(mirror, &demand, NULL);
+		if (ret == -EAGAIN)
 			step = 0;
-			ret = 0;
-		}
-		cond_resched();
+		else if (ret)
+			return ret;
 	}
-	return ret;
+	return 0;
 }
 
-static int nopin_prefetch_run(struct nopin_prefetch *prefetch)
+static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
+			      struct nopin_prefetch_turn *turn)
 {
 	int ret = 0;
 	u32 i;
 
 	for (i = 0; i < prefetch->num && !ret; i++)
-		ret = nopin_prefetch_pages(&prefetch->range[i],
-					   prefetch->fault_flags);
+		ret = nopin_prefetch_pages(&prefetch->range[i], prefetch->fault_flags,
+					   turn);
 	return ret;
+}
+
+/* The next call that waits; NULL: there is none, and no such worker any more. */
+static struct nopin_prefetch *nopin_prefetcher_next(struct nopin_prefetcher *prefetcher)
+{
+	struct nopin_prefetch *prefetch;
+
+	spin_lock(&nopin_prefetch_lock);
+	prefetch = list_first_entry_or_null(&prefetcher->calls, struct nopin_prefetch,
+					    list);
+	if (prefetch) {
+		list_del(&prefetch->list);
+		prefetcher->num--;
+	} else {
+		hash_del(&prefetcher->node);
+	}
+	spin_unlock(&nopin_prefetch_lock);
+	return prefetch;
 }
 
 static void nopin_prefetch_work(struct work_struct *work)
 {
-	struct nopin_prefetch *prefetch =
-		container_of(work, struct nopin_prefetch, work);
+	struct nopin_prefetcher *prefetcher =
+		container_of(work, struct nopin_prefetcher, work);
+	struct nopin_prefetch *prefetch;
+	struct nopin_prefetch_turn turn;
 
-	/* Advice that came to nothing: the access will tell. */
-	nopin_prefetch_run(prefetch);
-	nopin_prefetch_free(prefetch);
+	nopin_prefetch_begin(&turn);
+	while ((prefetch = nopin_prefetcher_next(prefetcher))) {
+		/* Advice that came to nothing: the access will tell. */
+		nopin_prefetch_run(prefetch, &turn);
+		nopin_prefetch_free(prefetch);
+	}
+	mmdrop(prefetcher->mm);
+	kfree(prefetcher);
+}
+
+static struct nopin_prefetcher *nopin_prefetcher_find(const struct mm_struct *mm)
+{
+	struct nopin_prefetcher *prefetcher;
+
+	lockdep_assert_held(&nopin_prefetch_lock);
+	hash_for_each_possible(nopin_prefetchers, prefetcher, node, (unsigned long)mm)
+		if (prefetcher->mm == mm)
+			return prefetcher;
+	return NULL;
+}
+
+static struct nopin_prefetcher *nopin_prefetcher_alloc(struct mm_struct *mm)
+{
+	struct nopin_prefetcher *prefetcher;
+
+	prefetcher = kzalloc(sizeof(*prefetcher), GFP_KERNEL_ACCOUNT);
+	if (!prefetcher)
+		return NULL;
+	mmgrab(mm);
+	prefetcher->mm = mm;
+	INIT_WORK(&prefetcher->work, nopin_prefetch_work);
+	INIT_LIST_HEAD(&prefetcher->calls);
+	return prefetcher;
+}
+
+/* Leave a call to the worker of the process. False: it has enough to do. */
+static bool nopin_prefetch_defer(struct nopin_prefetch *prefetch)
+{
+	struct nopin_prefetcher *prefetcher, *fresh;
+	bool room = false;
+
+	fresh = nopin_prefetcher_alloc(current->mm);
+	spin_lock(&nopin_prefetch_lock);
+	prefetcher = nopin_prefetcher_find(current->mm);
+	if (!prefetcher && fresh) {
+		swap(prefetcher, fresh);
+		hash_add(nopin_prefetchers, &prefetcher->node,
+			 (unsigned long)prefetcher->mm);
+		queue_work(nopin_prefetch_wq, &prefetcher->work);
+	}
+	if (prefetcher && prefetcher->num < NOPIN_PREFETCH_CALLS) {
+		list_add_tail(&prefetch->list, &prefetcher->calls);
+		prefetcher->num++;
+		room = true;
+	}
+	spin_unlock(&nopin_prefetch_lock);
+	if (fresh) {
+		mmdrop(fresh->mm);
+		kfree(fresh);
+	}
+	return room;
 }
 
 static int nopin_prefetch_check(const struct nopin_region *region,
@@ -146,6 +303,20 @@ static void nopin_prefetch_count(const struct nopin_prefetch *prefetch,
 	nopin_stat_inc(&to_nopin_dev(pd->device)->stats, NOPIN_PREFETCHES);
 }
 
+/* Without IB_UVERBS_ADVISE_MR_FLAG_FLUSH: what can be done at once is. */
+static int nopin_prefetch_later(struct nopin_prefetch *prefetch, bool *taken)
+{
+	int ret;
+
+	prefetch->fault_flags |= NOPIN_FAULT_PROMPT;
+	*taken = !(prefetch->fault_flags & NOPIN_FAULT_SNAPSHOT) &&
+		 nopin_prefetch_defer(prefetch);
+	if (*taken)
+		return 0;
+	ret = nopin_prefetch_run(prefetch, NULL);
+	return ret == -EINTR ? ret : 0;
+}
+
 static int nopin_prefetch_flags(enum ib_uverbs_advise_mr_advice advice,
 				unsigned int *flags)
 {
@@ -183,6 +354,7 @@ int nopin_region_prefetch(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advi
 {
 	struct nopin_prefetch *prefetch;
 	unsigned int fault_flags;
+	bool taken = false;
 	int ret;
 	u32 i;
 
@@ -194,20 +366,19 @@ int nopin_region_prefetch(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advi
 	if (!prefetch)
 		return -ENOMEM;
 	prefetch->fault_flags = fault_flags;
-	INIT_WORK(&prefetch->work, nopin_prefetch_work);
 
 	for (i = 0; i < num_sge && !ret; i++)
 		ret = nopin_prefetch_add(prefetch, pd, &sges[i]);
 	if (ret)
 		goto out;
 	nopin_prefetch_count(prefetch, pd);
-	if (!(flags & IB_UVERBS_ADVISE_MR_FLAG_FLUSH)) {
-		queue_work(nopin_prefetch_wq, &prefetch->work);
-		return 0;
-	}
-	ret = nopin_prefetch_run(prefetch);
+	if (flags & IB_UVERBS_ADVISE_MR_FLAG_FLUSH)
+		ret = nopin_prefetch_run(prefetch, NULL);
+	else
+		ret = nopin_prefetch_later(prefetch, &taken);
 out:
-	nopin_prefetch_free(prefetch);
+	if (!taken)
+		nopin_prefetch_free(prefetch);
 	return ret;
 }
 
