@@ -16,6 +16,7 @@
 #include "device.h"
 #include "mem/region.h"
 #include "mirror/mirror.h"
+#include "mirror/shrink.h"
 #include "net/net.h"
 #include "transport/transport.h"
 #include "verbs/port.h"
@@ -265,9 +266,12 @@ static int __init nopin_init(void)
 	err = nopin_mirror_init();
 	if (err)
 		return err;
-	err = nopin_prefetch_init();
+	err = nopin_shrink_init();
 	if (err)
 		goto err_mirror;
+	err = nopin_prefetch_init();
+	if (err)
+		goto err_shrink;
 	err = nopin_transport_init();
 	if (err)
 		goto err_prefetch;
@@ -286,6 +290,8 @@ err_transport:
 	nopin_transport_exit();
 err_prefetch:
 	nopin_prefetch_exit();
+err_shrink:
+	nopin_shrink_exit();
 err_mirror:
 	nopin_mirror_exit();
 	return err;
@@ -301,6 +307,7 @@ static void __exit nopin_exit(void)
 	nopin_net_exit();
 	nopin_transport_exit();
 	nopin_prefetch_exit();
+	nopin_shrink_exit();
 	nopin_mirror_exit();
 }
 

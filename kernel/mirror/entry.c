@@ -53,7 +53,7 @@ static bool nopin_folio_has_kaddr(struct folio *folio)
  * lazily, or is clean in swap, stays so.
  *
  * folio_mark_dirty() does not sleep for these two kinds. The folio can't be
- * truncated meanwhile: it is mapped, and unmapping it waits for the span's lock.
+ * truncated meanwhile: it is mapped, and unmapping it waits until the span is open.
  */
 static bool nopin_folio_take_write(struct folio *folio, bool asked)
 {
@@ -76,7 +76,7 @@ static bool nopin_folio_take_write(struct folio *folio, bool asked)
  *
  * Return: the entry, with NOPIN_ENTRY_WRITE only if the page will be written
  * back; 0 when the kernel itself can't reach the page.
- * Context: the span is locked for writing and the notifier's sequence was found
+ * Context: the span is shut and the notifier's sequence was found
  * unchanged, so the page stays what it is.
  */
 unsigned long nopin_entry_make(unsigned long hmm, bool write, bool asked)

@@ -49,14 +49,14 @@ static unsigned int nopin_fault_missing(const struct nopin_fault *fault,
  */
 static void nopin_fault_spare_stacks(struct nopin_fault *fault)
 {
-	unsigned long va = nopin_fault_va(fault, fault->win_first);
-	unsigned long end = nopin_fault_va(fault, fault->win_end);
-	VMA_ITERATOR(vmi, fault->mirror->mm, va);
+	unsigned long va = nopin_fault_va(fault, fault->seen.first);
+	unsigned long end = nopin_fault_va(fault, fault->seen.end);
+	struct mm_struct *mm = fault->mirror->mm;
 	struct vm_area_struct *vma;
 
 	if (!VM_SHADOW_STACK || !nopin_fault_writes(fault))
 		return;
-	for_each_vma_range(vmi, vma, end) {
+	for (; va < end && (vma = find_vma(mm, va)); va = max(va, vma->vm_end)) {
 		if (!(vma->vm_flags & VM_SHADOW_STACK))
 			continue;
 		for (va = max(va, vma->vm_start); va < min(end, vma->vm_end); va += PAGE_SIZE)
@@ -71,18 +71,17 @@ static void nopin_fault_spare_stacks(struct nopin_fault *fault)
  */
 static int nopin_fault_look(struct nopin_fault *fault)
 {
-	struct mmu_interval_notifier *notifier = &fault->span->notifier;
+	struct mmu_interval_notifier *notifier = &fault->part.span->notifier;
 	struct hmm_range range = {
 		.notifier = notifier,
 		.notifier_seq = mmu_interval_read_begin(notifier),
-		.start = nopin_fault_va(fault, fault->win_first),
-		.end = nopin_fault_va(fault, fault->win_end),
-		.hmm_pfns = nopin_fault_pfn(fault, fault->win_first),
+		.start = nopin_fault_va(fault, fault->seen.first),
+		.end = nopin_fault_va(fault, fault->seen.end),
+		.hmm_pfns = nopin_fault_pfn(fault, fault->seen.first),
 	};
-
 	int ret;
 
-	fault->seq = range.notifier_seq;
+	fault->seen.seq = range.notifier_seq;
 	ret = hmm_range_fault(&range);
 	if (!ret)
 		nopin_fault_spare_stacks(fault);
@@ -94,20 +93,11 @@ static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 {
 	struct vm_area_struct *vma;
 
-	if (va < fault->prompt_end)
+	if (va < fault->walk.prompt_end)
 		return true;
 	vma = vma_lookup(fault->mirror->mm, va);
-	fault->prompt_end = vma && !userfaultfd_armed(vma) ? vma->vm_end : 0;
-	return !vma || fault->prompt_end; /* no mapping is a prompt error */
-}
-
-/* Of a mapping that the page tables may not say all about. */
-static bool nopin_fault_is_allowed(const struct nopin_fault *fault,
-				   const struct vm_area_struct *vma)
-{
-	if (!nopin_fault_writes(fault))
-		return vma->vm_flags & VM_READ;
-	return vma->vm_flags & VM_WRITE && !(vma->vm_flags & VM_SHADOW_STACK);
+	fault->walk.prompt_end = vma && !userfaultfd_armed(vma) ? vma->vm_end : 0;
+	return !vma || fault->walk.prompt_end; /* no mapping is a prompt error */
 }
 
 /*
@@ -142,7 +132,7 @@ static vm_fault_t nopin_fault_handle(struct nopin_fault *fault,
  */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
-	bool prompt = fault->flags & NOPIN_FAULT_PROMPT || i >= fault->need_end;
+	bool prompt = fault->demand->flags & NOPIN_FAULT_PROMPT || i >= fault->part.need_end;
 	unsigned long va = nopin_fault_va(fault, i);
 	struct mm_struct *mm = fault->mirror->mm;
 	struct vm_area_struct *vma;
@@ -151,13 +141,13 @@ static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 	if (prompt && !nopin_fault_is_prompt(fault, va))
 		return -EINPROGRESS;
 	vma = vma_lookup(mm, va);
-	if (!vma || !nopin_fault_is_allowed(fault, vma))
+	if (!vma || !nopin_vma_allows(vma, nopin_fault_writes(fault)))
 		return -EFAULT;
 	ret = nopin_fault_handle(fault, vma, va);
 	if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 		return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
 	mmap_read_lock(mm);
-	fault->prompt_end = 0;
+	fault->walk.prompt_end = 0;
 	return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
 }
 
@@ -174,36 +164,36 @@ static bool nopin_fault_is_hopeless(const struct nopin_fault *fault, unsigned in
  */
 static int nopin_fault_touch_missing(struct nopin_fault *fault)
 {
-	unsigned int batch = fault->batch;
+	unsigned int batch = fault->walk.batch;
 	unsigned int i;
 	int ret = 0;
 
-	fault->prompt_end = 0;
-	fault->batch = min(batch * NOPIN_BATCH_STEP, NOPIN_SPAN_PAGES);
-	for (i = fault->first; i < fault->want_end && batch; i++) {
+	fault->walk.prompt_end = 0;
+	fault->walk.batch = min(batch * NOPIN_BATCH_STEP, NOPIN_SPAN_PAGES);
+	for (i = fault->part.first; i < fault->part.want_end && batch; i++) {
 		if (nopin_fault_has(fault, i))
 			continue;
 		if (nopin_fault_is_hopeless(fault, i))
 			ret = -EFAULT;
 		else
 			ret = nopin_fault_touch(fault, i);
-		if (ret && i < fault->need_end)
+		if (ret && i < fault->part.need_end)
 			return ret;
 		if (ret)
 			break;
 		batch--;
 	}
-	fault->tried = ret || i == fault->want_end;
+	fault->walk.tried = ret || i == fault->part.want_end;
 	return 0;
 }
 
 /* Nothing to fault: all is there, or what there is must do. */
 static bool nopin_fault_is_satisfied(struct nopin_fault *fault)
 {
-	unsigned int end = fault->tried ? fault->need_end : fault->want_end;
+	unsigned int end = fault->walk.tried ? fault->part.need_end : fault->part.want_end;
 
-	return fault->flags & NOPIN_FAULT_SNAPSHOT ||
-	       !nopin_fault_missing(fault, fault->first, end);
+	return fault->demand->flags & NOPIN_FAULT_SNAPSHOT ||
+	       !nopin_fault_missing(fault, fault->part.first, end);
 }
 
 /* With mmap_lock for reading. 0: HMM's results are good; -EBUSY: come again. */
@@ -211,16 +201,16 @@ static int nopin_fault_walk(struct nopin_fault *fault)
 {
 	int ret;
 
-	if (!fault->blind) {
+	if (!fault->walk.blind) {
 		ret = nopin_fault_look(fault);
 		if (ret || nopin_fault_is_satisfied(fault))
 			return ret;
 	}
-	fault->blind = false;
+	fault->walk.blind = false;
 	ret = nopin_fault_touch_missing(fault) ?: nopin_fault_look(fault);
 	if (ret || nopin_fault_is_satisfied(fault))
 		return ret;
-	fault->blind = true;
+	fault->walk.blind = true;
 	return -EBUSY;
 }
 
@@ -237,12 +227,12 @@ static int nopin_fault_attempt(struct nopin_fault *fault)
 }
 
 /*
- * A page may be there and the access was turned away for a writer that starves:
- * let that one go first, for the access that follows must not find it again.
+ * A page may be there and the access was held up, for another waits to shut the span:
+ * let that one go first, for the access that follows must not meet it again.
  */
-static void nopin_fault_let_writers(struct nopin_fault *fault)
+static void nopin_fault_let_shut(struct nopin_fault *fault)
 {
-	while (atomic_read(&fault->span->starved))
+	while (nopin_gate_is_held_up(&fault->part.span->gate))
 		cond_resched();
 }
 
@@ -250,51 +240,51 @@ static bool nopin_fault_is_done(struct nopin_fault *fault)
 {
 	bool done;
 
-	read_lock_bh(&fault->span->lock);
-	done = nopin_span_allows(fault->span, fault->first, fault->want_end,
+	spin_lock_bh(&fault->part.span->lock);
+	done = nopin_span_allows(fault->part.span, fault->part.first, fault->part.want_end,
 				 nopin_fault_writes(fault));
-	read_unlock_bh(&fault->span->lock);
+	spin_unlock_bh(&fault->part.span->lock);
 	return done;
 }
 
 /* Where to look: at twice as much as asked for, or at what paid the last time. */
 static int nopin_fault_set_window(struct nopin_fault *fault)
 {
-	unsigned int asked = fault->want_end - fault->first;
+	unsigned int asked = fault->part.want_end - fault->part.first;
 	unsigned int order = max_t(unsigned int, ilog2(asked) + 1,
-				   READ_ONCE(fault->span->window));
-	unsigned int size;
+				   READ_ONCE(fault->part.span->window));
+	unsigned int size = 1U << min_t(unsigned int, order, NOPIN_SPAN_ORDER);
+	struct nopin_fault_seen *seen = &fault->seen;
 
-	size = 1U << min_t(unsigned int, order, NOPIN_SPAN_ORDER);
-	fault->win_first = round_down(fault->first, size);
-	fault->win_end = round_up(fault->want_end, size);
+	seen->first = round_down(fault->part.first, size);
+	seen->end = round_up(fault->part.want_end, size);
 
-	fault->base = round_down(fault->win_first, NOPIN_LINE_PAGES);
-	fault->pfn = fault->line;
-	if (fault->win_end - fault->base > NOPIN_LINE_PAGES) {
-		if (!fault->whole)
-			fault->whole = kmalloc_array(NOPIN_SPAN_PAGES, sizeof(*fault->whole),
-						     GFP_KERNEL);
-		fault->pfn = fault->whole;
+	seen->base = round_down(seen->first, NOPIN_LINE_PAGES);
+	seen->pfn = seen->line;
+	if (seen->end - seen->base > NOPIN_LINE_PAGES) {
+		if (!seen->whole)
+			seen->whole = kmalloc_array(NOPIN_SPAN_PAGES,
+						    sizeof(*seen->whole), GFP_KERNEL);
+		seen->pfn = seen->whole;
 	}
-	if (!fault->pfn)
+	if (!seen->pfn)
 		return -ENOMEM;
 	/* Nothing is known yet. */
-	memset(nopin_fault_pfn(fault, fault->win_first), 0,
-	       (fault->win_end - fault->win_first) * sizeof(*fault->pfn));
+	memset(nopin_fault_pfn(fault, seen->first), 0,
+	       (seen->end - seen->first) * sizeof(*seen->pfn));
 	return 0;
 }
 
 /* Every attempt that leaves fewer pages missing starts the time anew. */
 static bool nopin_fault_may_retry(struct nopin_fault *fault)
 {
-	unsigned int missing = nopin_fault_missing(fault, fault->first, fault->need_end);
+	unsigned int missing = nopin_fault_missing(fault, fault->part.first, fault->part.need_end);
 
-	if (missing < fault->missing) {
-		fault->missing = missing;
-		fault->deadline = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+	if (missing < fault->walk.missing) {
+		fault->walk.missing = missing;
+		fault->walk.deadline = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
 	}
-	return time_before(jiffies, fault->deadline);
+	return time_before(jiffies, fault->walk.deadline);
 }
 
 static int nopin_fault_run(struct nopin_fault *fault)
@@ -319,24 +309,27 @@ static int nopin_fault_span(struct nopin_fault *fault, u64 va, u64 need, u64 wan
 {
 	int ret = 0;
 
-	fault->span = nopin_span_get(fault->mirror, va);
-	if (IS_ERR(fault->span))
-		return PTR_ERR(fault->span);
+	fault->part.span = nopin_span_get(fault->mirror, va);
+	if (IS_ERR(fault->part.span))
+		return PTR_ERR(fault->part.span);
 
-	fault->first = nopin_span_page(va);
-	fault->need_end = need ? nopin_span_page(va + need - 1) + 1 : fault->first;
-	fault->want_end = nopin_span_page(va + want - 1) + 1;
-	fault->missing = UINT_MAX;
-	fault->batch = 1;
-	fault->tried = false;
-	/* Where the neighbours were not there, the next page will not be either. */
-	fault->blind = need && READ_ONCE(fault->span->window) == NOPIN_WINDOW_MIN;
-	memset(&fault->room, 0, sizeof(fault->room));
-	nopin_fault_let_writers(fault);
-	if (fault->blind || !nopin_fault_is_done(fault))
+	fault->part.first = nopin_span_page(va);
+	fault->part.need_end = fault->part.first;
+	if (need)
+		fault->part.need_end = nopin_span_page(va + need - 1) + 1;
+	fault->part.want_end = nopin_span_page(va + want - 1) + 1;
+	fault->walk = (struct nopin_fault_walk){
+		.missing = UINT_MAX,
+		.batch = 1,
+		/* Where the neighbours were not there, the next page will not be either. */
+		.blind = need && READ_ONCE(fault->part.span->window) == NOPIN_WINDOW_MIN,
+	};
+	memset(&fault->fill.room, 0, sizeof(fault->fill.room));
+	nopin_fault_let_shut(fault);
+	if (fault->walk.blind || !nopin_fault_is_done(fault))
 		ret = nopin_fault_run(fault);
-	nopin_room_free(&fault->room);
-	nopin_span_put(fault->span);
+	nopin_room_free(&fault->fill.room);
+	nopin_span_put(fault->part.span);
 	return ret;
 }
 
@@ -356,7 +349,7 @@ static u64 nopin_fault_skip_hole(struct mm_struct *mm, u64 va)
 static int nopin_fault_spans(struct nopin_fault *fault, u64 va, u64 need_end,
 			     u64 want_end)
 {
-	bool force = !(fault->flags & NOPIN_FAULT_SNAPSHOT);
+	bool force = !(fault->demand->flags & NOPIN_FAULT_SNAPSHOT);
 	u64 end;
 	int ret;
 
@@ -442,7 +435,7 @@ static int nopin_fault_all(struct nopin_fault *fault, u64 va, u64 need_end, u64 
 		ret = nopin_fault_spans(fault, va, need_end, want_end);
 	else
 		ret = nopin_fault_remote(fault, va, need_end, want_end);
-	kfree(fault->whole);
+	kfree(fault->seen.whole);
 	return nopin_fault_errno(ret);
 }
 
@@ -478,10 +471,9 @@ int nopin_mirror_fault(struct nopin_mirror *mirror, const struct nopin_demand *d
 		want_end = U64_MAX;
 
 	fault.mirror = mirror;
-	fault.flags = demand->flags;
-	fault.stop = demand->stop;
+	fault.demand = demand;
 	fault.pages = 0;
-	fault.whole = NULL;
+	fault.seen.whole = NULL;
 	ret = nopin_fault_all(&fault, demand->va, need_end, min(want_end, limit));
 	if (pages)
 		*pages += fault.pages;

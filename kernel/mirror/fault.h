@@ -27,74 +27,104 @@ struct nopin_fault_wait {
 };
 
 /**
- * struct nopin_fault - a fault in one span
- * @mirror: where
- * @stop: when it is not wanted any more; may be NULL
- * @wait: while a program may have to answer
+ * struct nopin_fault_part - what is asked for in one span, as pages of it
  * @span: the span, kept by nopin_span_get()
- * @flags: NOPIN_FAULT_*
- * @first: first page asked for; pages are counted from the start of the span
+ * @first: first page
  * @need_end: end of the pages that must become present
  * @want_end: end of the pages that should
- * @win_first: first page looked at
- * @win_end: end of the pages looked at
+ */
+struct nopin_fault_part {
+	struct nopin_span *span;
+	unsigned int first;
+	unsigned int need_end;
+	unsigned int want_end;
+};
+
+/**
+ * struct nopin_fault_seen - what the CPU's page tables say
+ * @first: first page looked at, a page of the span
+ * @end: end of the pages looked at
  * @pfn: what HMM said about each page from @base on, later the entries
  * @base: page of @pfn[0], the first of its line
+ * @seq: the notifier's sequence that @pfn belongs to
  * @line: @pfn for a window of one line
  * @whole: @pfn for a larger one, NULL as long as there was none
- * @bits: pages that get an entry
- * @room: memory for the entries
- * @seq: the notifier's sequence that @pfn belongs to
+ */
+struct nopin_fault_seen {
+	unsigned int first;
+	unsigned int end;
+	unsigned long *pfn;
+	unsigned int base;
+	unsigned long seq;
+	unsigned long line[NOPIN_LINE_PAGES];
+	unsigned long *whole;
+};
+
+/**
+ * struct nopin_fault_walk - how the attempts at one span go on
  * @deadline: when to stop trying, jiffies
  * @missing: needed pages that the CPU did not have when HMM looked last
  * @batch: pages that this attempt may fault
  * @prompt_end: up to here the kernel itself can resolve all faults
  * @tried: the pages that are only wanted were faulted, as far as they can be
- * @blind: fault before looking: what @pfn says will do to tell what is missing
- * @pages: pages that became present, over all spans
+ * @blind: fault before looking: what was seen will do to tell what is missing
  */
-struct nopin_fault {
-	struct nopin_mirror *mirror;
-	const struct nopin_stop *stop;
-	struct nopin_fault_wait wait;
-	struct nopin_span *span;
-	unsigned int flags;
-	unsigned int first;
-	unsigned int need_end;
-	unsigned int want_end;
-	unsigned int win_first;
-	unsigned int win_end;
-	unsigned long *pfn;
-	unsigned int base;
-	unsigned long line[NOPIN_LINE_PAGES];
-	unsigned long *whole;
-	u64 bits[NOPIN_SPAN_LINES];
-	struct nopin_room room;
-	unsigned long seq;
+struct nopin_fault_walk {
 	unsigned long deadline;
 	unsigned int missing;
 	unsigned int batch;
 	unsigned long prompt_end;
 	bool tried;
 	bool blind;
+};
+
+/**
+ * struct nopin_fault_fill - what is to be installed
+ * @bits: pages that get an entry
+ * @room: memory for the entries
+ */
+struct nopin_fault_fill {
+	u64 bits[NOPIN_SPAN_LINES];
+	struct nopin_room room;
+};
+
+/**
+ * struct nopin_fault - a fault in progress, span by span
+ * @mirror: where
+ * @demand: what is asked for in all
+ * @part: of @demand: the span in hand
+ * @seen: of @part: what is there
+ * @walk: of @part: how far the attempts are
+ * @fill: of @part: what comes of it
+ * @wait: while a program may have to answer
+ * @pages: the result: pages that became present, over all spans
+ */
+struct nopin_fault {
+	struct nopin_mirror *mirror;
+	const struct nopin_demand *demand;
+	struct nopin_fault_part part;
+	struct nopin_fault_seen seen;
+	struct nopin_fault_walk walk;
+	struct nopin_fault_fill fill;
+	struct nopin_fault_wait wait;
 	u64 pages;
 };
 
 static inline bool nopin_fault_writes(const struct nopin_fault *fault)
 {
-	return fault->flags & NOPIN_FAULT_WRITE;
+	return fault->demand->flags & NOPIN_FAULT_WRITE;
 }
 
 static inline unsigned long nopin_fault_va(const struct nopin_fault *fault,
 					   unsigned int i)
 {
-	return nopin_span_start(fault->span) + ((unsigned long)i << PAGE_SHIFT);
+	return nopin_span_start(fault->part.span) + ((unsigned long)i << PAGE_SHIFT);
 }
 
 static inline unsigned long *nopin_fault_pfn(const struct nopin_fault *fault,
 					     unsigned int i)
 {
-	return fault->pfn + (i - fault->base);
+	return fault->seen.pfn + (i - fault->seen.base);
 }
 
 /* wait.c */

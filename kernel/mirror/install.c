@@ -9,13 +9,13 @@
 static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned int i)
 {
 	return nopin_entry_make(*nopin_fault_pfn(fault, i), nopin_fault_writes(fault),
-				i >= fault->first && i < fault->want_end);
+				i >= fault->part.first && i < fault->part.want_end);
 }
 
 /* Does one mapping of the CPU cover the span? Then it does for every page. */
 static bool nopin_fault_is_huge(const struct nopin_fault *fault)
 {
-	unsigned long hmm = *nopin_fault_pfn(fault, fault->first);
+	unsigned long hmm = *nopin_fault_pfn(fault, fault->part.first);
 
 	return hmm & HMM_PFN_VALID && hmm_pfn_to_map_order(hmm) >= NOPIN_SPAN_ORDER;
 }
@@ -24,21 +24,21 @@ static void nopin_fault_collect(struct nopin_fault *fault)
 {
 	unsigned int i;
 
-	memset(fault->bits, 0, sizeof(fault->bits));
-	for (i = fault->win_first; i < fault->win_end; i++)
+	memset(fault->fill.bits, 0, sizeof(fault->fill.bits));
+	for (i = fault->seen.first; i < fault->seen.end; i++)
 		if (*nopin_fault_pfn(fault, i) & HMM_PFN_VALID)
-			fault->bits[i / NOPIN_LINE_PAGES] |=
+			fault->fill.bits[i / NOPIN_LINE_PAGES] |=
 				BIT_ULL(i % NOPIN_LINE_PAGES);
 }
 
 static void nopin_fault_install_huge(struct nopin_fault *fault)
 {
-	unsigned long entry = nopin_fault_entry(fault, fault->first);
+	unsigned long entry = nopin_fault_entry(fault, fault->part.first);
 
 	if (entry)
-		entry -= (unsigned long)fault->first << NOPIN_ENTRY_PFN_SHIFT;
+		entry -= (unsigned long)fault->part.first << NOPIN_ENTRY_PFN_SHIFT;
 	if (entry)
-		nopin_span_set_huge(fault->span, entry);
+		nopin_span_set_huge(fault->part.span, entry);
 }
 
 /*
@@ -49,14 +49,14 @@ static void nopin_fault_make_entries(struct nopin_fault *fault)
 {
 	unsigned int i;
 
-	for (i = fault->win_first; i < fault->win_end; i++) {
-		u64 *bits = &fault->bits[i / NOPIN_LINE_PAGES];
+	for (i = fault->seen.first; i < fault->seen.end; i++) {
+		u64 *bits = &fault->fill.bits[i / NOPIN_LINE_PAGES];
 		u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
 		unsigned long entry = 0;
 
 		if (!(*bits & bit))
 			continue;
-		if (!nopin_entry_allows(nopin_span_entry(fault->span, i),
+		if (!nopin_entry_allows(nopin_span_entry(fault->part.span, i),
 					nopin_fault_writes(fault)))
 			entry = nopin_fault_entry(fault, i);
 		*nopin_fault_pfn(fault, i) = entry;
@@ -70,8 +70,8 @@ static unsigned int nopin_fault_present(const struct nopin_fault *fault)
 {
 	unsigned int i, n = 0;
 
-	for (i = fault->first; i < fault->want_end; i++)
-		n += nopin_entry_allows(nopin_span_entry(fault->span, i),
+	for (i = fault->part.first; i < fault->part.want_end; i++)
+		n += nopin_entry_allows(nopin_span_entry(fault->part.span, i),
 					nopin_fault_writes(fault));
 	return n;
 }
@@ -79,8 +79,8 @@ static unsigned int nopin_fault_present(const struct nopin_fault *fault)
 static void nopin_fault_install_pages(struct nopin_fault *fault)
 {
 	nopin_fault_make_entries(fault);
-	nopin_span_merge(fault->span, fault->bits, fault->pfn, fault->base,
-			 &fault->room);
+	nopin_span_merge(fault->part.span, fault->fill.bits, fault->seen.pfn, fault->seen.base,
+			 &fault->fill.room);
 }
 
 /*
@@ -89,20 +89,20 @@ static void nopin_fault_install_pages(struct nopin_fault *fault)
  */
 static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gained)
 {
-	unsigned int size = fault->win_end - fault->win_first;
-	struct nopin_span *span = fault->span;
+	unsigned int size = fault->seen.end - fault->seen.first;
+	struct nopin_span *span = fault->part.span;
 
-	if (gained && gained * 2 >= size - (fault->want_end - fault->first))
+	if (gained && gained * 2 >= size - (fault->part.want_end - fault->part.first))
 		WRITE_ONCE(span->window, min_t(unsigned int, NOPIN_SPAN_ORDER,
 					       ilog2(size) + NOPIN_WINDOW_STEP));
 	else if (!gained)
 		WRITE_ONCE(span->window, NOPIN_WINDOW_MIN);
 }
 
-/* With the span locked for writing and HMM's results valid. */
+/* With the span shut and HMM's results valid. */
 static int nopin_fault_fill(struct nopin_fault *fault)
 {
-	struct nopin_span *span = fault->span;
+	struct nopin_span *span = fault->part.span;
 	bool huge = nopin_fault_is_huge(fault);
 	int asked, all;
 
@@ -121,7 +121,7 @@ static int nopin_fault_fill(struct nopin_fault *fault)
 	nopin_fault_adapt_window(fault, max(all - asked, 0));
 
 	/* Valid for the CPU but not for us. */
-	if (!nopin_span_allows(span, fault->first, fault->need_end,
+	if (!nopin_span_allows(span, fault->part.first, fault->part.need_end,
 			       nopin_fault_writes(fault)))
 		return -EFAULT;
 	return 0;
@@ -130,24 +130,24 @@ static int nopin_fault_fill(struct nopin_fault *fault)
 /* -EAGAIN: more room is needed, perhaps for what other faults brought meanwhile. */
 static int nopin_fault_try_install(struct nopin_fault *fault)
 {
-	struct nopin_span *span = fault->span;
+	struct nopin_span *span = fault->part.span;
 	int ret;
 
-	nopin_span_write_lock(span);
-	if (mmu_interval_read_retry(&span->notifier, fault->seq))
+	nopin_span_shut(span);
+	if (mmu_interval_read_retry(&span->notifier, fault->seen.seq))
 		ret = -EBUSY;
 	else if (!nopin_fault_is_huge(fault) &&
-		 !nopin_span_has_room(span, fault->bits, &fault->room))
+		 !nopin_span_has_room(span, fault->fill.bits, &fault->fill.room))
 		ret = -EAGAIN;
 	else
 		ret = nopin_fault_fill(fault);
-	nopin_span_write_unlock(span);
+	nopin_span_open(span);
 	return ret;
 }
 
 /**
  * nopin_fault_install - enter what HMM said into the span
- * @fault: the fault; its window has been looked at, with fault->seq
+ * @fault: the fault; its window has been looked at, with fault->seen.seq
  *
  * What there is memory for is entered, even if some is missing: another call has
  * less to do.
@@ -164,6 +164,6 @@ int nopin_fault_install(struct nopin_fault *fault)
 
 	nopin_fault_collect(fault);
 	while ((ret = nopin_fault_try_install(fault)) == -EAGAIN)
-		all &= nopin_span_reserve(fault->span, fault->bits, &fault->room);
+		all &= nopin_span_reserve(fault->part.span, fault->fill.bits, &fault->fill.room);
 	return ret == -EFAULT && !all ? -ENOMEM : ret;
 }

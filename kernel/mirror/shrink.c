@@ -3,84 +3,48 @@
  * The shrinker: under memory pressure the mirrors forget what was not used of
  * late. Nothing is lost but the time of the next fault.
  */
-#include <linux/list.h>
 #include <linux/slab.h>
 
 #include "../compat.h"
+#include "shrink.h"
 #include "span.h"
 
-static DEFINE_SPINLOCK(nopin_shrink_lock); /* protects the list */
-static LIST_HEAD(nopin_shrink_list);
-static atomic_long_t nopin_shrink_spans;
 static struct shrinker *nopin_shrinker;
-
-/**
- * nopin_shrink_count_spans - keep count of the spans of all mirrors
- * @n: how many came (or went, < 0)
- */
-void nopin_shrink_count_spans(long n)
-{
-	atomic_long_add(n, &nopin_shrink_spans);
-}
-
-/**
- * nopin_shrink_add - let a mirror be shrunk
- * @mirror: the mirror
- */
-void nopin_shrink_add(struct nopin_mirror *mirror)
-{
-	spin_lock(&nopin_shrink_lock);
-	list_add_tail(&mirror->shrink, &nopin_shrink_list);
-	spin_unlock(&nopin_shrink_lock);
-}
-
-/**
- * nopin_shrink_del - a mirror goes
- * @mirror: the mirror, which the shrinker can't take references to any more
- */
-void nopin_shrink_del(struct nopin_mirror *mirror)
-{
-	spin_lock(&nopin_shrink_lock);
-	list_del(&mirror->shrink);
-	spin_unlock(&nopin_shrink_lock);
-}
 
 static unsigned long nopin_shrink_count(struct shrinker *shrinker,
 					struct shrink_control *sc)
 {
-	return atomic_long_read(&nopin_shrink_spans) ?: SHRINK_EMPTY;
+	return nopin_spans_count() ?: SHRINK_EMPTY;
 }
 
+/* Reclaim may have interrupted anything, so nothing is waited for. */
 static bool nopin_span_try_empty(struct nopin_span *span)
 {
-	bool empty;
+	bool empty = false;
 
-	if (!write_trylock(&span->lock))
+	if (!spin_trylock_bh(&span->lock))
 		return false;
-	empty = refcount_read(&span->users) == 1;
-	if (empty)
-		nopin_span_clear_all(span);
-	write_unlock(&span->lock);
+	if (nopin_gate_try_shut(&span->gate)) {
+		empty = refcount_read(&span->users) == 1;
+		if (empty)
+			nopin_span_clear_all(span);
+		nopin_gate_open(&span->gate);
+	}
+	spin_unlock_bh(&span->lock);
 	return empty;
 }
 
 /*
  * Empty a span that nobody used since the last visit. The entries' memory is
- * free at once, the span itself when the reaper has come by. Reclaim may have
- * interrupted anything, so nothing is waited for.
+ * free at once, the span itself when the reaper has come by.
  */
 static bool nopin_span_shrink(struct nopin_span *span)
 {
-	bool shrink;
-
 	if (READ_ONCE(span->used)) {
 		WRITE_ONCE(span->used, false);
 		return false;
 	}
-	local_bh_disable();
-	shrink = nopin_span_try_empty(span);
-	local_bh_enable();
-	return shrink;
+	return nopin_span_try_empty(span);
 }
 
 /* Go round the mirror once or until @nr spans were seen. */
@@ -108,22 +72,6 @@ static unsigned long nopin_mirror_shrink(struct nopin_mirror *mirror,
 	return freed;
 }
 
-/* The mirror whose turn it is, with a reference. */
-static struct nopin_mirror *nopin_shrink_next(void)
-{
-	struct nopin_mirror *mirror;
-
-	spin_lock(&nopin_shrink_lock);
-	list_for_each_entry(mirror, &nopin_shrink_list, shrink)
-		if (kref_get_unless_zero(&mirror->ref)) {
-			list_move_tail(&mirror->shrink, &nopin_shrink_list);
-			spin_unlock(&nopin_shrink_lock);
-			return mirror;
-		}
-	spin_unlock(&nopin_shrink_lock);
-	return NULL;
-}
-
 static unsigned long nopin_shrink_scan(struct shrinker *shrinker,
 				       struct shrink_control *sc)
 {
@@ -134,7 +82,7 @@ static unsigned long nopin_shrink_scan(struct shrinker *shrinker,
 	unsigned long freed = 0;
 
 	for (; nr; before = nr) {
-		mirror = nopin_shrink_next();
+		mirror = nopin_mirror_next();
 		if (!mirror)
 			break;
 		freed += nopin_mirror_shrink(mirror, &nr);

@@ -8,52 +8,35 @@
 
 #include "span.h"
 
-/*
- * Readers come from softirqs and may nest, so they must not queue behind a
- * waiting writer, and with enough of them on one span there might never be a
- * moment without any: an invalidation could wait for as long as the traffic
- * lasts. So a writer that has waited for a while asks new readers to stay out;
- * to them the page is then "not present", which it may well be in a moment.
- *
- *  CPU 0 (writer)              CPU 1 (reader)         CPU 2 (reader)
- *  trylock fails, often        read_lock
- *  starved = 1                  copy                  starved: -EAGAIN
- *                              read_unlock
- *  trylock succeeds
- *  starved = 0
- */
-#define NOPIN_WRITE_PATIENCE	4096
-
 /**
- * nopin_span_write_lock - keep every copy out of a span
+ * nopin_span_shut - keep every access out of a span
  * @span: the span
  *
- * On return no copy through this span is in flight.
+ * On return no view of this span is open. What views need to be closed may be a softirq
+ * on this CPU, so they are waited for with softirqs on.
  *
- * Context: process; softirqs are off until nopin_span_write_unlock().
+ * Context: process; softirqs are off until nopin_span_open().
  */
-void nopin_span_write_lock(struct nopin_span *span) __acquires(&span->lock)
+void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock)
 {
 	unsigned int tries = 0;
 
-	local_bh_disable();
-	while (!write_trylock(&span->lock)) {
-		if (++tries == NOPIN_WRITE_PATIENCE)
-			atomic_inc(&span->starved);
-		cpu_relax();
+	spin_lock_bh(&span->lock);
+	while (!nopin_gate_try_shut(&span->gate)) {
+		spin_unlock_bh(&span->lock);
+		nopin_gate_await(&span->gate, &tries);
+		spin_lock_bh(&span->lock);
 	}
-	if (tries >= NOPIN_WRITE_PATIENCE)
-		atomic_dec(&span->starved);
 }
 
 /**
- * nopin_span_write_unlock - let copies in again
+ * nopin_span_open - let accesses in again
  * @span: the span
  */
-void nopin_span_write_unlock(struct nopin_span *span) __releases(&span->lock)
+void nopin_span_open(struct nopin_span *span) __releases(&span->lock)
 {
-	write_unlock(&span->lock);
-	local_bh_enable();
+	nopin_gate_open(&span->gate);
+	spin_unlock_bh(&span->lock);
 }
 
 /* What part of line @l the pages [first, end) of its span make up. */
@@ -68,7 +51,7 @@ static u64 nopin_line_mask(unsigned int l, unsigned int first, unsigned int end)
 
 /**
  * nopin_span_allows - have all these pages an entry for such an access?
- * @span: the span, its lock held
+ * @span: the span, locked
  * @first: first page
  * @end: page after the last
  * @write: whether they must be writable
@@ -117,7 +100,7 @@ static unsigned int nopin_line_clear(struct nopin_span *span, unsigned int l,
 
 /**
  * nopin_span_clear - drop the entries of some pages
- * @span: the span, locked for writing
+ * @span: the span, shut
  * @first: first page
  * @end: page after the last, > @first
  * @dropped: a bit is set for each page of the span that had an entry
@@ -132,7 +115,7 @@ unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
 {
 	unsigned int l, n = 0;
 
-	lockdep_assert_held_write(&span->lock);
+	nopin_span_assert_shut(span);
 	if (span->huge) {
 		n = NOPIN_SPAN_PAGES;
 		bitmap_fill(dropped, NOPIN_SPAN_PAGES);
@@ -151,7 +134,7 @@ unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
 
 /**
  * nopin_span_clear_all - drop every entry
- * @span: the span, locked for writing
+ * @span: the span, shut
  *
  * Return: the number of pages that had an entry.
  */
@@ -183,7 +166,7 @@ static unsigned int nopin_line_wants(const struct nopin_span *span,
 
 /**
  * nopin_span_has_room - would these entries fit?
- * @span: the span, its lock held
+ * @span: the span, locked
  * @bits: the pages, one word a line
  * @room: spare memory that nopin_span_merge() may take
  *
@@ -219,7 +202,7 @@ static bool nopin_room_grow(struct nopin_room *room, unsigned int l,
 
 /**
  * nopin_span_reserve - get the memory for some entries beforehand
- * @span: the span, not locked
+ * @span: the span
  * @bits: the pages that may get an entry, one word a line; cleared for a line that
  *	there is no memory for
  * @room: where the memory goes; may hold some already
@@ -236,13 +219,13 @@ bool nopin_span_reserve(struct nopin_span *span, u64 *bits, struct nopin_room *r
 	bool all = true;
 	unsigned int l;
 
-	read_lock_bh(&span->lock);
+	spin_lock_bh(&span->lock);
 	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
 		wants[l] = nopin_line_wants(span, l, bits[l]);
 		if (wants[l] <= span->room[l])
 			wants[l] = 0;
 	}
-	read_unlock_bh(&span->lock);
+	spin_unlock_bh(&span->lock);
 
 	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
 		if (wants[l] <= room->room[l] || nopin_room_grow(room, l, wants[l]))
@@ -308,7 +291,7 @@ static void nopin_line_adopt(struct nopin_span *span, unsigned int l,
 
 /**
  * nopin_span_merge - install entries
- * @span: the span, locked for writing, without a huge entry;
+ * @span: the span, shut, without a huge entry;
  *	nopin_span_has_room() said yes
  * @bits: the pages, one word a line
  * @entries: their entries, by page of the span from @base on
@@ -321,7 +304,7 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 {
 	unsigned int l;
 
-	lockdep_assert_held_write(&span->lock);
+	nopin_span_assert_shut(span);
 	WARN_ON_ONCE(span->huge);
 	for (l = 0; l < NOPIN_SPAN_LINES; l++) {
 		struct nopin_line *line = &span->line[l];
@@ -341,12 +324,12 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 
 /**
  * nopin_span_set_huge - let one entry stand for the whole span
- * @span: the span, locked for writing
+ * @span: the span, shut
  * @entry: the entry of its first page
  */
 void nopin_span_set_huge(struct nopin_span *span, unsigned long entry)
 {
-	lockdep_assert_held_write(&span->lock);
+	nopin_span_assert_shut(span);
 	if (nopin_entry_allows(span->huge, true))
 		return;
 	nopin_span_clear_all(span);

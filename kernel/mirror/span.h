@@ -17,6 +17,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "gate.h"
 #include "mirror.h"
 #include "watch.h"
 
@@ -32,6 +33,9 @@
 
 /* Spans that the reap work is to look at. */
 #define NOPIN_SPAN_REAP		XA_MARK_0
+
+/* How long an empty span whose address range still exists waits for new use. */
+#define NOPIN_REAP_DELAY	HZ
 
 /* Spans that can be found at once; a power of two. */
 #define NOPIN_SPANS_NEAR	64
@@ -61,10 +65,9 @@ struct nopin_line {
 /**
  * struct nopin_span - what is known about 2 MiB of an address space
  * @index: its address >> NOPIN_SPAN_SHIFT
- * @lock: protects what follows it, up to @window; hints may be read without it.
- *	Held for reading during copies, so that whoever holds it for writing
- *	knows that no copy is in flight. Softirqs read, so writers disable them.
- * @starved: writers that waited too long; readers stay out while it is not 0
+ * @lock: what follows it, up to @window, may be read with it held or inside @gate, and
+ *	changed with it held and @gate shut; hints may be read without
+ * @gate: accesses are inside while they have a view open
  * @huge: entry of the first page when one mapping covers the whole span
  * @line: the entries otherwise
  * @room: entries that fit into the memory of each line
@@ -79,8 +82,8 @@ struct nopin_line {
  */
 struct nopin_span {
 	unsigned long index;
-	rwlock_t lock;
-	atomic_t starved;
+	spinlock_t lock; /* up to window */
+	struct nopin_gate gate;
 	unsigned long huge;
 	struct nopin_line line[NOPIN_SPAN_LINES];
 	u8 room[NOPIN_SPAN_LINES];
@@ -118,7 +121,7 @@ struct nopin_waits {
  * @end: takes everything down after the last put; nobody but the last put queues it
  * @dying: @end is at it, there is nothing left for @reap
  * @node: in the table of mirrors, under its lock
- * @shrink: in the shrinker's list, under its lock
+ * @ring: in the ring of mirrors, under the same lock
  * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
  * @watchers: who wants to know from which range
  * @waits: faults that a program has to answer
@@ -133,7 +136,7 @@ struct nopin_mirror {
 	bool dying;
 
 	struct hlist_node node;
-	struct list_head shrink;
+	struct list_head ring;
 	unsigned long shrink_hand;
 
 	struct nopin_watchers watchers;
@@ -197,7 +200,7 @@ static inline unsigned int nopin_line_rank(const struct nopin_line *line,
 	return (line->bits & below) == below ? page : hweight64(line->bits & below);
 }
 
-/* The entry of page @i of the span or 0; span->lock held, either way. */
+/* The entry of page @i of the span or 0; inside the gate or with span->lock held. */
 static inline unsigned long nopin_span_entry(const struct nopin_span *span,
 					     unsigned int i)
 {
@@ -212,8 +215,8 @@ static inline unsigned long nopin_span_entry(const struct nopin_span *span,
 }
 
 /* span.c: the table of one span */
-void nopin_span_write_lock(struct nopin_span *span) __acquires(&span->lock);
-void nopin_span_write_unlock(struct nopin_span *span) __releases(&span->lock);
+void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock);
+void nopin_span_open(struct nopin_span *span) __releases(&span->lock);
 bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
 		       unsigned int end, bool write);
 unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
@@ -231,21 +234,66 @@ void nopin_room_free(struct nopin_room *room);
 /* entry.c: what may be done to a page */
 unsigned long nopin_entry_make(unsigned long hmm, bool write, bool asked);
 
-/* mirror.c: which spans there are */
+/* rights.c: what mappings allow */
+bool nopin_vma_allows(const struct vm_area_struct *vma, bool write);
+
+/* invalidate.c: what the kernel takes away */
+extern const struct mmu_interval_notifier_ops nopin_span_ops;
+
+/* spans.c: which spans there are */
 struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va);
 void nopin_span_put(struct nopin_span *span);
-void nopin_span_mark(struct nopin_mirror *mirror, unsigned long index);
-void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay);
-void nopin_mirror_queue(struct delayed_work *work, unsigned long delay);
+void nopin_span_destroy(struct nopin_span *span);
+unsigned long nopin_spans_count(void);
+int nopin_spans_init(void);
+void nopin_spans_exit(void);
+
+/* reap.c: which spans go */
+void nopin_mirror_reap(struct work_struct *work);
+void nopin_mirror_reap_all(struct nopin_mirror *mirror);
 
 /* wait.c: faults that a program has to answer */
 void nopin_waits_init(struct nopin_waits *waits);
 
-/* shrink.c: under memory pressure */
-void nopin_shrink_count_spans(long n);
-void nopin_shrink_add(struct nopin_mirror *mirror);
-void nopin_shrink_del(struct nopin_mirror *mirror);
-int nopin_shrink_init(void);
-void nopin_shrink_exit(void);
+/* mirror.c */
+extern struct workqueue_struct *nopin_mirror_wq;
+struct nopin_mirror *nopin_mirror_next(void);
+
+/**
+ * nopin_mirror_kick - let the reaper come by, no later than asked before
+ * @mirror: the mirror
+ * @delay: in jiffies; 0 overrides a delay that is running
+ *
+ * Context: any.
+ */
+static inline void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long delay)
+{
+	if (delay)
+		queue_delayed_work(nopin_mirror_wq, &mirror->reap, delay);
+	else
+		mod_delayed_work(nopin_mirror_wq, &mirror->reap, 0);
+}
+
+/**
+ * nopin_span_mark - let the reaper look whether a span can go
+ * @mirror: the mirror
+ * @index: of the span, which need not exist any more
+ *
+ * Not while the span is shut: softirqs wait for it, and may interrupt whoever holds
+ * the xarray's lock.
+ *
+ * Context: process.
+ */
+static inline void nopin_span_mark(struct nopin_mirror *mirror, unsigned long index)
+{
+	xa_set_mark(&mirror->spans, index, NOPIN_SPAN_REAP);
+}
+
+/* Entries are changed now. */
+static inline void nopin_span_assert_shut(const struct nopin_span *span)
+{
+	lockdep_assert_held(&span->lock);
+	lockdep_assert(atomic_read(&span->gate.state) & NOPIN_GATE_SHUT);
+}
 
 #endif /* NOPIN_SPAN_H */

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Copying from and to views. */
+/* What is done to memory in view. */
+#include <linux/atomic.h>
 #include <linux/cacheflush.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 
-#include "span.h"
+#include "mirror.h"
 #include "view.h"
 
-static void nopin_view_flush(const struct nopin_view *view)
+/**
+ * nopin_view_flush - nopin_view_close(), where caches have to be told of what was written
+ * @view: the view
+ *
+ * Context: any.
+ */
+void nopin_view_flush(const struct nopin_view *view)
 {
 	const struct nopin_run *run;
 	const void *page;
@@ -16,22 +23,6 @@ static void nopin_view_flush(const struct nopin_view *view)
 		for (page = PTR_ALIGN_DOWN(run->kaddr, PAGE_SIZE);
 		     page < run->kaddr + run->len; page += PAGE_SIZE)
 			flush_dcache_page(virt_to_page(page));
-}
-
-/**
- * nopin_view_close - touch the memory no more
- * @view: the view
- *
- * Context: as it was opened.
- */
-void nopin_view_close(struct nopin_view *view)
-{
-	if (ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE && view->write)
-		nopin_view_flush(view);
-	if (view->span) {
-		__acquire(&view->span->lock); /* for sparse: from nopin_mirror_open() */
-		read_unlock(&view->span->lock);
-	}
 }
 
 /**
@@ -115,5 +106,29 @@ void nopin_view_copy(const struct nopin_view *to, size_t to_off,
 		nopin_cursor_advance(&dst, n);
 		nopin_cursor_advance(&src, n);
 		len -= n;
+	}
+}
+
+/**
+ * nopin_atomic_apply - do a 64-bit atomic operation on kernel memory
+ * @atomic: the operation; its @old is filled in
+ * @kaddr: 8-byte aligned address
+ *
+ * Atomic against the CPUs as much as against other NIC operations.
+ *
+ * Context: any.
+ */
+void nopin_atomic_apply(struct nopin_atomic *atomic, void *kaddr)
+{
+	atomic64_t *word = kaddr;
+
+	switch (atomic->op) {
+	case NOPIN_ATOMIC_CMP_SWAP:
+		atomic->old = atomic64_cmpxchg(word, atomic->compare,
+					       atomic->swap_add);
+		break;
+	case NOPIN_ATOMIC_FETCH_ADD:
+		atomic->old = atomic64_fetch_add(atomic->swap_add, word);
+		break;
 	}
 }

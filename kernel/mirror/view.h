@@ -6,11 +6,12 @@
 #ifndef NOPIN_VIEW_H
 #define NOPIN_VIEW_H
 
+#include <linux/cacheflush.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
-struct nopin_span;
+#include "mirror/gate.h"
 
 #ifdef CONFIG_HIGHMEM
 #error "nopin needs a kernel that maps all memory, as 64-bit kernels do"
@@ -28,14 +29,14 @@ struct nopin_run {
 
 /**
  * struct nopin_view - memory that may be read or written until the view is closed
- * @span: locked for reading; NULL: nothing is to be unlocked
+ * @gate: inside of which; NULL: none
  * @write: it may be written
  * @runs: how many of @run are in use
  * @len: bytes in all of them
  * @run: the memory, in the order of its addresses in the process
  */
 struct nopin_view {
-	struct nopin_span *span;
+	struct nopin_gate *gate;
 	bool write;
 	unsigned int runs;
 	size_t len;
@@ -51,7 +52,7 @@ struct nopin_view {
  * It may open views itself, to copy from one place to another.
  *
  * Return: 0, or an error that ends the access and is handed on.
- * Context: softirq, or process with BH off; under the span's lock.
+ * Context: softirq, or process with BH off; inside the span's gate.
  */
 typedef int (*nopin_view_fn)(const struct nopin_view *view, size_t off, void *ctx);
 
@@ -73,7 +74,7 @@ static inline void nopin_memcpy(void *to, const void *from, size_t len)
 
 static inline void nopin_view_init(struct nopin_view *view, bool write)
 {
-	view->span = NULL;
+	view->gate = NULL;
 	view->write = write;
 	view->runs = 0;
 	view->len = 0;
@@ -94,10 +95,24 @@ static inline void nopin_view_add(struct nopin_view *view, void *kaddr, size_t l
 	view->runs++;
 }
 
-void nopin_view_close(struct nopin_view *view);
+void nopin_view_flush(const struct nopin_view *view);
 void nopin_view_read(const struct nopin_view *view, void *buffer);
 void nopin_view_write(const struct nopin_view *view, const void *buffer);
 void nopin_view_copy(const struct nopin_view *to, size_t to_off,
 		     const struct nopin_view *from, size_t from_off, size_t len);
+
+/**
+ * nopin_view_close - touch the memory no more
+ * @view: the view
+ *
+ * Context: any; not necessarily the one that opened it.
+ */
+static inline void nopin_view_close(struct nopin_view *view)
+{
+	if (ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE && view->write)
+		nopin_view_flush(view);
+	if (view->gate)
+		nopin_gate_leave(view->gate);
+}
 
 #endif /* NOPIN_VIEW_H */

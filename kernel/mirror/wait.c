@@ -36,9 +36,9 @@ bool nopin_fault_wait_begin(struct nopin_fault *fault)
 	bool may;
 
 	fault->wait.task = current;
-	fault->wait.stop = fault->stop;
+	fault->wait.stop = fault->demand->stop;
 	spin_lock(&waits->lock);
-	may = !fault->stop || !fault->stop->stopped;
+	may = !fault->demand->stop || !fault->demand->stop->stopped;
 	if (may)
 		list_add(&fault->wait.list, &waits->list);
 	spin_unlock(&waits->lock);
@@ -85,7 +85,7 @@ static void nopin_waits_work(struct work_struct *work)
 	again = nopin_waits_wake(waits);
 	spin_unlock(&waits->lock);
 	if (again)
-		nopin_mirror_queue(&waits->work, NOPIN_WAKE_PERIOD);
+		queue_delayed_work(nopin_mirror_wq, &waits->work, NOPIN_WAKE_PERIOD);
 }
 
 /**
@@ -119,5 +119,5 @@ void nopin_mirror_stop(struct nopin_mirror *mirror, struct nopin_stop *stop)
 	woken = nopin_waits_wake(waits);
 	spin_unlock(&waits->lock);
 	if (woken)
-		nopin_mirror_queue(&waits->work, NOPIN_WAKE_PERIOD);
+		queue_delayed_work(nopin_mirror_wq, &waits->work, NOPIN_WAKE_PERIOD);
 }

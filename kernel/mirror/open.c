@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Access through the mirror: find the entries and show the memory. Runs in
+ * Opening a view: find the entries and show the memory. Runs in
  * softirq, or with BH off, never sleeps, never faults: a page without an entry
  * ends the access, and somebody who may sleep calls nopin_mirror_fault().
  */
-#include <linux/atomic.h>
-
 #include "span.h"
 
 static void nopin_span_show_huge(const struct nopin_span *span, u64 va, size_t len,
@@ -68,7 +66,7 @@ static noinline bool nopin_span_show_pages(const struct nopin_span *span, u64 va
 	return true;
 }
 
-/* [va, va + len), all in this span, under its lock. Small messages need one page. */
+/* [va, va + len), all in this span, inside its gate. Small messages need one page. */
 static bool nopin_span_show(const struct nopin_span *span, u64 va, size_t len,
 			    struct nopin_view *view)
 {
@@ -83,21 +81,19 @@ static bool nopin_span_show(const struct nopin_span *span, u64 va, size_t len,
 	return true;
 }
 
-static int nopin_span_open(struct nopin_span *span, u64 va, size_t len,
+static int nopin_span_view(struct nopin_span *span, u64 va, size_t len,
 			   struct nopin_view *view)
 {
-	if (atomic_read(&span->starved))
-		return -EAGAIN;
 	if (!READ_ONCE(span->used))
 		WRITE_ONCE(span->used, true);
 
-	read_lock(&span->lock);
+	if (!nopin_gate_enter(&span->gate))
+		return -EAGAIN;
 	if (!nopin_span_show(span, va, len, view)) {
-		read_unlock(&span->lock);
+		nopin_gate_leave(&span->gate);
 		return -EAGAIN;
 	}
-	view->span = span;
-	__release(&span->lock); /* for sparse: the view has it now */
+	view->gate = &span->gate;
 	return 0;
 }
 
@@ -119,9 +115,8 @@ static size_t nopin_view_bytes(u64 va, size_t len)
  *
  * Return: 0, then nopin_view_close() is due; -EAGAIN when a page has no entry
  * that allows the access: fault and repeat, if there can be such a page.
- * Context: softirq, or process with BH off: no sleep, and no softirq may come in
- * between, for it might access the same span. Inside one RCU read-side section
- * until the view is closed.
+ * Context: softirq, or process with BH off, in an RCU read-side section. Nothing
+ * sleeps before the view is closed, which may be done in another context.
  */
 int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view)
@@ -131,30 +126,6 @@ int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 	lockdep_assert(in_softirq());
 	nopin_view_init(view, access == NOPIN_WRITE);
 	span = nopin_span_lookup(mirror, va >> NOPIN_SPAN_SHIFT);
-	return span ? nopin_span_open(span, va, nopin_view_bytes(va, len), view) :
+	return span ? nopin_span_view(span, va, nopin_view_bytes(va, len), view) :
 		      -EAGAIN;
-}
-
-/**
- * nopin_atomic_apply - do a 64-bit atomic operation on kernel memory
- * @atomic: the operation; its @old is filled in
- * @kaddr: 8-byte aligned address
- *
- * Atomic against the CPUs as much as against other NIC operations.
- *
- * Context: any.
- */
-void nopin_atomic_apply(struct nopin_atomic *atomic, void *kaddr)
-{
-	atomic64_t *word = kaddr;
-
-	switch (atomic->op) {
-	case NOPIN_ATOMIC_CMP_SWAP:
-		atomic->old = atomic64_cmpxchg(word, atomic->compare,
-					       atomic->swap_add);
-		break;
-	case NOPIN_ATOMIC_FETCH_ADD:
-		atomic->old = atomic64_fetch_add(atomic->swap_add, word);
-		break;
-	}
 }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Invalidations: what the kernel takes away, the NIC must not touch any more. */
+#include <linux/mmu_notifier.h>
+
+#include "span.h"
+#include "trace.h"
+
+/* The part of @range in the span, as pages of it. */
+static void nopin_span_clip(const struct nopin_span *span,
+			    const struct mmu_notifier_range *range,
+			    unsigned int *first, unsigned int *end)
+{
+	u64 start = nopin_span_start(span);
+
+	*first = 0;
+	*end = NOPIN_SPAN_PAGES;
+	if (range->start > start)
+		*first = nopin_span_page(range->start);
+	if (range->end < start + NOPIN_SPAN_SIZE)
+		*end = nopin_span_page(range->end - 1) + 1;
+}
+
+static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
+{
+	return range->event == MMU_NOTIFY_UNMAP ||
+	       range->event == MMU_NOTIFY_RELEASE;
+}
+
+/*
+ * The mm takes pages away. Accesses are inside the gate, and both an installation and
+ * this shut it, so when it has been shut and opened here no copy is in flight through an
+ * entry of the range, and none can be put back:
+ *
+ *  fault                              invalidation
+ *  seq = read_begin
+ *  hmm_range_fault: pfn A             (pfn A is to be freed)
+ *                                     shut, set_seq, clear, open
+ *  shut
+ *   read_retry: seq has changed       the mm frees A
+ *  open, start again
+ *
+ * This runs in every kind of context that changes page tables, the OOM reaper
+ * among them: it never sleeps, so a range that must not block is no case apart.
+ */
+static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
+				  const struct mmu_notifier_range *range,
+				  unsigned long seq)
+{
+	struct nopin_span *span =
+		container_of(notifier, struct nopin_span, notifier);
+	struct nopin_mirror *mirror = span->mirror;
+	unsigned long which[NOPIN_SPAN_LINES] = {};
+	unsigned int first, end, dropped;
+	bool empty;
+
+	nopin_span_clip(span, range, &first, &end);
+	nopin_span_shut(span);
+	mmu_interval_set_seq(notifier, seq);
+	dropped = nopin_span_clear(span, first, end, which);
+	empty = !span->present;
+	nopin_span_open(span);
+
+	trace_nopin_mirror_invalidate(mirror->mm, range->start, range->end,
+				      range->event, dropped);
+	if (dropped)
+		nopin_watchers_count(&mirror->watchers, nopin_span_start(span), which);
+	if (empty) {
+		nopin_span_mark(mirror, span->index);
+		nopin_mirror_kick(mirror, nopin_range_is_gone(range) ?
+					  0 : NOPIN_REAP_DELAY);
+	}
+	return true;
+}
+
+const struct mmu_interval_notifier_ops nopin_span_ops = {
+	.invalidate = nopin_span_invalidate,
+};
