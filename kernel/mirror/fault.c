@@ -51,12 +51,12 @@ static void nopin_fault_spare_stacks(struct nopin_fault *fault)
 {
 	unsigned long va = nopin_fault_va(fault, fault->seen.first);
 	unsigned long end = nopin_fault_va(fault, fault->seen.end);
-	VMA_ITERATOR(vmi, fault->mirror->mm, va);
+	struct mm_struct *mm = fault->mirror->mm;
 	struct vm_area_struct *vma;
 
 	if (!VM_SHADOW_STACK || !nopin_fault_writes(fault))
 		return;
-	for_each_vma_range(vmi, vma, end) {
+	for (; va < end && (vma = find_vma(mm, va)); va = max(va, vma->vm_end)) {
 		if (!(vma->vm_flags & VM_SHADOW_STACK))
 			continue;
 		for (va = max(va, vma->vm_start); va < min(end, vma->vm_end); va += PAGE_SIZE)

@@ -24,10 +24,11 @@
 #define NOPIN_GATE_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/compiler.h>
 
-#define NOPIN_GATE_SHUT		(1 << 30) /* nobody is inside, nobody gets in */
-#define NOPIN_GATE_HELD_UP	(1 << 29) /* somebody has waited too long to shut it */
+#define NOPIN_GATE_SHUT		BIT(30) /* nobody is inside, nobody gets in */
+#define NOPIN_GATE_HELD_UP	BIT(29) /* somebody has waited too long to shut it */
 
 /**
  * struct nopin_gate - who is inside

@@ -17,26 +17,34 @@ static unsigned long nopin_shrink_count(struct shrinker *shrinker,
 	return nopin_spans_count() ?: SHRINK_EMPTY;
 }
 
+/* Reclaim may have interrupted anything, so nothing is waited for. */
+static bool nopin_span_try_empty(struct nopin_span *span)
+{
+	bool empty = false;
+
+	if (!spin_trylock_bh(&span->lock))
+		return false;
+	if (nopin_gate_try_shut(&span->gate)) {
+		empty = refcount_read(&span->users) == 1;
+		if (empty)
+			nopin_span_clear_all(span);
+		nopin_gate_open(&span->gate);
+	}
+	spin_unlock_bh(&span->lock);
+	return empty;
+}
+
 /*
  * Empty a span that nobody used since the last visit. The entries' memory is
- * free at once, the span itself when the reaper has come by. Reclaim may have
- * interrupted anything, so nothing is waited for.
+ * free at once, the span itself when the reaper has come by.
  */
 static bool nopin_span_shrink(struct nopin_span *span)
 {
-	bool shrink;
-
 	if (READ_ONCE(span->used)) {
 		WRITE_ONCE(span->used, false);
 		return false;
 	}
-	if (!nopin_span_try_shut(span))
-		return false;
-	shrink = refcount_read(&span->users) == 1;
-	if (shrink)
-		nopin_span_clear_all(span);
-	nopin_span_open(span);
-	return shrink;
+	return nopin_span_try_empty(span);
 }
 
 /* Go round the mirror once or until @nr spans were seen. */

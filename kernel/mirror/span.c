@@ -21,30 +21,12 @@ void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock)
 {
 	unsigned int tries = 0;
 
-	while (!nopin_span_try_shut(span))
-		nopin_gate_await(&span->gate, &tries);
-}
-
-/**
- * __nopin_span_try_shut - nopin_span_shut() for who need not
- * @span: the span
- *
- * Return: true, then nopin_span_open() is due; false when an access is inside, or
- *	another has shut the span.
- * Context: process.
- */
-bool __nopin_span_try_shut(struct nopin_span *span)
-{
-	bool shut;
-
-	if (!spin_trylock_bh(&span->lock))
-		return false;
-	shut = nopin_gate_try_shut(&span->gate);
-	if (!shut)
+	spin_lock_bh(&span->lock);
+	while (!nopin_gate_try_shut(&span->gate)) {
 		spin_unlock_bh(&span->lock);
-	else
-		__release(&span->lock); /* for sparse: the caller has it now */
-	return shut;
+		nopin_gate_await(&span->gate, &tries);
+		spin_lock_bh(&span->lock);
+	}
 }
 
 /**

@@ -216,9 +216,6 @@ static inline unsigned long nopin_span_entry(const struct nopin_span *span,
 
 /* span.c: the table of one span */
 void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock);
-bool __nopin_span_try_shut(struct nopin_span *span);
-#define nopin_span_try_shut(span)	\
-	__cond_lock(&(span)->lock, __nopin_span_try_shut(span))
 void nopin_span_open(struct nopin_span *span) __releases(&span->lock);
 bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
 		       unsigned int end, bool write);

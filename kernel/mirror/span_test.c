@@ -255,18 +255,18 @@ static void who_is_inside_keeps_it_open(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, nopin_gate_enter(gate));
 	KUNIT_EXPECT_TRUE(test, nopin_gate_enter(gate));
-	KUNIT_EXPECT_FALSE(test, nopin_span_try_shut(&fix->span));
+	KUNIT_EXPECT_FALSE(test, nopin_gate_try_shut(gate));
 	nopin_gate_leave(gate);
-	KUNIT_EXPECT_FALSE(test, nopin_span_try_shut(&fix->span));
+	KUNIT_EXPECT_FALSE(test, nopin_gate_try_shut(gate));
 
 	while (!nopin_gate_is_held_up(gate) && tries < 1000000)
 		nopin_gate_await(gate, &tries);
 	KUNIT_EXPECT_FALSE(test, nopin_gate_enter(gate));
-	KUNIT_EXPECT_FALSE(test, nopin_span_try_shut(&fix->span));
+	KUNIT_EXPECT_FALSE(test, nopin_gate_try_shut(gate));
 	nopin_gate_leave(gate);
 
-	KUNIT_ASSERT_TRUE(test, nopin_span_try_shut(&fix->span));
-	nopin_span_open(&fix->span);
+	KUNIT_ASSERT_TRUE(test, nopin_gate_try_shut(gate));
+	nopin_gate_open(gate);
 	KUNIT_EXPECT_TRUE(test, nopin_gate_enter(gate));
 	nopin_gate_leave(gate);
 	KUNIT_EXPECT_EQ(test, atomic_read(&gate->state), 0);

@@ -97,6 +97,8 @@ static double cpu_seconds(void)
 static void advice_about_holes(const void *arg)
 {
 	struct ibv_pd *pd = new_pd(vt_dev(0));
+	void *hole = mmap(NULL, UINT32_MAX, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct ibv_sge sge[4000];
 	double spent;
 	unsigned int share;
@@ -104,9 +106,11 @@ static void advice_about_holes(const void *arg)
 
 	(void)arg;
 	odp_need(VT_IMPLICIT);
+	vt_require(hole != MAP_FAILED, "no room for a hole: %s", strerror(errno));
+	vt_ok(munmap(hole, UINT32_MAX));
 	mr = reg(pd, NULL, SIZE_MAX);
 	for (size_t i = 0; i < ARRAY_SIZE(sge); i++)
-		sge[i] = (struct ibv_sge){ 0x2000000000, UINT32_MAX, mr->lkey };
+		sge[i] = (struct ibv_sge){ (uintptr_t)hole, UINT32_MAX, mr->lkey };
 	spent = cpu_seconds();
 	for (int i = 0; i < 64; i++)
 		vt_ok(ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT, 0, sge,
