@@ -93,6 +93,8 @@ build_provider() {
 }
 
 build_tests() {
+	# Patches for perftest are tried where there is a source of it.
+	[ -z "${PERFTEST_SOURCE-}" ] || packages_install "${packages_perftest[@]}"
 	(build_user_locked tests . CMakeLists.txt Documentation debian include kernel providers \
 		tests perf system nopin-vm .ci) || exit
 	tests_dir=$(build_root)/tests-build
@@ -106,15 +108,16 @@ build_user_locked() {
 	dest=$(build_root)/$name
 	lock "build-$(path_key "$tree")-$name"
 	mirror_sync "$dest" "$@"
-	[ -e "$dest.built" ] && return
+	[ -e "$dest.built" ] && [ "$(<"$dest.built")" = "${PERFTEST_SOURCE-}" ] && return
 	say "building: $name"
 	step "$run/$name.log" cmake -S "$dest/$top" -B "$dest-build" \
 		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
 		-DNOPIN_MODULE=OFF -DCMAKE_RULE_MESSAGES=OFF \
-		-DCMAKE_COMPILE_WARNING_AS_ERROR=$strict ||
+		-DCMAKE_COMPILE_WARNING_AS_ERROR=$strict \
+		-DPERFTEST_SOURCE="${PERFTEST_SOURCE:+$(realpath -m "$PERFTEST_SOURCE")}" ||
 		die "cmake failed: $name"
 	step "$run/$name.log" cmake --build "$dest-build" -j"$(nproc)" \
 		-- -s --no-print-directory ||
 		die "the build failed: $name"
-	touch "$dest.built"
+	echo "${PERFTEST_SOURCE-}" >"$dest.built"
 }

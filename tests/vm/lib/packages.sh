@@ -15,6 +15,8 @@ packages_test=(
 	sparse shellcheck perl
 )
 
+packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
+
 # Where Debian keeps rdma-core's tests; images for containers leave it out.
 readonly packages_rdma_tests=/usr/share/doc/rdma-core
 
