@@ -61,6 +61,7 @@ struct rc_pair {
 struct rc_addr {
 	union ibv_gid gid;
 	uint32_t qpn, psn;
+	uint16_t lid;
 };
 
 void rc_end_open(struct rc_end *end, struct vt_dev *dev, struct ibv_pd *pd,

@@ -78,6 +78,7 @@ struct rc_addr rc_end_addr(const struct rc_end *end)
 {
 	return (struct rc_addr){
 		.gid = end->dev->gid,
+		.lid = end->dev->port.lid,
 		.qpn = end->qp->qp_num,
 		.psn = end->psn,
 	};
@@ -96,7 +97,7 @@ int rc_to_init(struct rc_end *end, const struct rc_attr *attr)
 {
 	struct ibv_qp_attr mod = {
 		.qp_state = IBV_QPS_INIT,
-		.port_num = VT_PORT,
+		.port_num = vt_opts.port,
 		.qp_access_flags = attr->access,
 	};
 
@@ -115,7 +116,8 @@ int rc_to_rtr(struct rc_end *end, const struct rc_attr *attr, const struct rc_ad
 		.min_rnr_timer = attr->min_rnr_timer,
 		.ah_attr = {
 			.is_global = 1,
-			.port_num = VT_PORT,
+			.dlid = to->lid,
+			.port_num = vt_opts.port,
 			.grh = {
 				.dgid = to->gid,
 				.sgid_index = end->dev->gid_index,

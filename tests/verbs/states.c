@@ -350,7 +350,7 @@ static void query_qp(const void *arg)
 	vt_require(attr.min_rnr_timer == 14, "min_rnr_timer %d", attr.min_rnr_timer);
 	vt_require(attr.qp_access_flags == VT_ACCESS_ALL, "access %#x", attr.qp_access_flags);
 	vt_require(attr.max_rd_atomic >= pair->attr.rd_atomic, "max_rd_atomic");
-	vt_require(attr.ah_attr.is_global && attr.ah_attr.port_num == VT_PORT, "ah_attr");
+	vt_require(attr.ah_attr.is_global && attr.ah_attr.port_num == vt_opts.port, "ah_attr");
 	vt_require(!memcmp(&attr.ah_attr.grh.dgid, &pair->b.dev->gid, 16), "dgid");
 	vt_require(init.cap.max_send_wr >= pair->attr.wr, "max_send_wr");
 	vt_require(init.cap.max_inline_data >= pair->attr.inline_len, "max_inline_data");

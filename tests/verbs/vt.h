@@ -23,7 +23,6 @@
 #define MIB		(1024 * KIB)
 #define GIB		(1024 * MIB)
 
-#define VT_PORT		1
 #define VT_ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
 			 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC)
 
@@ -34,6 +33,7 @@ typedef void (*vt_fn)(const void *arg);
 struct vt_opts {
 	const char *device;	/* [NETNS:]NAME, NULL: the first */
 	const char *peer;	/* the same for end b, NULL: @device */
+	unsigned int port;	/* of the devices: 1 */
 	int gid_index;		/* -1: the first RoCEv2 one */
 	uint64_t seed;
 	unsigned int rounds;	/* multiplies the random tests' length */
@@ -91,6 +91,8 @@ void vt_release_to(size_t mark);
 
 /* --- time and chance --- */
 
+unsigned int vt_slowness(void);
+unsigned int vt_patience_ms(void);
 uint64_t vt_now_ms(void);
 uint64_t vt_now_ns(void);
 void vt_sleep_ms(unsigned int ms);
@@ -109,6 +111,7 @@ struct vt_dev {
 	struct ibv_port_attr port;
 	union ibv_gid gid;
 	int gid_index;
+	int counters;		/* the folder of its hw_counters, -1: none */
 	bool is_nopin;
 };
 
@@ -116,6 +119,7 @@ void vt_dev_open(struct vt_dev *dev, const char *name);
 struct vt_dev *vt_dev(int which);
 void vt_devs_close(void);
 bool vt_is_nopin(const struct vt_dev *dev);
+long long vt_counter(const struct vt_dev *dev, const char *name);
 int vt_async_event(struct vt_dev *dev, int timeout_ms);
 void vt_want_event(struct vt_dev *dev, enum ibv_event_type type);
 void vt_drain_events(struct vt_dev *dev);
@@ -170,7 +174,6 @@ void vt_wr_remote(struct vt_wr *wr, const struct vt_mem *mem, size_t off);
 void vt_wr_atomic(struct vt_wr *wr, uint64_t compare_add, uint64_t swap);
 void vt_wr_chain(struct vt_wr *wr, int num);
 
-unsigned int vt_patience_ms(void);
 int vt_poll_for(struct ibv_cq *cq, struct ibv_wc *wc, int n, unsigned int ms);
 struct ibv_wc vt_poll(struct ibv_cq *cq);
 struct ibv_wc vt_want(struct ibv_cq *cq, uint64_t id, enum ibv_wc_status status);

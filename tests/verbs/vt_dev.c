@@ -40,7 +40,17 @@ static struct ibv_context *open_device(const char *name)
 	return ctx;
 }
 
-/* The GID asked for; else the first RoCEv2 GID of an IPv4 address, else any. */
+/* Of InfiniBand any GID of the port will do; of Ethernet one of RoCEv2. */
+static bool gid_fits(const struct vt_dev *dev, const struct ibv_gid_entry *entry)
+{
+	enum ibv_gid_type want = dev->port.link_layer == IBV_LINK_LAYER_INFINIBAND ?
+				 IBV_GID_TYPE_IB : IBV_GID_TYPE_ROCE_V2;
+
+	return entry->port_num == vt_opts.port && entry->gid_type == want &&
+	       (vt_opts.gid_index < 0 || vt_opts.gid_index == (int)entry->gid_index);
+}
+
+/* The GID asked for; else the first one of an IPv4 address, else any. */
 static int find_gid(struct vt_dev *dev)
 {
 	static const uint8_t ipv4[12] = { [10] = 0xff, [11] = 0xff };
@@ -51,11 +61,7 @@ static int find_gid(struct vt_dev *dev)
 	for (ssize_t i = 0; i < n; i++) {
 		bool is_ipv4 = !memcmp(entries[i].gid.raw, ipv4, sizeof(ipv4));
 
-		if (entries[i].port_num != VT_PORT ||
-		    entries[i].gid_type != IBV_GID_TYPE_ROCE_V2)
-			continue;
-		if (vt_opts.gid_index >= 0 &&
-		    vt_opts.gid_index != (int)entries[i].gid_index)
+		if (!gid_fits(dev, &entries[i]))
 			continue;
 		if (best < 0 || is_ipv4)
 			best = i;
@@ -69,18 +75,33 @@ static int find_gid(struct vt_dev *dev)
 	return 0;
 }
 
-/* Our own driver has a counter that no other has. */
-static bool has_our_counter(const struct ibv_device *device)
+/* The folder of the port's counters, or of the device's; -1 if it has none. */
+static int open_counters(const struct ibv_device *device)
 {
 	char path[512];
+	int fd;
 
-	snprintf(path, sizeof(path), "%s/hw_counters/page_invalidations",
-		 device->ibdev_path);
-	if (!access(path, R_OK))
-		return true;
-	snprintf(path, sizeof(path), "%s/ports/1/hw_counters/page_invalidations",
-		 device->ibdev_path);
-	return !access(path, R_OK);
+	snprintf(path, sizeof(path), "%s/ports/%u/hw_counters", device->ibdev_path,
+		 vt_opts.port);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "%s/hw_counters", device->ibdev_path);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* What it counts by this name, -1 if it does not. */
+long long vt_counter(const struct vt_dev *dev, const char *name)
+{
+	int fd = dev->counters < 0 ? -1 : openat(dev->counters, name, O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+	ssize_t len;
+
+	if (fd < 0)
+		return -1;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return len > 0 ? strtoll(text, NULL, 10) : -1;
 }
 
 /* Open "NAME" here, or "NETNS:NAME" there. */
@@ -94,7 +115,9 @@ static void open_anywhere(struct vt_dev *dev, const char *name)
 	if (colon)
 		enter_netns(name, colon - name);
 	dev->ctx = open_device(colon ? colon + 1 : name);
-	dev->is_nopin = dev->ctx && has_our_counter(dev->ctx->device);
+	dev->counters = dev->ctx ? open_counters(dev->ctx->device) : -1;
+	/* Our own driver has a counter that no other has. */
+	dev->is_nopin = vt_counter(dev, "page_invalidations") >= 0;
 	/* A mount namespace that is entered puts us at its root. */
 	if (colon)
 		vt_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET) || fchdir(cwd));
@@ -108,11 +131,11 @@ void vt_dev_open(struct vt_dev *dev, const char *name)
 	open_anywhere(dev, name);
 	vt_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
 	vt_ok(ibv_query_device_ex(dev->ctx, NULL, &dev->attr));
-	vt_ok(ibv_query_port(dev->ctx, VT_PORT, &dev->port));
+	vt_ok(ibv_query_port(dev->ctx, vt_opts.port, &dev->port));
 	vt_require(dev->port.state == IBV_PORT_ACTIVE, "%s: port is not active",
 		   ibv_get_device_name(dev->ctx->device));
-	vt_require(!find_gid(dev), "%s: no RoCEv2 GID",
-		   ibv_get_device_name(dev->ctx->device));
+	vt_require(!find_gid(dev), "%s: no %s GID", ibv_get_device_name(dev->ctx->device),
+		   dev->port.link_layer == IBV_LINK_LAYER_INFINIBAND ? "InfiniBand" : "RoCEv2");
 	vt_ok(fcntl(dev->ctx->async_fd, F_SETFL, O_NONBLOCK));
 }
 
@@ -132,9 +155,13 @@ struct vt_dev *vt_dev(int which)
 
 void vt_devs_close(void)
 {
-	for (int i = 0; i < 2; i++)
-		if (devs[i].ctx)
-			ibv_close_device(devs[i].ctx);
+	for (int i = 0; i < 2; i++) {
+		if (!devs[i].ctx)
+			continue;
+		ibv_close_device(devs[i].ctx);
+		if (devs[i].counters >= 0)
+			close(devs[i].counters);
+	}
 }
 
 bool vt_is_nopin(const struct vt_dev *dev)

@@ -4,7 +4,7 @@
 
 #include "vt.h"
 
-struct vt_opts vt_opts = { .gid_index = -1, .rounds = 1, .timeout = 300 };
+struct vt_opts vt_opts = { .port = 1, .gid_index = -1, .rounds = 1, .timeout = 300 };
 
 const char vt_options_usage[] =
 	"  --device [NETNS:]DEV  device of end a (default: the first)\n"

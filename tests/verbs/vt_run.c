@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The run itself: options, one test after the other, failing, cleaning up. */
+/* The run itself: options, one test after the other, failing. */
 #include <getopt.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,65 +21,6 @@ static struct CMUnitTest *tests;
 static size_t num_tests;
 static const struct test_case *running;
 static pid_t main_pid, main_tid;
-
-static struct deferred {
-	void (*release)(void *obj);
-	void *obj;
-} *deferred;
-static size_t num_deferred;
-
-/* Release @obj after the test, in reverse order. */
-void vt_defer(void (*release)(void *obj), void *obj)
-{
-	deferred = realloc(deferred, (num_deferred + 1) * sizeof(*deferred));
-	if (!deferred)
-		abort();
-	deferred[num_deferred++] = (struct deferred){ release, obj };
-}
-
-/* What was to happen to @obj; it is the caller's now. */
-static struct deferred take_deferred(void *obj)
-{
-	size_t i = num_deferred;
-
-	while (i-- > 0) {
-		struct deferred found = deferred[i];
-
-		if (found.obj != obj)
-			continue;
-		memmove(&deferred[i], &deferred[i + 1],
-			(--num_deferred - i) * sizeof(*deferred));
-		return found;
-	}
-	vt_fail("released what was never made");
-}
-
-/* Release @obj now. */
-void vt_release(void *obj)
-{
-	take_deferred(obj).release(obj);
-}
-
-/* The test itself will have released @obj. */
-void vt_forget(void *obj)
-{
-	take_deferred(obj);
-}
-
-size_t vt_mark(void)
-{
-	return num_deferred;
-}
-
-/* Release what was made since vt_mark() gave @mark. */
-void vt_release_to(size_t mark)
-{
-	while (num_deferred > mark) {
-		struct deferred last = deferred[--num_deferred];
-
-		last.release(last.obj);
-	}
-}
 
 /*
  * cmocka leaves a failed test by longjmp(), which only its own thread may do.
@@ -155,26 +94,11 @@ static uint64_t seed_of(const char *name)
 	return hash;
 }
 
-/* Kernels that look at every access take many times as long. */
-static unsigned int slowness(void)
-{
-	const char *patience = getenv("NOPIN_PATIENCE");
-	int times = patience ? atoi(patience) : 1;
-
-	return times > 0 ? times : 1;
-}
-
-/* How long to wait for what ought to come at once. */
-unsigned int vt_patience_ms(void)
-{
-	return 30000 * slowness();
-}
-
 static void run_case(void **state)
 {
 	running = *state;
 	vt_reseed(seed_of(running->name));
-	alarm(vt_opts.timeout * slowness());
+	alarm(vt_opts.timeout * vt_slowness());
 	running->fn(running->arg);
 }
 
@@ -219,7 +143,6 @@ static void free_tests(void)
 		free(test);
 	}
 	free(tests);
-	free(deferred);
 }
 
 static void usage(const char *name)
@@ -298,87 +221,4 @@ int vt_main(int argc, char **argv, void (*add_tests)(void))
 	vt_devs_close();
 	free_tests();
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-uint64_t vt_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-uint64_t vt_now_ms(void)
-{
-	return vt_now_ns() / 1000000;
-}
-
-void vt_sleep_ms(unsigned int ms)
-{
-	struct timespec left = { ms / 1000, ms % 1000 * 1000000L };
-
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
-}
-
-/* A field of /proc/self/status in KiB, -1 if there is none. */
-long vt_status_kib(const char *field)
-{
-	FILE *f = fopen("/proc/self/status", "r");
-	size_t len = strlen(field);
-	long value = -1;
-	char line[256];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, field, len) && line[len] == ':')
-			value = strtol(line + len + 1, NULL, 10);
-	if (f)
-		fclose(f);
-	return value;
-}
-
-/* Packets that the kernel dropped because a CPU's backlog was full, of all CPUs. */
-uint64_t vt_backlog_drops(void)
-{
-	FILE *f = fopen("/proc/net/softnet_stat", "re");
-	unsigned int dropped;
-	uint64_t sum = 0;
-
-	vt_require(f, "/proc/net/softnet_stat: %s", strerror(errno));
-	while (fscanf(f, "%*x %x%*[^\n]", &dropped) == 1)
-		sum += dropped;
-	fclose(f);
-	return sum;
-}
-
-/*
- * A child that dies of its signals, where cmocka would make them failures of the
- * test and go on with the next one, in the child. It leaves by _exit().
- */
-int vt_fork(void)
-{
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS };
-	pid_t pid = fork();
-
-	vt_require(pid >= 0, "fork: %s", strerror(errno));
-	for (size_t i = 0; !pid && i < ARRAY_SIZE(signals); i++)
-		signal(signals[i], SIG_DFL);
-	return pid;
-}
-
-/* The child's wait status, or -1 with the child killed after @ms. */
-int vt_wait_child(int pid, unsigned int ms)
-{
-	uint64_t end = vt_now_ms() + ms;
-	int status;
-
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (vt_now_ms() > end) {
-			kill(pid, SIGKILL);
-			waitpid(pid, &status, 0);
-			return -1;
-		}
-		vt_sleep_ms(5);
-	}
-	return status;
 }
