@@ -5,7 +5,6 @@
  * is the whole life of a buffer: mapped, registered, written once by the NIC,
  * deregistered, unmapped.
  */
-#include <sched.h>
 #include <sys/mman.h>
 
 #include "perf.h"
@@ -58,19 +57,11 @@ static int write_to(struct perf_link *link, struct ibv_mr *mr, uint8_t *to, size
 		.send_flags = IBV_SEND_SIGNALED,
 		.wr.rdma = { .remote_addr = (uintptr_t)to, .rkey = mr->rkey },
 	};
-	uint64_t start = perf_now();
-	int got = ibv_post_send(link->end[0].qp, &wr, &bad);
+	int err = ibv_post_send(link->end[0].qp, &wr, &bad);
 
-	if (got)
-		return perf_fail("post_send: %s", strerror(got));
-	while (!(got = perf_completion(link->end[0].scq, 1))) {
-		sched_yield();
-		if (perf_now() - start > PERF_SILENCE_NS)
-			return perf_fail("no completion");
-	}
-	if (got < 0)
-		return -1;
-	return 0;
+	if (err)
+		return perf_fail("post_send: %s", strerror(err));
+	return perf_wait(link->end[0].scq, 1);
 }
 
 static int timed_write(struct perf_link *link, struct ibv_mr *mr, uint8_t *to,

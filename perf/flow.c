@@ -143,20 +143,6 @@ static int post_batch(struct perf_flow *flow)
 	return 0;
 }
 
-/* Completions that are there, all of which must be good; -1 if not. */
-int perf_completion(struct ibv_cq *cq, int max)
-{
-	struct ibv_wc wc[POLL_MAX];
-	int got = ibv_poll_cq(cq, max < POLL_MAX ? max : POLL_MAX, wc);
-
-	if (got < 0)
-		return perf_fail("poll_cq fails");
-	for (int i = 0; i < got; i++)
-		if (wc[i].status != IBV_WC_SUCCESS)
-			return perf_fail("%s", ibv_wc_status_str(wc[i].status));
-	return got;
-}
-
 static uint64_t completed(const struct perf_flow *flow)
 {
 	uint64_t received = flow->received / flow->batch;

@@ -9,12 +9,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-#ifdef __x86_64__
-#include <x86intrin.h>
-#endif
 
 #include "crc.h"
 #include "perf.h"
@@ -22,36 +17,6 @@
 #define PAGE		4096UL
 #define CRC_LEN		4096	/* the payload of the largest packet */
 #define TRIALS		100
-
-/* --- the clock --- */
-
-static double ns_per_tick;
-static uint64_t tick_base;
-
-static uint64_t ticks(void)
-{
-#ifdef __x86_64__
-	return __rdtsc();
-#else
-	return vt_now_ns();
-#endif
-}
-
-/* clock_gettime() may be a system call, which may cost more than what is timed. */
-void perf_clock_init(void)
-{
-	uint64_t ns = vt_now_ns(), now;
-
-	tick_base = ticks();
-	vt_sleep_ms(50);
-	now = ticks();
-	ns_per_tick = (double)(vt_now_ns() - ns) / (now - tick_base);
-}
-
-uint64_t perf_now(void)
-{
-	return (ticks() - tick_base) * ns_per_tick;
-}
 
 /* --- copies and CRCs: which way is the fastest here --- */
 

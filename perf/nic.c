@@ -2,32 +2,12 @@
 /* The competitors' devices, and links over them. */
 #include <arpa/inet.h>
 #include <rdma/rdma_cma.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
 #include "perf.h"
 
 #define HUGE_PAGE	(2 * MIB)
-
-const char *const perf_path_name[PERF_PATHS] = { "local", "wire" };
-
-static char why[256] = "unknown";
-
-int perf_fail(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
-	va_end(args);
-	return -1;
-}
-
-const char *perf_why(void)
-{
-	return why;
-}
 
 /* --- devices --- */
 
@@ -62,20 +42,6 @@ static int iwarp_dev(struct perf_nic *nic, int i, char *spec)
 	return 0;
 }
 
-/* [NETNS:]NAME */
-static void roce_dev(struct perf_nic *nic, int i, const char *spec)
-{
-	const char *colon = strchr(spec, ':');
-	struct vt_dev *dev = &nic->dev[i];
-
-	vt_dev_open(dev, spec);
-	if (colon)
-		snprintf(nic->netns[i], sizeof(nic->netns[i]), "%.*s",
-			 (int)(colon - spec), spec);
-	nic->addr[i].sin_family = AF_INET;
-	memcpy(&nic->addr[i].sin_addr, dev->gid.raw + 12, 4);
-}
-
 /* Both devices of "A,B"; those of iWARP have an address behind the name. */
 int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec)
 {
@@ -88,7 +54,7 @@ int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec)
 		if (!one)
 			return perf_fail("%s: want two devices", spec);
 		if (!strchr(one, '@'))
-			roce_dev(nic, i, one);
+			perf_nic_roce(nic, i, one);
 		else if (iwarp_dev(nic, i, one))
 			return -1;
 	}
@@ -147,20 +113,13 @@ void perf_links_init(struct perf_link *link, const struct perf_run *run,
 		};
 }
 
-static unsigned int least(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
-}
-
 static void roce_connect(struct perf_link *link)
 {
 	struct vt_dev *a = &link->side->nic->dev[0];
 	struct vt_dev *b = &link->side->nic->dev[link->path == PERF_WIRE];
 	struct rc_pair *pair;
 
-	link->attr.mtu = 128U << least(a->port.active_mtu, b->port.active_mtu);
-	link->attr.rd_atomic = least(link->attr.rd_atomic,
-				     a->attr.orig_attr.max_qp_rd_atom);
+	perf_attr_fit(&link->attr, a, b);
 	pair = rc_pair_between(a, b, &link->attr);
 	link->end[0] = pair->a;
 	link->end[1] = pair->b;

@@ -46,6 +46,7 @@ static void add_side(struct perf_run *run, const char *name, struct perf_nic *ni
 	side->name = name;
 	side->kind = kind;
 	side->nic = nic->name ? nic : NULL;
+	side->by_kind = nic == &nopin;
 	if (!side->missing)
 		side->missing = "not given";
 }

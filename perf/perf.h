@@ -14,7 +14,7 @@
 #include "rc.h"
 #include "stats.h"
 
-#define PERF_SIDES	5
+#define PERF_SIDES	8
 #define PERF_MEMORY	(16 * MIB)	/* of each end of a link */
 #define PERF_FLIGHT	512		/* requests in flight at most, of one flow */
 #define PERF_SILENCE_NS	20000000000ULL	/* without a completion: it hangs */
@@ -45,8 +45,11 @@ struct perf_side {
 	const char *name;
 	struct perf_nic *nic;	/* NULL: not here, @missing says why */
 	enum vt_kind kind;
+	bool by_kind;		/* only in rounds that are about its kind of memory */
 	const char *missing;
 };
+
+struct perf_round;
 
 /**
  * struct perf_run - what is measured, and how
@@ -56,6 +59,7 @@ struct perf_side {
  * @ns: how long one sample takes
  * @repeats: samples of each point
  * @quick: fewer configurations
+ * @show: what else is to be done with a round that is over, NULL: nothing
  */
 struct perf_run {
 	struct perf_side side[PERF_SIDES];
@@ -64,13 +68,20 @@ struct perf_run {
 	uint64_t ns;
 	unsigned int repeats;
 	bool quick;
+	void (*show)(const struct perf_round *round);
 };
 
 /* --- why something could not be measured --- */
 
 __printf(1, 2)
 int perf_fail(const char *fmt, ...);	/* returns -1 */
+__printf(1, 2)
+int perf_lacks(const char *fmt, ...);	/* -1: it is not to be had here */
 const char *perf_why(void);
+bool perf_is_lacking(void);
+
+/* What @fn returns; -1 if vt_die() or vt_skip() ended it. */
+int perf_try(int (*fn)(void *arg), void *arg);
 
 /* --- links --- */
 
@@ -100,6 +111,8 @@ int perf_link_open(struct perf_link *link);
 void perf_link_fail(struct perf_link *link);
 int perf_iwarp_connect(struct perf_link *link);
 int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec);
+void perf_nic_roce(struct perf_nic *nic, int i, const char *spec);
+void perf_attr_fit(struct rc_attr *attr, const struct vt_dev *a, const struct vt_dev *b);
 void *perf_map(size_t len);
 
 /* --- time --- */
@@ -139,7 +152,11 @@ int perf_flow_ready(struct perf_flow *flow);
 int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate);
 int perf_flow_check(struct perf_flow *flow);
 int perf_flow_rate(struct perf_flow *flow, size_t num, uint64_t ns, double *rate);
+
+/* --- completions --- */
+
 int perf_completion(struct ibv_cq *cq, int max);
+int perf_wait(struct ibv_cq *cq, unsigned int num);
 
 /* --- the result --- */
 
@@ -149,21 +166,28 @@ struct perf_point {
 	struct json_object *json;
 	struct stats samples, all;	/* @all: single values, for quantiles */
 	uint64_t drops;
-	bool failed;
+	bool failed, lacking;
+	char why[256];
 };
 
 struct perf_point *perf_point(const char *subject, const char *side, const char *unit);
 void perf_point_text(struct perf_point *point, const char *key, const char *value);
 void perf_point_number(struct perf_point *point, const char *key, double value);
+/* One more row of a table that the point has under @key. */
+void perf_point_row(struct perf_point *point, const char *key, size_t num,
+		    const double *value);
 void perf_point_fail(struct perf_point *point, const char *why);
 
-/* The sides' points of one configuration. */
+/* The sides' points of one configuration; what is 0 or NULL is not said. */
 struct perf_round {
 	const char *subject, *op, *unit;
+	const char *pages, *state, *where;	/* of nopin-odp: about the memory */
 	enum perf_path path;
-	size_t size;
+	size_t size, align;
 	unsigned int qps, threads, post, flight;
+	const char *extra;
 	struct perf_point *point[PERF_SIDES + 1];
+	size_t sides;		/* of the points, the others are @extra's */
 	size_t num;
 };
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* How long it takes to register memory that is there already. */
+/*
+ * How long it takes to register memory that is there already, and to let it go. On
+ * demand also what no machine has room for: address space, and all of it.
+ */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,11 +13,14 @@
 struct registration {
 	const struct perf_run *run;
 	struct ibv_pd *pd[PERF_SIDES];
+	struct perf_round *release;
 	uint8_t *addr;
 	size_t len;
 };
 
-static double register_ns(struct ibv_pd *pd, enum vt_kind kind, void *addr, size_t len)
+/* Adds what both took to @reg and @dereg. */
+static int register_once(struct ibv_pd *pd, enum vt_kind kind, void *addr, size_t len,
+			 struct stats *reg, struct stats *dereg)
 {
 	uint64_t start = perf_now(), took;
 	struct ibv_mr *mr;
@@ -27,9 +33,12 @@ static double register_ns(struct ibv_pd *pd, enum vt_kind kind, void *addr, size
 	took = perf_now() - start;
 	if (!mr)
 		return perf_fail("reg_mr: %s", strerror(errno));
+	if (!stats_add(reg, took))
+		return perf_fail("out of memory");
+	start = perf_now();
 	if (ibv_dereg_mr(mr))
 		return perf_fail("dereg_mr: %s", strerror(errno));
-	return took;
+	return stats_add(dereg, perf_now() - start) ? 0 : perf_fail("out of memory");
 }
 
 /* The median of as many as fit in the time of a sample, at least one. */
@@ -38,17 +47,18 @@ static int sample(void *arg, size_t i, double *value)
 	struct registration *reg = arg;
 	enum vt_kind kind = reg->run->side[i].kind;
 	uint64_t end = perf_now() + reg->run->ns;
-	struct stats times = { 0 };
-	double ns;
+	struct stats times = { 0 }, released = { 0 };
+	int err;
 
 	do {
-		ns = register_ns(reg->pd[i], kind, reg->addr, reg->len);
-		if (ns < 0 || !stats_add(&times, ns))
-			break;
-	} while (perf_now() < end && times.num < ROUNDS_MAX);
+		err = register_once(reg->pd[i], kind, reg->addr, reg->len, &times, &released);
+	} while (!err && perf_now() < end && times.num < ROUNDS_MAX);
 	*value = stats_median(&times);
+	if (!err && !stats_add(&reg->release->point[i]->samples, stats_median(&released)))
+		err = perf_fail("out of memory");
 	stats_clear(&times);
-	return ns < 0 ? -1 : 0;
+	stats_clear(&released);
+	return err;
 }
 
 static void open_pds(struct registration *reg)
@@ -64,6 +74,41 @@ static void open_pds(struct registration *reg)
 static size_t available(void)
 {
 	return (size_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
+}
+
+static void measure(struct registration *reg, size_t len, unsigned int kinds)
+{
+	struct perf_round round = { .subject = "registration", .unit = "ns", .size = len };
+	struct perf_round release = { .subject = "deregistration", .unit = "ns", .size = len };
+
+	reg->len = len;
+	reg->release = &release;
+	perf_round_init(&round, reg->run, kinds, NULL);
+	perf_round_init(&release, reg->run, kinds, NULL);
+	perf_round_run(&round, reg->run, sample, reg);
+	if (reg->run->show)
+		reg->run->show(&round);
+}
+
+/* Address space that nothing is in; only who pins nothing can register it. */
+static void measure_space(struct registration *reg)
+{
+	struct perf_run on_demand = *reg->run;
+	size_t len = 128 * GIB;
+
+	on_demand.num_sides = 0;
+	for (size_t i = 0; i < reg->run->num_sides; i++)
+		if (reg->run->side[i].kind != VT_PINNED)
+			on_demand.num_sides = i + 1;
+	if (!on_demand.num_sides)
+		return;
+	for (size_t i = 0; i < on_demand.num_sides; i++)
+		if (on_demand.side[i].kind == VT_PINNED)
+			on_demand.side[i].by_kind = true;
+	reg->run = &on_demand;
+	reg->addr = vt_map_large(&len);
+	for (size_t size = 8 * GIB; size <= len; size *= 4)
+		measure(reg, size, 1U << VT_ODP | 1U << VT_IMPLICIT);
 }
 
 void perf_registration(const struct perf_run *run)
@@ -82,15 +127,9 @@ void perf_registration(const struct perf_run *run)
 	reg.addr = vt_map(most, 0);
 	madvise(reg.addr, most, MADV_NOHUGEPAGE);
 	memset(reg.addr, 1, most);
-	for (size_t i = 0; i < num; i++) {
-		struct perf_round round = {
-			.subject = "registration", .unit = "ns", .size = sizes[i],
-		};
-
-		reg.len = sizes[i];
-		perf_round_init(&round, run, PERF_ALL_KINDS, NULL);
-		perf_round_run(&round, run, sample, &reg);
-	}
+	for (size_t i = 0; i < num; i++)
+		measure(&reg, sizes[i], PERF_ALL_KINDS);
+	measure_space(&reg);
 	for (size_t i = 0; i < run->num_sides; i++)
 		if (reg.pd[i])
 			ibv_dealloc_pd(reg.pd[i]);

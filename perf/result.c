@@ -66,6 +66,7 @@ void perf_result_init(const struct perf_run *run, const char *path, const char *
 	json_object_object_add(result, "cpus", number(sysconf(_SC_NPROCESSORS_ONLN)));
 	json_object_object_add(result, "sample_ms", number(run->ns / 1e6));
 	json_object_object_add(result, "repeats", number(run->repeats));
+	json_object_object_add(result, "quick", json_object_new_boolean(run->quick));
 	add_sides(run);
 	list = json_object_new_array();
 	json_object_object_add(result, "points", list);
@@ -96,9 +97,25 @@ void perf_point_number(struct perf_point *point, const char *key, double value)
 	json_object_object_add(point->json, key, number(value));
 }
 
+void perf_point_row(struct perf_point *point, const char *key, size_t num,
+		    const double *value)
+{
+	struct json_object *table, *row = json_object_new_array();
+
+	if (!json_object_object_get_ex(point->json, key, &table)) {
+		table = json_object_new_array();
+		json_object_object_add(point->json, key, table);
+	}
+	for (size_t i = 0; i < num; i++)
+		json_object_array_add(row, number(value[i]));
+	json_object_array_add(table, row);
+}
+
 void perf_point_fail(struct perf_point *point, const char *why)
 {
 	point->failed = true;
+	point->lacking = perf_is_lacking();
+	snprintf(point->why, sizeof(point->why), "%s", why);
 	perf_point_text(point, "failed", why);
 }
 
@@ -141,6 +158,8 @@ void perf_result_save(void)
 	points = NULL;
 	num_points = 0;
 	json_object_object_add(result, "seconds", number((vt_now_ns() - began) / 1e9));
+	if (!result_path)
+		return;
 	vt_require(!json_object_to_file_ext(result_path, result, JSON_C_TO_STRING_PRETTY |
 					    JSON_C_TO_STRING_SPACED),
 		   "%s: %s", result_path, json_util_get_last_err());

@@ -13,9 +13,17 @@ static void describe(struct perf_point *point, const struct perf_round *round)
 {
 	if (round->op)
 		perf_point_text(point, "op", round->op);
+	if (round->pages)
+		perf_point_text(point, "pages", round->pages);
+	if (round->state)
+		perf_point_text(point, "state", round->state);
+	if (round->where)
+		perf_point_text(point, "where", round->where);
 	perf_point_text(point, "path", perf_path_name[round->path]);
 	if (round->size)
 		perf_point_number(point, "size", round->size);
+	if (round->align)
+		perf_point_number(point, "align", round->align);
 	if (round->qps)
 		perf_point_number(point, "qps", round->qps);
 	if (round->threads)
@@ -27,19 +35,20 @@ static void describe(struct perf_point *point, const struct perf_round *round)
 }
 
 /*
- * Only nopin is measured with each kind of memory; a side that is left out has no
- * point. Side i's is point[i], @extra's comes after them.
+ * A side that is left out has no point. Side i's is point[i], @extra's comes after
+ * them.
  */
 void perf_round_init(struct perf_round *round, const struct perf_run *run,
 		     unsigned int kinds, const char *extra)
 {
+	round->extra = extra;
+	round->sides = run->num_sides;
 	round->num = run->num_sides + !!extra;
 	for (size_t i = 0; i < round->num; i++) {
 		const struct perf_side *side = &run->side[i];
 
 		round->point[i] = NULL;
-		if (i < run->num_sides && side->nic == run->nopin &&
-		    !(kinds & 1U << side->kind))
+		if (i < run->num_sides && side->by_kind && !(kinds & 1U << side->kind))
 			continue;
 		round->point[i] = perf_point(round->subject,
 					     i < run->num_sides ? side->name : extra,
@@ -48,6 +57,28 @@ void perf_round_init(struct perf_round *round, const struct perf_run *run,
 		if (i < run->num_sides && !side->nic)
 			perf_point_fail(round->point[i], side->missing);
 	}
+}
+
+struct attempt {
+	int (*sample)(void *arg, size_t i, double *value);
+	void *arg;
+	size_t i;
+	double *value;
+};
+
+static int attempt_sample(void *arg)
+{
+	struct attempt *try = arg;
+
+	return try->sample(try->arg, try->i, try->value);
+}
+
+static int try_sample(int (*sample)(void *arg, size_t i, double *value), void *arg,
+		      size_t i, double *value)
+{
+	struct attempt try = { sample, arg, i, value };
+
+	return perf_try(attempt_sample, &try);
 }
 
 static void take(struct perf_round *round, size_t i,
@@ -59,7 +90,7 @@ static void take(struct perf_round *round, size_t i,
 
 	if (!point || point->failed)
 		return;
-	if (sample(arg, i, &value))
+	if (try_sample(sample, arg, i, &value))
 		perf_point_fail(point, perf_why());
 	else if (!stats_add(&point->samples, value))
 		perf_point_fail(point, "not a number");
@@ -96,20 +127,23 @@ static void show_point(char *text, size_t len, struct perf_point *point, const c
 		snprintf(text, len, "  %s %.4g %s", side, value, unit);
 }
 
-static void show(const struct perf_round *round, const struct perf_run *run, const char *extra)
+static void show(const struct perf_round *round, const struct perf_run *run)
 {
-	char line[512] = "", size[32] = "", what[64] = "";
+	char line[512] = "", size[32] = "", what[128] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; i < round->num; i++) {
 		if (!round->point[i])
 			continue;
 		show_point(line + used, sizeof(line) - used, round->point[i],
-			   i < run->num_sides ? run->side[i].name : extra, round->unit);
+			   i < run->num_sides ? run->side[i].name : round->extra, round->unit);
 		used = strlen(line);
 	}
 	if (round->size)
 		size_text(size, sizeof(size), round->size);
+	if (round->state)
+		snprintf(what, sizeof(what), " %s %s pages, %s", round->state, round->pages,
+			 round->where);
 	if (round->qps > 1)
 		snprintf(what, sizeof(what), " %u QPs", round->qps);
 	if (round->threads > 1)
@@ -134,5 +168,5 @@ void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		for (size_t k = 0; k < round->num; k++)
 			take(round, (turn + k) % round->num, sample, arg);
 	}
-	show(round, run, "limit");
+	show(round, run);
 }

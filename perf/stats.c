@@ -87,3 +87,45 @@ double stats_max(struct stats *stats)
 {
 	return stats_quantile(stats, 1);
 }
+
+/* --- a histogram --- */
+
+static const double steps[] = { 1, 2, 5, 10 };
+
+/* Below 1 there is one bucket, from 0 on. */
+double stats_bound(double value)
+{
+	double ten = 1;
+	int i = 0;
+
+	if (value < 1)
+		return 0;
+	while (ten * 10 <= value)
+		ten *= 10;
+	while (ten * steps[i + 1] <= value)
+		i++;
+	return ten * steps[i];
+}
+
+double stats_bound_next(double bound)
+{
+	double ten = 1;
+	int i = 0;
+
+	if (bound < 1)
+		return 1;
+	while (ten * 10 <= bound)
+		ten *= 10;
+	while (ten * steps[i] <= bound)
+		i++;
+	return ten * steps[i];
+}
+
+size_t stats_between(const struct stats *stats, double low, double high)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < stats->num; i++)
+		count += stats->value[i] >= low && stats->value[i] < high;
+	return count;
+}

@@ -23,4 +23,12 @@ double stats_median(struct stats *stats);
 double stats_min(struct stats *stats);
 double stats_max(struct stats *stats);
 
+/*
+ * A histogram's bounds: 1, 2, 5, 10, 20 and so on. The one at or below @value, and the
+ * one after @bound; values from @low on and below @high.
+ */
+double stats_bound(double value);
+double stats_bound_next(double bound);
+size_t stats_between(const struct stats *stats, double low, double high);
+
 #endif /* PERF_STATS_H */

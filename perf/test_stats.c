@@ -93,6 +93,31 @@ static void test_no_number(void **state)
 	assert_int_equal(stats.num, 0);
 }
 
+/* Every value is in one bucket and no other, and the bounds are 1, 2, 5 of tens. */
+static void test_histogram(void **state)
+{
+	static const double want[] = { 0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000 };
+	struct stats stats = { 0 };
+	double bound = 0;
+	size_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i + 1 < sizeof(want) / sizeof(*want); i++) {
+		assert_float_equal(bound, want[i], 0);
+		assert_float_equal(stats_bound(want[i]), want[i], 0);
+		assert_float_equal(stats_bound((want[i] + want[i + 1]) / 2), want[i], 0);
+		bound = stats_bound_next(bound);
+	}
+	for (int i = 0; i < 1000; i++)
+		assert_true(stats_add(&stats, i * 379 % 1000));
+	assert_int_equal(stats_between(&stats, 20, 50), 30);
+	for (bound = stats_bound(stats_min(&stats)); bound <= stats_max(&stats);
+	     bound = stats_bound_next(bound))
+		sum += stats_between(&stats, bound, stats_bound_next(bound));
+	assert_int_equal(sum, 1000);
+	stats_clear(&stats);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +127,7 @@ int main(void)
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_add_after),
 		cmocka_unit_test(test_no_number),
+		cmocka_unit_test(test_histogram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
