@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A server and its client, over TCP. The client asks, the server answers; both are the
+ * same program on the same kind of machine, which the first words prove.
+ */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "odp.h"
+
+#define CONNECT_TRIES	50	/* of 100 ms each */
+
+struct hello {
+	char magic[8];
+	uint32_t order, size;
+};
+
+static const struct hello hello = {
+	.magic = "nopinod1", .order = 0x01020304, .size = sizeof(struct odp_ask),
+};
+
+int odp_send(int sock, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+
+	while (len) {
+		ssize_t n = send(sock, p, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return -1;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int odp_receive(int sock, void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	while (len) {
+		ssize_t n = recv(sock, p, len, 0);
+
+		if (n <= 0)
+			return -1;
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int greet(int sock)
+{
+	struct hello theirs;
+	int one = 1;
+
+	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (odp_send(sock, &hello, sizeof(hello)) ||
+	    odp_receive(sock, &theirs, sizeof(theirs)))
+		return perf_fail("the other side says nothing");
+	if (memcmp(&theirs, &hello, sizeof(hello)))
+		return perf_fail("the other side is no nopin-odp of this version and "
+				 "architecture");
+	return 0;
+}
+
+static int connect_once(const struct addrinfo *list)
+{
+	int sock = -1;
+
+	for (const struct addrinfo *ai = list; ai && sock < 0; ai = ai->ai_next) {
+		sock = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, 0);
+		if (sock >= 0 && connect(sock, ai->ai_addr, ai->ai_addrlen)) {
+			close(sock);
+			sock = -1;
+		}
+	}
+	return sock;
+}
+
+/* The socket, -1 if the server is not there within some seconds. */
+int odp_connect(const char *host, unsigned int port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+	char service[16];
+	int err, sock = -1;
+
+	snprintf(service, sizeof(service), "%u", port);
+	err = getaddrinfo(host, service, &hints, &list);
+	if (err)
+		return perf_fail("%s: %s", host, gai_strerror(err));
+	for (int i = 0; i < CONNECT_TRIES && sock < 0; i++) {
+		sock = connect_once(list);
+		if (sock < 0)
+			vt_sleep_ms(100);
+	}
+	freeaddrinfo(list);
+	if (sock < 0)
+		return perf_fail("%s, port %u: %s", host, port, strerror(errno));
+	return greet(sock) ? -1 : sock;
+}
+
+static int listen_on(unsigned int port)
+{
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any,
+	};
+	struct sockaddr_in addr4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int one = 1, zero = 0, sock = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool six = sock >= 0;
+
+	if (!six)
+		sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -1;
+	setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (six)
+		setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(sock, six ? (struct sockaddr *)&addr : (struct sockaddr *)&addr4,
+		 six ? sizeof(addr) : sizeof(addr4)) || listen(sock, 1))
+		return -1;
+	return sock;
+}
+
+static int answer(int sock, struct odp_end *end, struct odp_ask *ask)
+{
+	struct stats times = { 0 };
+	uint64_t num;
+	int err;
+
+	odp_answer(end, ask, &times);
+	num = times.num;
+	err = odp_send(sock, ask, sizeof(*ask)) || odp_send(sock, &num, sizeof(num)) ||
+	      odp_send(sock, times.value, num * sizeof(double));
+	stats_clear(&times);
+	return err;
+}
+
+/* The client has a connection for each of its sides. */
+struct serving {
+	int sock;
+	struct odp_end end[PERF_SIDES];
+	struct odp_ask ask;
+};
+
+static int serve_one(void *arg)
+{
+	struct serving *s = arg;
+
+	if (s->ask.link >= PERF_SIDES)
+		return perf_fail("no such connection: %u", s->ask.link);
+	return answer(s->sock, &s->end[s->ask.link], &s->ask);
+}
+
+/* One client, until it goes; as with perftest, the server then ends. */
+int odp_serve(unsigned int port, struct vt_dev *dev)
+{
+	struct odp_ask close_it = { .what = ODP_ASK_CLOSE };
+	int listener = listen_on(port), err = 0;
+	struct serving s = { };
+
+	for (int i = 0; i < PERF_SIDES; i++)
+		s.end[i] = (struct odp_end){ .sock = -1, .dev = dev };
+	if (listener < 0)
+		return perf_fail("port %u: %s", port, strerror(errno));
+	printf("Waiting for a client, port %u\n", port);
+	fflush(stdout);
+	s.sock = accept(listener, NULL, NULL);
+	close(listener);
+	if (s.sock < 0 || greet(s.sock))
+		return perf_fail("no client: %s", perf_why());
+	while (!err && !odp_receive(s.sock, &s.ask, sizeof(s.ask)))
+		err = perf_try(serve_one, &s);
+	for (int i = 0; i < PERF_SIDES; i++)
+		odp_answer(&s.end[i], &close_it, NULL);
+	close(s.sock);
+	return err;
+}
