@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-"""A result of nopin-perf, with its points found by what they were measured with."""
+"""A result of nopin-perf or nopin-odp, with its points found by what they were measured with."""
 
 import json
 import statistics
@@ -7,16 +7,18 @@ import statistics
 PATHS = ("local", "wire")
 PATH_WORDS = {"local": "same device", "wire": "two nodes"}
 OPS = ("write", "read", "send")
-KEYS = ("subject", "op", "path", "size", "post", "flight", "qps", "threads")
+KEYS = ("subject", "op", "path", "size", "post", "flight", "qps", "threads",
+        "pages", "state", "where", "align", "gap")
 PACKET = 4096  # bytes of payload, the largest path MTU
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
 OURS = "nopin ODP"
 
 
 def size_words(size):
     size = round(size)
-    for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size >= unit and size % unit == 0:
             return f"{size // unit} {name}"
     return f"{size} B"
@@ -33,6 +35,10 @@ class Result:
         for point in self.json["points"]:
             key = tuple(point.get(name) for name in KEYS)
             self.rounds.setdefault(key, {})[point["side"]] = point
+
+    def is_odp(self):
+        """Of nopin-odp."""
+        return any(key[0].startswith("odp-") for key in self.rounds)
 
     def find(self, subject, **given):
         """The rounds of a subject with these values: (key as dict, points by side)."""

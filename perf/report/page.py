@@ -5,7 +5,7 @@ import base64
 import html
 import os
 
-from table import all_tables, heading, note_lines
+from table import heading, note_lines
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -46,8 +46,9 @@ def image_html(folder, file, title):
     return f'<img alt="{html.escape(title)}" src="data:image/svg+xml;base64,{data}">'
 
 
-def section_html(result, folder, drawn):
-    tables = dict(all_tables(result))
+def section_html(result, tables, folder, drawn):
+    """@tables: (title, rows), of which one is called Targets"""
+    tables = dict(tables)
     parts = [f"<h2>{html.escape(heading(result))}</h2>"]
     targets = tables.pop("Targets")
     parts += ["<h3>Targets</h3>", table_html(targets)]

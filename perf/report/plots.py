@@ -9,7 +9,9 @@ from table import scaled
 COLOURS = {
     "nopin pinned": "#7fb3d5", "nopin ODP": "#1f4e99", "nopin implicit": "#48a999",
     "rxe": "#c0392b", "siw": "#e59866", "memcpy": "#999999", "first touch": "#999999",
+    "CPU": "#999999",
 }
+OTHERS = ("#8e44ad", "#16a085", "#d35400", "#2c3e50", "#7f8c8d")  # of other devices
 HEAD = """set terminal svg size 640,400 font "sans-serif,12" background "#ffffff"
 set output "{file}"
 set title "{title}"
@@ -37,7 +39,7 @@ class Plot:
         for i, (side, values, style) in enumerate(self.lines):
             rows = "\n".join(" ".join(f"{value:g}" for value in row) for row in values)
             text += f"$data{i} << EOD\n{rows}\nEOD\n"
-            colour = f'linecolor "{COLOURS.get(side, "#000000")}"'
+            colour = f'linecolor "{COLOURS.get(side, OTHERS[i % len(OTHERS)])}"'
             parts.append(f'$data{i} with {style} {colour} title "{side}"')
             if len(values[0]) == 4:
                 parts.append(f"$data{i} using 1:2:3:4 with yerrorbars pointtype 0 {colour} notitle")
@@ -142,10 +144,10 @@ def all_plots(result):
                        (*result.sides, "first touch"), op="first", path="local")
 
 
-def draw(result, folder, prefix):
+def draw(plots, folder, prefix):
     """Names and titles of the files that were drawn."""
     drawn = []
-    for plot in all_plots(result):
+    for plot in plots:
         plot.name = prefix + plot.name
         file = plot.draw(folder)
         if file:

@@ -109,9 +109,9 @@ def limit_rows(result):
     return rows
 
 
-def verdict_rows(result):
+def verdict_rows(found):
     rows = [["target", "measured", "wanted", ""]]
-    for verdict in verdicts(result):
+    for verdict in found:
         rows.append([verdict.text, verdict.figure, verdict.goal, verdict.word])
     return rows
 
@@ -154,12 +154,12 @@ def all_tables(result):
         if len(rows) > 1:
             yield f"{title} ({unit})", rows
     yield "What the machine can do", limit_rows(result)
-    yield "Targets", verdict_rows(result)
+    yield "Targets", verdict_rows(verdicts(result))
 
 
-def show(result):
+def show(result, tables):
     print(heading(result))
-    for title, rows in all_tables(result):
+    for title, rows in tables:
         print(f"\n{title}\n\n{text(rows)}")
     print()
     for line in note_lines(result):

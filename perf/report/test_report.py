@@ -6,9 +6,11 @@ import os
 import tempfile
 import unittest
 
+import odp
 import page
+import plots
 import table
-from data import MIB, Result, size_words
+from data import GIB, MIB, Result, size_words
 from targets import Verdict, verdicts
 
 
@@ -39,12 +41,39 @@ RESULT = {
 }
 
 
+FIRST = {"op": "write", "size": 4096, "pages": "4k", "where": "remote"}
+STEPS = {"quantiles": [1000 + 10 * i for i in range(201)], "p99": 2980}
+COLD = {**FIRST, "state": "cold", **STEPS}
+ODP_POINTS = [
+    point("odp-access", "nopin ODP", [1200, 1300, 1400], "ns", again=400, **COLD),
+    point("odp-access", "CPU", [1000, 1000, 1000], "ns", **COLD),
+    point("odp-access", "nopin pinned", [300, 300, 300], "ns", **FIRST, state="warm", **STEPS),
+    {"subject": "odp-access", "side": "nopin ODP", "unit": "ns", "path": "local", "samples": [],
+     "failed": "no huge pages", **FIRST, "pages": "hugetlb", "state": "cold"},
+    # The machine got slower in the middle, for both alike.
+    point("odp-prefetch", "nopin ODP", [1e9, 4e9, 1e9], "ns", op="write", size=GIB),
+    point("odp-prefetch", "CPU", [1e9, 4e9, 2e9], "ns", op="write", size=GIB),
+    point("odp-prefetch", "nopin ODP", [1e5], "ns", op="write", size=MIB),
+    point("odp-overcommit", "nopin ODP", [7e8], op="write", size=MIB),
+    point("odp-overcommit", "CPU", [1e9], op="write", size=MIB),
+    point("odp-memory", "nopin ODP", [8 * MIB], "B", op="write", size=MIB,
+          series=[[0, 0, 0, 0], [5, MIB, 8 * MIB, 0]]),
+    point("odp-damming", "nopin ODP", [2e8], "ns", op="read", where="both", gap=1,
+          timeouts=0, retransmits=3, **{"sent packets": 100}),
+]
+ODP_RESULT = {**RESULT, "engine": "User Mode Linux", "points": ODP_POINTS, "quick": True}
+
+
+def load(test, made_up):
+    with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+        json.dump(made_up, file)
+    test.addCleanup(os.unlink, file.name)
+    return Result(file.name)
+
+
 class ReportTest(unittest.TestCase):
     def setUp(self):
-        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
-            json.dump(RESULT, file)
-        self.addCleanup(os.unlink, file.name)
-        self.result = Result(file.name)
+        self.result = load(self, RESULT)
 
     def test_ratio_is_of_medians(self):
         self.assertAlmostEqual(self.result.ratio("bandwidth", **WRITES), 10)
@@ -84,8 +113,65 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(size_words(8 * MIB), "8 MiB")
 
     def test_page(self):
-        section = page.section_html(self.result, ".", [])
+        tables = list(table.all_tables(self.result))
+        section = page.section_html(self.result, tables, ".", [])
         self.assertIn('class="missed"', section)
+
+
+class OdpTest(unittest.TestCase):
+    def setUp(self):
+        self.result = load(self, ODP_RESULT)
+        self.tables = dict(odp.all_tables(self.result))
+
+    def test_kind(self):
+        self.assertTrue(self.result.is_odp())
+        self.assertFalse(load(self, RESULT).is_odp())
+
+    def verdict(self, start):
+        return next(one for one in odp.verdicts(self.result) if one.text.startswith(start))
+
+    def test_targets(self):
+        cold = self.verdict("cold 4 KiB WRITE, ODP")
+        self.assertAlmostEqual(cold.value, 1.3)
+        self.assertEqual((cold.bound, cold.word), (1.25, "missed"))
+        self.assertEqual(self.verdict("cold 4 KiB READ, ODP").word, "-")
+        self.assertAlmostEqual(self.verdict("prefetch of 1 GiB, ODP").value, 1)
+        self.assertEqual(self.verdict("four times the memory, ODP").word, "missed")
+        self.assertEqual(self.verdict("damming: ACK timeouts").word, "met")
+        self.assertEqual(self.verdict("damming: packets sent again").word, "missed")
+        self.assertEqual(self.verdict("flood: ACK timeouts").word, "-")
+        self.assertEqual(self.verdict("the whole run").word, "met")
+
+    def test_cold_elsewhere(self):
+        self.result.json["engine"] = "software emulation"
+        self.assertEqual(self.verdict("cold 4 KiB WRITE, ODP").word, "met")
+
+    def test_tables(self):
+        access = next(rows for title, rows in self.tables.items() if "not there" in title)
+        self.assertEqual(access[1][0], "remote WRITE, 4 KiB, 4k")
+        self.assertEqual(access[1][-2:], ["1.30", "1.00"])
+        self.assertEqual(len(access), 2)  # what was not to be had is a note
+        self.assertIn("no huge pages", "\n".join(table.note_lines(self.result)))
+        published = " ".join(" ".join(row) for row in self.tables["Published figures"])
+        for words in ("220", "ASPLOS 2017", "+3.5 to 5.7", "+60", "2310.11062"):
+            self.assertIn(words, published)
+
+    def test_plots(self):
+        drawn = {plot.name: plot.script("x.svg") for plot in odp.all_plots(self.result)}
+        cold = drawn["odp-cold-write-local"]
+        for side in ("nopin ODP", "CPU", "nopin pinned"):
+            self.assertIn(f'title "{side}"', cold)
+        self.assertIn("from 220,graph 0", cold)
+        self.assertIn("5 8\n", drawn["odp-memory"])
+        self.assertIn('title "CPU"', drawn["odp-prefetch"])
+
+    def test_page(self):
+        section = page.section_html(self.result, list(self.tables.items()), ".", [])
+        self.assertIn('class="missed"', section)
+        self.assertIn("NP-RDMA", section)
+
+    def test_nothing_to_draw(self):
+        self.assertEqual(plots.draw([plots.Plot("x", "x", "")], ".", ""), [])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# nopin-vm bench: perf/guest in the VM writes result.json, perf/report on the host
-# makes a table, plots and a page of it.
+# nopin-vm bench: perf/guest in the VM writes result.json, or "bench odp" odp.json, and
+# perf/report on the host makes tables, plots and one page of those that there are.
 
 packages_bench=(gnuplot-nox python3)
 
@@ -34,7 +34,14 @@ bench_output() {
 }
 
 bench_options() {
-	command=("$tree/perf/guest" --label "$bench_label" --output result.json)
+	bench_file=result.json
+	if [ "$bench_what" = odp ]; then
+		bench_file=odp.json
+		command=("$tree/perf/guest" odp --json "$bench_file")
+	else
+		command=("$tree/perf/guest" --output "$bench_file")
+	fi
+	command+=(--label "$bench_label")
 	[ -z "$quick" ] || command+=(--quick --sample 60 --repeats 3)
 	[ "$only" = '*' ] || command+=(--only "$only")
 	[ "$timeout" != 0 ] || timeout=2400
@@ -44,12 +51,16 @@ bench_options() {
 
 # Runs in $output, which the guest writes to.
 bench_run() {
-	local status
-	rm -f result.json
+	local status file results=()
+	rm -f "$bench_file"
 	boot
 	status=$?
-	[ -e result.json ] || return "$((status ? status : 1))"
-	python3 -B "$tree/perf/report" result.json || return
+	[ -e "$bench_file" ] || return "$((status ? status : 1))"
+	# Of the other benchmark, if it has been run there.
+	for file in "$bench_file" result.json odp.json; do
+		[[ ! -e $file || " ${results[*]} " == *" $file "* ]] || results+=("$file")
+	done
+	python3 -B "$tree/perf/report" "${results[@]}" || return
 	say "see $output/index.html"
 	return "$status"
 }
