@@ -18,6 +18,8 @@ struct nopin_qp_handle;
  */
 #define NOPIN_MAX_QP		131072
 #define NOPIN_MAX_QP_WR		32768
+#define NOPIN_MAX_SRQ		131072
+#define NOPIN_MAX_SRQ_WR	32768
 #define NOPIN_MAX_CQ		131072
 #define NOPIN_MAX_CQE		4194304
 #define NOPIN_MAX_MR		1048576
@@ -33,6 +35,7 @@ enum nopin_kind {
 	NOPIN_PDS,
 	NOPIN_CQS,
 	NOPIN_QPS,
+	NOPIN_SRQS,
 	NOPIN_MRS,
 	NOPIN_KINDS
 };

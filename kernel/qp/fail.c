@@ -82,7 +82,7 @@ void nopin_qp_enter_error(struct nopin_qp *qp)
 	if (qp->state == IB_QPS_ERR)
 		return;
 	nopin_qp_stop(qp, IB_QPS_ERR);
-	if (qp->service->rings)
+	if (qp->service->rings && nopin_rq_has_ring(&qp->rq))
 		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
 }
 

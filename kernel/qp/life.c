@@ -6,6 +6,7 @@
 #include "compat.h"
 #include "device.h"
 #include "qp/qp.h"
+#include "qp/srq.h"
 
 static const struct nopin_qp_ops *nopin_qp_ops;
 
@@ -60,28 +61,42 @@ static void nopin_sq_destroy(struct nopin_qp *qp)
 	kfree(qp->sq.reads.end_psn);
 }
 
-static int nopin_rq_create(struct nopin_qp *qp, struct ib_ucontext *uctx,
-			   struct nopin_ring_info *info)
+/* Where receives come from: a ring of its own, or an SRQ. */
+static int nopin_rq_create_source(struct nopin_qp *qp, struct ib_ucontext *uctx,
+				  u32 sges, struct nopin_ring_info *info)
 {
 	u32 entries = roundup_pow_of_two(max(qp->cap.max_recv_wr, 1U));
-	u32 sges = max(qp->cap.max_recv_sge, 1U);
 	struct nopin_rq *rq = &qp->rq;
-	int err;
 
-	rq->recv = kzalloc(struct_size(rq->recv, sge, sges), GFP_KERNEL_ACCOUNT);
-	if (!rq->recv)
-		return -ENOMEM;
-
-	err = nopin_queue_create(&rq->queue, uctx, entries,
-				 sizeof(struct nopin_recv_wqe) +
-				 sges * sizeof(struct nopin_sge), info);
-	if (err) {
-		kfree(rq->recv);
-		return err;
+	rq->pd = rq->srq ? rq->srq->ibsrq.pd : qp->ibqp.pd;
+	if (rq->srq) {
+		qp->cap.max_recv_wr = 0;
+		qp->cap.max_recv_sge = 0;
+		return 0;
 	}
 	qp->cap.max_recv_wr = entries;
 	qp->cap.max_recv_sge = sges;
-	return 0;
+	return nopin_queue_create(&rq->queue, uctx, entries,
+				  sizeof(struct nopin_recv_wqe) +
+				  sges * sizeof(struct nopin_sge), info);
+}
+
+static int nopin_rq_create(struct nopin_qp *qp, struct ib_ucontext *uctx,
+			   struct nopin_ring_info *info)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u32 sges;
+	int err;
+
+	rq->srq = qp->ibqp.srq ? to_nopin_srq(qp->ibqp.srq) : NULL;
+	sges = rq->srq ? rq->srq->max_sge : max(qp->cap.max_recv_sge, 1U);
+	rq->recv = kzalloc(struct_size(rq->recv, sge, sges), GFP_KERNEL_ACCOUNT);
+	if (!rq->recv)
+		return -ENOMEM;
+	err = nopin_rq_create_source(qp, uctx, sges, info);
+	if (err)
+		kfree(rq->recv);
+	return err;
 }
 
 static void nopin_rq_destroy(struct nopin_qp *qp)

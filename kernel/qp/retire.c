@@ -108,6 +108,31 @@ static void nopin_rq_flush_taken(struct nopin_qp *qp)
 	nopin_rq_complete(qp, &cqe, false);
 }
 
+/* Of the ring; those of an SRQ stay there. Whether there are more, for a later call. */
+static bool nopin_rq_flush_waiting(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	int n = min(nopin_queue_pending(&rq->queue), NOPIN_FLUSH_MOST);
+
+	while (n-- > 0) {
+		const struct nopin_recv_wqe *head = nopin_queue_entry(&rq->queue, 0);
+
+		rq->recv->wr_id = READ_ONCE(head->wr_id);
+		nopin_queue_consume(&rq->queue, 1);
+		nopin_rq_flush_taken(qp);
+	}
+	return nopin_queue_pending(&rq->queue) > 0;
+}
+
+/* The program may destroy the QP without losing receives of the SRQ (IBTA 10.3.1.5). */
+static void nopin_rq_end(struct nopin_qp *qp)
+{
+	if (qp->rq.ended)
+		return;
+	qp->rq.ended = true;
+	nopin_qp_event(qp, IB_EVENT_QP_LAST_WQE_REACHED);
+}
+
 /**
  * nopin_rq_flush - end receives with IB_WC_WR_FLUSH_ERR, for a while
  * @qp: the QP, in the error state; its ring asks for doorbells
@@ -118,20 +143,14 @@ static void nopin_rq_flush_taken(struct nopin_qp *qp)
 bool nopin_rq_flush(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
-	int n;
 
 	lockdep_assert_held(&rq->lock);
 	if (rq->recv_taken)
 		nopin_rq_flush_taken(qp);
-	n = min(nopin_queue_pending(&rq->queue), NOPIN_FLUSH_MOST);
-	while (n-- > 0) {
-		const struct nopin_recv_wqe *head = nopin_queue_entry(&rq->queue, 0);
-
-		rq->recv->wr_id = READ_ONCE(head->wr_id);
-		nopin_queue_consume(&rq->queue, 1);
-		nopin_rq_flush_taken(qp);
-	}
-	return nopin_queue_pending(&rq->queue) > 0;
+	if (nopin_rq_has_ring(rq))
+		return nopin_rq_flush_waiting(qp);
+	nopin_rq_end(qp);
+	return false;
 }
 
 static bool nopin_flush_sends(struct nopin_qp *qp, u32 end)
@@ -169,7 +188,7 @@ static bool nopin_flush_recvs(struct nopin_qp *qp, u32 end)
 void nopin_flush_all(struct nopin_qp *qp)
 {
 	u32 sends = nopin_queue_producer(&qp->sq.queue);
-	u32 recvs = nopin_queue_producer(&qp->rq.queue);
+	u32 recvs = nopin_rq_has_ring(&qp->rq) ? nopin_queue_producer(&qp->rq.queue) : 0;
 	bool more;
 
 	do {

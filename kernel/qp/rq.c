@@ -6,6 +6,7 @@
  */
 #include "device.h"
 #include "qp/qp.h"
+#include "qp/srq.h"
 #include "wire/packet.h"
 
 /**
@@ -25,6 +26,7 @@ void nopin_rq_start(struct nopin_qp *qp)
 	rq->msn = 0;
 	rq->nak_sent = false;
 	rq->failed = false;
+	rq->ended = false;
 	rq->established = false;
 	rq->in_message = NOPIN_NO_OPERATION;
 	rq->resource_next = 0;
@@ -47,6 +49,26 @@ void nopin_rq_establish(struct nopin_qp *qp)
 		nopin_qp_event(qp, IB_EVENT_COMM_EST);
 }
 
+static bool nopin_rq_take_own(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	int pending = nopin_queue_pending(&rq->queue);
+
+	if (pending < 0)
+		ibdev_warn_ratelimited(qp->ibqp.device,
+				       "QP %u: receive ring overrun\n",
+				       qp->ibqp.qp_num);
+	if (pending <= 0)
+		return false;
+	if (nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0),
+			    qp->cap.max_recv_sge))
+		ibdev_warn_ratelimited(qp->ibqp.device,
+				       "QP %u: malformed receive request\n",
+				       qp->ibqp.qp_num);
+	nopin_queue_consume(&rq->queue, 1);
+	return true;
+}
+
 /**
  * nopin_rq_take_recv - have a receive in rq.recv
  * @qp: the QP
@@ -57,25 +79,12 @@ void nopin_rq_establish(struct nopin_qp *qp)
 bool nopin_rq_take_recv(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
-	int pending;
 
 	lockdep_assert_held(&rq->lock);
-	if (rq->recv_taken)
-		return true;
-	pending = nopin_queue_pending(&rq->queue);
-	if (pending < 0)
-		ibdev_warn_ratelimited(qp->ibqp.device,
-				       "QP %u: receive ring overrun\n",
-				       qp->ibqp.qp_num);
-	if (pending <= 0)
-		return false;
-	if (nopin_rwqe_take(rq->recv, nopin_queue_entry(&rq->queue, 0), &qp->cap))
-		ibdev_warn_ratelimited(qp->ibqp.device,
-				       "QP %u: malformed receive request\n",
-				       qp->ibqp.qp_num);
-	nopin_queue_consume(&rq->queue, 1);
-	rq->recv_taken = true;
-	return true;
+	if (!rq->recv_taken)
+		rq->recv_taken = rq->srq ? nopin_srq_take(rq->srq, rq->recv) :
+					   nopin_rq_take_own(qp);
+	return rq->recv_taken;
 }
 
 /**

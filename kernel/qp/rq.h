@@ -17,6 +17,7 @@
 #include "wire/psn.h"
 
 struct nopin_qp;
+struct nopin_srq;
 
 /**
  * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
@@ -61,7 +62,9 @@ struct nopin_read_job {
 /**
  * struct nopin_rq - the responder half (IBTA 9.7.4)
  * @lock: protects the whole struct
- * @queue: the shared ring
+ * @queue: the shared ring; without entries where receives come from @srq
+ * @srq: where receives come from instead, or NULL
+ * @pd: protection domain of the receives
  * @recv: the receive that the current SEND fills, when @recv_taken
  * @recv_taken: @recv is valid
  * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
@@ -69,6 +72,7 @@ struct nopin_read_job {
  * @event: why it @failed
  * @refused_psn: the request that it @failed for, with @refused_nak
  * @refused_nak: what the peer was told, AETH syndrome; 0: nothing
+ * @ended: the owner was told that no receive is taken any more
  * @established: the first packet was seen (IB_EVENT_COMM_EST)
  * @in_message: NOPIN_SEND or NOPIN_RDMA_WRITE between FIRST and LAST, else
  *	NOPIN_NO_OPERATION
@@ -98,6 +102,8 @@ struct nopin_read_job {
 struct nopin_rq {
 	spinlock_t lock;	/* protects this struct */
 	struct nopin_queue queue;
+	struct nopin_srq *srq;
+	struct ib_pd *pd;
 	struct nopin_rwqe *recv;
 	bool recv_taken;
 	bool nak_sent;
@@ -105,6 +111,7 @@ struct nopin_rq {
 	enum ib_event_type event;
 	u32 refused_psn;
 	u8 refused_nak;
+	bool ended;
 	bool established;
 	u8 in_message;
 	u32 expected_psn;
@@ -134,6 +141,12 @@ struct nopin_rq {
 	u32 answered;
 	u32 outstanding;
 };
+
+/* Does the QP have receives of its own, rather than an SRQ's? */
+static inline bool nopin_rq_has_ring(const struct nopin_rq *rq)
+{
+	return !rq->srq;
+}
 
 /* Are earlier requests still being dealt with? Then one has to wait its turn. */
 static inline bool nopin_rq_is_busy(const struct nopin_rq *rq)

@@ -40,6 +40,8 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_queue_discard(&sq->queue);
 	sq->taken = sq->queue.index;
 	sq->next = sq->taken;
+	if (!nopin_rq_has_ring(rq))
+		return;
 	nopin_queue_discard(&rq->queue);
 	nopin_queue_set_flags(&rq->queue, 0);
 }
@@ -426,7 +428,7 @@ void nopin_qp_query(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	init->qp_context = qp->ibqp.qp_context;
 	init->send_cq = qp->ibqp.send_cq;
 	init->recv_cq = qp->ibqp.recv_cq;
-	init->srq = NULL;
+	init->srq = qp->ibqp.srq;
 	init->cap = qp->cap;
 	init->sq_sig_type = qp->sq_sig_all ? IB_SIGNAL_ALL_WR : IB_SIGNAL_REQ_WR;
 	init->qp_type = qp->ibqp.qp_type;

@@ -103,13 +103,12 @@ int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
  * nopin_rwqe_take - copy one receive request and check the copy
  * @rwqe: gets it; wr_id is valid whatever the result
  * @entry: in the shared ring
- * @cap: of the QP
+ * @max_sge: of its queue
  *
  * Context: any.
  * Return: 0, or -EINVAL for a request that is none.
  */
-int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
-		    const struct ib_qp_cap *cap)
+int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry, u32 max_sge)
 {
 	const struct nopin_recv_wqe *head = entry;
 	u32 num_sge = READ_ONCE(head->num_sge);
@@ -117,7 +116,7 @@ int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
 	rwqe->wr_id = READ_ONCE(head->wr_id);
 	rwqe->num_sge = 0;
 	rwqe->length = 0;
-	if (READ_ONCE(head->rsvd) || num_sge > cap->max_recv_sge)
+	if (READ_ONCE(head->rsvd) || num_sge > max_sge)
 		return -EINVAL;
 	rwqe->num_sge = num_sge;
 	rwqe->length = nopin_sges_copy(rwqe->sge, entry + sizeof(*head), num_sge);

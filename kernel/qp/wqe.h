@@ -69,7 +69,6 @@ struct nopin_rwqe {
 
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap, u32 requests);
-int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry,
-		    const struct ib_qp_cap *cap);
+int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry, u32 max_sge);
 
 #endif /* NOPIN_WQE_H */

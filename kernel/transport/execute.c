@@ -134,7 +134,7 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
 		return NOPIN_INVALID_REQUEST;
 	}
-	copy.to = nopin_place_sges(qp->ibqp.pd, rq->recv->sge, rq->recv->num_sge,
+	copy.to = nopin_place_sges(rq->pd, rq->recv->sge, rq->recv->num_sge,
 				   rq->received);
 	verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
 					NOPIN_OPERATION_ERROR);
@@ -304,7 +304,8 @@ void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32
 {
 	const struct nopin_rwqe *recv = qp->rq.recv;
 
-	if (!nopin_rq_take_recv(qp) || recv->num_sge != 1 || recv->length < len)
+	if (!nopin_rq_take_recv(qp) || recv->num_sge != 1 || recv->length < len ||
+	    qp->rq.pd != qp->ibqp.pd)
 		return NULL;
 	return nopin_hold_reach(hold, recv->sge[0].lkey, recv->sge[0].addr, len,
 				IB_ACCESS_LOCAL_WRITE);

@@ -6,6 +6,7 @@
 #include "device.h"
 #include "qp/address.h"
 #include "qp/qp.h"
+#include "qp/srq.h"
 #include "queue/cq.h"
 #include "verbs/verbs.h"
 
@@ -21,7 +22,7 @@
 
 #define NOPIN_RC_ODP							\
 	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_WRITE | \
-	 IB_ODP_SUPPORT_READ | IB_ODP_SUPPORT_ATOMIC)
+	 IB_ODP_SUPPORT_READ | IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV)
 
 static void nopin_fill_limits(struct ib_device_attr *attr)
 {
@@ -32,6 +33,9 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_send_sge = NOPIN_MAX_SGE;
 	attr->max_recv_sge = NOPIN_MAX_SGE;
 	attr->max_sge_rd = NOPIN_MAX_SGE;
+	attr->max_srq = NOPIN_MAX_SRQ;
+	attr->max_srq_wr = NOPIN_MAX_SRQ_WR;
+	attr->max_srq_sge = NOPIN_MAX_SGE;
 	attr->max_cq = NOPIN_MAX_CQ;
 	attr->max_cqe = NOPIN_MAX_CQE;
 	attr->max_mr = NOPIN_MAX_MR;
@@ -131,6 +135,12 @@ const struct ib_device_ops nopin_device_ops = {
 	.post_send = nopin_post_send,
 	.post_recv = nopin_post_recv,
 
+	.create_srq = nopin_create_srq,
+	.modify_srq = nopin_modify_srq,
+	.query_srq = nopin_query_srq,
+	.destroy_srq = nopin_destroy_srq,
+	.post_srq_recv = nopin_post_srq_recv,
+
 	.create_ah = nopin_create_ah,
 	.query_ah = nopin_query_ah,
 	.destroy_ah = nopin_destroy_ah,
@@ -139,5 +149,6 @@ const struct ib_device_ops nopin_device_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_cq, nopin_cq, ibcq),
 	INIT_RDMA_OBJ_SIZE(ib_pd, nopin_pd, ibpd),
 	INIT_RDMA_OBJ_SIZE(ib_qp, nopin_qp, ibqp),
+	INIT_RDMA_OBJ_SIZE(ib_srq, nopin_srq, ibsrq),
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, nopin_ucontext, ibuctx),
 };

@@ -11,7 +11,7 @@
 
 static int nopin_qp_check_init(const struct ib_qp_init_attr *init)
 {
-	if (init->create_flags || init->srq || init->xrcd || init->rwq_ind_tbl)
+	if (init->create_flags || init->xrcd || init->rwq_ind_tbl)
 		return -EOPNOTSUPP;
 	if (!init->send_cq || !init->recv_cq)
 		return -EINVAL;

@@ -26,6 +26,7 @@ static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_PDS] = 2 * NOPIN_MAX_PD,
 	[NOPIN_CQS] = 2 * NOPIN_MAX_CQ,
 	[NOPIN_QPS] = 2 * NOPIN_MAX_QP,
+	[NOPIN_SRQS] = 2 * NOPIN_MAX_SRQ,
 	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
 };
 

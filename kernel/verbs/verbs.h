@@ -112,6 +112,16 @@ int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 int nopin_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		    const struct ib_recv_wr **bad_wr);
 
+/* srq.c */
+int nopin_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
+		     struct ib_udata *udata);
+int nopin_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
+		     enum ib_srq_attr_mask mask, struct ib_udata *udata);
+int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr);
+int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
+int nopin_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
+			const struct ib_recv_wr **bad_wr);
+
 /* ah.c */
 int nopin_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		    struct ib_udata *udata);

@@ -2,7 +2,7 @@
 /*
  * The provider's objects, and the verbs that each file contributes.
  *
- * Lock order: the lock of an SQ or RQ, then nothing; the lock of a CQ, then
+ * Lock order: the lock of an SQ, RQ or SRQ, then nothing; the lock of a CQ, then
  * nothing. No lock is held across a doorbell.
  */
 #ifndef NOPIN_H
@@ -102,6 +102,16 @@ struct nopin_qp {
 	uint32_t doubt;
 };
 
+/**
+ * struct nopin_srq - a shared receive queue
+ * @vsrq: libibverbs' part
+ * @wq: its receives
+ */
+struct nopin_srq {
+	struct verbs_srq vsrq;
+	struct nopin_wq wq;
+};
+
 static inline struct nopin_context *to_nopin_context(struct ibv_context *context)
 {
 	return container_of(context, struct nopin_context, vctx.context);
@@ -125,6 +135,11 @@ static inline struct nopin_qp *to_nopin_qp(struct ibv_qp *qp)
 static inline struct nopin_qp *to_nopin_qp_ex(struct ibv_qp_ex *qp)
 {
 	return container_of(qp, struct nopin_qp, vqp.qp_ex);
+}
+
+static inline struct nopin_srq *to_nopin_srq(struct ibv_srq *srq)
+{
+	return container_of(srq, struct nopin_srq, vsrq.srq);
 }
 
 static inline void nopin_cq_lock(struct nopin_cq *cq)
@@ -175,12 +190,23 @@ int nopin_destroy_qp(struct ibv_qp *ibqp);
 void nopin_qp_get(struct nopin_qp *qp);
 void nopin_qp_put(struct nopin_qp *qp);
 
+/* srq.c */
+struct ibv_srq *nopin_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *attr);
+struct ibv_srq *nopin_create_srq_ex(struct ibv_context *context,
+				    struct ibv_srq_init_attr_ex *attr);
+int nopin_modify_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int attr_mask);
+int nopin_query_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr);
+int nopin_destroy_srq(struct ibv_srq *ibsrq);
+
 /* post.c */
 int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 		    struct ibv_send_wr **bad_wr);
 int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
 		    struct ibv_recv_wr **bad_wr);
+int nopin_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr,
+			struct ibv_recv_wr **bad_wr);
 bool nopin_qp_may_send(const struct ibv_qp *ibqp);
+void nopin_wq_restart(struct nopin_wq *wq);
 bool nopin_wq_has_room(struct nopin_wq *wq, uint32_t index);
 bool nopin_wq_publish(struct nopin_wq *wq, uint32_t producer);
 

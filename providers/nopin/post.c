@@ -71,6 +71,22 @@ bool nopin_qp_may_send(const struct ibv_qp *ibqp)
 }
 
 /**
+ * nopin_wq_restart() - start afresh where the kernel left a queue, which is empty
+ * @wq: the queue, not in use; one without entries is left alone
+ */
+void nopin_wq_restart(struct nopin_wq *wq)
+{
+	if (!wq->queue.ring)
+		return;
+
+	pthread_spin_lock(&wq->lock);
+	wq->consumer = nopin_queue_consumer(&wq->queue);
+	wq->producer = wq->consumer;
+	nopin_queue_produce(&wq->queue, wq->producer);
+	pthread_spin_unlock(&wq->lock);
+}
+
+/**
  * nopin_wq_has_room() - whether the entry of an index may be written
  * @wq: the queue, locked
  * @index: at or after its producer
@@ -229,17 +245,16 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 	return ret;
 }
 
-static int recv_one(struct nopin_qp *qp, const struct ibv_recv_wr *wr,
-		    uint32_t index)
+static int recv_one(struct nopin_wq *wq, const struct ibv_recv_wr *wr, uint32_t index)
 {
 	struct nopin_recv_wqe *wqe;
 
-	if (wr->num_sge < 0 || (uint32_t)wr->num_sge > qp->rq.max_sge)
+	if (wr->num_sge < 0 || (uint32_t)wr->num_sge > wq->max_sge)
 		return EINVAL;
-	if (!nopin_wq_has_room(&qp->rq, index))
+	if (!nopin_wq_has_room(wq, index))
 		return ENOMEM;
 
-	wqe = nopin_queue_entry(&qp->rq.queue, index);
+	wqe = nopin_queue_entry(&wq->queue, index);
 	*wqe = (struct nopin_recv_wqe){
 		.wr_id = wr->wr_id,
 		.num_sge = (uint32_t)wr->num_sge,
@@ -250,37 +265,54 @@ static int recv_one(struct nopin_qp *qp, const struct ibv_recv_wr *wr,
 	return 0;
 }
 
-int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
-		    struct ibv_recv_wr **bad_wr)
+/* Tells in @ring whether the kernel wants a doorbell for them. */
+static int recv_list(struct nopin_wq *wq, struct ibv_recv_wr *wr,
+		     struct ibv_recv_wr **bad_wr, bool *ring)
 {
-	struct nopin_qp *qp = to_nopin_qp(ibqp);
-	struct ibv_recv_wr *first = wr;
 	uint32_t producer;
-	int ret = 0, err;
-	bool ring;
+	int ret = 0;
 
-	if (ibqp->state == IBV_QPS_RESET) {
-		*bad_wr = wr;
-		return EINVAL;
-	}
-
-	pthread_spin_lock(&qp->rq.lock);
-	producer = qp->rq.producer;
+	pthread_spin_lock(&wq->lock);
+	producer = wq->producer;
 	for (; wr; wr = wr->next, producer++) {
-		ret = recv_one(qp, wr, producer);
+		ret = recv_one(wq, wr, producer);
 		if (ret) {
 			*bad_wr = wr;
 			break;
 		}
 	}
-	ring = nopin_wq_publish(&qp->rq, producer) &&
-	       nopin_queue_flags(&qp->rq.queue) & NOPIN_RING_NEED_DOORBELL;
-	pthread_spin_unlock(&qp->rq.lock);
+	*ring = nopin_wq_publish(wq, producer) &&
+		nopin_queue_flags(&wq->queue) & NOPIN_RING_NEED_DOORBELL;
+	pthread_spin_unlock(&wq->lock);
+	return ret;
+}
 
+int nopin_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr,
+		    struct ibv_recv_wr **bad_wr)
+{
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	int ret, err;
+	bool ring;
+
+	if (ibqp->state == IBV_QPS_RESET || ibqp->srq) {
+		*bad_wr = wr;
+		return EINVAL;
+	}
+
+	ret = recv_list(&qp->rq, wr, bad_wr, &ring);
 	err = ring ? nopin_doorbell_recv(ibqp) : 0;
 	if (err && !ret) {
-		*bad_wr = first;
+		*bad_wr = wr;
 		ret = err;
 	}
 	return ret;
+}
+
+int nopin_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr,
+			struct ibv_recv_wr **bad_wr)
+{
+	bool ring;
+
+	/* A receive is taken when a message comes: nobody waits for a doorbell. */
+	return recv_list(&to_nopin_srq(ibsrq)->wq, wr, bad_wr, &ring);
 }

@@ -44,19 +44,6 @@ static size_t recv_stride(const struct ibv_qp_cap *cap)
 	       (size_t)cap->max_recv_sge * sizeof(struct nopin_sge);
 }
 
-/* Starts afresh where the kernel left the queue, which is empty. */
-static void wq_restart(struct nopin_wq *wq)
-{
-	if (!wq->queue.ring)
-		return;
-
-	pthread_spin_lock(&wq->lock);
-	wq->consumer = nopin_queue_consumer(&wq->queue);
-	wq->producer = wq->consumer;
-	nopin_queue_produce(&wq->queue, wq->producer);
-	pthread_spin_unlock(&wq->lock);
-}
-
 static int qp_map(struct nopin_qp *qp, int cmd_fd,
 		  const struct nopin_create_qp_resp *resp,
 		  const struct ibv_qp_cap *cap)
@@ -77,8 +64,8 @@ static int qp_map(struct nopin_qp *qp, int cmd_fd,
 	qp->sq.max_sge = cap->max_send_sge;
 	qp->rq.max_sge = cap->max_recv_sge;
 	qp->max_inline = cap->max_inline_data;
-	wq_restart(&qp->sq);
-	wq_restart(&qp->rq);
+	nopin_wq_restart(&qp->sq);
+	nopin_wq_restart(&qp->rq);
 	return 0;
 }
 
@@ -218,8 +205,8 @@ int nopin_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask
 
 	if (attr_mask & IBV_QP_STATE && attr->qp_state == IBV_QPS_RESET) {
 		qp_forget_completions(ibqp);
-		wq_restart(&qp->sq);
-		wq_restart(&qp->rq);
+		nopin_wq_restart(&qp->sq);
+		nopin_wq_restart(&qp->rq);
 	}
 	return 0;
 }

@@ -49,6 +49,7 @@
  *   ring   filled by   drained by   consumer advances when
  *   SQ     user        kernel       the work request has completed
  *   RQ     user        kernel       the receive has been taken by a message
+ *   SRQ    user        kernel       the receive has been taken by a QP
  *   CQ     kernel      user         the completion has been polled
  *
  * The filling side stores @producer with release after the entry and the
@@ -233,7 +234,8 @@ struct nopin_create_qp_req {
 /**
  * struct nopin_create_qp_resp - create_qp, driver part of the response
  * @sq: the ring of struct nopin_send_wqe, each followed by SGEs or inline data
- * @rq: the ring of struct nopin_recv_wqe, each followed by SGEs
+ * @rq: the ring of struct nopin_recv_wqe, each followed by SGEs; zero for a QP that takes
+ *	its receives from an SRQ
  *
  * The doorbell is the POST_SEND command (POST_RECV where
  * NOPIN_RING_NEED_DOORBELL asks for it) with wr_count and sge_count zero.
@@ -241,6 +243,16 @@ struct nopin_create_qp_req {
 struct nopin_create_qp_resp {
 	struct nopin_ring_info sq;
 	struct nopin_ring_info rq;
+};
+
+/**
+ * struct nopin_create_srq_resp - create_srq, driver part of the response
+ * @srq: the ring of struct nopin_recv_wqe, each followed by SGEs
+ *
+ * Receives in it need no doorbell.
+ */
+struct nopin_create_srq_resp {
+	struct nopin_ring_info srq;
 };
 
 #endif /* NOPIN_ABI_USER_H */

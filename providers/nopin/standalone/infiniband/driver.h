@@ -10,8 +10,8 @@
  * and this file is not used.
  *
  * Layout matters for everything that both sides touch: struct verbs_device,
- * verbs_device_ops, verbs_match_ent, verbs_context_ops, verbs_mr, verbs_qp and
- * verbs_cq. Operations that nopin does not provide keep their slot and lose
+ * verbs_device_ops, verbs_match_ent, verbs_context_ops, verbs_mr, verbs_qp,
+ * verbs_srq and verbs_cq. Operations that nopin does not provide keep their slot and lose
  * their type.
  */
 #ifndef NOPIN_STANDALONE_DRIVER_H
@@ -55,6 +55,9 @@ NOPIN_DECLARE_CMD(ibv_alloc_pd, ib_uverbs_alloc_pd);
 NOPIN_DECLARE_CMD(ibv_reg_mr, ib_uverbs_reg_mr);
 NOPIN_DECLARE_CMD(ibv_rereg_mr, ib_uverbs_rereg_mr);
 NOPIN_DECLARE_CMD(ibv_resize_cq, ib_uverbs_resize_cq);
+NOPIN_DECLARE_CMD(ibv_create_srq, ib_uverbs_create_srq);
+NOPIN_DECLARE_CMD(ibv_modify_srq, ib_uverbs_modify_srq);
+NOPIN_DECLARE_CMD(ibv_query_srq, ib_uverbs_query_srq);
 NOPIN_DECLARE_CMD(ibv_query_qp, ib_uverbs_query_qp);
 NOPIN_DECLARE_CMD(ibv_modify_qp, ib_uverbs_modify_qp);
 NOPIN_DECLARE_CMD_EX(ibv_create_cq_ex, ib_uverbs_ex_create_cq);
@@ -90,6 +93,14 @@ struct verbs_qp {
 	};
 	uint32_t comp_mask;
 	struct verbs_xrcd *xrcd;
+};
+
+struct verbs_srq {
+	struct ibv_srq srq;
+	enum ibv_srq_type srq_type;
+	struct verbs_xrcd *xrcd;
+	struct ibv_cq *cq;
+	uint32_t srq_num;
 };
 
 struct verbs_cq {
@@ -187,8 +198,10 @@ struct verbs_context_ops {
 	struct ibv_qp *(*create_qp_ex)(struct ibv_context *context,
 				       struct ibv_qp_init_attr_ex *attr);
 	verbs_op_slot create_rwq_ind_table;
-	verbs_op_slot create_srq;
-	verbs_op_slot create_srq_ex;
+	struct ibv_srq *(*create_srq)(struct ibv_pd *pd,
+				      struct ibv_srq_init_attr *attr);
+	struct ibv_srq *(*create_srq_ex)(struct ibv_context *context,
+					 struct ibv_srq_init_attr_ex *attr);
 	verbs_op_slot create_wq;
 	verbs_op_slot dealloc_mw;
 	int (*dealloc_pd)(struct ibv_pd *pd);
@@ -201,7 +214,7 @@ struct verbs_context_ops {
 	verbs_op_slot destroy_flow_action;
 	int (*destroy_qp)(struct ibv_qp *qp);
 	verbs_op_slot destroy_rwq_ind_table;
-	verbs_op_slot destroy_srq;
+	int (*destroy_srq)(struct ibv_srq *srq);
 	verbs_op_slot destroy_wq;
 	verbs_op_slot detach_mcast;
 	void (*free_context)(struct ibv_context *context);
@@ -215,7 +228,8 @@ struct verbs_context_ops {
 	int (*modify_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 			 int attr_mask);
 	verbs_op_slot modify_qp_rate_limit;
-	verbs_op_slot modify_srq;
+	int (*modify_srq)(struct ibv_srq *srq, struct ibv_srq_attr *attr,
+			  int attr_mask);
 	verbs_op_slot modify_wq;
 	verbs_op_slot open_qp;
 	verbs_op_slot open_xrcd;
@@ -225,7 +239,8 @@ struct verbs_context_ops {
 	int (*post_send)(struct ibv_qp *qp, struct ibv_send_wr *wr,
 			 struct ibv_send_wr **bad_wr);
 	verbs_op_slot post_srq_ops;
-	verbs_op_slot post_srq_recv;
+	int (*post_srq_recv)(struct ibv_srq *srq, struct ibv_recv_wr *wr,
+			     struct ibv_recv_wr **bad_wr);
 	int (*query_device_ex)(struct ibv_context *context,
 			       const struct ibv_query_device_ex_input *input,
 			       struct ibv_device_attr_ex *attr,
@@ -238,7 +253,7 @@ struct verbs_context_ops {
 	verbs_op_slot query_qp_data_in_order;
 	int (*query_rt_values)(struct ibv_context *context,
 			       struct ibv_values_ex *values);
-	verbs_op_slot query_srq;
+	int (*query_srq)(struct ibv_srq *srq, struct ibv_srq_attr *attr);
 	verbs_op_slot read_counters;
 	verbs_op_slot reg_dm_mr;
 	verbs_op_slot reg_dmabuf_mr;
@@ -321,6 +336,16 @@ int ibv_cmd_resize_cq(struct ibv_cq *cq, int cqe, struct ibv_resize_cq *cmd,
 		      size_t cmd_size, struct ib_uverbs_resize_cq_resp *resp,
 		      size_t resp_size);
 int ibv_cmd_destroy_cq(struct ibv_cq *cq);
+
+int ibv_cmd_create_srq(struct ibv_pd *pd, struct ibv_srq *srq,
+		       struct ibv_srq_init_attr *attr, struct ibv_create_srq *cmd,
+		       size_t cmd_size, struct ib_uverbs_create_srq_resp *resp,
+		       size_t resp_size);
+int ibv_cmd_modify_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr, int attr_mask,
+		       struct ibv_modify_srq *cmd, size_t cmd_size);
+int ibv_cmd_query_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr,
+		      struct ibv_query_srq *cmd, size_t cmd_size);
+int ibv_cmd_destroy_srq(struct ibv_srq *srq);
 
 int ibv_cmd_create_qp_ex2(struct ibv_context *context, struct verbs_qp *qp,
 			  struct ibv_qp_init_attr_ex *attr,

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Shared receive queues: receives that whichever QP needs one takes (IBTA 10.2.9). */
+#ifndef NOPIN_SRQ_H
+#define NOPIN_SRQ_H
+
+#include <linux/spinlock.h>
+#include <rdma/ib_verbs.h>
+
+#include "qp/wqe.h"
+#include "queue/queue.h"
+
+struct nopin_create_srq_resp;
+
+/**
+ * struct nopin_srq - a shared receive queue
+ * @ibsrq: first
+ * @lock: protects all that follows; comes after rq.lock
+ * @queue: the shared ring
+ * @max_sge: elements that an entry takes
+ * @limit: with fewer receives left than that the owner is told, once; 0: it is not
+ */
+struct nopin_srq {
+	struct ib_srq ibsrq;
+	spinlock_t lock;	/* protects the rest */
+	struct nopin_queue queue;
+	u32 max_sge;
+	u32 limit;
+};
+
+static inline struct nopin_srq *to_nopin_srq(struct ib_srq *ibsrq)
+{
+	return container_of(ibsrq, struct nopin_srq, ibsrq);
+}
+
+int nopin_srq_create(struct nopin_srq *srq, struct ib_srq_attr *attr,
+		     struct ib_ucontext *uctx, struct nopin_create_srq_resp *resp);
+void nopin_srq_destroy(struct nopin_srq *srq);
+bool nopin_srq_take(struct nopin_srq *srq, struct nopin_rwqe *recv);
+int nopin_srq_set_limit(struct nopin_srq *srq, u32 limit);
+void nopin_srq_query(struct nopin_srq *srq, struct ib_srq_attr *attr);
+
+#endif /* NOPIN_SRQ_H */

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Shared receive queues: what the core passes is checked here and carried out below. */
+#include <rdma/uverbs_ioctl.h>
+
+#include "device.h"
+#include "qp/srq.h"
+#include "verbs/verbs.h"
+
+static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata *udata)
+{
+	const struct ib_srq_attr *attr = &init->attr;
+
+	if (!udata || init->srq_type != IB_SRQT_BASIC)
+		return -EOPNOTSUPP;
+	if (!attr->max_wr || attr->max_wr > NOPIN_MAX_SRQ_WR ||
+	    attr->max_sge > NOPIN_MAX_SGE || attr->srq_limit > attr->max_wr)
+		return -EINVAL;
+	if (udata->outlen < sizeof(struct nopin_create_srq_resp))
+		return -EINVAL;
+	return nopin_udata_empty(udata);
+}
+
+/**
+ * nopin_create_srq - ib_device_ops.create_srq
+ * @ibsrq: zeroed by the core but for what it sets
+ * @init: what is asked for; its attr becomes what is granted
+ * @udata: struct nopin_create_srq_resp
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
+		     struct ib_udata *udata)
+{
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibsrq->device);
+	struct nopin_srq *srq = to_nopin_srq(ibsrq);
+	struct nopin_create_srq_resp resp = {};
+	int err;
+
+	err = nopin_srq_check(init, udata);
+	if (err)
+		return err;
+	err = nopin_share_take(dev, owner, NOPIN_SRQS);
+	if (err)
+		return err;
+	err = nopin_srq_create(srq, &init->attr, nopin_udata_ucontext(udata), &resp);
+	if (err)
+		goto give_share;
+	err = nopin_srq_set_limit(srq, init->attr.srq_limit) ?:
+	      nopin_udata_write(udata, &resp, sizeof(resp));
+	if (err)
+		goto destroy_srq;
+	return 0;
+
+destroy_srq:
+	nopin_srq_destroy(srq);
+give_share:
+	nopin_share_give(dev, owner, NOPIN_SRQS);
+	return err;
+}
+
+/**
+ * nopin_modify_srq - ib_device_ops.modify_srq
+ * @ibsrq: the SRQ
+ * @attr: new attributes
+ * @mask: which, IB_SRQ_*
+ * @udata: empty
+ *
+ * Return: 0; -EINVAL for a limit that there is no room for; -EOPNOTSUPP to resize.
+ */
+int nopin_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
+		     enum ib_srq_attr_mask mask, struct ib_udata *udata)
+{
+	int err = nopin_udata_empty(udata);
+
+	if (err)
+		return err;
+	if (mask & ~IB_SRQ_LIMIT)
+		return -EOPNOTSUPP;
+	return mask ? nopin_srq_set_limit(to_nopin_srq(ibsrq), attr->srq_limit) : 0;
+}
+
+/**
+ * nopin_query_srq - ib_device_ops.query_srq
+ * @ibsrq: the SRQ
+ * @attr: filled in
+ *
+ * Return: 0.
+ */
+int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
+{
+	nopin_srq_query(to_nopin_srq(ibsrq), attr);
+	return 0;
+}
+
+/**
+ * nopin_destroy_srq - ib_device_ops.destroy_srq
+ * @ibsrq: the SRQ; no QP uses it any more
+ * @udata: whose it was
+ *
+ * Return: 0.
+ */
+int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
+{
+	nopin_srq_destroy(to_nopin_srq(ibsrq));
+	nopin_share_give(to_nopin_dev(ibsrq->device), nopin_owner_of(udata), NOPIN_SRQS);
+	return 0;
+}
+
+/**
+ * nopin_post_srq_recv - ib_device_ops.post_srq_recv
+ * @ibsrq: the SRQ
+ * @wr: the kernel's requests; NULL: the doorbell of a program's ring, which needs none
+ * @bad_wr: the first request that was refused
+ *
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int nopin_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
+			const struct ib_recv_wr **bad_wr)
+{
+	*bad_wr = wr;
+	return wr ? -EOPNOTSUPP : 0;
+}
