@@ -24,6 +24,7 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_CQE		4194304
 #define NOPIN_MAX_MR		1048576
 #define NOPIN_MAX_PD		131072
+#define NOPIN_MAX_AH		1048576
 #define NOPIN_MAX_UCONTEXT	65536
 #define NOPIN_MAX_RD_ATOM	128	/* per QP, each direction */
 #define NOPIN_MAX_MSG		0x80000000U	/* bytes */
@@ -36,6 +37,7 @@ enum nopin_kind {
 	NOPIN_CQS,
 	NOPIN_QPS,
 	NOPIN_SRQS,
+	NOPIN_AHS,
 	NOPIN_MRS,
 	NOPIN_KINDS
 };
@@ -52,6 +54,8 @@ enum nopin_pin {
  * @stats: what it counted
  * @keys: index of a key -> struct nopin_key
  * @key_next: cyclic allocation in @keys, under its xa_lock
+ * @avs: address handles of programs: index -> struct nopin_av
+ * @av_next: cyclic allocation in @avs, under its xa_lock
  * @gsi: QPN 1, or NULL
  * @ndev: its lower half; held until the device is freed
  * @ndev_tracker: of that hold
@@ -67,6 +71,8 @@ struct nopin_dev {
 	struct nopin_stats stats;
 	struct xarray keys;
 	u32 key_next;
+	struct xarray avs;
+	u32 av_next;
 	struct nopin_qp_handle __rcu *gsi;
 	struct net_device *ndev;
 	netdevice_tracker ndev_tracker;

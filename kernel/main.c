@@ -71,6 +71,8 @@ static void nopin_link_free(struct ib_device *ibdev)
 
 	WARN_ON(!xa_empty(&dev->keys));
 	xa_destroy(&dev->keys);
+	WARN_ON(!xa_empty(&dev->avs));
+	xa_destroy(&dev->avs);
 	WARN_ON(!xa_empty(&dev->owners));
 	xa_destroy(&dev->owners);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
@@ -91,6 +93,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	dev->net = dev_net(ndev);
 	nopin_policy_set_default(dev);
 	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&dev->avs, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->owners, XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));
@@ -315,6 +318,7 @@ static void __exit nopin_exit(void)
 
 	nopin_net_exit();
 	nopin_entry_exit();
+	rcu_barrier(); /* nopin_av_free() */
 	nopin_prefetch_exit();
 	nopin_shrink_exit();
 	nopin_mirror_exit();

@@ -111,7 +111,7 @@ static void nopin_sq_unrung(struct nopin_qp *qp)
 	} else {
 		nopin_attend_longer(attend);
 	}
-	if (qp->state == IB_QPS_ERR && nopin_sq_flush(qp))
+	if (nopin_sq_is_dead(qp) && nopin_sq_flush(qp))
 		tasklet_schedule(&qp->sq.task);
 	nopin_requester_continue(qp);
 }

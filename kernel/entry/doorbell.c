@@ -21,7 +21,7 @@ static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
 	bool more;
 
 	spin_lock_bh(&qp->sq.lock);
-	if (unlikely(qp->state == IB_QPS_ERR) && nopin_sq_flush(qp))
+	if (unlikely(nopin_sq_is_dead(qp)) && nopin_sq_flush(qp))
 		tasklet_schedule(&qp->sq.task);
 	park->defer = !park->waiting;
 	more = nopin_requester_run(qp);

@@ -19,9 +19,6 @@
 #include "qp/address.h"
 #include "queue/cq.h"
 
-/* Receive buffers begin with this much room for a GRH or IP header. */
-#define NOPIN_GRH_LEN	40
-
 /* What a receive needs room for. */
 #define NOPIN_GSI_RECV_LEN	(NOPIN_GRH_LEN + IB_MGMT_MAD_SIZE)
 
@@ -289,20 +286,6 @@ static struct nopin_gsi_recv *nopin_gsi_pop_recv(struct nopin_gsi *gsi)
 	return recv;
 }
 
-/*
- * The IP header stands where the GRH would: an IPv6 header fills its 40 bytes,
- * an IPv4 header the last 20 (IBTA A17.4.5.3).
- */
-static void nopin_gsi_copy_header(const struct sk_buff *skb, void *buffer)
-{
-	memset(buffer, 0, NOPIN_GRH_LEN);
-	if (ip_hdr(skb)->version == 4)
-		memcpy(buffer + NOPIN_GRH_LEN - sizeof(struct iphdr), ip_hdr(skb),
-		       sizeof(struct iphdr));
-	else
-		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
-}
-
 /* The interface that has an address. In an RCU read section. */
 static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb,
 					   const struct in6_addr *daddr)
@@ -437,7 +420,7 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 	}
 	cqe.wr_id = recv->wr_id;
 	nopin_gsi_put_vlan(&cqe, attr);
-	nopin_gsi_copy_header(skb, recv->buffer);
+	nopin_net_copy_grh(skb, recv->buffer);
 	skb_copy_bits(skb, pkt->hdr_len, recv->buffer + NOPIN_GRH_LEN, pkt->payload_len);
 	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), &cqe, &qp->ibqp, pkt->solicited);
 	kfree(recv);

@@ -3,7 +3,9 @@
 #include "device.h"
 #include "entry/gsi.h"
 #include "entry/receive.h"
+#include "qp/address.h"
 #include "transport/completer.h"
+#include "transport/datagram.h"
 #include "transport/requester.h"
 #include "transport/responder.h"
 
@@ -91,6 +93,49 @@ void nopin_receive_connected(struct nopin_qp *qp, struct nopin_arrival *arrival)
 		return;
 	}
 	nopin_net_next(arrival);
+}
+
+/*
+ * Anybody who knows the Q_Key reaches a QP of datagrams, at an address of its device.
+ * The addresses of one packet are looked at for all that came with it.
+ */
+static bool nopin_receive_admits_datagram(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+					  bool here)
+{
+	bool admits = here && nopin_rq_accepts(qp) && pkt->qkey == qp->attr.qkey;
+
+	nopin_stat_inc(&qp->dev->stats,
+		       admits ? NOPIN_RECEIVED_PACKETS : NOPIN_DROP_NO_QP);
+	return admits;
+}
+
+/**
+ * nopin_receive_datagrams - nopin_service.arrive of UD
+ * @qp: the QP
+ * @arrival: the present packet is for it
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_receive_datagrams(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	bool here = arrival->net == qp->dev->net &&
+		    nopin_address_admits(qp->dev, arrival->skb);
+	const struct nopin_pkt *pkt = &arrival->pkt;
+	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
+
+	nopin_hold_begin(&hold, qp->ibqp.pd);
+	spin_lock_bh(&qp->rq.lock);
+	do {
+		if (nopin_receive_is_foreign(qp, pkt) ||
+		    !nopin_receive_admits_datagram(qp, pkt, here))
+			continue;
+		if (nopin_datagram_take_small(qp, arrival->skb, pkt, &hold))
+			continue;
+		nopin_hold_end(&hold);
+		nopin_datagram_take(qp, arrival->skb, pkt);
+	} while (nopin_net_next(arrival) && pkt->qpn == qp->ibqp.qp_num);
+	nopin_hold_end(&hold);
+	nopin_rq_unlock(qp);
 }
 
 /**

@@ -8,7 +8,6 @@
 #include "device.h"
 #include "entry/resolve.h"
 #include "transport/requester.h"
-#include "transport/responder.h"
 
 /* Between the tries for memory, in total. */
 #define NOPIN_NOMEM_PATIENCE_MS	256
@@ -73,7 +72,7 @@ static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	waited = nopin_park_end(park, wait, err);
 	if (waited) {
 		park->defer = true;
-		nopin_responder_resume(qp);
+		qp->service->resume(qp);
 		*next = nopin_park_claim(park, true);
 	}
 	nopin_rq_unlock(qp);

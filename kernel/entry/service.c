@@ -5,11 +5,14 @@
 #include "entry/gsi.h"
 #include "entry/receive.h"
 #include "entry/service.h"
+#include "transport/datagram.h"
+#include "transport/responder.h"
 #include "wire/opcode.h"
 
 static const struct nopin_service nopin_rc = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
+	.connected	= true,
 	.rings		= true,
 	.requests	= BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |
 			  BIT(IB_UVERBS_WR_RDMA_WRITE) |
@@ -18,6 +21,16 @@ static const struct nopin_service nopin_rc = {
 			  BIT(IB_UVERBS_WR_ATOMIC_CMP_AND_SWP) |
 			  BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD),
 	.arrive		= nopin_receive_connected,
+	.resume		= nopin_responder_resume,
+};
+
+static const struct nopin_service nopin_ud = {
+	.name		= "UD",
+	.wire		= NOPIN_WIRE_UD,
+	.rings		= true,
+	.requests	= BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM),
+	.arrive		= nopin_receive_datagrams,
+	.resume		= nopin_datagram_resume,
 };
 
 /* The kernel's; its packets are found by address (entry/receive.c). */
@@ -38,7 +51,14 @@ static const struct nopin_service nopin_gsi = {
  */
 const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 {
-	if (user)
-		return type == IB_QPT_RC ? &nopin_rc : NULL;
-	return type == IB_QPT_GSI ? &nopin_gsi : NULL;
+	switch (type) {
+	case IB_QPT_RC:
+		return user ? &nopin_rc : NULL;
+	case IB_QPT_UD:
+		return user ? &nopin_ud : NULL;
+	case IB_QPT_GSI:
+		return user ? NULL : &nopin_gsi;
+	default:
+		return NULL;
+	}
 }

@@ -2,7 +2,6 @@
 /* What a half of a QP could not do at once goes on in a later softirq. */
 #include "entry/task.h"
 #include "transport/requester.h"
-#include "transport/responder.h"
 
 /**
  * nopin_sq_task - tasklet: go on with what was kept, and with sending
@@ -15,7 +14,7 @@ void nopin_sq_task(struct tasklet_struct *task)
 	struct nopin_qp *qp = from_tasklet(qp, task, sq.task);
 
 	spin_lock_bh(&qp->sq.lock);
-	if (likely(qp->state != IB_QPS_ERR))
+	if (likely(!nopin_sq_is_dead(qp)))
 		nopin_requester_resume(qp);
 	else if (nopin_sq_flush(qp))
 		tasklet_schedule(task);
@@ -34,7 +33,7 @@ void nopin_rq_task(struct tasklet_struct *task)
 
 	spin_lock_bh(&qp->rq.lock);
 	if (likely(qp->state != IB_QPS_ERR))
-		nopin_responder_resume(qp);
+		qp->service->resume(qp);
 	else if (nopin_rq_flush(qp))
 		tasklet_schedule(task);
 	nopin_rq_unlock(qp);

@@ -86,6 +86,10 @@ void nopin_route_destroy(struct nopin_route *route);
 
 bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb);
 
+/* Receives of datagrams begin with this much room for a GRH or IP header, in bytes. */
+#define NOPIN_GRH_LEN	40
+
+void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer);
 void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 			 struct in6_addr *daddr);
 bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address);
@@ -95,6 +99,7 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
 
 /**
  * struct nopin_train - packets that leave together
+ * @route: where they all go; changed while the train is empty
  * @limit: the most that there may be; as many IPv4 ids are taken
  * @packets: how many there are; what follows is valid when there are any
  * @head: the first
@@ -107,6 +112,7 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
  * @opened: of the packet that is being made; NULL: it is packed behind @head
  */
 struct nopin_train {
+	struct nopin_route *route;
 	unsigned int limit;
 	unsigned int packets;
 	struct sk_buff *head;
@@ -122,10 +128,9 @@ struct nopin_train {
 bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt *pkt);
 void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
 		       unsigned int more);
-int nopin_train_close(struct nopin_train *train, struct nopin_route *route,
-		      struct nopin_pkt *pkt);
+int nopin_train_close(struct nopin_train *train, struct nopin_pkt *pkt);
 void nopin_train_abandon(struct nopin_train *train);
-int nopin_train_depart(struct nopin_train *train, struct nopin_route *route);
+int nopin_train_depart(struct nopin_train *train);
 
 int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
 		   const void *payload);

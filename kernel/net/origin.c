@@ -33,6 +33,25 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 }
 
 /**
+ * nopin_net_copy_grh - what stands where the GRH of a datagram would
+ * @skb: as handed up, or any with a network header
+ * @buffer: gets NOPIN_GRH_LEN bytes: an IPv6 header, or an IPv4 header at their end
+ *	(IBTA A17.4.5.3)
+ *
+ * Context: any.
+ */
+void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer)
+{
+	if (ip_hdr(skb)->version == 4) {
+		memset(buffer, 0, NOPIN_GRH_LEN - sizeof(struct iphdr));
+		memcpy(buffer + NOPIN_GRH_LEN - sizeof(struct iphdr), ip_hdr(skb),
+		       sizeof(struct iphdr));
+	} else {
+		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
+	}
+}
+
+/**
  * nopin_net_is_own - is this one of the host's addresses?
  * @ndev: the interface that packets to it would leave by
  * @address: IPv4 as a mapped address

@@ -63,8 +63,8 @@ static inline __be32 nopin_route_daddr4(const struct nopin_route *route)
 struct dst_entry *nopin_route_get(struct nopin_route *route);
 
 struct sk_buff *nopin_net_alloc(size_t payload_len, size_t room);
-void nopin_net_build(struct nopin_train *train, const struct nopin_route *route,
-		     struct sk_buff *skb, struct nopin_pkt *pkt);
+void nopin_net_build(struct nopin_train *train, struct sk_buff *skb,
+		     struct nopin_pkt *pkt);
 void nopin_net_pack(struct nopin_train *train, struct nopin_pkt *pkt);
 
 bool nopin_train_is_packed(const struct sk_buff *skb);

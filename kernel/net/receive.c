@@ -191,20 +191,25 @@ static bool nopin_net_is_sparing(const struct sk_buff *skb)
  * @skb: as handed up
  *
  * Others may lie in the same buffer, and the fragments that it came in may have a
- * buffer each: then what is kept is a copy, without the headers before the BTH.
+ * buffer each: then what is kept is a copy, with the IP header before the BTH.
  *
  * Return: the packet, to be freed by the caller, or NULL without memory.
  * Context: softirq.
  */
 struct sk_buff *nopin_net_keep(struct sk_buff *skb)
 {
+	unsigned int header = ip_hdr(skb)->version == 4 ? sizeof(struct iphdr) :
+							  sizeof(struct ipv6hdr);
 	struct sk_buff *copy;
 
 	if (nopin_net_is_sparing(skb))
 		return skb_get(skb);
-	copy = alloc_skb(skb->len, GFP_ATOMIC | __GFP_NOWARN);
+	copy = alloc_skb(header + skb->len, GFP_ATOMIC | __GFP_NOWARN);
 	if (!copy)
 		return NULL;
+	skb_reset_network_header(copy);
+	skb_put_data(copy, skb_network_header(skb), header);
+	__skb_pull(copy, header);
 	if (skb_copy_bits(skb, 0, skb_put(copy, skb->len), skb->len)) {
 		kfree_skb(copy);
 		return NULL;

@@ -129,15 +129,15 @@ static void nopin_put_icrc(struct nopin_train *train, struct sk_buff *skb,
 /**
  * nopin_net_build - make a packet around its payload
  * @train: that it is for, with the packets that are in it so far
- * @route: to the peer
  * @skb: from nopin_net_alloc()
  * @pkt: its headers; @pkt->pad is filled in
  *
  * Context: BH off.
  */
-void nopin_net_build(struct nopin_train *train, const struct nopin_route *route,
-		     struct sk_buff *skb, struct nopin_pkt *pkt)
+void nopin_net_build(struct nopin_train *train, struct sk_buff *skb,
+		     struct nopin_pkt *pkt)
 {
+	const struct nopin_route *route = train->route;
 	void *bth = __skb_push(skb, nopin_pkt_op(pkt)->hdr_len);
 
 	nopin_pkt_build(pkt, bth);

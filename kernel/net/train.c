@@ -96,9 +96,9 @@ bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt
 	       nopin_train_is_too_long(train, len);
 }
 
-static int nopin_train_start(struct nopin_train *train, struct nopin_route *route)
+static int nopin_train_start(struct nopin_train *train)
 {
-	struct dst_entry *dst = nopin_route_get(route);
+	struct dst_entry *dst = nopin_route_get(train->route);
 
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
@@ -116,7 +116,7 @@ static int nopin_train_start(struct nopin_train *train, struct nopin_route *rout
 
 /**
  * nopin_train_open - begin the next packet of a train
- * @train: not full; @limit is set, and @packets 0 at the beginning
+ * @train: not full; @route and @limit are set, and @packets 0 at the beginning
  * @pkt: the packet; opcode and payload_len are set
  * @more: packets like this one that are expected to follow at once
  *
@@ -142,15 +142,13 @@ void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
 
 /**
  * nopin_train_close - complete a packet
- * @train: the train, opened for it; all its packets have the same @route
- * @route: to the peer
+ * @train: the train, opened for it
  * @pkt: as when it was opened, now with all its headers; @pkt->pad is filled in
  *
  * Return: 0, or -errno, no route: the packet is gone.
  * Context: as nopin_train_open().
  */
-int nopin_train_close(struct nopin_train *train, struct nopin_route *route,
-		      struct nopin_pkt *pkt)
+int nopin_train_close(struct nopin_train *train, struct nopin_pkt *pkt)
 {
 	struct sk_buff *skb = train->opened;
 	int err;
@@ -158,15 +156,15 @@ int nopin_train_close(struct nopin_train *train, struct nopin_route *route,
 	if (!skb) {
 		nopin_net_pack(train, pkt);
 	} else if (train->packets) {
-		nopin_net_build(train, route, skb, pkt);
+		nopin_net_build(train, skb, pkt);
 		nopin_train_couple(train, skb);
 	} else {
-		err = nopin_train_start(train, route);
+		err = nopin_train_start(train);
 		if (err) {
 			kfree_skb(skb);
 			return err;
 		}
-		nopin_net_build(train, route, skb, pkt);
+		nopin_net_build(train, skb, pkt);
 		train->len = nopin_pkt_len(pkt);
 		train->head = skb;
 	}
@@ -229,7 +227,6 @@ static void nopin_train_lock_up(struct nopin_train *train)
 /**
  * nopin_train_depart - send what is in a train
  * @train: may be empty; empty afterwards
- * @route: to the peer
  *
  * The peer on lo or veth may be us: its answer comes from the softirq that runs
  * when BH are enabled again, never inside this call.
@@ -238,8 +235,9 @@ static void nopin_train_lock_up(struct nopin_train *train)
  *	arrival, or -errno: too long for the link, queue full.
  * Context: BH off; spinlocks may be held.
  */
-int nopin_train_depart(struct nopin_train *train, struct nopin_route *route)
+int nopin_train_depart(struct nopin_train *train)
 {
+	const struct nopin_route *route = train->route;
 	struct sk_buff *head = train->head;
 	int err;
 
@@ -266,15 +264,15 @@ int nopin_train_depart(struct nopin_train *train, struct nopin_route *route)
 int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
 		   const void *payload)
 {
-	struct nopin_train train = { .limit = 1 };
+	struct nopin_train train = { .route = route, .limit = 1 };
 	void *room = nopin_train_open(&train, pkt, 0);
 	int err;
 
 	if (!room)
 		return -ENOMEM;
 	memcpy(room, payload, pkt->payload_len);
-	err = nopin_train_close(&train, route, pkt);
-	return err ?: nopin_train_depart(&train, route);
+	err = nopin_train_close(&train, pkt);
+	return err ?: nopin_train_depart(&train);
 }
 
 /* A train of ours that nobody else, a packet socket say, has a part in. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #include <linux/netdevice.h>
+#include <linux/slab.h>
 #include <net/ip.h>
 #include <rdma/ib_cache.h>
 
+#include "device.h"
 #include "net/net.h"
 #include "qp/address.h"
 
@@ -100,4 +102,103 @@ bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *at
 		return false;
 	rdma_put_gid_attr(gid_attr);
 	return true;
+}
+
+/**
+ * nopin_av_create - let the datagrams of a program go to an address
+ * @pd: protection domain whose QPs may send there
+ * @attr: passed nopin_address_check()
+ *
+ * Context: process.
+ * Return: the address vector, or ERR_PTR().
+ */
+struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *attr)
+{
+	struct nopin_dev *dev = to_nopin_dev(pd->device);
+	struct nopin_av *av;
+	int err;
+
+	av = kzalloc(sizeof(*av), GFP_KERNEL_ACCOUNT);
+	if (!av)
+		return ERR_PTR(-ENOMEM);
+	av->pd = pd;
+	err = nopin_route_init(&av->route);
+	if (err)
+		goto free_av;
+	err = nopin_address_route(&av->route, dev->net, attr, 0, 0);
+	if (err)
+		goto destroy_route;
+	/* Found from here on by nobody but the program that made it: by its answer. */
+	err = xa_alloc_cyclic(&dev->avs, &av->index, av, xa_limit_31b, &dev->av_next,
+			      GFP_KERNEL_ACCOUNT);
+	if (err < 0)
+		goto destroy_route;
+	return av;
+
+destroy_route:
+	nopin_route_destroy(&av->route);
+free_av:
+	kfree(av);
+	return ERR_PTR(err);
+}
+
+static void nopin_av_free(struct rcu_head *rcu)
+{
+	struct nopin_av *av = container_of(rcu, struct nopin_av, rcu);
+
+	nopin_route_destroy(&av->route);
+	kfree(av);
+}
+
+/**
+ * nopin_av_destroy - let no datagram go there any more
+ * @av: the address vector; freed once nobody sends by it
+ *
+ * Context: process.
+ */
+void nopin_av_destroy(struct nopin_av *av)
+{
+	xa_erase(&to_nopin_dev(av->pd->device)->avs, av->index);
+	call_rcu(&av->rcu, nopin_av_free);
+}
+
+/**
+ * nopin_av_find - find an address vector
+ * @dev: the device
+ * @index: what a work request calls it
+ *
+ * Context: an RCU read-side section, as long as it is used.
+ * Return: the address vector or NULL.
+ */
+struct nopin_av *nopin_av_find(struct nopin_dev *dev, u32 index)
+{
+	return xa_load(&dev->avs, index);
+}
+
+/**
+ * nopin_address_admits - is a datagram for an address of the device, by the right way?
+ * @dev: the device
+ * @skb: the packet, as handed up
+ *
+ * Context: softirq, in an RCU read-side section.
+ * Return: true when it is.
+ */
+bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb)
+{
+	const struct ib_gid_attr *attr;
+	struct in6_addr saddr, daddr;
+	struct net_device *ndev;
+	bool admits;
+
+	nopin_net_addresses(skb, &saddr, &daddr);
+	attr = rdma_find_gid_by_port(&dev->ibdev, (union ib_gid *)&daddr,
+				     IB_GID_TYPE_ROCE_UDP_ENCAP, 1, NULL);
+	if (IS_ERR(attr))
+		return false;
+	ndev = rdma_read_gid_attr_ndev_rcu(attr);
+	admits = !IS_ERR(ndev) && nopin_net_is_one(ndev, &saddr) &&
+		 nopin_net_came_by(dev->net, skb, ndev->ifindex,
+				   nopin_net_is_own(ndev, &saddr));
+	rdma_put_gid_attr(attr);
+	return admits;
 }

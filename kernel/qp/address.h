@@ -5,12 +5,37 @@
 
 #include <rdma/ib_verbs.h>
 
-struct nopin_route;
+#include "net/net.h"
 
-/* An address handle; only the kernel's GSI users make them. */
+struct nopin_dev;
+struct nopin_owner;
+
+/**
+ * struct nopin_av - an address vector: where the datagrams of a program can go
+ * @pd: protection domain whose QPs may use it
+ * @index: what work requests call it
+ * @route: how packets get there; used with BH off
+ * @rcu: lookups are lock-free
+ */
+struct nopin_av {
+	struct ib_pd *pd;
+	u32 index;
+	struct nopin_route route;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct nopin_ah - an address handle
+ * @ibah: first
+ * @attr: the address
+ * @av: of a program's; NULL: the kernel's
+ * @owner: who pays for @av
+ */
 struct nopin_ah {
 	struct ib_ah ibah;
 	struct rdma_ah_attr attr;
+	struct nopin_av *av;
+	struct nopin_owner *owner;
 };
 
 static inline struct nopin_ah *to_nopin_ah(struct ib_ah *ibah)
@@ -22,6 +47,11 @@ int nopin_address_check(const struct rdma_ah_attr *attr);
 int nopin_address_route(struct nopin_route *route, struct net *net,
 			const struct rdma_ah_attr *attr, u32 local_qpn, u32 remote_qpn);
 
+struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *attr);
+void nopin_av_destroy(struct nopin_av *av);
+struct nopin_av *nopin_av_find(struct nopin_dev *dev, u32 index);
+
+bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb);
 bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *attr);
 
 #endif /* NOPIN_ADDRESS_H */

@@ -86,6 +86,16 @@ void nopin_qp_enter_error(struct nopin_qp *qp)
 		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
 }
 
+/* Only the send queue stops: what comes in goes on (IBTA 10.3.1.7). */
+static void nopin_qp_enter_sqe(struct nopin_qp *qp)
+{
+	nopin_qp_set_state(qp, IB_QPS_SQE);
+	nopin_kept_purge(&qp->sq.parked);
+	qp->sq.failed = false;
+	qp->sq.paused = false;
+	qp->sq.draining = false;
+}
+
 static bool nopin_qp_may_fail(const struct nopin_qp *qp)
 {
 	return qp->state != IB_QPS_ERR && qp->state != IB_QPS_RESET;
@@ -97,7 +107,7 @@ static void nopin_qp_flush_soon(struct nopin_qp *qp)
 	bool more;
 
 	spin_lock_bh(&qp->sq.lock);
-	more = qp->state == IB_QPS_ERR && nopin_sq_flush(qp);
+	more = nopin_sq_is_dead(qp) && nopin_sq_flush(qp);
 	spin_unlock_bh(&qp->sq.lock);
 	if (more)
 		tasklet_schedule(&qp->sq.task);
@@ -116,7 +126,10 @@ static void nopin_qp_fail(struct nopin_qp *qp)
 	if (fails) {
 		if (sq->failed && !nopin_sq_is_empty(sq))
 			nopin_sq_complete(qp, sq->failure);
-		nopin_qp_enter_error(qp);
+		if (refused || qp->service->connected)
+			nopin_qp_enter_error(qp);
+		else
+			nopin_qp_enter_sqe(qp);
 	}
 	nopin_qp_unlock(qp);
 	if (!fails)

@@ -140,6 +140,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	qp->state = IB_QPS_RESET;
 
 	spin_lock_init(&qp->sq.lock);
+	qp->sq.train.route = &qp->route;
 	skb_queue_head_init(&qp->sq.parked.skbs);
 	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
 	tasklet_setup(&qp->sq.task, nopin_qp_ops->sq_task);
@@ -147,6 +148,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
 		      HRTIMER_MODE_ABS_SOFT);
 
 	spin_lock_init(&qp->rq.lock);
+	qp->rq.train.route = &qp->route;
 	skb_queue_head_init(&qp->rq.parked.skbs);
 	timer_setup(&qp->rq.timer, nopin_qp_ops->rq_timer, 0);
 	tasklet_setup(&qp->rq.task, nopin_qp_ops->rq_task);

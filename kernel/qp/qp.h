@@ -99,6 +99,7 @@ static inline bool nopin_rq_accepts(const struct nopin_qp *qp)
 	case IB_QPS_RTR:
 	case IB_QPS_RTS:
 	case IB_QPS_SQD:
+	case IB_QPS_SQE:
 		return !qp->rq.failed;
 	default:
 		return false;
@@ -109,6 +110,12 @@ static inline bool nopin_rq_accepts(const struct nopin_qp *qp)
 static inline bool nopin_sq_is_live(const struct nopin_qp *qp)
 {
 	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) && !qp->sq.failed;
+}
+
+/* Does all that is posted to the send queue end with a flush error? */
+static inline bool nopin_sq_is_dead(const struct nopin_qp *qp)
+{
+	return qp->state == IB_QPS_ERR || qp->state == IB_QPS_SQE;
 }
 
 /* So long anything goes on with BH off, or in a worker, when others may be waiting. */

@@ -159,7 +159,7 @@ static bool nopin_flush_sends(struct nopin_qp *qp, u32 end)
 	bool more;
 
 	spin_lock_bh(&sq->lock);
-	more = qp->state == IB_QPS_ERR && nopin_sq_flush(qp) &&
+	more = nopin_sq_is_dead(qp) && nopin_sq_flush(qp) &&
 	       (s32)(end - sq->queue.index) > 0;
 	spin_unlock_bh(&sq->lock);
 	return more;

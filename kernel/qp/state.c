@@ -46,8 +46,11 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_queue_set_flags(&rq->queue, 0);
 }
 
+/* A datagram is as long as the port's MTU allows. */
 static void nopin_qp_start_responder(struct nopin_qp *qp)
 {
+	if (!qp->service->connected)
+		qp->mtu = ib_mtu_enum_to_int(iboe_get_mtu(READ_ONCE(qp->dev->ndev->mtu)));
 	nopin_qp_set_state(qp, IB_QPS_RTR);
 	nopin_rq_start(qp);
 }
@@ -123,6 +126,19 @@ static int nopin_qp_from_sqd(struct nopin_qp *qp, enum ib_qp_state next)
 	}
 }
 
+static int nopin_qp_from_sqe(struct nopin_qp *qp, enum ib_qp_state next)
+{
+	switch (next) {
+	case IB_QPS_SQE:
+		return 0;
+	case IB_QPS_RTS:
+		nopin_qp_set_state(qp, IB_QPS_RTS);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int nopin_qp_from_err(struct nopin_qp *qp, enum ib_qp_state next)
 {
 	return -EINVAL;
@@ -136,6 +152,7 @@ static const nopin_qp_from_fn nopin_qp_from[] = {
 	[IB_QPS_RTR]	= nopin_qp_from_rtr,
 	[IB_QPS_RTS]	= nopin_qp_from_rts,
 	[IB_QPS_SQD]	= nopin_qp_from_sqd,
+	[IB_QPS_SQE]	= nopin_qp_from_sqe,
 	[IB_QPS_ERR]	= nopin_qp_from_err,
 };
 

@@ -18,7 +18,10 @@
  * @num_sge: elements in @sge; 0 with inline data
  * @inline_len: bytes in @data
  * @rkey: remote key
+ * @remote_qkey: datagrams
  * @remote_addr: remote address
+ * @remote_qpn: datagrams
+ * @ah: datagrams: index of the address vector
  * @compare_add: atomics
  * @swap: atomics
  * @length: bytes of the message
@@ -38,8 +41,17 @@ struct nopin_swqe {
 	__be32 imm_data;
 	u32 num_sge;
 	u32 inline_len;
-	u32 rkey;
-	u64 remote_addr;
+	union {
+		u32 rkey;
+		u32 remote_qkey;
+	};
+	union {
+		u64 remote_addr;
+		struct {
+			u32 remote_qpn;
+			u32 ah;
+		};
+	};
 	u64 compare_add;
 	u64 swap;
 	u32 length;

@@ -65,6 +65,8 @@ static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
 		return IB_WC_LOC_QP_OP_ERR;
 	if (!answered && !qp->sq.peer && wqe->length <= qp->mtu)
 		return IB_WC_SUCCESS;
+	if (!qp->service->connected)
+		return IB_WC_LOC_LEN_ERR;
 	if (nopin_sges_check(qp->ibqp.pd, wqe->sge, wqe->num_sge, rights))
 		return IB_WC_LOC_PROT_ERR;
 	return IB_WC_SUCCESS;
@@ -85,6 +87,8 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
 
 static bool nopin_requester_send(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
+	if (!qp->service->connected)
+		return nopin_send_datagram(qp, wqe);
 	switch (wqe->request->operation) {
 	case NOPIN_RDMA_READ:
 		return nopin_send_read(qp, wqe);
@@ -153,9 +157,9 @@ bool nopin_requester_run(struct nopin_qp *qp)
 			n = nopin_requester_step(qp);
 		sent += n;
 	} while (n && sent < NOPIN_BURST && sq->burst < NOPIN_BURST_BYTES);
+	nopin_transmit_flush(qp, &sq->train); /* the way that a datagram takes is RCU's */
 	nopin_hold_end(&sq->hold);
 	rcu_read_unlock();
-	nopin_transmit_flush(qp, &sq->train);
 	if (sq->peer)
 		nopin_qp_put(sq->peer);
 	sq->peer = NULL;

@@ -5,6 +5,7 @@
  */
 #include "device.h"
 #include "mem/copy.h"
+#include "qp/address.h"
 #include "transport/send.h"
 #include "transport/transmit.h"
 
@@ -220,5 +221,67 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 		return false;
 	nopin_send_close(qp, &pkt);
 	nopin_sq_sent(qp, wqe, sq->next_psn);
+	return true;
+}
+
+/* Where a datagram goes: all that are in one train go the same way. */
+static bool nopin_send_address(struct nopin_qp *qp, const struct nopin_swqe *wqe)
+{
+	struct nopin_av *av = nopin_av_find(qp->dev, wqe->ah);
+	struct nopin_train *train = &qp->sq.train;
+
+	if (!av || av->pd != qp->ibqp.pd)
+		return false;
+	if (train->route != &av->route) {
+		nopin_transmit_flush(qp, train);
+		train->route = &av->route;
+	}
+	return true;
+}
+
+/* A key with the top bit set stands for the QP's own (IBTA 10.2.5). */
+static u32 nopin_send_qkey(const struct nopin_qp *qp, u32 qkey)
+{
+	return qkey & BIT(31) ? qp->attr.qkey : qkey;
+}
+
+/**
+ * nopin_send_datagram - send a datagram, which then is complete
+ * @qp: the QP
+ * @wqe: the request; gets a status where its memory or its address cannot be had
+ *
+ * Context: sq.lock held, BH off, in an RCU read-side section until the train has left.
+ * Return: false: not now.
+ */
+bool nopin_send_datagram(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_pkt pkt = {
+		.opcode = wqe->request->opcode[NOPIN_ONLY] | qp->service->wire,
+		.qpn = wqe->remote_qpn & NOPIN_PSN_MASK,
+		.qkey = nopin_send_qkey(qp, wqe->remote_qkey),
+		.src_qp = qp->ibqp.qp_num,
+		.imm_data = wqe->imm_data,
+		.solicited = wqe->flags & NOPIN_SEND_SOLICITED,
+		.payload_len = wqe->length,
+	};
+	enum nopin_copied copied;
+	void *payload;
+
+	if (!nopin_send_address(qp, wqe)) {
+		wqe->status = IB_WC_LOC_QP_OP_ERR;
+		return false;
+	}
+	payload = nopin_send_open(qp, &pkt);
+	if (!payload)
+		return false;
+	copied = nopin_send_gather(qp, wqe, 0, wqe->length, payload);
+	if (copied != NOPIN_COPIED) {
+		nopin_train_abandon(&qp->sq.train);
+		if (copied != NOPIN_COPY_MISS)
+			wqe->status = IB_WC_LOC_PROT_ERR;
+		return false;
+	}
+	nopin_send_close(qp, &pkt);
+	nopin_sq_carried_whole(qp);
 	return true;
 }

@@ -9,6 +9,7 @@ void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
 			 u32 offset, u32 len);
 bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe);
+bool nopin_send_datagram(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe);
 
 #endif /* NOPIN_SEND_H */

@@ -18,7 +18,7 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
 		return;
 	if (train == &qp->sq.train) /* whoever waits for the memory, not for the stack */
 		nopin_hold_end(&qp->sq.hold);
-	if (nopin_train_depart(train, &qp->route)) /* as if lost on the way */
+	if (nopin_train_depart(train)) /* as if lost on the way */
 		nopin_stat_add(&qp->dev->stats, NOPIN_SEND_ERRORS, packets);
 	else
 		nopin_stat_add(&qp->dev->stats, NOPIN_SENT_PACKETS, packets);
@@ -49,7 +49,8 @@ void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
  * nopin_transmit_end - send a packet, at the latest with nopin_transmit_flush()
  * @qp: the QP
  * @train: the half's
- * @pkt: now with its PSN and whatever else its opcode wants
+ * @pkt: now with its PSN and whatever else its opcode wants, a datagram with its
+ *	destination, too
  *
  * Context: the half's lock held, BH off.
  */
@@ -57,7 +58,8 @@ void nopin_transmit_end(struct nopin_qp *qp, struct nopin_train *train,
 			struct nopin_pkt *pkt)
 {
 	pkt->pkey = NOPIN_DEFAULT_PKEY;
-	pkt->qpn = qp->attr.dest_qp_num;
-	if (nopin_train_close(train, &qp->route, pkt)) /* as if lost on the way */
+	if (qp->service->connected)
+		pkt->qpn = qp->attr.dest_qp_num;
+	if (nopin_train_close(train, pkt)) /* as if lost on the way */
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
 }

@@ -24,6 +24,9 @@
 	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_WRITE | \
 	 IB_ODP_SUPPORT_READ | IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV)
 
+#define NOPIN_UD_ODP							\
+	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_SRQ_RECV)
+
 static void nopin_fill_limits(struct ib_device_attr *attr)
 {
 	attr->max_mr_size = U64_MAX;
@@ -40,6 +43,7 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_cqe = NOPIN_MAX_CQE;
 	attr->max_mr = NOPIN_MAX_MR;
 	attr->max_pd = NOPIN_MAX_PD;
+	attr->max_ah = NOPIN_MAX_AH;
 	attr->max_qp_rd_atom = NOPIN_MAX_RD_ATOM;
 	attr->max_qp_init_rd_atom = NOPIN_MAX_RD_ATOM;
 	attr->max_res_rd_atom = NOPIN_MAX_RD_ATOM * NOPIN_MAX_QP;
@@ -50,6 +54,7 @@ static void nopin_fill_odp_caps(struct ib_device_attr *attr)
 {
 	attr->odp_caps.general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = NOPIN_RC_ODP;
+	attr->odp_caps.per_transport_caps.ud_odp_caps = NOPIN_UD_ODP;
 }
 
 /**
@@ -142,6 +147,7 @@ const struct ib_device_ops nopin_device_ops = {
 	.post_srq_recv = nopin_post_srq_recv,
 
 	.create_ah = nopin_create_ah,
+	.create_user_ah = nopin_create_ah,
 	.query_ah = nopin_query_ah,
 	.destroy_ah = nopin_destroy_ah,
 

@@ -27,6 +27,7 @@ static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_CQS] = 2 * NOPIN_MAX_CQ,
 	[NOPIN_QPS] = 2 * NOPIN_MAX_QP,
 	[NOPIN_SRQS] = 2 * NOPIN_MAX_SRQ,
+	[NOPIN_AHS] = 2 * NOPIN_MAX_AH,
 	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
 };
 

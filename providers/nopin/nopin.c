@@ -92,6 +92,7 @@ static void nopin_free_context(struct ibv_context *context)
 static const struct verbs_context_ops nopin_context_ops = {
 	.advise_mr = ibv_cmd_advise_mr,
 	.alloc_pd = nopin_alloc_pd,
+	.create_ah = nopin_create_ah,
 	.create_cq = nopin_create_cq,
 	.create_cq_ex = nopin_create_cq_ex,
 	.create_qp = nopin_create_qp,
@@ -100,6 +101,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.create_srq_ex = nopin_create_srq_ex,
 	.dealloc_pd = nopin_dealloc_pd,
 	.dereg_mr = nopin_dereg_mr,
+	.destroy_ah = nopin_destroy_ah,
 	.destroy_cq = nopin_destroy_cq,
 	.destroy_qp = nopin_destroy_qp,
 	.destroy_srq = nopin_destroy_srq,

@@ -112,6 +112,16 @@ struct nopin_srq {
 	struct nopin_wq wq;
 };
 
+/**
+ * struct nopin_ah - an address handle
+ * @ibah: libibverbs' part
+ * @number: what work requests call it
+ */
+struct nopin_ah {
+	struct ibv_ah ibah;
+	uint32_t number;
+};
+
 static inline struct nopin_context *to_nopin_context(struct ibv_context *context)
 {
 	return container_of(context, struct nopin_context, vctx.context);
@@ -142,6 +152,11 @@ static inline struct nopin_srq *to_nopin_srq(struct ibv_srq *srq)
 	return container_of(srq, struct nopin_srq, vsrq.srq);
 }
 
+static inline struct nopin_ah *to_nopin_ah(struct ibv_ah *ah)
+{
+	return container_of(ah, struct nopin_ah, ibah);
+}
+
 static inline void nopin_cq_lock(struct nopin_cq *cq)
 {
 	if (cq->shared)
@@ -162,6 +177,10 @@ struct ibv_mr *nopin_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 int nopin_rereg_mr(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
 		   void *addr, size_t length, int access);
 int nopin_dereg_mr(struct verbs_mr *vmr);
+
+/* ah.c */
+struct ibv_ah *nopin_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr);
+int nopin_destroy_ah(struct ibv_ah *ibah);
 
 /* cq.c */
 struct ibv_cq *nopin_create_cq(struct ibv_context *context, int cqe,

@@ -29,9 +29,9 @@ static const uint8_t send_ops[] = {
 	[IBV_WR_RDMA_WRITE] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_RDMA,
 	[IBV_WR_RDMA_WRITE_WITH_IMM] = NOPIN_OP_VALID | NOPIN_OP_INLINE |
 				       NOPIN_OP_RDMA | NOPIN_OP_IMM,
-	[IBV_WR_SEND] = NOPIN_OP_VALID | NOPIN_OP_INLINE,
+	[IBV_WR_SEND] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_DATAGRAM,
 	[IBV_WR_SEND_WITH_IMM] = NOPIN_OP_VALID | NOPIN_OP_INLINE |
-				 NOPIN_OP_IMM,
+				 NOPIN_OP_IMM | NOPIN_OP_DATAGRAM,
 	[IBV_WR_RDMA_READ] = NOPIN_OP_VALID | NOPIN_OP_RDMA,
 	[IBV_WR_ATOMIC_CMP_AND_SWP] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
@@ -136,6 +136,21 @@ static int send_fill_inline(struct nopin_send_wqe *wqe,
 	return 0;
 }
 
+/**
+ * nopin_send_to() - address a datagram
+ * @wqe: its entry
+ * @ah: where to
+ * @remote_qpn: for which QP there
+ * @remote_qkey: its Q_Key
+ */
+void nopin_send_to(struct nopin_send_wqe *wqe, struct ibv_ah *ah, uint32_t remote_qpn,
+		   uint32_t remote_qkey)
+{
+	wqe->ah = to_nopin_ah(ah)->number;
+	wqe->remote_qpn = remote_qpn;
+	wqe->remote_qkey = remote_qkey;
+}
+
 static void send_fill_head(struct nopin_send_wqe *wqe,
 			   const struct ibv_send_wr *wr, unsigned int op,
 			   uint32_t extra_flags)
@@ -162,6 +177,8 @@ static void send_fill_head(struct nopin_send_wqe *wqe,
 static int send_check(const struct nopin_qp *qp, const struct ibv_send_wr *wr,
 		      unsigned int op)
 {
+	if (nopin_qp_is_datagram(qp) && (!(op & NOPIN_OP_DATAGRAM) || !wr->wr.ud.ah))
+		return EINVAL;
 	if (!op || wr->send_flags & ~NOPIN_SEND_FLAGS || wr->num_sge < 0)
 		return EINVAL;
 	if (wr->send_flags & IBV_SEND_INLINE)
@@ -184,6 +201,9 @@ static int send_one(struct nopin_qp *qp, const struct ibv_send_wr *wr,
 
 	wqe = nopin_queue_entry(&qp->sq.queue, index);
 	send_fill_head(wqe, wr, op, qp->send_flags);
+	if (nopin_qp_is_datagram(qp))
+		nopin_send_to(wqe, wr->wr.ud.ah, wr->wr.ud.remote_qpn,
+			      wr->wr.ud.remote_qkey);
 	if (wr->send_flags & IBV_SEND_INLINE)
 		return send_fill_inline(wqe, wr, qp->max_inline);
 

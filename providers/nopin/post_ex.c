@@ -18,6 +18,9 @@
 	 IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |                                   \
 	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD)
 
+#define NOPIN_DATAGRAM_OPS                                                     \
+	((uint64_t)IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM)
+
 static void wr_start(struct ibv_qp_ex *ibqp)
 {
 	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
@@ -136,6 +139,15 @@ static void wr_atomic_fetch_add(struct ibv_qp_ex *ibqp, uint32_t rkey,
 		wqe->compare_add = add;
 }
 
+static void wr_set_ud_addr(struct ibv_qp_ex *ibqp, struct ibv_ah *ah,
+			   uint32_t remote_qpn, uint32_t remote_qkey)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+
+	if (qp->wqe)
+		nopin_send_to(qp->wqe, ah, remote_qpn, remote_qkey);
+}
+
 static void wr_set_sge_list(struct ibv_qp_ex *ibqp, size_t num_sge,
 			    const struct ibv_sge *sg_list)
 {
@@ -220,8 +232,14 @@ bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr)
 {
 	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS))
 		return true;
-	return attr->qp_type == IBV_QPT_RC &&
-	       !(attr->send_ops_flags & ~NOPIN_SEND_OPS);
+	switch (attr->qp_type) {
+	case IBV_QPT_RC:
+		return !(attr->send_ops_flags & ~NOPIN_SEND_OPS);
+	case IBV_QPT_UD:
+		return !(attr->send_ops_flags & ~NOPIN_DATAGRAM_OPS);
+	default:
+		return false;
+	}
 }
 
 void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
@@ -229,6 +247,7 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
 	qp->wr_start = wr_start;
 	qp->wr_complete = wr_complete;
 	qp->wr_abort = wr_abort;
+	qp->wr_set_ud_addr = wr_set_ud_addr;
 	qp->wr_set_sge = wr_set_sge;
 	qp->wr_set_sge_list = wr_set_sge_list;
 	qp->wr_set_inline_data = wr_set_inline_data;

@@ -15,9 +15,17 @@ enum {
 	NOPIN_OP_IMM = 1 << 2,
 	NOPIN_OP_RDMA = 1 << 3, /* wr.rdma */
 	NOPIN_OP_ATOMIC = 1 << 4, /* wr.atomic */
+	NOPIN_OP_DATAGRAM = 1 << 5, /* may go as a datagram, with wr.ud */
 };
 
 unsigned int nopin_send_op(unsigned int opcode);
+void nopin_send_to(struct nopin_send_wqe *wqe, struct ibv_ah *ah, uint32_t remote_qpn,
+		   uint32_t remote_qkey);
+
+static inline bool nopin_qp_is_datagram(const struct nopin_qp *qp)
+{
+	return qp->vqp.qp.qp_type == IBV_QPT_UD;
+}
 
 static inline struct nopin_sge *nopin_send_sge(struct nopin_send_wqe *wqe)
 {

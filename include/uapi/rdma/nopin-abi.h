@@ -110,7 +110,10 @@ struct nopin_sge {
  * @num_sge: elements that follow; 0 when NOPIN_SEND_INLINE is set
  * @inline_len: bytes of data that follow when NOPIN_SEND_INLINE is set
  * @rkey: of the remote region (RDMA and atomic opcodes)
+ * @remote_qkey: datagrams: of the QP that it is for
  * @remote_addr: in the remote region (RDMA and atomic opcodes)
+ * @remote_qpn: datagrams: the QP that it is for, 24 bits
+ * @ah: datagrams: nopin_create_ah_resp.ah of the address handle
  * @compare_add: CMP_SWAP: the value to compare; FETCH_ADD: the addend
  * @swap: CMP_SWAP: the value to store
  * @rsvd: zero
@@ -124,8 +127,17 @@ struct nopin_send_wqe {
 	__be32 imm_data;
 	__u32 num_sge;
 	__u32 inline_len;
-	__u32 rkey;
-	__aligned_u64 remote_addr;
+	union {
+		__u32 rkey;
+		__u32 remote_qkey;
+	};
+	union {
+		__aligned_u64 remote_addr;
+		struct {
+			__u32 remote_qpn;
+			__u32 ah;
+		};
+	};
 	__aligned_u64 compare_add;
 	__aligned_u64 swap;
 	__aligned_u64 rsvd;
@@ -253,6 +265,16 @@ struct nopin_create_qp_resp {
  */
 struct nopin_create_srq_resp {
 	struct nopin_ring_info srq;
+};
+
+/**
+ * struct nopin_create_ah_resp - create_ah, driver part of the response
+ * @ah: what work requests call the address handle
+ * @rsvd: zero
+ */
+struct nopin_create_ah_resp {
+	__u32 ah;
+	__u32 rsvd;
 };
 
 #endif /* NOPIN_ABI_USER_H */

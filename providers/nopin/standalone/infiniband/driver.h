@@ -184,7 +184,7 @@ struct verbs_context_ops {
 	verbs_op_slot bind_mw;
 	verbs_op_slot close_xrcd;
 	verbs_op_slot cq_event;
-	verbs_op_slot create_ah;
+	struct ibv_ah *(*create_ah)(struct ibv_pd *pd, struct ibv_ah_attr *attr);
 	verbs_op_slot create_counters;
 	struct ibv_cq *(*create_cq)(struct ibv_context *context, int cqe,
 				    struct ibv_comp_channel *channel,
@@ -207,7 +207,7 @@ struct verbs_context_ops {
 	int (*dealloc_pd)(struct ibv_pd *pd);
 	verbs_op_slot dealloc_td;
 	int (*dereg_mr)(struct verbs_mr *vmr);
-	verbs_op_slot destroy_ah;
+	int (*destroy_ah)(struct ibv_ah *ah);
 	verbs_op_slot destroy_counters;
 	int (*destroy_cq)(struct ibv_cq *cq);
 	verbs_op_slot destroy_flow;
@@ -336,6 +336,10 @@ int ibv_cmd_resize_cq(struct ibv_cq *cq, int cqe, struct ibv_resize_cq *cmd,
 		      size_t cmd_size, struct ib_uverbs_resize_cq_resp *resp,
 		      size_t resp_size);
 int ibv_cmd_destroy_cq(struct ibv_cq *cq);
+
+int ibv_cmd_create_ah(struct ibv_pd *pd, struct ibv_ah *ah, struct ibv_ah_attr *attr,
+		      struct ib_uverbs_create_ah_resp *resp, size_t resp_size);
+int ibv_cmd_destroy_ah(struct ibv_ah *ah);
 
 int ibv_cmd_create_srq(struct ibv_pd *pd, struct ibv_srq *srq,
 		       struct ibv_srq_init_attr *attr, struct ibv_create_srq *cmd,

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The responder of UD (IBTA 9.8.3): each datagram takes a receive, whatever its PSN, and
+ * nothing is answered. One that finds no receive, or one that is too short, is dropped
+ * and takes none. One whose page is missing is kept, and those after it behind it.
+ */
+#include "device.h"
+#include "mem/copy.h"
+#include "transport/datagram.h"
+#include "transport/execute.h"
+#include "transport/transmit.h"
+
+/* A receive for the datagram, which is taken if there is one. */
+static bool nopin_datagram_has_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	return nopin_rq_take_recv(qp) &&
+	       NOPIN_GRH_LEN + pkt->payload_len <= qp->rq.recv->length;
+}
+
+static void nopin_datagram_complete(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	struct nopin_cqe cqe = {
+		.status = IB_WC_SUCCESS,
+		.opcode = IB_WC_RECV,
+		.byte_len = NOPIN_GRH_LEN + pkt->payload_len,
+		.src_qp = pkt->src_qp,
+		.wc_flags = NOPIN_WC_GRH,
+	};
+
+	if (nopin_pkt_op(pkt)->headers & NOPIN_HDR_IMM) {
+		cqe.imm_data = pkt->imm_data;
+		cqe.wc_flags |= NOPIN_WC_WITH_IMM;
+	}
+	nopin_rq_complete(qp, &cqe, pkt->solicited);
+}
+
+/* A part of the datagram to where the receive has room for it. */
+static enum nopin_copied nopin_datagram_copy(struct nopin_qp *qp, struct nopin_place from,
+					     u32 offset, u32 len)
+{
+	struct nopin_rq *rq = &qp->rq;
+	struct nopin_copy copy = {
+		.from = from,
+		.to = nopin_place_sges(rq->pd, rq->recv->sge, rq->recv->num_sge, offset),
+		.length = len,
+		.want = len,
+	};
+
+	return len ? nopin_park_copy(&rq->park, &copy) : NOPIN_COPIED;
+}
+
+/* The program's receive is at fault: it completes with that, and the QP fails. */
+static void nopin_datagram_fail(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	struct nopin_cqe cqe = {
+		.status = IB_WC_LOC_PROT_ERR,
+		.opcode = IB_WC_RECV,
+	};
+
+	nopin_rq_complete(qp, &cqe, false);
+	nopin_rq_refuse(&qp->rq, pkt->psn, 0, IB_EVENT_QP_FATAL);
+}
+
+/* False: it waits for a page. */
+static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
+				   const struct nopin_pkt *pkt)
+{
+	u8 grh[NOPIN_GRH_LEN];
+	enum nopin_copied copied;
+
+	if (!nopin_rq_accepts(qp) || !nopin_datagram_has_recv(qp, pkt)) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
+		return true;
+	}
+	nopin_net_copy_grh(skb, grh);
+	copied = nopin_datagram_copy(qp, nopin_place_bytes(grh), 0, sizeof(grh));
+	if (copied == NOPIN_COPIED)
+		copied = nopin_datagram_copy(qp, nopin_place_packet(skb, pkt->hdr_len),
+					     NOPIN_GRH_LEN, pkt->payload_len);
+	if (copied == NOPIN_COPY_MISS)
+		return false;
+	if (copied == NOPIN_COPIED)
+		nopin_datagram_complete(qp, pkt);
+	else
+		nopin_datagram_fail(qp, pkt);
+	return true;
+}
+
+static void nopin_datagram_keep(struct nopin_qp *qp, struct sk_buff *skb)
+{
+	const struct nopin_kept_info info = {};
+
+	if (nopin_kept_add(&qp->rq.parked, skb, &info))
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
+	else
+		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+}
+
+/**
+ * nopin_datagram_take_small - take a datagram that is short, if its page is there
+ * @qp: the QP
+ * @skb: data at the BTH
+ * @pkt: its headers
+ * @hold: of memory that receives name
+ *
+ * Context: rq.lock held, BH off, in an RCU read-side section.
+ * Return: false: it is not that simple, and nothing was done.
+ */
+bool nopin_datagram_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
+			       const struct nopin_pkt *pkt, struct nopin_hold *hold)
+{
+	void *to;
+
+	if (nopin_rq_is_busy(&qp->rq) || !nopin_rq_accepts(qp) ||
+	    pkt->payload_len > NOPIN_SMALL || skb_is_nonlinear(skb))
+		return false;
+	to = nopin_execute_reach_recv(qp, hold, NOPIN_GRH_LEN + pkt->payload_len);
+	if (!to)
+		return false;
+	nopin_net_copy_grh(skb, to);
+	nopin_memcpy(to + NOPIN_GRH_LEN, skb->data + pkt->hdr_len, pkt->payload_len);
+	nopin_datagram_complete(qp, pkt);
+	return true;
+}
+
+/**
+ * nopin_datagram_take - take a datagram
+ * @qp: the QP
+ * @skb: data at the BTH; stays the caller's
+ * @pkt: its headers
+ *
+ * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
+ */
+void nopin_datagram_take(struct nopin_qp *qp, struct sk_buff *skb,
+			 const struct nopin_pkt *pkt)
+{
+	if (nopin_rq_is_busy(&qp->rq) || !nopin_datagram_deliver(qp, skb, pkt))
+		nopin_datagram_keep(qp, skb);
+}
+
+/* False: nothing can be done now. */
+static bool nopin_datagram_step(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	struct nopin_pkt pkt;
+	struct sk_buff *skb;
+
+	if (rq->park.waiting || rq->failed)
+		return false;
+	skb = nopin_kept_take(&rq->parked, &pkt);
+	if (!skb)
+		return false;
+	if (!nopin_datagram_deliver(qp, skb, &pkt)) {
+		nopin_kept_return(&rq->parked, skb);
+		return false;
+	}
+	consume_skb(skb);
+	return true;
+}
+
+/**
+ * nopin_datagram_resume - nopin_service.resume of UD
+ * @qp: the QP
+ *
+ * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
+ */
+void nopin_datagram_resume(struct nopin_qp *qp)
+{
+	struct nopin_rq *rq = &qp->rq;
+	u64 begun = ktime_get_ns();
+
+	while (nopin_datagram_step(qp)) {
+		if (!nopin_quantum_is_over(begun))
+			continue;
+		tasklet_schedule(&rq->task);
+		break;
+	}
+	if (!rq->park.waiting) /* the access that it was for has been retried */
+		rq->park.error = 0;
+}
