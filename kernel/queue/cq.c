@@ -141,7 +141,7 @@ static void nopin_cq_report_overrun(struct nopin_cq *cq)
 /**
  * nopin_cq_post - add a completion
  * @cq: the CQ
- * @cqe: the completion; timestamp and rsvd are filled in here
+ * @cqe: the completion; timestamp and rsvd1 are filled in here
  * @qp: the QP that it is for
  * @solicited: the sender asked for an event (IBTA 9.2.3)
  *
@@ -158,7 +158,7 @@ void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
 	/* On some machines nothing about a completion takes as long as that. */
 	cqe->timestamp = cq->timestamps ? ktime_get_real_ns() : 0;
 	/* The kernel's own rings are mapped by nobody: a pointer is safe there. */
-	cqe->rsvd[0] = cq->ibcq.uobject ? 0 : (uintptr_t)qp;
+	cqe->rsvd1 = cq->ibcq.uobject ? 0 : (uintptr_t)qp;
 
 	spin_lock_irqsave(&cq->lock, flags);
 	overrun = nopin_cq_put(cq, cqe);
@@ -204,9 +204,10 @@ static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
 	wc->status = cqe->status;
 	wc->opcode = cqe->opcode;
 	wc->byte_len = cqe->byte_len;
-	wc->qp = (struct ib_qp *)(uintptr_t)cqe->rsvd[0];
+	wc->qp = (struct ib_qp *)(uintptr_t)cqe->rsvd1;
 	wc->ex.imm_data = cqe->imm_data;
 	wc->src_qp = cqe->src_qp;
+	wc->sl = cqe->sl;
 	wc->wc_flags = cqe->wc_flags & ~NOPIN_WC_KERNEL_VLAN;
 	wc->port_num = 1;
 	if (cqe->wc_flags & NOPIN_WC_KERNEL_VLAN) {

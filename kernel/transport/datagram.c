@@ -4,6 +4,8 @@
  * nothing is answered. One that finds no receive, or one that is too short, is dropped
  * and takes none. One whose page is missing is kept, and those after it behind it.
  */
+#include <linux/ip.h>
+
 #include "device.h"
 #include "mem/copy.h"
 #include "transport/datagram.h"
@@ -17,7 +19,8 @@ static bool nopin_datagram_has_recv(struct nopin_qp *qp, const struct nopin_pkt 
 	       NOPIN_GRH_LEN + pkt->payload_len <= qp->rq.recv->length;
 }
 
-static void nopin_datagram_complete(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+static void nopin_datagram_complete(struct nopin_qp *qp, const struct sk_buff *skb,
+				    const struct nopin_pkt *pkt)
 {
 	struct nopin_cqe cqe = {
 		.status = IB_WC_SUCCESS,
@@ -25,6 +28,7 @@ static void nopin_datagram_complete(struct nopin_qp *qp, const struct nopin_pkt 
 		.byte_len = NOPIN_GRH_LEN + pkt->payload_len,
 		.src_qp = pkt->src_qp,
 		.wc_flags = NOPIN_WC_GRH,
+		.sl = ip_hdr(skb)->version == 4 ? NOPIN_SL_IPV4 : NOPIN_SL_IPV6,
 	};
 
 	if (nopin_pkt_op(pkt)->headers & NOPIN_HDR_IMM) {
@@ -80,7 +84,7 @@ static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
 	if (copied == NOPIN_COPY_MISS)
 		return false;
 	if (copied == NOPIN_COPIED)
-		nopin_datagram_complete(qp, pkt);
+		nopin_datagram_complete(qp, skb, pkt);
 	else
 		nopin_datagram_fail(qp, pkt);
 	return true;
@@ -119,7 +123,7 @@ bool nopin_datagram_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
 		return false;
 	nopin_net_copy_grh(skb, to);
 	nopin_memcpy(to + NOPIN_GRH_LEN, skb->data + pkt->hdr_len, pkt->payload_len);
-	nopin_datagram_complete(qp, pkt);
+	nopin_datagram_complete(qp, skb, pkt);
 	return true;
 }
 

@@ -194,6 +194,7 @@ static void cqe_to_wc(const struct nopin_cqe *cqe, struct ibv_wc *wc)
 		.imm_data = cqe->imm_data,
 		.qp_num = cqe->qp_num,
 		.src_qp = cqe->src_qp,
+		.sl = (uint8_t)cqe->sl,
 		.wc_flags = cqe->wc_flags,
 	};
 }

@@ -109,14 +109,14 @@ static uint64_t cq_ex_read_timestamp(struct ibv_cq_ex *ibcq)
 	return to_nopin_cq_ex(ibcq)->cqe->timestamp;
 }
 
-/* LIDs and service levels are InfiniBand's; on Ethernet they are 0. */
-
-static uint32_t cq_ex_read_slid(struct ibv_cq_ex *ibcq nopin_unused)
+static uint8_t cq_ex_read_sl(struct ibv_cq_ex *ibcq)
 {
-	return 0;
+	return (uint8_t)to_nopin_cq_ex(ibcq)->cqe->sl;
 }
 
-static uint8_t cq_ex_read_sl(struct ibv_cq_ex *ibcq nopin_unused)
+/* LIDs are InfiniBand's; on Ethernet they are 0. */
+
+static uint32_t cq_ex_read_slid(struct ibv_cq_ex *ibcq nopin_unused)
 {
 	return 0;
 }

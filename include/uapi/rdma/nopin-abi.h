@@ -159,6 +159,13 @@ struct nopin_recv_wqe {
 #define NOPIN_WC_GRH		(1U << 0)
 #define NOPIN_WC_WITH_IMM	(1U << 1)
 
+/*
+ * nopin_cqe.sl: what kind of header came before a datagram. Programs take it from here
+ * to know what the 40 bytes before the data hold, as they do with other NICs.
+ */
+#define NOPIN_SL_IPV6		0x9U
+#define NOPIN_SL_IPV4		0xaU
+
 /**
  * struct nopin_cqe - one completion, 64 bytes
  * @wr_id: of the work request
@@ -172,7 +179,9 @@ struct nopin_recv_wqe {
  * @src_qp: sender's QPN (datagram QPs)
  * @timestamp: ktime_get_real_ns() when the completion was made, in a CQ created with
  *	IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION; otherwise 0
- * @rsvd: zero
+ * @sl: of a received datagram, NOPIN_SL_*: RoCE has no service levels
+ * @rsvd0: zero
+ * @rsvd1: zero
  */
 struct nopin_cqe {
 	__aligned_u64 wr_id;
@@ -185,7 +194,9 @@ struct nopin_cqe {
 	__u32 vendor_err;
 	__u32 src_qp;
 	__aligned_u64 timestamp;
-	__aligned_u64 rsvd[2];
+	__u32 sl;
+	__u32 rsvd0;
+	__aligned_u64 rsvd1;
 };
 
 /**
