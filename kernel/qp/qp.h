@@ -7,6 +7,7 @@
  *   qp->modify_lock	process context; one modify or destroy at a time
  *   qp->sq.lock	requester half; BH off
  *   qp->rq.lock	responder half; BH off
+ *   srq->lock		while a responder takes a receive
  *   a span's gate	kernel/mirror, while a view is open
  *   cq->lock		kernel/queue
  *

@@ -12,7 +12,7 @@ packages_base=(
 )
 packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump ethtool procps locales
-	sparse shellcheck perl
+	sparse shellcheck perl ucx-utils
 )
 
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
