@@ -106,14 +106,26 @@ until_true() {
 	done
 }
 
-# listening NODE tcp|cm PORT PID: something listens there, or PID is gone.
+# listening NODE tcp|cm PORT PID: something listens there, or PID is gone. An id of
+# rdma_cm is said to listen before it does: its owner must have got as far as to sleep.
 listening() {
+	local owner
 	kill -0 "$4" 2>/dev/null || return 0
 	case $2 in
 	tcp) on "$1" ss -Htln "sport = :$3" | grep -q . ;;
-	cm) on "$1" rdma resource show cm_id state LISTEN | grep -q ":$3 " ;;
+	cm)
+		owner=$(on "$1" rdma resource show cm_id state LISTEN | grep ":$3 " |
+			sed -n '1s/.* pid \([0-9]*\) .*/\1/p')
+		[ -n "$owner" ] && sleeps "$owner"
+		;;
 	esac
 }
+
+# sleeps PID: all of its threads.
+sleeps() { ! grep -hs '^State:' "/proc/$1/task/"*/status | grep -q 'R (running)'; }
+
+# server_up NODE tcp|cm PORT PID: waits for that, as long as a command may take here.
+server_up() { until_true "${limit:-60}" listening "$@"; }
 
 # pair NAME HOW PORT SERVER_COMMAND -- CLIENT_COMMAND: the server in $server, then
 # the client in $client (node1 and node0); passes when both succeed. HOW is how
@@ -129,7 +141,8 @@ pair() {
 	timeout "$(patience "${limit:-60}")" on "${server:-node1}" "${command[@]}" \
 		>"$work/server" 2>&1 </dev/null &
 	pid=$!
-	until_true 30 listening "${server:-node1}" "$how" "$port" "$pid"
+	server_up "${server:-node1}" "$how" "$port" "$pid" ||
+		echo "the server does not listen on port $port" >>"$work/server"
 	timeout "$(patience "${limit:-60}")" on "${client:-node0}" "$@" >"$work/client" 2>&1 </dev/null
 	ours=$?
 	[ "$ours" = 0 ] || { sleep 1; kill "$pid"; } 2>/dev/null
