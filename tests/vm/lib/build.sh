@@ -8,6 +8,8 @@
 #   module_file              nopin.ko for $kver
 #   provider_dir             the folder with the provider's .so and .driver
 #   tests_dir                the built tests (build_tests only)
+#
+# Needs: cache, tree, run, and of kernel.sh kver, kdir, kbuild, karch.
 
 build_root() { echo "$cache/build/$(path_key "$tree")"; }
 
@@ -68,6 +70,8 @@ build_compiler() {
 	[ -z "$gcc" ] || command -v "$gcc" >/dev/null || packages_install "$gcc"
 }
 
+sources() { find "$1" -name '*.c' | wc -l; }
+
 build_module() {
 	(build_module_locked) || exit
 	module_file=$(build_root)/module-${kdir##*/}/kernel/nopin.ko
@@ -81,7 +85,7 @@ build_module_locked() {
 	[ "$dest.built" -nt "$kdir/unpacked" ] && return
 	build_compiler
 	say "building: module for $kver"
-	step "$run/module.log" make -s -C "$kbuild" ARCH="$karch" M="$dest/kernel" \
+	step_long "$run/module.log" "$dest" "$(sources "$dest")" make -s -C "$kbuild" ARCH="$karch" M="$dest/kernel" \
 		-j"$(nproc)" modules || die "the build failed: module for $kver"
 	[ -e "$dest/kernel/nopin.ko" ] || die "the build gave no nopin.ko"
 	touch "$dest.built"
@@ -116,7 +120,7 @@ build_user_locked() {
 		-DCMAKE_COMPILE_WARNING_AS_ERROR=$strict \
 		-DPERFTEST_SOURCE="${PERFTEST_SOURCE:+$(realpath -m "$PERFTEST_SOURCE")}" ||
 		die "cmake failed: $name"
-	step "$run/$name.log" cmake --build "$dest-build" -j"$(nproc)" \
+	step_long "$run/$name.log" "$dest-build" "$(sources "$dest/$top")" cmake --build "$dest-build" -j"$(nproc)" \
 		-- -s --no-print-directory ||
 		die "the build failed: $name"
 	echo "${PERFTEST_SOURCE-}" >"$dest.built"

@@ -3,9 +3,13 @@
 # Kernels built from Debian's linux-source package, for what its own kernels are
 # not configured to do. Each is tests/vm/kernels/base.config and NAME.config on
 # top of nothing; built once, and again only when these or the source change.
+#
+# Needs: cache, tree, run. Sets: source_dir (the sources), kernel_tree (a built tree).
 
 readonly SOURCE_SERIES=6.12
 packages_source=(gcc make bc bison flex libelf-dev xz-utils kmod)
+# How much there is to compile, about.
+declare -A source_files=([uml]=1100 [debug]=1500 [kcsan]=1500)
 
 # source_tree: sets source_dir to the unpacked sources.
 source_tree() {
@@ -68,40 +72,62 @@ source_mend_uml() {
 
 # kernel_from_source NAME ARCH IMAGE
 kernel_from_source() {
-	local configs=("$tree/tests/vm/kernels/base.config" "$tree/tests/vm/kernels/$1.config")
+	local kernels=$tree/tests/vm/kernels
 	packages_install "${packages_source[@]}"
 	source_tree
 	[ "$2" != um ] || source_mend_uml
-	kernel_build "$cache/kernels/source-$1" "$source_dir" "$2" "$3" "${configs[@]}"
-	kernel_from_tree "$cache/kernels/source-$1"
+	kernel_build "$1" "$source_dir" "$2" "$3" "$kernels/base.config" "$kernels/$1.config"
+	kernel_from_tree "$kernel_tree"
 }
 
-# kernel_build FOLDER SOURCE ARCH IMAGE CONFIG…
+# kernel_build NAME SOURCE ARCH IMAGE CONFIG…: sets kernel_tree to the built tree. Each
+# configuration has a folder of its own, so that checkouts that differ in it do not
+# build over each other's kernels. Those of before had the name alone.
 kernel_build() {
-	local name=${1##*/source-}
+	local name=$1 source=$2 arch=$3 image=$4
+	shift 4
+	{ echo "$source" && cat "$@"; } >"$run/wanted"
+	kernel_tree=$cache/kernels/source-$name
+	(lock "kernel-source-$name")
+	cmp -s "$run/wanted" "$kernel_tree/.wanted" ||
+		kernel_tree+=-$(cksum <"$run/wanted" | cut -d' ' -f1)
 	(
-		lock "kernel-source-$name"
+		lock "kernel-${kernel_tree##*/}"
 		kernel_build_locked "$@"
 	) || exit
+	kernel_build_keep "$name"
 }
 
+# The trees of other configurations go when nobody has used them for a week.
+kernel_build_keep() {
+	local dir
+	touch "$kernel_tree"
+	lock folders
+	claim "$kernel_tree"
+	while read -r dir; do
+		discard "$dir" && rm -rf "$cache"/kernels/*-"$(path_key "$dir")"
+	done < <(find "$cache/kernels" -maxdepth 1 -name "source-$1*" -mtime +7)
+	unlock
+}
+
+# kernel_build_locked CONFIG…, with the variables of kernel_build.
 kernel_build_locked() {
-	local dir=$1 source=$2 arch=$3 image=$4 begun=$SECONDS
-	shift 4
+	local dir=$kernel_tree begun=$SECONDS files=${source_files[$name]}
 	local make=(make -C "$source" O="$dir" ARCH="$arch" -s)
-	{ echo "$source" && cat "$@"; } >"$run/wanted"
 	cmp -s "$run/wanted" "$dir/.wanted" && return
 	# Until it is done, this folder is of no configuration.
 	rm -f "$dir/.wanted"
-	say "building the kernel \"${dir##*/source-}\" from source, once (up to 10 minutes on 2 CPUs)"
+	say "building the kernel \"$name\" from source, once: about $files files," \
+		"10 minutes on 2 CPUs that have nothing else to do"
+	say "(what is interrupted goes on later from where it was)"
 	mkdir -p "$dir"
 	cat "$@" >"$run/kernel.config"
 	step "$run/kernel.log" "${make[@]}" KCONFIG_ALLCONFIG="$run/kernel.config" \
 		allnoconfig || die "make allnoconfig failed"
 	kernel_config_check "$dir/.config" "$run/kernel.config"
-	step_long "$run/kernel.log" "$dir" "${make[@]}" -j"$(nproc)" "$image" modules ||
+	step_long "$run/kernel.log" "$dir" "$files" "${make[@]}" -j"$(nproc)" "$image" modules ||
 		die "the build of the kernel failed"
-	say "built it in $((SECONDS - begun)) s"
+	say "built it in $((SECONDS - begun)) s ($(objects "$dir") files)"
 	mv "$run/wanted" "$dir/.wanted"
 }
 
@@ -115,23 +141,4 @@ kernel_config_check() {
 		/^# CONFIG_.* is not set$/ {split($0, word, " "); delete wanted[word[2]]}
 		END {for (name in wanted) print wanted[name]}' "$2")
 	[ "${#missing[@]}" = 0 ] || die "not to be had in this kernel: ${missing[*]}"
-}
-
-# step_long LOG FOLDER COMMAND…: a line every minute about the objects in FOLDER.
-step_long() {
-	local log=$1 dir=$2 ticker never status
-	shift 2
-	{
-		unlock
-		exec {never}<> <(:)
-		until read -rt 60 -u "$never"; do
-			say "… $(find "$dir" -name '*.o' | wc -l) objects compiled"
-		done
-	} &
-	ticker=$!
-	step "$log" "$@"
-	status=$?
-	kill "$ticker"
-	wait "$ticker" 2>/dev/null
-	return "$status"
 }
