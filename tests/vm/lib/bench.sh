@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
 # nopin-vm bench: perf/guest in the VM writes result.json, or "bench odp" odp.json, and
 # perf/report on the host makes tables, plots and one page of those that there are.
+#
+# Needs: tree, run, output, quick, only, timeout, bench_what, and of kernel.sh kver, kdir,
+# kbuild. Sets: bench_siw, bench_label, packages_bench, and what a boot needs: command, pass_env.
 
 packages_bench=(gnuplot-nox python3)
 

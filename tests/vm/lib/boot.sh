@@ -10,21 +10,32 @@
 # Ports to the guest, by number:
 #   0 the kernel's console, for when it cannot get further
 #   1 terminal (interactive) or standard input   2 standard output
-#   3 standard error   4 control: a dot for every heartbeat, then "exit N"
+#   3 standard error
+#   4 control: a dot for every heartbeat, a "k" when the kernel has booted, an "r" when
+#     the command runs, then "exit N"
 #   5 the kernel's log, written when the command has ended
+#   6 further commands (guest/channel), where they are wanted: pipes line.in, line.out
+#     (serial lines: the pipe line.out is 7)
+#
+# Needs: tree, run, engine, filter, and what the guest is told: command, nodes, device,
+# pin, interactive, stay, timeout, pass_env, tests_dir, cpu_mhz; of kernel.sh kdir, kver,
+# patience; of build.sh module_file, provider_dir. Sets: vm_pid, watch, vm_input,
+# vm_channel while the VM runs, and vm_ended.
 
-readonly SILENCE_SECONDS=180	# without a heartbeat: the guest hangs; a slow kernel
-readonly SILENCE_SLOW=900	# on a machine that is busy takes minutes to boot
+readonly SILENCE_SECONDS=180	# without a heartbeat: the guest hangs
+readonly SILENCE_SLOW=900	# a start on a machine that is busy takes minutes, and so
+				# does anything on a slow kernel
+readonly SLOW_SECONDS=20	# of a start, until something is said
 
 # What the guest's init reads, as a second archive behind the initramfs.
 vm_guest_files() {
 	local guest=$run/guest/nopin name
 	mkdir -p "$guest/bin"
-	cp "$tree"/tests/vm/guest/{init,setup,stdin,bashrc} "$guest/"
-	cp "$tree"/tests/vm/guest/{on,node-add,node-delete,races-watch} "$guest/bin/"
+	cp "$tree"/tests/vm/guest/{init,setup,stdin,log,channel,bashrc} "$guest/"
+	cp "$tree"/tests/vm/guest/{on,node-add,node-delete,races-watch,stacks} "$guest/bin/"
 	cp "$tree/tests/vm/lib/complaints" "$guest/"
 	chmod -R u+rwX,go+rX "$guest"
-	chmod 755 "$guest"/{init,stdin} "$guest"/bin/*
+	chmod 755 "$guest"/{init,stdin,log,channel} "$guest"/bin/*
 	if [ "$device" = nopin ]; then
 		cp "$module_file" "$guest/nopin.ko"
 		mkdir "$guest/provider"
@@ -35,7 +46,8 @@ vm_guest_files() {
 		printf '%s=%q\n' vm_nodes "$nodes" vm_device "$device" vm_pin "$pin" \
 			vm_modules "$kdir/root/lib/modules/$kver" \
 			vm_cwd "$PWD" vm_interactive "$interactive" \
-			vm_mhz "$(awk '/^cpu MHz/ {print $4; exit}' /proc/cpuinfo)"
+			vm_stay "$stay" vm_channel "$(vm_channel_wanted && echo yes)" \
+			vm_mhz "${cpu_mhz-}"
 		printf 'export %s=%q\n' NOPIN_TREE "$tree" NOPIN_KERNEL "$kver" \
 			NOPIN_NODES "$nodes" NOPIN_TESTS "$tests_dir" NOPIN_PATIENCE "$patience"
 		for name in TERM COLORTERM LANG LC_ALL CI NO_COLOR "${pass_env[@]}"; do
@@ -60,10 +72,11 @@ vm_guest_files() {
 # Runs the command in the guest, with its output through "${filter[@]}"; returns
 # its status or one of EXIT_*, and sets vm_ended to yes if it came to its end.
 vm_run() {
-	local status in out err cat_in='' cat_out cat_err vm_drains=()
+	local status in out err cat_out cat_err vm_drains=()
 	rm -rf "$run"/{guest,monitor.in,monitor.out,verdict,quit,console,dmesg}
 	vm_guest_files
 	: >"$run/control"
+	vm_channel_make
 	# The engine gets pipes of its own: it must not truncate, nor make
 	# non-blocking, what others go on using.
 	vm_input
@@ -73,6 +86,7 @@ vm_run() {
 	cat_err=$!
 	"${engine}_start"
 	exec {in}<&- {out}>&- {err}>&-
+	vm_channel_start
 	vm_watch &
 	watch=$!
 	# The shell has words of its own for what a signal ended.
@@ -82,27 +96,70 @@ vm_run() {
 	kill "$watch" 2>/dev/null
 	wait "$watch" 2>/dev/null
 	watch=
-	[ -z "$cat_in" ] || kill "$cat_in" 2>/dev/null
+	vm_input_end
+	vm_channel_end
 	wait "$cat_out" "$cat_err" "${vm_drains[@]}"
 	vm_status "$status"
 }
 
-# Opens $in, what the guest gets as input.
+# Opens $in, what the guest gets as input; sets vm_input to the process that carries it.
 vm_input() {
 	if [ "$engine" = uml ]; then
 		uml_input
 	elif [ -n "$interactive" ]; then
 		exec {in}<&0
 	else
-		exec {in}< <(exec cat)
-		cat_in=$!
+		exec {in}< <(exec "$tree/tests/vm/guest/stdin" copy)
+		vm_input=$!
 	fi
+}
+
+vm_input_end() {
+	[ -z "$vm_input" ] || kill "$vm_input" 2>/dev/null
+	vm_input=
+}
+
+vm_channel_wanted() { [ -n "$stay" ]; }
+
+# Before the engine starts: it opens the pipes.
+vm_channel_make() {
+	vm_channel_wanted || return 0
+	mkdir -p "$run/channel"
+	rm -f "$run"/channel/*
+	[ -e "$run/line.in" ] || mkfifo "$run/line.in" "$run/line.out"
+}
+
+vm_channel_start() {
+	vm_channel_wanted || return 0
+	"$tree/tests/vm/guest/channel" host "$run/line.out" "$run/line.in" "$run/channel" \
+		</dev/null >/dev/null &
+	vm_channel=$!
+}
+
+vm_channel_end() {
+	[ -z "$vm_channel" ] || { kill "$vm_channel" && wait "$vm_channel"; } 2>/dev/null
+	vm_channel=
+}
+
+# Where a start that takes long has got to; of vm_watch, whose start becomes the
+# command's when that runs.
+vm_progress() {
+	local words="the kernel boots"
+	[ -n "$seen" ] || return 0
+	if grep -q r "$run/control"; then
+		seen='' start=$SECONDS
+		[ "${patience:-1}" != 1 ] || silence=$SILENCE_SECONDS
+		return
+	fi
+	[ $((SECONDS - seen)) -ge "$SLOW_SECONDS" ] || return 0
+	seen=$SECONDS
+	! grep -q k "$run/control" || words="the guest makes its networks, nodes and devices"
+	say "… $words ($((SECONDS - start)) s)"
 }
 
 # Ends a guest that shows no sign of life, or for which time is up.
 vm_watch() {
-	local size=0 now quiet=0 start=$SECONDS silence=$SILENCE_SECONDS
-	[ "${patience:-1}" = 1 ] || silence=$SILENCE_SLOW
+	local size=0 now quiet=0 start=$SECONDS silence=$SILENCE_SLOW seen=$SECONDS
 	"${engine}_watch"
 	while sleep 1 && kill -0 "$vm_pid" 2>/dev/null; do
 		now=$(stat -c %s "$run/control" 2>/dev/null)
@@ -111,7 +168,13 @@ vm_watch() {
 		else
 			quiet=0 size=$now
 		fi
-		if [ "$timeout" -gt 0 ] && [ $((SECONDS - start)) -ge "$timeout" ]; then
+		vm_progress
+		if ! kill -0 $$ 2>/dev/null; then
+			# Who was in charge was killed.
+			"${engine}_kill"
+			return
+		fi
+		if [ "$timeout" -gt 0 ] && [ -z "$seen" ] && [ $((SECONDS - start)) -ge "$timeout" ]; then
 			echo timeout >"$run/verdict"
 		elif [ "$quiet" -ge "$silence" ]; then
 			echo hang >"$run/verdict"
@@ -127,7 +190,7 @@ vm_status() {
 	local status verdict=
 	vm_ended=yes
 	[ ! -e "$run/verdict" ] || verdict=$(<"$run/verdict")
-	status=$(sed -n 's/^\.*exit \([0-9]\{1,3\}\)$/\1/p' "$run/control")
+	status=$(sed -n 's/^[.kr]*exit \([0-9]\{1,3\}\)$/\1/p' "$run/control")
 	if [ -z "$status" ]; then
 		vm_died "$1" "$verdict"
 	elif [ ! -s "$run/dmesg" ]; then

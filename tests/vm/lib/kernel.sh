@@ -9,6 +9,8 @@
 #   kbuild  the folder that modules are built against
 #   karch   make's name for its architecture
 #   patience  how many times as long as usual its tests may take
+#
+# Needs: cache, tree, run, engine.
 
 # Needed before the guest's root is there, or at every start: loaded from the
 # initramfs. What the kernel has built in is skipped.

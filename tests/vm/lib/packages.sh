@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
 # The Debian packages that nopin-vm needs on the host. The guest sees the host's
 # root, so what runs in the guest is installed here too.
+#
+# Needs: engine, run. Sets: packages_* (lists), apt_updated.
 
 packages_qemu=(qemu-system-x86)
 packages_base=(

@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2034,SC2054,SC2154 # nopin-vm's
 # The engine qemu: a machine of its own, with KVM or in software. The ports of
 # boot.sh are virtio serial ports; the serial line is the console.
+#
+# Needs: run, mem, cpus, want_accel, interactive; of kernel.sh kver, kdir; of boot.sh the
+# open files in, out, err. Sets: engine_words, accel, vm_pid.
 
 readonly QEMU_NAME=QEMU
 readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
@@ -81,6 +84,7 @@ qemu_arguments() {
 	arguments+=(-add-fd "fd=$out,set=2" -add-fd "fd=$err,set=3")
 	qemu_port 4 "file,path=$run/control"
 	qemu_port 5 "file,path=$run/dmesg"
+	! vm_channel_wanted || qemu_port 6 "pipe,path=$run/line"
 }
 
 # qemu_port NUMBER CHARDEV

@@ -3,6 +3,9 @@
 # nopin-vm test: the unit tests on the host, then the suite in a VM of each
 # kernel. Results are lines "PASS …", "FAIL …" and "SKIP …"; they are counted
 # at the end, over everything.
+#
+# Needs: cache, tree, run, only, engine, kernel, kernel_given, tests_dir. Sets what a boot
+# needs: nodes, command, filter.
 
 suite_result() { echo "$*" | tee -a "$run/results"; }
 
@@ -61,6 +64,42 @@ suite_self() {
 	cat "$run/self" >>"$run/results"
 }
 
+# The sentence that a script's head begins with.
+suite_about() {
+	awk '/^#!/ || /SPDX/ || /^# [a-z]*: / {next} !/^# / {exit}
+		{sub(/^# /, ""); text = text $0 " "}
+		END {sub(/\. .*/, "", text); sub(/ $/, "", text); print text}' "$1"
+}
+
+# What --only takes.
+suite_list() {
+	local script program
+	printf '%-14s %s\n' unit "what needs no VM (ctest)" vm "what nopin-vm promises of itself"
+	for script in "$tree"/tests/vm/suite.d/*; do
+		printf '%-14s %s\n' "${script##*/}" "$(suite_about "$script")"
+	done
+	while read -r program; do
+		"$tests_dir/tests/verbs/$program" --list | sed "s/^/$program:/"
+	done < <(suite_programs)
+}
+
+suite_programs() { sed -n 's/^\([a-z][a-z0-9_]*\).*/\1/p' "$tree/tests/verbs/programs"; }
+
+# suite_one PROGRAM:TEST: C tests by name, in one VM.
+suite_one() {
+	local status
+	suite_programs | grep -qxF "${1%%:*}" ||
+		die "there is no C test program ${1%%:*} (nopin-vm test --list names them)"
+	prepare_kernel "$kernel"
+	filter=(tee "$run/suite")
+	command=("$tree/tests/vm/one" "${1%%:*}" "${1#*:}")
+	boot
+	status=$?
+	grep -E '^(PASS|FAIL|SKIP) ' "$run/suite" >>"$run/results"
+	[ "$status" = 0 ] || grep -q '^FAIL ' "$run/results" ||
+		suite_result "FAIL vm: status $status ($kver)"
+}
+
 # suite_kernel KERNEL smoke|full
 suite_kernel() {
 	local names status begun
@@ -108,7 +147,9 @@ suite_run() {
 	suite_unit
 	suite_packages
 	suite_self
-	if [ -n "$kernel_given" ] || [ "$engine" = uml ]; then
+	if [[ $only = *:* ]]; then
+		suite_one "$only"
+	elif [ -n "$kernel_given" ] || [ "$engine" = uml ]; then
 		suite_kernel "$kernel" full
 	else
 		suite_kernel 6.12 full

@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # nopin-vm's
 # The engine uml: User Mode Linux, a kernel that is an ordinary program of the
 # host. Its ports (boot.sh) are serial lines on pipes.
+#
+# Needs: cache, tree, run, mem, interactive; of kernel.sh kdir; of boot.sh the open files
+# in, out, err. Sets: engine_words, cpu_mhz, vm_pid, vm_input, vm_drains.
 
 readonly UML_NAME="User Mode Linux"
 uml_append=(
@@ -9,13 +12,25 @@ uml_append=(
 	softlockup_panic=1 audit=0 log_buf_len=4M
 )
 
-uml_prepare() { engine_words="User Mode Linux"; }
+uml_prepare() {
+	engine_words="User Mode Linux"
+	cpu_mhz=$(uml_tsc_rate) || die "could not find out how fast the CPU counts"
+}
+
+uml_tsc_rate() {
+	local program=$cache/tsc-rate source=$tree/tests/vm/lib/tsc-rate.c
+	if ! [ "$program" -nt "$source" ]; then
+		step "$run/tsc-rate.log" gcc -O2 -o "$run/tsc-rate" "$source" &&
+			mv "$run/tsc-rate" "$program" || return
+	fi
+	"$program"
+}
 
 # Opens $in: the input in pieces, as a serial line cannot tell of an end.
 uml_input() {
 	[ -z "$interactive" ] || stty raw -echo
 	exec {in}< <(exec "$tree/tests/vm/guest/stdin" send "$run/quit")
-	cat_in=$!
+	vm_input=$!
 }
 
 # The folder for the file that is the guest's memory: a file system in memory if
@@ -49,6 +64,19 @@ uml_file() {
 	vm_drains+=($!)
 	uml_line "$1" "$to"
 	lines+=("$to")
+}
+
+# For further commands, two lines: under load in both directions, UML does not return
+# from the interrupts of one. It misses them from a pipe that is open both ways; such
+# are here only so that the others do not wait, and never see an end.
+uml_channel() {
+	local keep_in keep_out from to idle
+	vm_channel_wanted || return 0
+	exec {keep_in}<>"$run/line.in" {keep_out}<>"$run/line.out" {idle}<>"$run/idle"
+	exec {from}<"$run/line.in" {to}>"$run/line.out"
+	arguments+=("ssl6=fd:$from,fd:$idle")
+	uml_line 7 "$to"
+	lines+=("$from" "$to" "$idle" "$keep_in" "$keep_out")
 }
 
 # Becomes the command that follows, with the guest's two NICs: the ends of a pair of
@@ -89,6 +117,7 @@ uml_start() {
 	uml_file 5 "$run/dmesg"
 	uml_line 2 "$out"
 	uml_line 3 "$err"
+	uml_channel
 	exec {idle}<>"$run/idle"
 	arguments+=("ssl1=fd:$in,fd:$idle" "mem=$mem" "initrd=$run/initrd"
 		"uml_dir=$run/" umid=uml)
