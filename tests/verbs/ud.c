@@ -38,7 +38,7 @@ static struct ibv_cq *new_cq(struct ibv_context *ctx)
 
 static void to_rts(struct ibv_qp *qp)
 {
-	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = VT_PORT, .qkey = QKEY };
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = vt_opts.port, .qkey = QKEY };
 
 	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
 			    IBV_QP_QKEY));
@@ -75,7 +75,7 @@ static struct ibv_ah *new_ah(struct ud_end *end, const union ibv_gid *to)
 {
 	struct ibv_ah_attr attr = {
 		.is_global = 1,
-		.port_num = VT_PORT,
+		.port_num = vt_opts.port,
 		.grh = { .dgid = *to, .sgid_index = end->dev->gid_index, .hop_limit = 64 },
 	};
 
