@@ -2,13 +2,10 @@
 #
 # The provider against an installed libibverbs. Its private interface is
 # declared in standalone/infiniband/driver.h, so the library has to be one that
-# this header describes.
+# this header describes: layout.cmake looks which.
 
 include(GNUInstallDirs)
 find_package(Threads REQUIRED)
-
-set(NOPIN_PABI 34)
-set(NOPIN_RDMA_CORE_MIN 36)
 
 # As a part of the project the provider is left out where it cannot be built.
 macro(nopin_not_built)
@@ -26,35 +23,14 @@ if (NOT IBVERBS_LIBRARY OR NOT IBVERBS_INCLUDE_DIR)
     "Install libibverbs-dev (Debian) or libibverbs and rdma-core-devel (Fedora).")
 endif()
 
-set(NOPIN_OTHER_FORM "Build the provider inside the rdma-core source of that "
-  "version instead, as providers/nopin/README.md shows.")
-
-# verbs_register_driver_<version>@@IBVERBS_PRIVATE_<version>
-execute_process(COMMAND "${CMAKE_NM}" -D --defined-only "${IBVERBS_LIBRARY}"
-  OUTPUT_VARIABLE nopin_symbols RESULT_VARIABLE nopin_result)
-if (NOT nopin_result EQUAL 0)
-  nopin_not_built("${CMAKE_NM} cannot read ${IBVERBS_LIBRARY}.")
+include("${CMAKE_CURRENT_LIST_DIR}/layout.cmake")
+nopin_layout("${CMAKE_NM}" "${IBVERBS_LIBRARY}")
+if (NOPIN_LAYOUT_ERROR)
+  nopin_not_built("${NOPIN_LAYOUT_ERROR}")
 endif()
-string(REGEX MATCH "verbs_register_driver_([0-9]+)@@IBVERBS_PRIVATE_([0-9]+)"
-  nopin_match "${nopin_symbols}")
-if (NOT nopin_match)
-  nopin_not_built("${IBVERBS_LIBRARY} has no private interface for "
-    "providers. " "${NOPIN_OTHER_FORM}")
-endif()
-if (NOT CMAKE_MATCH_1 EQUAL NOPIN_PABI OR NOT CMAKE_MATCH_2 EQUAL NOPIN_PABI)
-  nopin_not_built("${IBVERBS_LIBRARY} has private interface "
-    "${CMAKE_MATCH_2}; this form of the provider knows ${NOPIN_PABI} "
-    "(rdma-core ${NOPIN_RDMA_CORE_MIN} to 56). " "${NOPIN_OTHER_FORM}")
-endif()
-
-# The release is part of the file name: libibverbs.so.1.14.44.0
+message(STATUS "providers/nopin: for the private interface of rdma-core "
+  "${NOPIN_RDMA_CORE} (IBVERBS_PRIVATE_${NOPIN_PABI})")
 get_filename_component(nopin_real "${IBVERBS_LIBRARY}" REALPATH)
-if (nopin_real MATCHES "\\.so\\.[0-9]+\\.[0-9]+\\.([0-9]+)\\.[0-9]+$" AND
-    CMAKE_MATCH_1 LESS NOPIN_RDMA_CORE_MIN)
-  nopin_not_built("${nopin_real} is of rdma-core ${CMAKE_MATCH_1}; this "
-    "form of the provider needs ${NOPIN_RDMA_CORE_MIN} or later. "
-    "${NOPIN_OTHER_FORM}")
-endif()
 
 add_library(nopin-provider MODULE ${NOPIN_SOURCES})
 set_target_properties(nopin-provider PROPERTIES
@@ -62,7 +38,8 @@ set_target_properties(nopin-provider PROPERTIES
   C_STANDARD 11
   C_EXTENSIONS ON
   LINK_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/provider.map")
-target_compile_definitions(nopin-provider PRIVATE _GNU_SOURCE _FILE_OFFSET_BITS=64)
+target_compile_definitions(nopin-provider PRIVATE _GNU_SOURCE _FILE_OFFSET_BITS=64
+  NOPIN_RDMA_CORE=${NOPIN_RDMA_CORE})
 target_compile_options(nopin-provider PRIVATE -Wall -Wextra -Wshadow
   -Wmissing-prototypes -Wwrite-strings
   # the kernel's responses end in driver_data[], and the driver's part follows

@@ -144,17 +144,19 @@ static struct nopin_ring *ring_setup(const struct nopin_ring_info *info)
 
 /* What follows takes the place of libibverbs' functions in the provider. */
 
-void verbs_register_driver_34(const struct verbs_device_ops *ops)
+void verbs_register_driver(const struct verbs_device_ops *ops)
 {
 	fake.ops = ops;
 }
 
 int ibv_cmd_get_context(struct verbs_context *vctx, struct ibv_get_context *cmd,
-			size_t cmd_size, struct ib_uverbs_get_context_resp *resp,
+			size_t cmd_size, NOPIN_SINCE_57(struct ibv_fd_arr *fds,)
+			struct ib_uverbs_get_context_resp *resp,
 			size_t resp_size)
 {
 	const struct nopin_alloc_ucontext_req *req = (const void *)(cmd + 1);
 
+	NOPIN_SINCE_57(if (fds) return EINVAL;)
 	if (cmd_size != sizeof(*cmd) + sizeof(*req) ||
 	    resp_size != sizeof(*resp) + sizeof(fake.context_resp) ||
 	    req->comp_mask || req->rsvd)
@@ -182,11 +184,13 @@ int ibv_cmd_dealloc_pd(struct ibv_pd *pd)
 
 int ibv_cmd_create_cq_ex(struct ibv_context *context,
 			 const struct ibv_cq_init_attr_ex *attr,
+			 NOPIN_SINCE_59(struct verbs_create_cq_prov_attr *prov,)
 			 struct verbs_cq *cq, struct ibv_create_cq_ex *cmd,
 			 size_t cmd_size,
 			 struct ib_uverbs_ex_create_cq_resp *resp,
 			 size_t resp_size, uint32_t cmd_flags)
 {
+	NOPIN_SINCE_59(if (prov) return EINVAL;)
 	if (cmd || cmd_size || cmd_flags || attr->comp_mask ||
 	    resp_size != sizeof(*resp) + sizeof(fake.cq_resp))
 		return EINVAL;
@@ -238,11 +242,13 @@ int ibv_cmd_create_qp_ex2(struct ibv_context *context, struct verbs_qp *vqp,
 			  struct ibv_qp_init_attr_ex *attr,
 			  struct ibv_create_qp_ex *cmd, size_t cmd_size,
 			  struct ib_uverbs_ex_create_qp_resp *resp,
-			  size_t resp_size)
+			  size_t resp_size
+			  NOPIN_SINCE_64(, struct ibv_command_buffer *driver))
 {
 	static uint32_t qp_num = 16;
 	const struct nopin_create_qp_req *req = (const void *)(cmd + 1);
 
+	NOPIN_SINCE_64(if (driver) return EINVAL;)
 	if (cmd_size != sizeof(*cmd) + sizeof(*req) || req->comp_mask ||
 	    req->rsvd || resp_size != sizeof(*resp) + sizeof(fake.qp_resp))
 		return EINVAL;

@@ -8,6 +8,11 @@ add_test(NAME provider-load
   COMMAND nopin-provider-load $<TARGET_FILE:nopin-provider>)
 set_tests_properties(provider-load PROPERTIES LABELS unit TIMEOUT 120)
 
+add_test(NAME provider-layout COMMAND "${CMAKE_COMMAND}" "-DCC=${CMAKE_C_COMPILER}"
+  "-DNM=${CMAKE_NM}" "-DWORK=${CMAKE_CURRENT_BINARY_DIR}/layout"
+  -P "${CMAKE_CURRENT_LIST_DIR}/layout_test.cmake")
+set_tests_properties(provider-layout PROPERTIES LABELS unit TIMEOUT 120)
+
 find_library(CMOCKA_LIBRARY cmocka)
 find_path(CMOCKA_INCLUDE cmocka.h)
 if (NOT CMOCKA_LIBRARY OR NOT CMOCKA_INCLUDE)
@@ -17,7 +22,8 @@ endif()
 
 # Their own ibv_cmd_*() have to come before those of libibverbs for the provider.
 add_library(nopin-provider-rig OBJECT tests/rig.c tests/fake_kernel.c)
-target_compile_definitions(nopin-provider-rig PUBLIC _GNU_SOURCE)
+target_compile_definitions(nopin-provider-rig PUBLIC _GNU_SOURCE
+  NOPIN_RDMA_CORE=${NOPIN_RDMA_CORE})
 target_compile_options(nopin-provider-rig PUBLIC -Wall -Wextra
   $<$<C_COMPILER_ID:Clang>:-Wno-gnu-variable-sized-type-not-at-end>)
 target_include_directories(nopin-provider-rig PUBLIC

@@ -3,11 +3,18 @@
  * The part of libibverbs' private provider interface that nopin uses.
  *
  * libibverbs exports this interface to its providers under the symbol version
- * IBVERBS_PRIVATE_34, which rdma-core kept from release 34 to 56; this layout
- * holds from release 36 on. Distributions do not install the header that
- * declares it, so a provider that is built outside the rdma-core tree brings
- * its own declarations. Inside the tree <infiniband/driver.h> is rdma-core's
- * and this file is not used.
+ * IBVERBS_PRIVATE_<n>, where n is the release of rdma-core that brought it.
+ * Distributions do not install the header that declares it, so a provider that
+ * is built outside the rdma-core tree brings its own declarations. Inside the
+ * tree <infiniband/driver.h> is rdma-core's and this file is not used.
+ *
+ * NOPIN_RDMA_CORE, from standalone.cmake, is the release that brought the
+ * layout of the library that is built for. Releases 62 and 63 have more
+ * operations than 59 to 61 under the same symbol version.
+ *
+ *   release     36 to 56   57, 58   59 to 61   62, 63   64   65
+ *   version           34       57         59       59   64   65
+ *   operations        76       76         79       81   83   93
  *
  * Layout matters for everything that both sides touch: struct verbs_device,
  * verbs_device_ops, verbs_match_ent, verbs_context_ops, verbs_mr, verbs_qp,
@@ -27,7 +34,54 @@
 #include <infiniband/verbs.h>
 #include <rdma/ib_user_verbs.h>
 
+#if NOPIN_RDMA_CORE == 36
 #define IBVERBS_PABI_VERSION 34
+#define NOPIN_CONTEXT_OPS 76
+#elif NOPIN_RDMA_CORE == 57
+#define IBVERBS_PABI_VERSION 57
+#define NOPIN_CONTEXT_OPS 76
+#elif NOPIN_RDMA_CORE == 59
+#define IBVERBS_PABI_VERSION 59
+#define NOPIN_CONTEXT_OPS 79
+#elif NOPIN_RDMA_CORE == 62
+#define IBVERBS_PABI_VERSION 59
+#define NOPIN_CONTEXT_OPS 81
+#elif NOPIN_RDMA_CORE == 64
+#define IBVERBS_PABI_VERSION 64
+#define NOPIN_CONTEXT_OPS 83
+#elif NOPIN_RDMA_CORE == 65
+#define IBVERBS_PABI_VERSION 65
+#define NOPIN_CONTEXT_OPS 93
+#else
+#error "NOPIN_RDMA_CORE is no release that changed the private interface"
+#endif
+
+/* Members and parameters that are there since a release, their comma included. */
+#if NOPIN_RDMA_CORE >= 57
+#define NOPIN_SINCE_57(...) __VA_ARGS__
+#else
+#define NOPIN_SINCE_57(...)
+#endif
+#if NOPIN_RDMA_CORE >= 59
+#define NOPIN_SINCE_59(...) __VA_ARGS__
+#else
+#define NOPIN_SINCE_59(...)
+#endif
+#if NOPIN_RDMA_CORE >= 62
+#define NOPIN_SINCE_62(...) __VA_ARGS__
+#else
+#define NOPIN_SINCE_62(...)
+#endif
+#if NOPIN_RDMA_CORE >= 64
+#define NOPIN_SINCE_64(...) __VA_ARGS__
+#else
+#define NOPIN_SINCE_64(...)
+#endif
+#if NOPIN_RDMA_CORE >= 65
+#define NOPIN_SINCE_65(...) __VA_ARGS__
+#else
+#define NOPIN_SINCE_65(...)
+#endif
 
 #ifndef container_of
 #define container_of(ptr, type, member)					\
@@ -65,6 +119,9 @@ NOPIN_DECLARE_CMD_EX(ibv_create_qp_ex, ib_uverbs_ex_create_qp);
 
 /* Objects. */
 
+struct ibv_command_buffer;
+struct ibv_fd_arr;
+struct verbs_create_cq_prov_attr;
 struct verbs_sysfs_dev;
 struct verbs_xrcd;
 
@@ -172,7 +229,9 @@ struct verbs_context_ops {
 	int (*advise_mr)(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
 			 uint32_t flags, struct ibv_sge *sg_list,
 			 uint32_t num_sges);
+	NOPIN_SINCE_64(verbs_op_slot alloc_buf;)
 	verbs_op_slot alloc_dm;
+	NOPIN_SINCE_59(verbs_op_slot alloc_dmah;)
 	verbs_op_slot alloc_mw;
 	verbs_op_slot alloc_null_mr;
 	verbs_op_slot alloc_parent_domain;
@@ -185,6 +244,7 @@ struct verbs_context_ops {
 	verbs_op_slot close_xrcd;
 	verbs_op_slot cq_event;
 	struct ibv_ah *(*create_ah)(struct ibv_pd *pd, struct ibv_ah_attr *attr);
+	NOPIN_SINCE_65(verbs_op_slot create_comp_cntr;)
 	verbs_op_slot create_counters;
 	struct ibv_cq *(*create_cq)(struct ibv_context *context, int cqe,
 				    struct ibv_comp_channel *channel,
@@ -203,11 +263,13 @@ struct verbs_context_ops {
 	struct ibv_srq *(*create_srq_ex)(struct ibv_context *context,
 					 struct ibv_srq_init_attr_ex *attr);
 	verbs_op_slot create_wq;
+	NOPIN_SINCE_59(verbs_op_slot dealloc_dmah;)
 	verbs_op_slot dealloc_mw;
 	int (*dealloc_pd)(struct ibv_pd *pd);
 	verbs_op_slot dealloc_td;
 	int (*dereg_mr)(struct verbs_mr *vmr);
 	int (*destroy_ah)(struct ibv_ah *ah);
+	NOPIN_SINCE_65(verbs_op_slot destroy_comp_cntr;)
 	verbs_op_slot destroy_counters;
 	int (*destroy_cq)(struct ibv_cq *cq);
 	verbs_op_slot destroy_flow;
@@ -217,12 +279,16 @@ struct verbs_context_ops {
 	int (*destroy_srq)(struct ibv_srq *srq);
 	verbs_op_slot destroy_wq;
 	verbs_op_slot detach_mcast;
+	NOPIN_SINCE_62(verbs_op_slot dm_export_dmabuf_fd;)
+	NOPIN_SINCE_64(verbs_op_slot free_buf;)
 	void (*free_context)(struct ibv_context *context);
 	verbs_op_slot free_dm;
 	verbs_op_slot get_srq_num;
 	verbs_op_slot import_dm;
 	verbs_op_slot import_mr;
 	verbs_op_slot import_pd;
+	NOPIN_SINCE_65(verbs_op_slot inc_comp_cntr;)
+	NOPIN_SINCE_65(verbs_op_slot inc_err_comp_cntr;)
 	verbs_op_slot modify_cq;
 	verbs_op_slot modify_flow_action_esp;
 	int (*modify_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
@@ -241,6 +307,8 @@ struct verbs_context_ops {
 	verbs_op_slot post_srq_ops;
 	int (*post_srq_recv)(struct ibv_srq *srq, struct ibv_recv_wr *wr,
 			     struct ibv_recv_wr **bad_wr);
+	NOPIN_SINCE_65(verbs_op_slot qp_attach_comp_cntr;)
+	NOPIN_SINCE_65(verbs_op_slot query_comp_cntr_caps;)
 	int (*query_device_ex)(struct ibv_context *context,
 			       const struct ibv_query_device_ex_input *input,
 			       struct ibv_device_attr_ex *attr,
@@ -248,35 +316,50 @@ struct verbs_context_ops {
 	verbs_op_slot query_ece;
 	int (*query_port)(struct ibv_context *context, uint8_t port_num,
 			  struct ibv_port_attr *port_attr);
+	NOPIN_SINCE_62(verbs_op_slot query_port_speed;)
 	int (*query_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 			int attr_mask, struct ibv_qp_init_attr *init_attr);
 	verbs_op_slot query_qp_data_in_order;
 	int (*query_rt_values)(struct ibv_context *context,
 			       struct ibv_values_ex *values);
 	int (*query_srq)(struct ibv_srq *srq, struct ibv_srq_attr *attr);
+	NOPIN_SINCE_65(verbs_op_slot read_comp_cntr;)
 	verbs_op_slot read_counters;
+	NOPIN_SINCE_65(verbs_op_slot read_err_comp_cntr;)
 	verbs_op_slot reg_dm_mr;
 	verbs_op_slot reg_dmabuf_mr;
 	struct ibv_mr *(*reg_mr)(struct ibv_pd *pd, void *addr, size_t length,
 				 uint64_t hca_va, int access);
+	NOPIN_SINCE_59(verbs_op_slot reg_mr_ex;)
 	int (*req_notify_cq)(struct ibv_cq *cq, int solicited_only);
 	int (*rereg_mr)(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
 			void *addr, size_t length, int access);
 	int (*resize_cq)(struct ibv_cq *cq, int cqe);
+	NOPIN_SINCE_65(verbs_op_slot set_comp_cntr;)
 	verbs_op_slot set_ece;
+	NOPIN_SINCE_65(verbs_op_slot set_err_comp_cntr;)
 	verbs_op_slot unimport_dm;
 	verbs_op_slot unimport_mr;
 	verbs_op_slot unimport_pd;
 };
 
+static_assert(sizeof(struct verbs_context_ops) ==
+		      NOPIN_CONTEXT_OPS * sizeof(verbs_op_slot),
+	      "each operation has its slot");
+
 /* Functions of the library; they return 0 or a positive errno. */
 
-void verbs_register_driver_34(const struct verbs_device_ops *ops);
+#define NOPIN_PASTE(_name, _version) _name##_version
+#define NOPIN_VERSIONED(_name, _version) NOPIN_PASTE(_name, _version)
+#define verbs_register_driver						\
+	NOPIN_VERSIONED(verbs_register_driver_, IBVERBS_PABI_VERSION)
+
+void verbs_register_driver(const struct verbs_device_ops *ops);
 
 #define PROVIDER_DRIVER(_name, _ops)					\
 	static __attribute__((constructor)) void _name##_register(void)	\
 	{								\
-		verbs_register_driver_34(&(_ops));			\
+		verbs_register_driver(&(_ops));			\
 	}
 
 void *_verbs_init_and_alloc_context(struct ibv_device *device, int cmd_fd,
@@ -295,6 +378,7 @@ void verbs_set_ops(struct verbs_context *context,
 
 int ibv_cmd_get_context(struct verbs_context *context,
 			struct ibv_get_context *cmd, size_t cmd_size,
+			NOPIN_SINCE_57(struct ibv_fd_arr *fds,)
 			struct ib_uverbs_get_context_resp *resp,
 			size_t resp_size);
 int ibv_cmd_query_device_any(struct ibv_context *context,
@@ -327,6 +411,7 @@ int ibv_cmd_advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
 
 int ibv_cmd_create_cq_ex(struct ibv_context *context,
 			 const struct ibv_cq_init_attr_ex *attr,
+			 NOPIN_SINCE_59(struct verbs_create_cq_prov_attr *prov,)
 			 struct verbs_cq *cq, struct ibv_create_cq_ex *cmd,
 			 size_t cmd_size,
 			 struct ib_uverbs_ex_create_cq_resp *resp,
@@ -355,7 +440,8 @@ int ibv_cmd_create_qp_ex2(struct ibv_context *context, struct verbs_qp *qp,
 			  struct ibv_qp_init_attr_ex *attr,
 			  struct ibv_create_qp_ex *cmd, size_t cmd_size,
 			  struct ib_uverbs_ex_create_qp_resp *resp,
-			  size_t resp_size);
+			  size_t resp_size
+			  NOPIN_SINCE_64(, struct ibv_command_buffer *driver));
 int ibv_cmd_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 		     int attr_mask, struct ibv_qp_init_attr *init_attr,
 		     struct ibv_query_qp *cmd, size_t cmd_size);
