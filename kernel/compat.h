@@ -93,6 +93,11 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define resize_user_cq	resize_cq
 #endif
 
+/* 6.11: a device tells that its name was chosen. */
+#ifndef NOPIN_HAS_NAME_BY_USER
+#define ib_mark_name_assigned_by_user(ibdev)	((void)(ibdev))
+#endif
+
 /* 7.2: ib_umem_get() becomes another function. */
 #ifndef NOPIN_HAS_IB_UMEM_GET_VA
 #define ib_umem_get_va	ib_umem_get

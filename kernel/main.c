@@ -13,6 +13,7 @@
 #include <rdma/nopin-abi.h>
 #include <rdma/rdma_netlink.h>
 
+#include "compat.h"
 #include "device.h"
 #include "entry/entry.h"
 #include "entry/receive.h"
@@ -100,7 +101,12 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	ibdev->node_type = RDMA_NODE_IB_CA;
 	ibdev->phys_port_cnt = 1;
 	ibdev->num_comp_vectors = num_possible_cpus();
-	ibdev->dev.parent = ndev->dev.parent;
+	/*
+	 * The name that was asked for stays. udev's rules name a device after the PCI
+	 * function that is its parent, unless they can see that a user named it, which
+	 * not all can. An adapter of software has no parent.
+	 */
+	ib_mark_name_assigned_by_user(ibdev);
 	addrconf_addr_eui48((u8 *)&ibdev->node_guid, ndev->dev_addr);
 	/* The doorbells. */
 	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
