@@ -25,7 +25,8 @@
 #define NOPIN_SPAN_SIZE		BIT_ULL(NOPIN_SPAN_SHIFT)
 #define NOPIN_SPAN_ORDER	(NOPIN_SPAN_SHIFT - PAGE_SHIFT)
 #define NOPIN_SPAN_PAGES	((unsigned int)BIT(NOPIN_SPAN_ORDER))
-#define NOPIN_LINE_PAGES	64U
+/* At most the bits of a word; the 2 MiB of a span are 32 pages of 64 KiB. */
+#define NOPIN_LINE_PAGES	(NOPIN_SPAN_ORDER < 6 ? NOPIN_SPAN_PAGES : 64U)
 #define NOPIN_LINE_SIZE		((u64)NOPIN_LINE_PAGES << PAGE_SHIFT)
 /* What the first fault in a span looks at, log2 of the pages. */
 #define NOPIN_WINDOW_FIRST	4
