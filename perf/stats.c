@@ -92,33 +92,28 @@ double stats_max(struct stats *stats)
 
 static const double steps[] = { 1, 2, 5, 10 };
 
-/* Below 1 there is one bucket, from 0 on. */
-double stats_bound(double value)
+/* Where the bucket of @value begins, which is 1 or more; or, @after 1, the one after it. */
+static double bucket(double value, int after)
 {
 	double ten = 1;
 	int i = 0;
 
-	if (value < 1)
-		return 0;
 	while (ten * 10 <= value)
 		ten *= 10;
 	while (ten * steps[i + 1] <= value)
 		i++;
-	return ten * steps[i];
+	return ten * steps[i + after];
+}
+
+/* Below 1 there is one bucket, from 0 on. */
+double stats_bound(double value)
+{
+	return value < 1 ? 0 : bucket(value, 0);
 }
 
 double stats_bound_next(double bound)
 {
-	double ten = 1;
-	int i = 0;
-
-	if (bound < 1)
-		return 1;
-	while (ten * 10 <= bound)
-		ten *= 10;
-	while (ten * steps[i] <= bound)
-		i++;
-	return ten * steps[i];
+	return bound < 1 ? 1 : bucket(bound, 1);
 }
 
 size_t stats_between(const struct stats *stats, double low, double high)

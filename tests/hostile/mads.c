@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "forge.h"
+#include "vt.h"
 
 #define MAD_LEN		256
 #define NOBODY		65534
@@ -28,21 +29,6 @@
 #define CLASS_CM		0x07
 #define METHOD_GET		0x01
 #define METHOD_SEND		0x03
-
-static uint64_t random_state;
-
-static uint64_t draw(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 0x2545f4914f6cdd1dULL;
-}
-
-static uint32_t below(uint32_t bound)
-{
-	return (draw() >> 32) % bound;
-}
 
 static void put_mad(struct forge_packet *packet, uint8_t class, uint8_t method,
 		    uint16_t attribute, size_t len)
@@ -147,20 +133,21 @@ static void make_random(struct forge_packet *packet)
 	static const uint16_t cm_attributes[] = {
 		0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a,
 	};
-	bool cm = below(4);
+	bool cm = vt_below(4);
 	size_t at;
 
-	forge_begin(packet, FORGE_UD_SEND_ONLY, 1, draw());
-	forge_deth(packet, FORGE_QP1_QKEY, below(8) ? 1 : draw());
+	forge_begin(packet, FORGE_UD_SEND_ONLY, 1, vt_rand());
+	forge_deth(packet, FORGE_QP1_QKEY, vt_below(8) ? 1 : vt_rand());
 	at = packet->len;
-	put_mad(packet, cm ? CLASS_CM : draw(), cm ? METHOD_SEND : draw(),
-		cm ? cm_attributes[below(11)] : draw(), below(8) ? MAD_LEN : below(1024));
+	put_mad(packet, cm ? CLASS_CM : vt_rand(), cm ? METHOD_SEND : vt_rand(),
+		cm ? cm_attributes[vt_below(11)] : vt_rand(),
+		vt_below(8) ? MAD_LEN : vt_below(1024));
 	if (cm && packet->len > at)
 		packet->ib[at + 2] = 2;	/* the CM's class version */
 	for (size_t i = at + 24; i < packet->len; i++)
-		packet->ib[i] = draw();
-	for (int flips = below(8) ? 0 : below(6); flips > 0; flips--)
-		packet->ib[below(packet->len)] ^= 1U << below(8);
+		packet->ib[i] = vt_rand();
+	for (int flips = vt_below(8) ? 0 : vt_below(6); flips > 0; flips--)
+		packet->ib[vt_below(packet->len)] ^= 1U << vt_below(8);
 	forge_pad(packet);
 }
 
@@ -193,10 +180,10 @@ static void send_random(struct forge *forge, unsigned long seconds)
 	struct forge_packet packet;
 
 	while (time(NULL) < end) {
-		if (below(4))
+		if (vt_below(4))
 			make_random(&packet);
 		else
-			wrong[below(WRONG)](&packet, draw());
+			wrong[vt_below(WRONG)](&packet, vt_rand());
 		send_one(forge, &packet);
 	}
 }
@@ -220,7 +207,7 @@ int main(int argc, char **argv)
 	forge.saddr = forge_address(argv[2]);
 	forge.daddr = forge_address(argv[3]);
 	count = strtoul(argv[4], NULL, 0);
-	random_state = (argc > 5 ? strtoull(argv[5], NULL, 0) : 0) ?: 1;
+	vt_reseed(argc > 5 ? strtoull(argv[5], NULL, 0) : 1);
 	forge_open_udp(&forge, NULL);
 
 	if (!strcmp(argv[1], "wrong"))
