@@ -3,7 +3,7 @@
  * Neighbours that mean harm, and networks that behave as if: what is not exactly due
  * changes nothing, what waits is bounded, and what is flushed is told, all of it.
  *
- * A stranger here is a user of the peer's host with a UDP socket (forge.h). Between
+ * A stranger here is a user of the peer's host with a UDP socket (../hostile/forge.h). Between
  * QPs of one device the packets have to go over lo: /sys/module/nopin/parameters/loopback.
  */
 #include <linux/userfaultfd.h>
@@ -13,9 +13,11 @@
 
 #include "forge.h"
 #include "odp_system.h"
+#include "rc.h"
 
 #define PAGE		4096UL
 #define STRANGE_KEY	0xdeadbeef
+#define PSN_MASK	0xffffffU
 #define SETTLE_MS	300	/* for what has been sent to be dealt with */
 
 static uint32_t rq_psn(const struct rc_end *end)
@@ -47,14 +49,44 @@ static void want_unhurt(struct rc_pair *pair)
 	rc_works(pair);
 }
 
-static void forge_read(const struct forge *forge, uint32_t psn, uint64_t addr,
-		       uint32_t rkey, uint32_t len)
-{
-	struct forged pkt;
+/* A stranger on end @from's host, who writes to the QP of end @to. */
+struct stranger {
+	struct forge forge;
+	uint32_t qpn;
+};
 
-	forge_begin(forge, &pkt, FORGE_READ_REQUEST, psn, true);
-	forge_reth(&pkt, addr, rkey, len);
-	forge_send(forge, &pkt);
+static void stranger_open(struct stranger *s, const struct rc_end *from,
+			  const struct rc_end *to)
+{
+	s->qpn = to->qp->qp_num;
+	memcpy(&s->forge.saddr, &from->dev->gid, sizeof(s->forge.saddr));
+	memcpy(&s->forge.daddr, &to->dev->gid, sizeof(s->forge.daddr));
+	s->forge.as_ipv6 = false;
+	if (!IN6_IS_ADDR_V4MAPPED(&s->forge.saddr) || !IN6_IS_ADDR_V4MAPPED(&s->forge.daddr))
+		vt_skip("no IPv4 address");
+	forge_open_udp(&s->forge, NULL);
+}
+
+/* A request; it asks for an answer. */
+static void stranger_asks(const struct stranger *s, struct forge_packet *packet,
+			  uint8_t opcode, uint32_t psn)
+{
+	forge_begin(packet, opcode, s->qpn, (psn & PSN_MASK) | FORGE_ACK_REQ);
+}
+
+static void stranger_sends(struct stranger *s, struct forge_packet *packet)
+{
+	vt_ok(forge_send(&s->forge, packet));
+}
+
+static void stranger_reads(struct stranger *s, uint32_t psn, uint64_t addr, uint32_t rkey,
+			   uint32_t len)
+{
+	struct forge_packet packet;
+
+	stranger_asks(s, &packet, FORGE_READ, psn);
+	forge_reth(&packet, addr, rkey, len);
+	stranger_sends(s, &packet);
 }
 
 /* --- requests that are not due --- */
@@ -62,28 +94,28 @@ static void forge_read(const struct forge *forge, uint32_t psn, uint64_t addr,
 /* Every kind of request, at PSNs all over the circle but the one that is due. */
 static void strange_requests(const void *arg)
 {
-	static const enum forge_op ops[] = {
-		FORGE_READ_REQUEST, FORGE_SEND_MIDDLE, FORGE_SEND_ONLY,
+	static const uint8_t ops[] = {
+		FORGE_READ, FORGE_SEND_MIDDLE, FORGE_SEND_ONLY,
 		FORGE_WRITE_MIDDLE, FORGE_WRITE_ONLY,
 	};
 	struct rc_pair *pair = rc_pair();
-	struct forge forge;
-	struct forged pkt;
+	struct stranger stranger;
+	struct forge_packet packet;
 
 	(void)arg;
 	rc_works(pair);
-	forge_open(&forge, &pair->a, &pair->b);
+	stranger_open(&stranger, &pair->a, &pair->b);
 	for (uint32_t i = 0; i < 64; i++)
 		for (size_t op = 0; op < ARRAY_SIZE(ops); op++) {
-			forge_begin(&forge, &pkt, ops[op],
-				    rq_psn(&pair->b) + 1000 + i * 0x3ffff, true);
-			if (ops[op] == FORGE_READ_REQUEST || ops[op] == FORGE_WRITE_ONLY)
-				forge_reth(&pkt, 0x1234, STRANGE_KEY, 8);
-			forge_send(&forge, &pkt);
+			stranger_asks(&stranger, &packet, ops[op],
+				      rq_psn(&pair->b) + 1000 + i * 0x3ffff);
+			if (ops[op] == FORGE_READ || ops[op] == FORGE_WRITE_ONLY)
+				forge_reth(&packet, 0x1234, STRANGE_KEY, 8);
+			stranger_sends(&stranger, &packet);
 		}
 	vt_sleep_ms(SETTLE_MS);
 	want_unhurt(pair);
-	forge_close(&forge);
+	forge_close(&stranger.forge);
 }
 
 /* A READ that succeeded comes a second time, when its region is no more. */
@@ -94,18 +126,18 @@ static void read_again_without_region(const void *arg)
 	struct vt_mem *far = vt_mem_new(pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
 	uint64_t addr = far->iova;
 	uint32_t rkey = far->mr->rkey, psn = rq_psn(&pair->b);
-	struct forge forge;
+	struct stranger stranger;
 
 	(void)arg;
 	rc_do(&pair->a, IBV_WR_RDMA_READ, near, 0, far, 0, 64, IBV_WC_SUCCESS);
-	forge_open(&forge, &pair->a, &pair->b);
-	forge_read(&forge, psn, addr, rkey, 64);	/* answered, to be dropped */
+	stranger_open(&stranger, &pair->a, &pair->b);
+	stranger_reads(&stranger, psn, addr, rkey, 64);	/* answered, to be dropped */
 	vt_release(far);
 	for (int i = 0; i < 10; i++)
-		forge_read(&forge, psn, addr, rkey, 64);
+		stranger_reads(&stranger, psn, addr, rkey, 64);
 	vt_sleep_ms(SETTLE_MS);
 	want_unhurt(pair);
-	forge_close(&forge);
+	forge_close(&stranger.forge);
 }
 
 /* The same by the network itself: run with packets duplicated and delayed. */
@@ -137,8 +169,8 @@ static void dead_peer(const void *arg)
 	struct rc_attr attr = rc_attr_default;
 	struct rc_pair *pair;
 	struct vt_mem *near, *far;
-	struct forge forge;
-	struct forged pkt;
+	struct stranger stranger;
+	struct forge_packet packet;
 	struct ibv_wc wc;
 	uint64_t begun;
 	uint32_t psn;
@@ -154,24 +186,25 @@ static void dead_peer(const void *arg)
 	rc_works(pair);
 	psn = rq_psn(&pair->b);
 	vt_ok(rc_to_state(&pair->b, IBV_QPS_RESET));
-	forge_open(&forge, &pair->b, &pair->a);
+	stranger_open(&stranger, &pair->b, &pair->a);
 	rc_start(&pair->a, IBV_WR_RDMA_WRITE, 1, near, 0, far, 0, 64);
 	begun = vt_now_ms();
 	do {
 		for (int half = 0; half < 2; half++) {
-			enum forge_op op = half ? FORGE_READ_RESPONSE : FORGE_ACK;
+			uint8_t op = half ? FORGE_READ_RESPONSE_ONLY : FORGE_ACK;
 
 			for (uint32_t back = 1; back < 0x800000; back = 5 * back + 1) {
-				forge_begin(&forge, &pkt, op, psn - back, false);
-				forge_aeth(&pkt, 0x1f, 0);
-				forge_send(&forge, &pkt);
+				forge_begin(&packet, op, stranger.qpn,
+					    (psn - back) & PSN_MASK);
+				forge_put32(&packet, 0x1f000000);	/* the AETH of an ACK */
+				stranger_sends(&stranger, &packet);
 			}
 		}
 		vt_require(vt_now_ms() - begun < vt_patience_ms() / 3,
 			   "the dead peer has not been noticed");
 	} while (vt_poll_for(pair->a.scq, &wc, 1, 10) != 1);
 	vt_require(wc.status == IBV_WC_RETRY_EXC_ERR, "status %d", wc.status);
-	forge_close(&forge);
+	forge_close(&stranger.forge);
 }
 
 /* --- what waits --- */
@@ -180,7 +213,7 @@ struct wait {
 	struct rc_pair *pair;
 	struct vt_mem *near, *far;
 	int uffd;
-	struct forge forge;
+	struct stranger stranger;
 	uint32_t psn;	/* of the WRITE that waits for its page */
 };
 
@@ -196,7 +229,7 @@ static void wait_begin(struct wait *w, uint8_t rd_atomic)
 	w->far = vt_mem_at(w->pair->b.pd, VT_ODP, hole, PAGE, VT_ACCESS_ALL);
 	w->uffd = odp_uffd(hole, PAGE, UFFDIO_REGISTER_MODE_MISSING);
 	w->psn = rq_psn(&w->pair->b);
-	forge_open(&w->forge, &w->pair->a, &w->pair->b);
+	stranger_open(&w->stranger, &w->pair->a, &w->pair->b);
 	rc_start(&w->pair->a, IBV_WR_RDMA_WRITE, 1, w->near, 0, w->far, 0, 64);
 	odp_uffd_wait(w->uffd);
 }
@@ -208,14 +241,15 @@ static void wait_end(struct wait *w)
 	vt_ok(ioctl(w->uffd, UFFDIO_ZEROPAGE, &zero));
 	vt_want(w->pair->a.scq, 1, IBV_WC_SUCCESS);
 	close(w->uffd);
-	forge_close(&w->forge);
+	forge_close(&w->stranger.forge);
 }
 
 /* While a page is waited for nothing is kept, or lost, for a stranger's sake. */
 static void strangers_while_waiting(const void *arg)
 {
+	static const uint8_t payload[1024];
+	struct forge_packet packet;
 	struct wait w;
-	struct forged pkt;
 	long kept;
 
 	(void)arg;
@@ -225,13 +259,13 @@ static void strangers_while_waiting(const void *arg)
 	for (uint32_t i = 1; i < 4000; i++) {
 		uint32_t psn = w.psn + 1 + i * 0x1003;
 
-		forge_begin(&w.forge, &pkt, i & 1 ? FORGE_WRITE_MIDDLE : FORGE_READ_REQUEST,
-			    psn, true);
+		stranger_asks(&w.stranger, &packet, i & 1 ? FORGE_WRITE_MIDDLE : FORGE_READ,
+			      psn);
 		if (i & 1)
-			forge_payload(&pkt, 1024);
+			forge_put(&packet, payload, sizeof(payload));
 		else
-			forge_reth(&pkt, w.far->iova, w.far->mr->rkey, 64);
-		forge_send(&w.forge, &pkt);
+			forge_reth(&packet, w.far->iova, w.far->mr->rkey, 64);
+		stranger_sends(&w.stranger, &packet);
 	}
 	vt_sleep_ms(SETTLE_MS);
 	kept = counter(w.pair->b.dev, "parked_packets") - kept;
@@ -250,7 +284,7 @@ static void many_reads(const void *arg)
 	wait_begin(&w, 4);
 	mem = vt_mem_new(w.pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
 	for (int i = 0; i < num; i++)
-		forge_read(&w.forge, w.psn + 1 + i, mem->iova, mem->mr->rkey, 64);
+		stranger_reads(&w.stranger, w.psn + 1 + i, mem->iova, mem->mr->rkey, 64);
 	vt_sleep_ms(SETTLE_MS);
 	wait_end(&w);
 	vt_sleep_ms(SETTLE_MS);
