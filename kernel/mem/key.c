@@ -25,9 +25,18 @@ static struct nopin_key *nopin_key_find(struct nopin_dev *dev, u32 value)
 	return key && key->value == value ? key : NULL;
 }
 
-static struct nopin_key *nopin_key_use(struct nopin_key *key)
+/*
+ * Likewise, and use it. One that has ended since it was found may have been replaced, so
+ * that the value still stands for something.
+ */
+static struct nopin_key *nopin_key_use(struct nopin_dev *dev, u32 value)
 {
-	return key && refcount_inc_not_zero(&key->users) ? key : NULL;
+	struct nopin_key *key;
+
+	do {
+		key = nopin_key_find(dev, value);
+	} while (key && !refcount_inc_not_zero(&key->users));
+	return key;
 }
 
 /**
@@ -44,7 +53,7 @@ struct nopin_key *nopin_key_lookup(struct nopin_dev *dev, u32 value)
 	struct nopin_key *key;
 
 	rcu_read_lock();
-	key = nopin_key_use(nopin_key_find(dev, value));
+	key = nopin_key_use(dev, value);
 	rcu_read_unlock();
 	return key;
 }
@@ -88,7 +97,7 @@ struct nopin_key *nopin_key_enter(const struct nopin_range *range, u64 *va)
 	struct nopin_key *key;
 	int err;
 
-	key = nopin_key_use(nopin_key_find(to_nopin_dev(range->pd->device), range->key));
+	key = nopin_key_use(to_nopin_dev(range->pd->device), range->key);
 	if (!key)
 		return ERR_PTR(-EINVAL);
 	err = nopin_key_admit(key, range);
