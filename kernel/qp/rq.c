@@ -88,16 +88,15 @@ bool nopin_rq_take_recv(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_may_read - may the peer READ here now?
+ * nopin_rq_may_read - may the peer READ here?
  * @qp: the QP
  *
  * Context: rq.lock held.
- * Return: false: rights or resources are missing, or a message is not complete.
+ * Return: false: rights or resources are missing.
  */
 bool nopin_rq_may_read(const struct nopin_qp *qp)
 {
-	return qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ && qp->rq.resources_size &&
-	       !qp->rq.in_message;
+	return qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ && qp->rq.resources_size;
 }
 
 /**

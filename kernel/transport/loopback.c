@@ -143,7 +143,7 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp, struct nopin_
 	};
 	enum nopin_copied copied = NOPIN_COPIED;
 
-	if (!nopin_rq_may_read(peer))
+	if (!nopin_rq_may_read(peer) || peer->rq.in_message)
 		return NOPIN_INVALID_REQUEST;
 	if (piece->len)
 		copied = nopin_park_copy(&qp->sq.park, &copy);

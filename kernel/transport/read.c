@@ -12,7 +12,7 @@
  * nopin_read_begin - check a READ request and make it the current job
  * @qp: the QP, without a job
  * @pkt: the request
- * @again: it is a duplicate of one that is remembered
+ * @again: it is a duplicate of one that is remembered; a message may have begun since
  *
  * Context: rq.lock held, BH off.
  * Return: NOPIN_DONE, or why it is refused.

@@ -140,6 +140,37 @@ static void read_again_without_region(const void *arg)
 	forge_close(&stranger.forge);
 }
 
+/*
+ * A READ whose answer was lost is answered in the middle of a message behind it, too:
+ * the requester's window may be full before that message ends.
+ */
+static void read_again_amid_message(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct vt_mem *near = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	struct vt_mem *far = vt_mem_new(pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	uint32_t psn = rq_psn(&pair->b);
+	struct forge_packet packet;
+	struct stranger stranger;
+	uint8_t data[1024] = {};
+	long sent;
+
+	(void)arg;
+	rc_do(&pair->a, IBV_WR_RDMA_READ, near, 0, far, 0, 64, IBV_WC_SUCCESS);
+	stranger_open(&stranger, &pair->a, &pair->b);
+	forge_begin(&packet, FORGE_WRITE_FIRST, stranger.qpn, (psn + 1) & PSN_MASK);
+	forge_reth(&packet, far->iova, far->mr->rkey, 2 * sizeof(data));
+	forge_put(&packet, data, sizeof(data));
+	stranger_sends(&stranger, &packet);
+	vt_sleep_ms(SETTLE_MS);
+	sent = counter(vt_dev(1), "sent_packets");
+	stranger_reads(&stranger, psn, far->iova, far->mr->rkey, 64);
+	vt_sleep_ms(SETTLE_MS);
+	vt_require(vt_dev(0) != vt_dev(1) ||
+		   counter(vt_dev(1), "sent_packets") == sent + 1, "it was not answered");
+	forge_close(&stranger.forge);
+}
+
 /* The same by the network itself: run with packets duplicated and delayed. */
 static void reads_then_no_region(const void *arg)
 {
@@ -392,6 +423,7 @@ static void add_tests(void)
 
 	VT_TEST(strange_requests);
 	VT_TEST(read_again_without_region);
+	VT_TEST(read_again_amid_message);
 	VT_TEST(reads_then_no_region);
 	VT_TEST(dead_peer);
 	VT_TEST(strangers_while_waiting);
