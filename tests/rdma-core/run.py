@@ -11,6 +11,7 @@ failure, as is a line there that no test needed (when all tests are run). With
 "<tab> file" at its end, a line counts only where the kernel does not have that file.
 """
 import faulthandler
+import importlib
 import os
 import re
 import sys
@@ -140,6 +141,23 @@ def has_ud(config):
     return True
 
 
+def know_interfaces(base):
+    """The tests find an interface by the PCI device that is a device's parent.
+
+    A device of software has none; it has its port's interface.
+    """
+    def get_ip_mac(self, dev, port, index):
+        attributes = f'/sys/class/infiniband/{dev}/ports/{port}/gid_attrs'
+        with open(f'{attributes}/ndevs/{index}', encoding='utf-8') as name:
+            interface = name.read().strip()
+        try:
+            self.args.append([dev, port, index, *self.get_ip_mac_address(interface)])
+        except (KeyError, IndexError):
+            self.args.append([dev, port, index, None, None])
+
+    base.RDMATestCase._get_ip_mac = get_ip_mac
+
+
 def main():
     folder, skips_file, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
     sys.path.insert(0, folder)
@@ -148,6 +166,7 @@ def main():
     tests = SourceFileLoader('tests', os.path.join(folder, 'tests/__init__.py')).load_module()
     import args_parser
     args_parser.parser.parse_args()
+    know_interfaces(importlib.import_module('tests.base'))
     wanted = sys.argv[1:]
     loader = unittest.defaultTestLoader
     suite = loader.loadTestsFromNames(wanted, tests) if wanted \
