@@ -27,16 +27,21 @@ static void enter_netns(const char *name, size_t len)
 	vt_ok(mount("sysfs", "/sys", "sysfs", 0, NULL));
 }
 
+/* NULL: errno tells why. */
 static struct ibv_context *open_device(const char *name)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	struct ibv_context *ctx = NULL;
+	int err = list ? ENODEV : errno;
 
 	for (size_t i = 0; list && list[i] && !ctx; i++)
-		if (!name || !strcmp(ibv_get_device_name(list[i]), name))
+		if (!name || !strcmp(ibv_get_device_name(list[i]), name)) {
 			ctx = ibv_open_device(list[i]);
+			err = errno;
+		}
 	if (list)
 		ibv_free_device_list(list);
+	errno = err;
 	return ctx;
 }
 
@@ -129,7 +134,8 @@ static void open_anywhere(struct vt_dev *dev, const char *name)
 void vt_dev_open(struct vt_dev *dev, const char *name)
 {
 	open_anywhere(dev, name);
-	vt_require(dev->ctx, "cannot open device %s", name ? name : "(first)");
+	vt_require(dev->ctx, "cannot open device %s: %s", name ? name : "(first)",
+		   strerror(errno));
 	vt_ok(ibv_query_device_ex(dev->ctx, NULL, &dev->attr));
 	vt_ok(ibv_query_port(dev->ctx, vt_opts.port, &dev->port));
 	vt_require(dev->port.state == IBV_PORT_ACTIVE, "%s: port is not active",

@@ -230,7 +230,8 @@ verbs_program() {
 			*) echo "$verdict $name" ;;
 			esac
 		done
-	[ "$status" = 0 ] || show_lines=60 fail "verbs:$program$words" "status $status" "$work/out"
+	[ "$status" = 0 ] || show_lines=60 fail "verbs:$program$words" \
+		"status $status: $(tail -n1 "$work/out")" "$work/out"
 }
 
 verbs_skip_reason() {
