@@ -64,4 +64,9 @@ struct nopin_imm_dt {
 	__be32 data;
 } __packed;
 
+/* Invalidate Extended Transport Header (IBTA 9.3.7) */
+struct nopin_ieth {
+	__be32 rkey;
+} __packed;
+
 #endif /* NOPIN_HEADERS_H */

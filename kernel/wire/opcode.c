@@ -12,7 +12,8 @@
 	 ((h) & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) + \
 	 ((h) & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +	\
 	 ((h) & NOPIN_HDR_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) + \
-	 ((h) & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0))
+	 ((h) & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0) +	\
+	 ((h) & NOPIN_HDR_IETH ? sizeof(struct nopin_ieth) : 0))
 
 #define ROW(op, pl, hdrs, title)		\
 	{					\
@@ -38,6 +39,10 @@ const struct nopin_opcode_info nopin_opcodes[256] = {
 	[NOPIN_RC_SEND_ONLY]	  = ROW(SEND, ONLY, 0, "RC SEND Only"),
 	[NOPIN_RC_SEND_ONLY_IMM]  = ROW(SEND, ONLY, NOPIN_HDR_IMM,
 					"RC SEND Only with Immediate"),
+	[NOPIN_RC_SEND_LAST_INV]  = ROW(SEND, LAST, NOPIN_HDR_IETH,
+					"RC SEND Last with Invalidate"),
+	[NOPIN_RC_SEND_ONLY_INV]  = ROW(SEND, ONLY, NOPIN_HDR_IETH,
+					"RC SEND Only with Invalidate"),
 
 	[NOPIN_RC_WRITE_FIRST]	  = ROW(RDMA_WRITE, FIRST, NOPIN_HDR_RETH,
 					"RC RDMA WRITE First"),

@@ -35,6 +35,8 @@ enum nopin_opcode {
 	NOPIN_RC_ATOMIC_ACK		= 0x12,
 	NOPIN_RC_CMP_SWAP		= 0x13,
 	NOPIN_RC_FETCH_ADD		= 0x14,
+	NOPIN_RC_SEND_LAST_INV		= 0x16,
+	NOPIN_RC_SEND_ONLY_INV		= 0x17,
 	NOPIN_UD_SEND_ONLY		= 0x64,
 	NOPIN_UD_SEND_ONLY_IMM		= 0x65,
 };
@@ -51,6 +53,8 @@ enum nopin_operation {
 	NOPIN_READ_RESPONSE = NOPIN_REQUESTS,
 	NOPIN_ACKNOWLEDGE,
 	NOPIN_ATOMIC_ACKNOWLEDGE,
+	NOPIN_AT_HOME,		/* from here on: what no packet is about */
+	NOPIN_LOCAL_INV = NOPIN_AT_HOME,
 };
 
 /* Where in its message a packet is. */
@@ -68,6 +72,7 @@ enum nopin_message_place {
 #define NOPIN_HDR_AETH		0x0008
 #define NOPIN_HDR_ATOMIC_ACK	0x0010
 #define NOPIN_HDR_IMM		0x0020
+#define NOPIN_HDR_IETH		0x0040
 
 /**
  * struct nopin_opcode_info - one row of the opcode table

@@ -113,6 +113,12 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers
 		const struct nopin_imm_dt *imm = data;
 
 		pkt->imm_data = imm->data;
+		data += sizeof(*imm);
+	}
+	if (headers & NOPIN_HDR_IETH) {
+		const struct nopin_ieth *ieth = data;
+
+		pkt->rkey = be32_to_cpu(ieth->rkey);
 	}
 }
 
@@ -221,6 +227,12 @@ static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers
 		struct nopin_imm_dt *imm = data;
 
 		imm->data = pkt->imm_data;
+		data += sizeof(*imm);
+	}
+	if (headers & NOPIN_HDR_IETH) {
+		struct nopin_ieth *ieth = data;
+
+		ieth->rkey = cpu_to_be32(pkt->rkey);
 	}
 }
 

@@ -41,7 +41,7 @@ enum nopin_nak {
  * @msn: AETH: message sequence number
  * @syndrome: AETH: NOPIN_AETH_*
  * @remote_addr: RETH, AtomicETH: virtual address
- * @rkey: RETH, AtomicETH
+ * @rkey: RETH, AtomicETH; IETH: what is to be invalidated
  * @dma_len: RETH: bytes of the whole message
  * @swap_add: AtomicETH: value to store, or the addend
  * @compare: AtomicETH: value to compare

@@ -34,6 +34,7 @@ static const struct kind {
 	{ 0x0f, PAYLOAD | AETH | RESPONSE }, { 0x10, PAYLOAD | AETH | RESPONSE },
 	{ 0x11, AETH | RESPONSE }, { 0x11, AETH | RESPONSE },
 	{ 0x12, AETH | ORIGINAL | RESPONSE },
+	{ 0x16, PAYLOAD | IMM }, { 0x17, PAYLOAD | IMM }, /* in its place a key */
 	{ 0x64, PAYLOAD | DETH }, { 0x65, PAYLOAD | DETH | IMM },
 	{ 0x24, PAYLOAD }, { 0x2a, PAYLOAD | RETH }, { 0xa4, PAYLOAD },
 };

@@ -23,6 +23,7 @@ static void headers_have_wire_size(void **state)
 	assert_int_equal(sizeof(struct nopin_atomic_ack_eth), 8);
 	assert_int_equal(sizeof(struct nopin_deth), 8);
 	assert_int_equal(sizeof(struct nopin_imm_dt), 4);
+	assert_int_equal(sizeof(struct nopin_ieth), 4);
 }
 
 /* Every opcode that is known, and its headers, in the order of the values. */
@@ -36,7 +37,8 @@ static const struct {
 	{ 0x08, 12, true }, { 0x09, 16, true }, { 0x0a, 28, true }, { 0x0b, 32, true },
 	{ 0x0c, 28, false }, { 0x0d, 16, true }, { 0x0e, 12, true }, { 0x0f, 16, true },
 	{ 0x10, 16, true }, { 0x11, 16, false }, { 0x12, 24, false },
-	{ 0x13, 40, false }, { 0x14, 40, false }, { 0x64, 20, true }, { 0x65, 24, true },
+	{ 0x13, 40, false }, { 0x14, 40, false }, { 0x16, 16, true }, { 0x17, 16, true },
+	{ 0x64, 20, true }, { 0x65, 24, true },
 };
 
 static void table_is_as_specified(void **state)
@@ -70,7 +72,8 @@ static size_t bytes_of_headers(u16 headers)
 	       (headers & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +
 	       (headers & NOPIN_HDR_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) +
 	       (headers & NOPIN_HDR_DETH ? sizeof(struct nopin_deth) : 0) +
-	       (headers & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0);
+	       (headers & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0) +
+	       (headers & NOPIN_HDR_IETH ? sizeof(struct nopin_ieth) : 0);
 }
 
 static bool says(const struct nopin_opcode_info *op, const char *word)
@@ -94,6 +97,7 @@ static void rows_are_as_named(void **state)
 		assert_int_equal(says(op, "Middle"), op->place == NOPIN_MIDDLE);
 		assert_int_equal(says(op, "Last"), op->place == NOPIN_LAST);
 		assert_int_equal(says(op, "Immediate"), !!(op->headers & NOPIN_HDR_IMM));
+		assert_int_equal(says(op, "Invalidate"), !!(op->headers & NOPIN_HDR_IETH));
 		assert_int_equal(says(op, "SEND"), op->operation == NOPIN_SEND);
 		assert_int_equal(says(op, "WRITE"), op->operation == NOPIN_RDMA_WRITE);
 		assert_int_equal(says(op, "READ"),

@@ -80,6 +80,8 @@ static struct nopin_pkt sample(u8 opcode, u32 payload_len)
 	}
 	if (has(opcode, NOPIN_HDR_IMM))
 		memcpy(&pkt.imm_data, "\xf1\xf2\xf3\xf4", 4);
+	if (has(opcode, NOPIN_HDR_IETH))
+		pkt.rkey = 0x94959697;
 	return pkt;
 }
 
