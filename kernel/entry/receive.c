@@ -59,7 +59,7 @@ static void nopin_receive_requests(struct nopin_qp *qp, struct nopin_arrival *ar
 {
 	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
 
-	nopin_hold_begin(&hold, qp->ibqp.pd);
+	nopin_hold_begin(&hold, qp->ibqp.pd, qp->id);
 	spin_lock_bh(&qp->rq.lock);
 	do {
 		if (!nopin_receive_admits(qp, arrival))
@@ -123,7 +123,7 @@ void nopin_receive_datagrams(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	const struct nopin_pkt *pkt = &arrival->pkt;
 	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
 
-	nopin_hold_begin(&hold, qp->ibqp.pd);
+	nopin_hold_begin(&hold, qp->ibqp.pd, qp->id);
 	spin_lock_bh(&qp->rq.lock);
 	do {
 		if (nopin_receive_is_foreign(qp, pkt) ||

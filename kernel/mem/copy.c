@@ -283,7 +283,7 @@ enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic
  * The key of an element without bytes is not looked at (IBTA 10.7.3.2).
  *
  * Return: 0 or the first error of nopin_key_check().
- * Context: any.
+ * Context: BH off.
  */
 int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num, int rights)
 {

@@ -77,12 +77,13 @@ static inline struct nopin_place nopin_place_packet(const struct sk_buff *skb, u
 	return (struct nopin_place){ .kind = NOPIN_PACKET, .skb = skb, .offset = offset };
 }
 
-static inline struct nopin_place nopin_place_range(struct ib_pd *pd, u32 key, u64 iova,
-						   int rights)
+/* What a peer names: @qp is the nopin_qp.id of the responding QP. */
+static inline struct nopin_place nopin_place_range(struct ib_pd *pd, u64 qp, u32 key,
+						   u64 iova, int rights)
 {
 	return (struct nopin_place){
 		.kind = NOPIN_RANGE,
-		.range = { .pd = pd, .key = key, .iova = iova, .rights = rights },
+		.range = { .pd = pd, .qp = qp, .key = key, .iova = iova, .rights = rights },
 	};
 }
 

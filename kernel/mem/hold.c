@@ -10,6 +10,7 @@
  * nopin_hold_begin - some small accesses are about to be made
  * @hold: the hold
  * @pd: protection domain of the work requests, or of the responding QP
+ * @qp: nopin_qp.id of the responding QP; 0: they are the program's own
  *
  * An invalidation, or the end of a key, waits until they have been made: at most
  * NOPIN_VIEW_BYTES are to be copied.
@@ -17,9 +18,10 @@
  * Context: softirq, or process with BH off; one RCU read-side section until
  *	nopin_hold_end().
  */
-void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd)
+void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd, u64 qp)
 {
 	hold->pd = pd;
+	hold->qp = qp;
 	hold->key = NULL;
 }
 
@@ -67,6 +69,7 @@ void *nopin_hold_move(struct nopin_hold *hold, u32 key, u64 iova, size_t len, in
 {
 	struct nopin_range range = {
 		.pd = hold->pd,
+		.qp = hold->qp,
 		.key = key,
 		.rights = rights,
 		.iova = iova,

@@ -15,6 +15,7 @@
 /**
  * struct nopin_hold - at most one page behind one key, open
  * @pd: protection domain of the accesses
+ * @qp: nopin_qp.id of the responding QP, or 0
  * @key: in use, with @view open; NULL: nothing is held, and the other fields are not
  *	valid
  * @rights: IB_ACCESS_* that the page was opened for
@@ -25,6 +26,7 @@
  */
 struct nopin_hold {
 	struct ib_pd *pd;
+	u64 qp;
 	struct nopin_key *key;
 	int rights;
 	u64 iova;
@@ -33,7 +35,7 @@ struct nopin_hold {
 	struct nopin_view view;
 };
 
-void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd);
+void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd, u64 qp);
 void *nopin_hold_move(struct nopin_hold *hold, u32 key, u64 iova, size_t len,
 		      int rights);
 void nopin_hold_end(struct nopin_hold *hold);

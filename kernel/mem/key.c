@@ -5,6 +5,19 @@
  * The end of a key is waited for: whoever copies holds @users, so when
  * nopin_key_withdraw() returns no byte is read or written through it any more. Faults
  * may sleep for long, and hold the memory only.
+ *
+ * A key with a kind is changed in place, by work requests, with BH off. Whoever finds it
+ * looks at its value again once it is in use:
+ *
+ *  CPU 0 (invalidates it)	CPU 1 (accesses)	CPU 2 (accesses)
+ *				finds it, uses it
+ *  value = 0			copies			finds it no more
+ *  gives up its own use	...
+ *  waits
+ *				ends its use
+ *  it stands for nothing
+ *
+ * Whoever uses it has BH off, or could be interrupted by the one who waits.
  */
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -17,45 +30,16 @@
 #define NOPIN_KEY_SHIFT		8
 #define NOPIN_KEY_INDEXES	XA_LIMIT(1, U32_MAX >> NOPIN_KEY_SHIFT)
 
+/* What only a peer asks for. */
+#define NOPIN_KEY_REMOTE						\
+	(IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC)
+
 /* Inside an RCU read-side section, which keeps the struct. */
 static struct nopin_key *nopin_key_find(struct nopin_dev *dev, u32 value)
 {
 	struct nopin_key *key = xa_load(&dev->keys, value >> NOPIN_KEY_SHIFT);
 
-	return key && key->value == value ? key : NULL;
-}
-
-/*
- * Likewise, and use it. One that has ended since it was found may have been replaced, so
- * that the value still stands for something.
- */
-static struct nopin_key *nopin_key_use(struct nopin_dev *dev, u32 value)
-{
-	struct nopin_key *key;
-
-	do {
-		key = nopin_key_find(dev, value);
-	} while (key && !refcount_inc_not_zero(&key->users));
-	return key;
-}
-
-/**
- * nopin_key_lookup - find a key and use it
- * @dev: the device
- * @value: lkey or rkey
- *
- * Return: the key, which nopin_key_withdraw() waits for until nopin_key_exit(), or
- *	NULL.
- * Context: any.
- */
-struct nopin_key *nopin_key_lookup(struct nopin_dev *dev, u32 value)
-{
-	struct nopin_key *key;
-
-	rcu_read_lock();
-	key = nopin_key_use(dev, value);
-	rcu_read_unlock();
-	return key;
+	return key && READ_ONCE(key->value) == value ? key : NULL;
 }
 
 /**
@@ -70,12 +54,63 @@ void nopin_key_exit(struct nopin_key *key)
 		complete(&key->idle);
 }
 
+/*
+ * Likewise, and use it. One that has ended since it was found may have been replaced, so
+ * that the value still stands for something; one that was changed stands for something
+ * else, if anything.
+ */
+static struct nopin_key *nopin_key_use(struct nopin_dev *dev, u32 value)
+{
+	struct nopin_key *key;
+
+	do {
+		key = nopin_key_find(dev, value);
+		if (!key)
+			return NULL;
+	} while (!refcount_inc_not_zero(&key->users));
+	smp_rmb(); /* from here on it does not change */
+	/* Pairs with nopin_key_grant(). */
+	if (likely(smp_load_acquire(&key->value) == value))
+		return key;
+	nopin_key_exit(key);
+	return NULL;
+}
+
+/**
+ * nopin_key_lookup - find a region's key and use it
+ * @dev: the device
+ * @value: lkey or rkey
+ *
+ * Return: the key, which nopin_key_withdraw() waits for until nopin_key_exit(), or
+ *	NULL.
+ * Context: any.
+ */
+struct nopin_key *nopin_key_lookup(struct nopin_dev *dev, u32 value)
+{
+	struct nopin_key *key;
+
+	rcu_read_lock();
+	key = nopin_key_find(dev, value);
+	key = key && !key->kind ? nopin_key_use(dev, value) : NULL;
+	rcu_read_unlock();
+	return key;
+}
+
+static bool nopin_key_is_for(const struct nopin_key *key, const struct nopin_range *range)
+{
+	if (key->qp && key->qp != range->qp)
+		return false;
+	return !key->kind->peers_only || range->rights & NOPIN_KEY_REMOTE;
+}
+
 static int nopin_key_admit(const struct nopin_key *key, const struct nopin_range *range)
 {
 	/* An iova before the first byte wraps to an offset past the last. */
 	u64 offset = range->iova - key->iova;
 
 	if (key->pd != range->pd)
+		return -EINVAL;
+	if (unlikely(key->kind) && !nopin_key_is_for(key, range))
 		return -EINVAL;
 	if (range->rights & ~key->access)
 		return -EACCES;
@@ -90,7 +125,7 @@ static int nopin_key_admit(const struct nopin_key *key, const struct nopin_range
  * @va: gets the user address of the first byte
  *
  * Return: the key, until nopin_key_exit(); or ERR_PTR() as key.h has it.
- * Context: an RCU read-side section, until the access is over.
+ * Context: BH off, in an RCU read-side section, until the access is over.
  */
 struct nopin_key *nopin_key_enter(const struct nopin_range *range, u64 *va)
 {
@@ -114,19 +149,19 @@ struct nopin_key *nopin_key_enter(const struct nopin_range *range, u64 *va)
  * @range: what would be accessed
  *
  * Return: 0, or an error as key.h has it.
- * Context: any.
+ * Context: BH off.
  */
 int nopin_key_check(const struct nopin_range *range)
 {
 	struct nopin_key *key;
-	int ret = -EINVAL;
+	u64 va;
 
 	rcu_read_lock();
-	key = nopin_key_find(to_nopin_dev(range->pd->device), range->key);
-	if (key)
-		ret = nopin_key_admit(key, range);
+	key = nopin_key_enter(range, &va);
+	if (!IS_ERR(key))
+		nopin_key_exit(key);
 	rcu_read_unlock();
-	return ret;
+	return PTR_ERR_OR_ZERO(key);
 }
 
 /**
@@ -145,9 +180,32 @@ struct nopin_key *nopin_key_alloc(struct ib_pd *pd, struct nopin_memory *memory)
 		return NULL;
 	refcount_set(&key->users, 1);
 	init_completion(&key->idle);
+	spin_lock_init(&key->lock);
 	key->pd = pd;
 	key->memory = memory;
 	return key;
+}
+
+/* A value that nothing is found by: nobody must find the key before it has its value. */
+static int nopin_key_number(struct nopin_dev *dev, u32 *value)
+{
+	u8 variation;
+	u32 index;
+	int ret;
+
+	ret = xa_alloc_cyclic(&dev->keys, &index, NULL, NOPIN_KEY_INDEXES, &dev->key_next,
+			      GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		return -ENOMEM;
+	get_random_bytes(&variation, sizeof(variation));
+	*value = index << NOPIN_KEY_SHIFT | variation;
+	return 0;
+}
+
+/* Cannot fail: the index was reserved. */
+static void nopin_key_show(struct nopin_dev *dev, struct nopin_key *key, u32 value)
+{
+	xa_store(&dev->keys, value >> NOPIN_KEY_SHIFT, key, GFP_KERNEL);
 }
 
 /**
@@ -160,19 +218,11 @@ struct nopin_key *nopin_key_alloc(struct ib_pd *pd, struct nopin_memory *memory)
  */
 int nopin_key_publish(struct nopin_dev *dev, struct nopin_key *key)
 {
-	u8 variation;
-	u32 index;
-	int ret;
+	int err = nopin_key_number(dev, &key->value);
 
-	/* Reserve only: nobody must find the key before it has its value. */
-	ret = xa_alloc_cyclic(&dev->keys, &index, NULL, NOPIN_KEY_INDEXES, &dev->key_next,
-			      GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return -ENOMEM;
-	get_random_bytes(&variation, sizeof(variation));
-	key->value = index << NOPIN_KEY_SHIFT | variation;
-	xa_store(&dev->keys, index, key, GFP_KERNEL); /* cannot fail: it was reserved */
-	return 0;
+	if (!err)
+		nopin_key_show(dev, key, key->value);
+	return err;
 }
 
 /* Whoever used it has gone; who only looks at it is an RCU reader. */
@@ -196,7 +246,7 @@ static void nopin_key_end(struct nopin_key *key)
 void nopin_key_replace(struct nopin_dev *dev, struct nopin_key *old, struct nopin_key *key)
 {
 	key->value = old->value;
-	xa_store(&dev->keys, key->value >> NOPIN_KEY_SHIFT, key, GFP_KERNEL);
+	nopin_key_show(dev, key, key->value);
 	nopin_key_end(old);
 }
 
@@ -213,4 +263,160 @@ void nopin_key_withdraw(struct nopin_dev *dev, struct nopin_key *key)
 {
 	xa_erase(&dev->keys, key->value >> NOPIN_KEY_SHIFT);
 	nopin_key_end(key);
+}
+
+/**
+ * nopin_key_reserve - let a key be found that work requests will bind
+ * @dev: the device
+ * @key: with a kind; stands for nothing yet, and its @last becomes its name
+ *
+ * Return: 0 or -ENOMEM: not found by anybody.
+ * Context: process.
+ */
+int nopin_key_reserve(struct nopin_dev *dev, struct nopin_key *key)
+{
+	int err = nopin_key_number(dev, &key->last);
+
+	if (err)
+		return err;
+	refcount_set(&key->users, 0);
+	nopin_key_show(dev, key, key->last);
+	return 0;
+}
+
+/*
+ * It stands for nothing any more, and when this returns nobody uses it: who does copies,
+ * with BH off, and comes after the key's lock as a span's gate does.
+ */
+static void nopin_key_revoke(struct nopin_key *key)
+{
+	lockdep_assert_held(&key->lock);
+	if (!key->value)
+		return;
+	WRITE_ONCE(key->value, 0);
+	nopin_key_exit(key);
+	while (refcount_read(&key->users))
+		cpu_relax();
+	smp_acquire__after_ctrl_dep(); /* pairs with nopin_key_exit() */
+	if (key->kind->released)
+		key->kind->released(key);
+}
+
+static void nopin_key_grant(struct nopin_key *key, const struct nopin_grant *grant)
+{
+	key->access = grant->access;
+	key->iova = grant->iova;
+	key->length = grant->length;
+	key->va = grant->va;
+	key->memory = grant->memory;
+	key->qp = key->kind->one_qp ? grant->qp : 0;
+	refcount_set(&key->users, 1);
+	smp_store_release(&key->value, key->last); /* pairs with nopin_key_use() */
+}
+
+/* A key with a kind, whatever it stands for now; inside an RCU read-side section. */
+static struct nopin_key *nopin_key_changeable(struct ib_pd *pd, u32 value)
+{
+	struct nopin_key *key = xa_load(&to_nopin_dev(pd->device)->keys,
+					value >> NOPIN_KEY_SHIFT);
+
+	return key && key->kind && key->pd == pd ? key : NULL;
+}
+
+static int nopin_key_bind_locked(struct nopin_key *key, u32 value,
+				 const struct nopin_grant *grant)
+{
+	int err = key->ended ? -EINVAL : key->kind->may_bind(key, grant);
+
+	if (err)
+		return err;
+	nopin_key_revoke(key);
+	key->last = value;
+	if (grant)
+		nopin_key_grant(key, grant);
+	return 0;
+}
+
+/**
+ * nopin_key_bind - make a key stand for something, as a work request says
+ * @pd: protection domain of the QP that the request was posted to
+ * @value: the key from now on; the index says which one it was
+ * @grant: what it stands for; NULL: nothing
+ *
+ * What it stood for before is over when this returns.
+ *
+ * Return: 0; -EINVAL: there is no such key; or what its kind says.
+ * Context: BH off, no view open and no key in use.
+ */
+int nopin_key_bind(struct ib_pd *pd, u32 value, const struct nopin_grant *grant)
+{
+	struct nopin_key *key;
+	int ret = -EINVAL;
+
+	rcu_read_lock();
+	key = nopin_key_changeable(pd, value);
+	if (key) {
+		spin_lock_bh(&key->lock);
+		ret = nopin_key_bind_locked(key, value, grant);
+		spin_unlock_bh(&key->lock);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+static int nopin_key_invalidate_locked(struct nopin_key *key, u32 value, u64 qp)
+{
+	if (key->ended || !key->kind->invalidates || key->last != value)
+		return -EINVAL;
+	if (qp && key->value && key->qp && key->qp != qp)
+		return -EINVAL;
+	nopin_key_revoke(key);
+	return 0;
+}
+
+/**
+ * nopin_key_invalidate - make a key stand for nothing, as a work request says
+ * @pd: protection domain of the QP
+ * @value: the key
+ * @qp: nopin_qp.id of the QP whose peer asks for it; 0: the program does
+ *
+ * When it returns no access through the key is in flight. One that stands for nothing
+ * already stays so.
+ *
+ * Return: 0, or -EINVAL: it is not a key that may be invalidated by this QP.
+ * Context: BH off, no view open and no key in use.
+ */
+int nopin_key_invalidate(struct ib_pd *pd, u32 value, u64 qp)
+{
+	struct nopin_key *key;
+	int ret = -EINVAL;
+
+	rcu_read_lock();
+	key = nopin_key_changeable(pd, value);
+	if (key) {
+		spin_lock_bh(&key->lock);
+		ret = nopin_key_invalidate_locked(key, value, qp);
+		spin_unlock_bh(&key->lock);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * nopin_key_discard - end a key that work requests have bound, or not
+ * @dev: the device
+ * @key: from nopin_key_reserve(); freed
+ *
+ * When it returns the key is unknown, and no access through it is in flight.
+ *
+ * Context: process.
+ */
+void nopin_key_discard(struct nopin_dev *dev, struct nopin_key *key)
+{
+	spin_lock_bh(&key->lock);
+	nopin_key_revoke(key);
+	key->ended = true;
+	spin_unlock_bh(&key->lock);
+	xa_erase(&dev->keys, key->last >> NOPIN_KEY_SHIFT);
+	kfree_rcu(key, rcu);
 }

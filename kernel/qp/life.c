@@ -9,6 +9,7 @@
 #include "qp/srq.h"
 
 static const struct nopin_qp_ops *nopin_qp_ops;
+static atomic64_t nopin_qp_ids;
 
 static int nopin_qp_check_cap(const struct ib_qp_cap *cap)
 {
@@ -137,6 +138,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
 {
 	mutex_init(&qp->modify_lock);
 	init_completion(&qp->unused);
+	qp->id = atomic64_inc_return(&nopin_qp_ids);
 	qp->state = IB_QPS_RESET;
 
 	spin_lock_init(&qp->sq.lock);

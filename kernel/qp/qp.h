@@ -8,6 +8,7 @@
  *   qp->sq.lock	requester half; BH off
  *   qp->rq.lock	responder half; BH off
  *   srq->lock		while a responder takes a receive
+ *   key->lock		kernel/mem, while a work request changes a key
  *   a span's gate	kernel/mirror, while a view is open
  *   cq->lock		kernel/queue
  *
@@ -54,6 +55,7 @@ struct nopin_gsi;
  * @handle: what the QPN table points to; its references are lookups
  * @unused: completed when the last reference of @handle goes
  * @dev: its device
+ * @id: that no other QP has or will have, not 0
  * @service: what kind of QP it is
  * @modify_lock: one modify or destroy at a time
  * @state: written under both halves' locks, read under either; by READ_ONCE()
@@ -73,6 +75,7 @@ struct nopin_qp {
 	struct nopin_qp_handle *handle;
 	struct completion unused;
 	struct nopin_dev *dev;
+	u64 id;
 	const struct nopin_service *service;
 	struct mutex modify_lock;	/* serialises modify and destroy */
 	enum ib_qp_state state;

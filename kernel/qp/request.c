@@ -74,6 +74,23 @@ static const struct nopin_request nopin_requests[] = {
 		.answered	= true,
 		.length		= sizeof(u64),
 	},
+	[IB_UVERBS_WR_LOCAL_INV] = {
+		.completion	= IB_UVERBS_WC_LOCAL_INV,
+		.operation	= NOPIN_LOCAL_INV,
+	},
+	[IB_UVERBS_WR_SEND_WITH_INV] = {
+		.completion	= IB_UVERBS_WC_SEND,
+		.operation	= NOPIN_SEND,
+		.opcode		= {
+			[NOPIN_FIRST]	= NOPIN_RC_SEND_FIRST,
+			[NOPIN_MIDDLE]	= NOPIN_RC_SEND_MIDDLE,
+			[NOPIN_LAST]	= NOPIN_RC_SEND_LAST_INV,
+			[NOPIN_ONLY]	= NOPIN_RC_SEND_ONLY_INV,
+		},
+		.may_inline	= true,
+		.takes_recv	= true,
+		.invalidates	= true,
+	},
 };
 
 /* A request that was never understood completes as a SEND, with its error. */

@@ -16,6 +16,7 @@
  * @answered: responses bring data into local memory: it needs IB_ACCESS_LOCAL_WRITE
  *	there, and is one of max_rd_atomic while it is in flight (IBTA 9.7.5.1.1)
  * @takes_recv: at the peer it completes a receive
+ * @invalidates: at the peer it invalidates a key
  * @length: the only one that it may have, in bytes; 0: any
  */
 struct nopin_request {
@@ -25,6 +26,7 @@ struct nopin_request {
 	bool may_inline;
 	bool answered;
 	bool takes_recv;
+	bool invalidates;
 	u8 length;
 };
 
@@ -34,6 +36,12 @@ static inline bool nopin_request_is_atomic(const struct nopin_request *request)
 {
 	return request->operation == NOPIN_CMP_SWAP ||
 	       request->operation == NOPIN_FETCH_ADD;
+}
+
+/* Is it carried out here, without the peer? */
+static inline bool nopin_request_is_local(const struct nopin_request *request)
+{
+	return request->operation >= NOPIN_AT_HOME;
 }
 
 #endif /* NOPIN_REQUEST_H */

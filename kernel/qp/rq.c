@@ -114,6 +114,7 @@ bool nopin_rq_grants(const struct nopin_qp *qp, const struct nopin_pkt *pkt, int
 {
 	struct nopin_range range = {
 		.pd = qp->ibqp.pd,
+		.qp = qp->id,
 		.key = pkt->rkey,
 		.rights = right,
 		.iova = pkt->remote_addr,

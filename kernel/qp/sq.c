@@ -10,6 +10,8 @@
  * PSNs are given to a request when its first packet is sent and never change, so going
  * back is only moving next_psn. una_psn always belongs to the oldest request in flight,
  * because requests complete in order; for a READ it is the next response that is wanted.
+ * A local request takes no PSN. It is carried out once, in its turn, and completes with
+ * the one before it, so that it is never the oldest.
  *
  * Its one timer is for:
  *
@@ -81,6 +83,23 @@ struct nopin_swqe *nopin_sq_take(struct nopin_qp *qp)
 		wqe->status = err == -EMSGSIZE ? IB_WC_LOC_LEN_ERR : IB_WC_LOC_QP_OP_ERR;
 	sq->taken++;
 	return wqe;
+}
+
+/**
+ * nopin_sq_local_follows - will the next request that is taken be a local one?
+ * @qp: the QP; nopin_sq_waiting() says that there is one
+ *
+ * Context: sq.lock held.
+ * Return: true when it looks like that now: the program may change it.
+ */
+bool nopin_sq_local_follows(const struct nopin_qp *qp)
+{
+	const struct nopin_sq *sq = &qp->sq;
+	const struct nopin_send_wqe *head =
+		nopin_queue_entry(&sq->queue, sq->taken - sq->queue.index);
+	u32 opcode = READ_ONCE(head->opcode);
+
+	return nopin_request_is_local(nopin_request_row(opcode, qp->service->requests));
 }
 
 /**
@@ -165,6 +184,34 @@ void nopin_sq_progress(struct nopin_qp *qp)
 	}
 }
 
+/* Those that wait for nothing but their turn to complete. */
+static void nopin_sq_complete_local(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	while (!nopin_sq_is_empty(sq) && nopin_swqe_is_over(nopin_sq_oldest(sq))) {
+		if (sq->next == sq->queue.index)
+			sq->next++;
+		nopin_sq_complete(qp, IB_WC_SUCCESS);
+	}
+}
+
+/**
+ * nopin_sq_pass - the next request has been carried out, here and without the peer
+ * @qp: the QP
+ * @wqe: a local request
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_pass(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	nopin_sq_number(sq, wqe, 0);
+	sq->next++;
+	nopin_sq_complete_local(qp);
+}
+
 /**
  * nopin_sq_acked - the oldest request has got as far as a PSN
  * @qp: the QP
@@ -176,8 +223,10 @@ void nopin_sq_acked(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_sq *sq = &qp->sq;
 
-	if (nopin_psn_diff(psn, nopin_sq_oldest(sq)->last_psn) > 0)
+	if (nopin_psn_diff(psn, nopin_sq_oldest(sq)->last_psn) > 0) {
 		nopin_sq_complete(qp, IB_WC_SUCCESS);
+		nopin_sq_complete_local(qp);
+	}
 	sq->una_psn = psn;
 	nopin_sq_progress(qp);
 }
@@ -288,13 +337,18 @@ void nopin_sq_resend(struct nopin_sq *sq, u32 psn)
 void nopin_sq_ask_again(struct nopin_sq *sq)
 {
 	const struct nopin_swqe *prev;
+	u32 next = sq->next;
 
-	if (sq->next == sq->queue.index || !sq->since_ack_req)
+	if (!sq->since_ack_req)
 		return;
-	prev = nopin_sq_wqe(sq, sq->next - 1);
+	do { /* the oldest is no local one */
+		if (next == sq->queue.index)
+			return;
+		prev = nopin_sq_wqe(sq, --next);
+	} while (nopin_request_is_local(prev->request));
 	if (prev->request->answered)
 		return;
-	sq->next--;
+	sq->next = next;
 	sq->next_psn = prev->last_psn;
 	sq->since_ack_req = NOPIN_ACK_EVERY;
 	tasklet_schedule(&sq->task);

@@ -192,6 +192,7 @@ void nopin_sq_start(struct nopin_qp *qp);
 struct nopin_swqe *nopin_sq_take(struct nopin_qp *qp);
 void nopin_sq_number(struct nopin_sq *sq, struct nopin_swqe *wqe, u32 packets);
 void nopin_sq_sent(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 last);
+void nopin_sq_pass(struct nopin_qp *qp, struct nopin_swqe *wqe);
 void nopin_sq_acked(struct nopin_qp *qp, u32 psn);
 bool nopin_sq_acknowledge(struct nopin_qp *qp, u32 psn);
 void nopin_sq_carried(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 packets);
@@ -204,6 +205,8 @@ void nopin_sq_fail(struct nopin_qp *qp, enum ib_wc_status status);
 void nopin_sq_settle(struct nopin_qp *qp);
 void nopin_sq_retry(struct nopin_qp *qp);
 void nopin_sq_retry_rnr(struct nopin_qp *qp, u8 code);
+
+bool nopin_sq_local_follows(const struct nopin_qp *qp);
 
 /* sq.c: its timer */
 unsigned long nopin_ack_timeout(const struct nopin_qp *qp);

@@ -73,8 +73,8 @@ static void sq_exit(struct kunit *test)
 	nopin_stats_destroy(&fix->dev.stats);
 }
 
-/* A request as nopin_sq_take() would have it, with its PSNs. */
-static struct nopin_swqe *sq_post(struct sq_fixture *fix, u32 opcode, u32 length)
+/* A request as nopin_sq_take() would have it. */
+static struct nopin_swqe *sq_take(struct sq_fixture *fix, u32 opcode, u32 length)
 {
 	struct nopin_sq *sq = &fix->qp.sq;
 	struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->taken++);
@@ -84,7 +84,15 @@ static struct nopin_swqe *sq_post(struct sq_fixture *fix, u32 opcode, u32 length
 	wqe->request = nopin_request_row(opcode, U32_MAX);
 	wqe->length = length;
 	wqe->status = IB_WC_SUCCESS;
-	nopin_sq_number(sq, wqe, nopin_packets(&fix->qp, length));
+	return wqe;
+}
+
+/* The same with its PSNs. */
+static struct nopin_swqe *sq_post(struct sq_fixture *fix, u32 opcode, u32 length)
+{
+	struct nopin_swqe *wqe = sq_take(fix, opcode, length);
+
+	nopin_sq_number(&fix->qp.sq, wqe, nopin_packets(&fix->qp, length));
 	return wqe;
 }
 
@@ -251,6 +259,48 @@ SQ_CASE(failed_request_waits_for_those_before)
 	KUNIT_EXPECT_EQ(test, sq->failure, IB_WC_LOC_PROT_ERR);
 }
 
+SQ_CASE(local_requests_complete_in_their_turn)
+{
+	struct sq_fixture *fix = test->priv;
+	struct nopin_sq *sq = &fix->qp.sq;
+
+	nopin_sq_pass(&fix->qp, sq_take(fix, IB_UVERBS_WR_LOCAL_INV, 0));
+	KUNIT_EXPECT_EQ(test, sq_completed(fix), 1);
+	KUNIT_EXPECT_EQ(test, sq->next, sq->taken);
+
+	sq_send(fix, IB_UVERBS_WR_SEND, 1);
+	nopin_sq_pass(&fix->qp, sq_take(fix, IB_UVERBS_WR_LOCAL_INV, 0));
+	nopin_sq_pass(&fix->qp, sq_take(fix, IB_UVERBS_WR_LOCAL_INV, 0));
+	sq_send(fix, IB_UVERBS_WR_SEND, 1);
+	KUNIT_EXPECT_EQ(test, sq_completed(fix), 1);
+	KUNIT_EXPECT_EQ(test, nopin_sq_inflight(sq), 2);
+	KUNIT_EXPECT_TRUE(test, nopin_sq_acknowledge(&fix->qp,
+						     nopin_psn_add(FIRST_PSN, 1)));
+	KUNIT_EXPECT_EQ(test, sq_completed(fix), 4);
+	KUNIT_EXPECT_EQ(test, nopin_sq_oldest(sq)->first_psn, sq->una_psn);
+	KUNIT_EXPECT_TRUE(test, nopin_sq_acknowledge(&fix->qp, sq->next_psn));
+	KUNIT_EXPECT_EQ(test, sq_completed(fix), 5);
+}
+
+SQ_CASE(local_requests_are_not_sent_again)
+{
+	struct sq_fixture *fix = test->priv;
+	struct nopin_sq *sq = &fix->qp.sq;
+	struct nopin_swqe *send = sq_send(fix, IB_UVERBS_WR_SEND, 1);
+
+	nopin_sq_pass(&fix->qp, sq_take(fix, IB_UVERBS_WR_LOCAL_INV, 0));
+	sq->since_ack_req = 1;
+	nopin_sq_ask_again(sq); /* the SEND, which is before it */
+	KUNIT_EXPECT_PTR_EQ(test, nopin_sq_wqe(sq, sq->next), send);
+	nopin_sq_sent(&fix->qp, send, send->last_psn);
+	KUNIT_EXPECT_TRUE(test, nopin_swqe_is_over(nopin_sq_wqe(sq, sq->next)));
+	/* Complete before it is its turn again. */
+	KUNIT_EXPECT_TRUE(test, nopin_sq_acknowledge(&fix->qp, sq->next_psn));
+	KUNIT_EXPECT_EQ(test, sq_completed(fix), 2);
+	KUNIT_EXPECT_EQ(test, sq->next, sq->taken);
+	KUNIT_EXPECT_TRUE(test, nopin_sq_is_empty(sq));
+}
+
 static struct kunit_case sq_cases[] = {
 	KUNIT_CASE(psns_wrap),
 	KUNIT_CASE(ack_covers_what_came_before),
@@ -260,6 +310,8 @@ static struct kunit_case sq_cases[] = {
 	KUNIT_CASE(within_the_device),
 	KUNIT_CASE(patience_ends),
 	KUNIT_CASE(failed_request_waits_for_those_before),
+	KUNIT_CASE(local_requests_complete_in_their_turn),
+	KUNIT_CASE(local_requests_are_not_sent_again),
 	{}
 };
 

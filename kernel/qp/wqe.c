@@ -51,6 +51,8 @@ static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 
 	if (!request->operation || swqe->flags & ~NOPIN_SEND_FLAGS)
 		return -EINVAL;
+	if (nopin_request_is_local(request) && swqe->num_sge)
+		return -EINVAL;
 	if (swqe->flags & NOPIN_SEND_INLINE)
 		return request->may_inline && !swqe->num_sge &&
 		       swqe->inline_len <= cap->max_inline_data ? 0 : -EINVAL;

@@ -17,7 +17,7 @@
  * @imm_data: network byte order
  * @num_sge: elements in @sge; 0 with inline data
  * @inline_len: bytes in @data
- * @rkey: remote key
+ * @rkey: remote key, or the key that is to be invalidated
  * @remote_qkey: datagrams
  * @remote_addr: remote address
  * @remote_qpn: datagrams
@@ -78,6 +78,12 @@ struct nopin_rwqe {
 	u32 num_sge;
 	struct nopin_sge sge[];
 };
+
+/* Has it been carried out, so that nothing of it is to be sent, now or again? */
+static inline bool nopin_swqe_is_over(const struct nopin_swqe *swqe)
+{
+	return swqe->numbered && nopin_request_is_local(swqe->request);
+}
 
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap, u32 requests);

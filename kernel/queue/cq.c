@@ -208,7 +208,11 @@ static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
 	wc->ex.imm_data = cqe->imm_data;
 	wc->src_qp = cqe->src_qp;
 	wc->sl = cqe->sl;
-	wc->wc_flags = cqe->wc_flags & ~NOPIN_WC_KERNEL_VLAN;
+	wc->wc_flags = cqe->wc_flags & (NOPIN_WC_GRH | NOPIN_WC_WITH_IMM);
+	if (cqe->wc_flags & NOPIN_WC_WITH_INV) {
+		wc->wc_flags |= IB_WC_WITH_INVALIDATE; /* another bit than programs see */
+		wc->ex.invalidate_rkey = cqe->invalidated_rkey;
+	}
 	wc->port_num = 1;
 	if (cqe->wc_flags & NOPIN_WC_KERNEL_VLAN) {
 		wc->wc_flags |= IB_WC_WITH_VLAN;

@@ -76,6 +76,9 @@ void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pk
 	if (op->headers & NOPIN_HDR_IMM) {
 		cqe.imm_data = pkt->imm_data;
 		cqe.wc_flags = NOPIN_WC_WITH_IMM;
+	} else if (op->headers & NOPIN_HDR_IETH) {
+		cqe.invalidated_rkey = pkt->rkey;
+		cqe.wc_flags = NOPIN_WC_WITH_INV;
 	}
 	nopin_rq_complete(qp, &cqe, pkt->solicited);
 }
@@ -116,6 +119,16 @@ static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
 	}
 }
 
+/* All data of the message is there; the key that it names goes before it completes. */
+static enum nopin_verdict nopin_execute_invalidate(struct nopin_qp *qp,
+						   const struct nopin_pkt *pkt)
+{
+	if (!nopin_key_invalidate(qp->ibqp.pd, pkt->rkey, qp->id))
+		return NOPIN_DONE;
+	nopin_execute_fail_recv(qp, IB_WC_REM_INV_REQ_ERR);
+	return NOPIN_ACCESS_ERROR;
+}
+
 static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					     const struct nopin_inbound *in)
 {
@@ -140,6 +153,8 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					NOPIN_OPERATION_ERROR);
 	if (verdict == NOPIN_OPERATION_ERROR)
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
+	else if (verdict == NOPIN_DONE && op->headers & NOPIN_HDR_IETH)
+		verdict = nopin_execute_invalidate(qp, in->pkt);
 	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
 }
 
@@ -194,7 +209,7 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		return NOPIN_RNR;
 	if (copy.length) {
 		copy.want = rq->write.length - rq->received;
-		copy.to = nopin_place_range(qp->ibqp.pd, rq->write.rkey,
+		copy.to = nopin_place_range(qp->ibqp.pd, qp->id, rq->write.rkey,
 					    rq->write.remote_addr + rq->received,
 					    IB_ACCESS_REMOTE_WRITE);
 		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
@@ -213,8 +228,8 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 		.swap_add = pkt->swap_add,
 	};
 	struct nopin_copy copy = {
-		.to = nopin_place_range(qp->ibqp.pd, pkt->rkey, pkt->remote_addr,
-					IB_ACCESS_REMOTE_ATOMIC),
+		.to = nopin_place_range(qp->ibqp.pd, qp->id, pkt->rkey,
+					pkt->remote_addr, IB_ACCESS_REMOTE_ATOMIC),
 		.length = sizeof(u64),
 		.want = sizeof(u64),
 	};
@@ -318,6 +333,8 @@ static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pk
 	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	u32 len = pkt->payload_len;
 
+	if (op->headers & NOPIN_HDR_IETH)
+		return NULL;
 	if (op->operation == NOPIN_SEND)
 		return nopin_execute_reach_recv(qp, hold, len);
 	if (op->headers & NOPIN_HDR_IMM || pkt->dma_len != len)

@@ -134,7 +134,7 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp, struct nopin_
 					      const struct nopin_piece *piece)
 {
 	struct nopin_copy copy = {
-		.from = nopin_place_range(peer->ibqp.pd, wqe->rkey,
+		.from = nopin_place_range(peer->ibqp.pd, peer->id, wqe->rkey,
 					  wqe->remote_addr + piece->offset,
 					  IB_ACCESS_REMOTE_READ),
 		.to = nopin_loopback_own(qp, wqe, piece->offset),

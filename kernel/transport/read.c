@@ -54,7 +54,7 @@ static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *p
 {
 	struct nopin_read_job *job = &qp->rq.read;
 	struct nopin_copy copy = {
-		.from = nopin_place_range(qp->ibqp.pd, job->rkey,
+		.from = nopin_place_range(qp->ibqp.pd, qp->id, job->rkey,
 					  job->remote_addr + job->sent,
 					  IB_ACCESS_REMOTE_READ),
 		.to = nopin_place_bytes(payload),

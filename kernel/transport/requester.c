@@ -7,6 +7,7 @@
 #include "device.h"
 #include "mem/copy.h"
 #include "transport/completer.h"
+#include "transport/local.h"
 #include "transport/loopback.h"
 #include "transport/requester.h"
 #include "transport/send.h"
@@ -85,6 +86,23 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
+/* A local request, which may have been carried out before. False: not now. */
+static bool nopin_requester_local(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	enum ib_wc_status status;
+
+	if (wqe->flags & NOPIN_SEND_FENCE && qp->sq.reads.count && !wqe->numbered)
+		return false;
+	if (!wqe->numbered) {
+		nopin_hold_end(&qp->sq.hold);
+		status = nopin_local_carry_out(qp, wqe);
+		if (status != IB_WC_SUCCESS)
+			return nopin_requester_reject(qp, wqe, status);
+	}
+	nopin_sq_pass(qp, wqe);
+	return true;
+}
+
 static bool nopin_requester_send(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
 	if (!qp->service->connected)
@@ -110,6 +128,8 @@ static u32 nopin_requester_step(struct nopin_qp *qp)
 		return 0;
 	if (wqe->status != IB_WC_SUCCESS)
 		return nopin_requester_reject(qp, wqe, wqe->status);
+	if (nopin_request_is_local(wqe->request))
+		return nopin_requester_local(qp, wqe);
 	if (!wqe->numbered && !nopin_requester_begin(qp, wqe))
 		return 0;
 	if (qp->sq.peer) {
@@ -149,7 +169,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 	if (!nopin_requester_may_send(qp))
 		return false;
 	sq->peer = nopin_loopback_peer(qp);
-	nopin_hold_begin(&sq->hold, qp->ibqp.pd);
+	nopin_hold_begin(&sq->hold, qp->ibqp.pd, 0);
 	rcu_read_lock();
 	do {
 		n = sq->peer ? nopin_shortcut_run(qp, NOPIN_BURST - sent) : 0;

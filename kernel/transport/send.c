@@ -31,13 +31,15 @@ static void nopin_send_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
 	nopin_transmit_end(qp, &qp->sq.train, pkt);
 }
 
-/* Nothing is known that could follow the request that is being sent. */
+/* Nothing is known that could follow the request that is being sent, as packets. */
 static bool nopin_send_is_last(const struct nopin_qp *qp)
 {
 	const struct nopin_sq *sq = &qp->sq;
 
-	return sq->next + 1 == sq->taken &&
-	       (qp->state == IB_QPS_SQD || nopin_sq_waiting(sq) <= 0);
+	if (sq->next + 1 != sq->taken)
+		return nopin_request_is_local(nopin_sq_wqe(sq, sq->next + 1)->request);
+	return qp->state == IB_QPS_SQD || nopin_sq_waiting(sq) <= 0 ||
+	       nopin_sq_local_follows(qp);
 }
 
 /*

@@ -117,7 +117,7 @@ static bool nopin_shortcut_carry_out(struct nopin_shortcut *cut,
 	case NOPIN_RDMA_WRITE:
 		return !wqe->request->takes_recv && nopin_shortcut_write(cut, wqe);
 	case NOPIN_SEND:
-		return nopin_shortcut_send(cut, wqe);
+		return !wqe->request->invalidates && nopin_shortcut_send(cut, wqe);
 	case NOPIN_RDMA_READ:
 		return nopin_shortcut_read(cut, wqe);
 	default:
@@ -168,7 +168,7 @@ u32 nopin_shortcut_run(struct nopin_qp *qp, u32 most)
 		return 0;
 	cut.qp = qp;
 	cut.peer = peer;
-	nopin_hold_begin(&cut.remote, peer->ibqp.pd);
+	nopin_hold_begin(&cut.remote, peer->ibqp.pd, peer->id);
 	spin_lock(&peer->rq.lock);
 	if (nopin_shortcut_is_open(qp, peer))
 		n = nopin_shortcut_go(&cut, min_t(u32, waiting, most));

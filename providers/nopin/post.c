@@ -35,6 +35,8 @@ static const uint8_t send_ops[] = {
 	[IBV_WR_RDMA_READ] = NOPIN_OP_VALID | NOPIN_OP_RDMA,
 	[IBV_WR_ATOMIC_CMP_AND_SWP] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
+	[IBV_WR_LOCAL_INV] = NOPIN_OP_VALID | NOPIN_OP_INV | NOPIN_OP_LOCAL,
+	[IBV_WR_SEND_WITH_INV] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_INV,
 };
 
 /**
@@ -162,6 +164,8 @@ static void send_fill_head(struct nopin_send_wqe *wqe,
 	};
 	if (op & NOPIN_OP_IMM)
 		wqe->imm_data = wr->imm_data;
+	if (op & NOPIN_OP_INV)
+		wqe->rkey = wr->invalidate_rkey;
 	if (op & NOPIN_OP_RDMA) {
 		wqe->rkey = wr->wr.rdma.rkey;
 		wqe->remote_addr = wr->wr.rdma.remote_addr;
@@ -204,6 +208,8 @@ static int send_one(struct nopin_qp *qp, const struct ibv_send_wr *wr,
 	if (nopin_qp_is_datagram(qp))
 		nopin_send_to(wqe, wr->wr.ud.ah, wr->wr.ud.remote_qpn,
 			      wr->wr.ud.remote_qkey);
+	if (op & NOPIN_OP_LOCAL)
+		return 0;
 	if (wr->send_flags & IBV_SEND_INLINE)
 		return send_fill_inline(wqe, wr, qp->max_inline);
 

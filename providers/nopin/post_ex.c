@@ -16,7 +16,8 @@
 	 IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |            \
 	 IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_RDMA_READ |             \
 	 IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |                                   \
-	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD)
+	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD | IBV_QP_EX_WITH_LOCAL_INV |      \
+	 IBV_QP_EX_WITH_SEND_WITH_INV)
 
 #define NOPIN_DATAGRAM_OPS                                                     \
 	((uint64_t)IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM)
@@ -137,6 +138,26 @@ static void wr_atomic_fetch_add(struct ibv_qp_ex *ibqp, uint32_t rkey,
 			    remote_addr);
 	if (wqe)
 		wqe->compare_add = add;
+}
+
+static void wr_claim_inv(struct ibv_qp_ex *ibqp, enum ibv_wr_opcode opcode,
+			 uint32_t invalidate_rkey)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim(to_nopin_qp_ex(ibqp), opcode);
+	if (wqe)
+		wqe->rkey = invalidate_rkey;
+}
+
+static void wr_send_inv(struct ibv_qp_ex *ibqp, uint32_t invalidate_rkey)
+{
+	wr_claim_inv(ibqp, IBV_WR_SEND_WITH_INV, invalidate_rkey);
+}
+
+static void wr_local_inv(struct ibv_qp_ex *ibqp, uint32_t invalidate_rkey)
+{
+	wr_claim_inv(ibqp, IBV_WR_LOCAL_INV, invalidate_rkey);
 }
 
 static void wr_set_ud_addr(struct ibv_qp_ex *ibqp, struct ibv_ah *ah,
@@ -267,4 +288,8 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
 		qp->wr_atomic_cmp_swp = wr_atomic_cmp_swp;
 	if (send_ops & IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD)
 		qp->wr_atomic_fetch_add = wr_atomic_fetch_add;
+	if (send_ops & IBV_QP_EX_WITH_SEND_WITH_INV)
+		qp->wr_send_inv = wr_send_inv;
+	if (send_ops & IBV_QP_EX_WITH_LOCAL_INV)
+		qp->wr_local_inv = wr_local_inv;
 }

@@ -16,6 +16,8 @@ enum {
 	NOPIN_OP_RDMA = 1 << 3, /* wr.rdma */
 	NOPIN_OP_ATOMIC = 1 << 4, /* wr.atomic */
 	NOPIN_OP_DATAGRAM = 1 << 5, /* may go as a datagram, with wr.ud */
+	NOPIN_OP_INV = 1 << 6, /* invalidate_rkey */
+	NOPIN_OP_LOCAL = 1 << 7, /* moves no data */
 };
 
 unsigned int nopin_send_op(unsigned int opcode);

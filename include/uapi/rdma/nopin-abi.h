@@ -109,7 +109,8 @@ struct nopin_sge {
  * @imm_data: immediate data of the *_WITH_IMM opcodes, network byte order
  * @num_sge: elements that follow; 0 when NOPIN_SEND_INLINE is set
  * @inline_len: bytes of data that follow when NOPIN_SEND_INLINE is set
- * @rkey: of the remote region (RDMA and atomic opcodes)
+ * @rkey: of the remote region (RDMA and atomic opcodes); what is to be invalidated
+ *	(SEND_WITH_INV, LOCAL_INV)
  * @remote_qkey: datagrams: of the QP that it is for
  * @remote_addr: in the remote region (RDMA and atomic opcodes)
  * @remote_qpn: datagrams: the QP that it is for, 24 bits
@@ -158,6 +159,7 @@ struct nopin_recv_wqe {
 /* nopin_cqe.wc_flags; the values of enum ibv_wc_flags. */
 #define NOPIN_WC_GRH		(1U << 0)
 #define NOPIN_WC_WITH_IMM	(1U << 1)
+#define NOPIN_WC_WITH_INV	(1U << 3)
 
 /*
  * nopin_cqe.sl: what kind of header came before a datagram. Programs take it from here
@@ -174,6 +176,7 @@ struct nopin_recv_wqe {
  * @qp_num: of the QP that the work request was posted to
  * @byte_len: bytes received (receive), read (READ) or 8 (atomics)
  * @imm_data: immediate data, network byte order, with NOPIN_WC_WITH_IMM
+ * @invalidated_rkey: the key that the sender invalidated, with NOPIN_WC_WITH_INV
  * @wc_flags: NOPIN_WC_*
  * @vendor_err: 0, or a negative errno that tells more about @status, as u32
  * @src_qp: sender's QPN (datagram QPs)
@@ -189,7 +192,10 @@ struct nopin_cqe {
 	__u32 opcode;
 	__u32 qp_num;
 	__u32 byte_len;
-	__be32 imm_data;
+	union {
+		__be32 imm_data;
+		__u32 invalidated_rkey;
+	};
 	__u32 wc_flags;
 	__u32 vendor_err;
 	__u32 src_qp;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Requests that are carried out here, without the peer: they change what a key stands
+ * for (IBTA 10.6.5, 10.6.7). Those behind them see it changed; those before them may still
+ * be under way, unless there is a fence.
+ */
+#include "mem/key.h"
+#include "transport/local.h"
+
+/**
+ * nopin_local_carry_out - carry out a local request
+ * @qp: the QP
+ * @wqe: the request, whose turn it is
+ *
+ * Context: sq.lock held, BH off, nothing held in sq.hold.
+ * Return: IB_WC_SUCCESS, or what it fails with.
+ */
+enum ib_wc_status nopin_local_carry_out(struct nopin_qp *qp, const struct nopin_swqe *wqe)
+{
+	int err;
+
+	switch (wqe->request->operation) {
+	case NOPIN_LOCAL_INV:
+		err = nopin_key_invalidate(qp->ibqp.pd, wqe->rkey, 0);
+		break;
+	default:
+		return IB_WC_LOC_QP_OP_ERR;
+	}
+	return err ? IB_WC_MW_BIND_ERR : IB_WC_SUCCESS;
+}
