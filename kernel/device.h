@@ -23,6 +23,7 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_CQ		131072
 #define NOPIN_MAX_CQE		4194304
 #define NOPIN_MAX_MR		1048576
+#define NOPIN_MAX_MW		1048576
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
 #define NOPIN_MAX_UCONTEXT	65536
@@ -39,6 +40,7 @@ enum nopin_kind {
 	NOPIN_SRQS,
 	NOPIN_AHS,
 	NOPIN_MRS,
+	NOPIN_MWS,
 	NOPIN_KINDS
 };
 

@@ -20,7 +20,8 @@ static const struct nopin_service nopin_rc = {
 			  BIT(IB_UVERBS_WR_RDMA_READ) |
 			  BIT(IB_UVERBS_WR_ATOMIC_CMP_AND_SWP) |
 			  BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) |
-			  BIT(IB_UVERBS_WR_SEND_WITH_INV) | BIT(IB_UVERBS_WR_LOCAL_INV),
+			  BIT(IB_UVERBS_WR_SEND_WITH_INV) | BIT(IB_UVERBS_WR_LOCAL_INV) |
+			  BIT(IB_UVERBS_WR_BIND_MW),
 	.arrive		= nopin_receive_connected,
 	.resume		= nopin_responder_resume,
 };

@@ -63,6 +63,7 @@ struct nopin_memory_ops {
  * @va: user address of the first byte
  * @length: bytes
  * @writable: it may be written, if a key allows it
+ * @windows: windows that are bound to it; below 0: none may be any more
  */
 struct nopin_memory {
 	const struct nopin_memory_ops *ops;
@@ -70,6 +71,7 @@ struct nopin_memory {
 	u64 va;
 	u64 length;
 	bool writable;
+	atomic_t windows;
 };
 
 /**

@@ -131,8 +131,33 @@ free_region:
 }
 
 /**
+ * nopin_region_close - a region is about to end or to change
+ * @region: the region
+ *
+ * No window is bound to it from here on.
+ *
+ * Return: 0, also when it was closed before; -EBUSY: windows are bound to it.
+ * Context: process; one call for each region at a time.
+ */
+int nopin_region_close(struct nopin_region *region)
+{
+	return atomic_cmpxchg(&region->memory->windows, 0, -1) > 0 ? -EBUSY : 0;
+}
+
+/**
+ * nopin_region_reopen - windows may be bound to a region again
+ * @region: the region, closed
+ *
+ * Context: process.
+ */
+void nopin_region_reopen(struct nopin_region *region)
+{
+	atomic_set(&region->memory->windows, 0);
+}
+
+/**
  * nopin_region_destroy - end a region
- * @region: the region; the caller's pointer is invalid afterwards
+ * @region: the region, closed; the caller's pointer is invalid afterwards
  *
  * When it returns the key is unknown, no access through it is in flight, and
  * nothing is pinned.

@@ -12,6 +12,7 @@
 #define NOPIN_REGION_ACCESS						\
 	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |		\
 	 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |		\
+	 IB_ACCESS_MW_BIND |						\
 	 IB_ZERO_BASED | IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB |	\
 	 IB_ACCESS_OPTIONAL)
 
@@ -35,6 +36,8 @@ static inline struct nopin_region *to_nopin_region(struct ib_mr *ibmr)
 
 struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 					 u64 iova, int access);
+int nopin_region_close(struct nopin_region *region);
+void nopin_region_reopen(struct nopin_region *region);
 void nopin_region_destroy(struct nopin_region *region);
 bool nopin_region_can_change(const struct nopin_region *region, int access);
 int nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access);

@@ -78,6 +78,10 @@ static const struct nopin_request nopin_requests[] = {
 		.completion	= IB_UVERBS_WC_LOCAL_INV,
 		.operation	= NOPIN_LOCAL_INV,
 	},
+	[IB_UVERBS_WR_BIND_MW] = {
+		.completion	= IB_UVERBS_WC_BIND_MW,
+		.operation	= NOPIN_BIND_MW,
+	},
 	[IB_UVERBS_WR_SEND_WITH_INV] = {
 		.completion	= IB_UVERBS_WC_SEND,
 		.operation	= NOPIN_SEND,

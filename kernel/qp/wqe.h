@@ -17,13 +17,16 @@
  * @imm_data: network byte order
  * @num_sge: elements in @sge; 0 with inline data
  * @inline_len: bytes in @data
- * @rkey: remote key, or the key that is to be invalidated
+ * @rkey: remote key, or the key that is to be invalidated or bound
  * @remote_qkey: datagrams
- * @remote_addr: remote address
+ * @remote_addr: remote address, or that of a window's first byte
  * @remote_qpn: datagrams
  * @ah: datagrams: index of the address vector
  * @compare_add: atomics
+ * @bind_length: of a window, in bytes
  * @swap: atomics
+ * @bind_lkey: of a window's region
+ * @bind_access: rights of a window
  * @length: bytes of the message
  * @first_psn: of its first packet, valid once numbered
  * @last_psn: of its last packet; of the last response for a READ
@@ -52,8 +55,17 @@ struct nopin_swqe {
 			u32 ah;
 		};
 	};
-	u64 compare_add;
-	u64 swap;
+	union {
+		u64 compare_add;
+		u64 bind_length;
+	};
+	union {
+		u64 swap;
+		struct {
+			u32 bind_lkey;
+			u32 bind_access;
+		};
+	};
 	u32 length;
 	u32 first_psn;
 	u32 last_psn;

@@ -4,8 +4,22 @@
  * for (IBTA 10.6.5, 10.6.7). Those behind them see it changed; those before them may still
  * be under way, unless there is a fence.
  */
-#include "mem/key.h"
+#include "mem/window.h"
 #include "transport/local.h"
+
+static int nopin_local_bind(const struct nopin_qp *qp, const struct nopin_swqe *wqe)
+{
+	struct nopin_binding binding = {
+		.rkey = wqe->rkey,
+		.lkey = wqe->bind_lkey,
+		.access = wqe->bind_access,
+		.qp = qp->id,
+		.addr = wqe->remote_addr,
+		.length = wqe->bind_length,
+	};
+
+	return nopin_window_bind(qp->ibqp.pd, &binding);
+}
 
 /**
  * nopin_local_carry_out - carry out a local request
@@ -22,6 +36,9 @@ enum ib_wc_status nopin_local_carry_out(struct nopin_qp *qp, const struct nopin_
 	switch (wqe->request->operation) {
 	case NOPIN_LOCAL_INV:
 		err = nopin_key_invalidate(qp->ibqp.pd, wqe->rkey, 0);
+		break;
+	case NOPIN_BIND_MW:
+		err = nopin_local_bind(qp, wqe);
 		break;
 	default:
 		return IB_WC_LOC_QP_OP_ERR;

@@ -4,6 +4,7 @@
 #include <rdma/nopin-abi.h>
 
 #include "device.h"
+#include "mem/window.h"
 #include "qp/address.h"
 #include "qp/qp.h"
 #include "qp/srq.h"
@@ -42,6 +43,7 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_cq = NOPIN_MAX_CQ;
 	attr->max_cqe = NOPIN_MAX_CQE;
 	attr->max_mr = NOPIN_MAX_MR;
+	attr->max_mw = NOPIN_MAX_MW;
 	attr->max_pd = NOPIN_MAX_PD;
 	attr->max_ah = NOPIN_MAX_AH;
 	attr->max_qp_rd_atom = NOPIN_MAX_RD_ATOM;
@@ -77,7 +79,8 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	attr->vendor_id = NOPIN_VENDOR_ID;
 	attr->vendor_part_id = NOPIN_VENDOR_PART_ID;
 	attr->device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
-				 IB_DEVICE_PORT_ACTIVE_EVENT;
+				 IB_DEVICE_PORT_ACTIVE_EVENT |
+				 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B;
 	attr->kernel_cap_flags = IBK_LOCAL_DMA_LKEY | IBK_ON_DEMAND_PAGING |
 				 IBK_ALLOW_USER_UNREG;
 	attr->local_ca_ack_delay = NOPIN_ACK_DELAY;
@@ -133,6 +136,9 @@ const struct ib_device_ops nopin_device_ops = {
 	.fill_res_mr_entry = nopin_fill_res_mr_entry,
 	.fill_stat_mr_entry = nopin_fill_stat_mr_entry,
 
+	.alloc_mw = nopin_alloc_mw,
+	.dealloc_mw = nopin_dealloc_mw,
+
 	.create_qp = nopin_create_qp,
 	.modify_qp = nopin_modify_qp,
 	.query_qp = nopin_query_qp,
@@ -153,6 +159,7 @@ const struct ib_device_ops nopin_device_ops = {
 
 	INIT_RDMA_OBJ_SIZE(ib_ah, nopin_ah, ibah),
 	INIT_RDMA_OBJ_SIZE(ib_cq, nopin_cq, ibcq),
+	INIT_RDMA_OBJ_SIZE(ib_mw, nopin_window, ibmw),
 	INIT_RDMA_OBJ_SIZE(ib_pd, nopin_pd, ibpd),
 	INIT_RDMA_OBJ_SIZE(ib_qp, nopin_qp, ibqp),
 	INIT_RDMA_OBJ_SIZE(ib_srq, nopin_srq, ibsrq),

@@ -99,6 +99,16 @@ static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
 			       region->key->iova, access, udata);
 }
 
+static struct ib_mr *nopin_mr_change(struct nopin_region *region, struct ib_pd *ibpd,
+				     int access, struct ib_udata *udata)
+{
+	if (access & ~NOPIN_REGION_ACCESS)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!nopin_region_can_change(region, access))
+		return nopin_mr_replace(region, ibpd, access, udata);
+	return ERR_PTR(nopin_region_change(region, ibpd, access)); /* NULL: the same */
+}
+
 /**
  * nopin_rereg_user_mr - ib_device_ops.rereg_user_mr
  * @ibmr: the region
@@ -111,15 +121,17 @@ static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
  * @udata: empty
  *
  * Return: NULL when the same region goes on, the region that takes its place,
- *	or ERR_PTR(): nothing has changed.
+ *	or ERR_PTR(): nothing has changed; -EBUSY: windows are bound to it.
  */
 struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				  u64 length, u64 iova, int access,
 				  struct ib_pd *ibpd, struct ib_udata *udata)
 {
 	struct nopin_region *region = to_nopin_region(ibmr);
-	int err = nopin_udata_empty(udata);
+	struct ib_mr *mr;
+	int err;
 
+	err = nopin_udata_empty(udata) ?: nopin_region_close(region);
 	if (err)
 		return ERR_PTR(err);
 	if (!(flags & IB_MR_REREG_ACCESS))
@@ -127,13 +139,12 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (!(flags & IB_MR_REREG_PD))
 		ibpd = ibmr->pd;
 	if (flags & IB_MR_REREG_TRANS)
-		return nopin_mr_create(ibpd, start, length, iova, access, udata);
-
-	if (access & ~NOPIN_REGION_ACCESS)
-		return ERR_PTR(-EOPNOTSUPP);
-	if (!nopin_region_can_change(region, access))
-		return nopin_mr_replace(region, ibpd, access, udata);
-	return ERR_PTR(nopin_region_change(region, ibpd, access)); /* NULL: the same */
+		mr = nopin_mr_create(ibpd, start, length, iova, access, udata);
+	else
+		mr = nopin_mr_change(region, ibpd, access, udata);
+	if (IS_ERR_OR_NULL(mr)) /* else it is about to end */
+		nopin_region_reopen(region);
+	return mr;
 }
 
 /**
@@ -141,14 +152,18 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
  * @ibmr: the region
  * @udata: whose it was
  *
- * Return: 0.
+ * Return: 0 or -EBUSY: windows are bound to it.
  */
 int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
 	struct nopin_owner *owner = nopin_owner_of(udata);
 	struct nopin_dev *dev = to_nopin_dev(ibmr->device);
+	struct nopin_region *region = to_nopin_region(ibmr);
+	int err = nopin_region_close(region);
 
-	nopin_region_destroy(to_nopin_region(ibmr));
+	if (err)
+		return err;
+	nopin_region_destroy(region);
 	nopin_share_give(dev, owner, NOPIN_MRS);
 	return 0;
 }

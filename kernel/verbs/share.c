@@ -29,6 +29,7 @@ static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_SRQS] = 2 * NOPIN_MAX_SRQ,
 	[NOPIN_AHS] = 2 * NOPIN_MAX_AH,
 	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
+	[NOPIN_MWS] = 2 * NOPIN_MAX_MW,
 };
 
 /**

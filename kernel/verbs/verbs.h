@@ -99,6 +99,10 @@ int nopin_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 
+/* mw.c */
+int nopin_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
+int nopin_dealloc_mw(struct ib_mw *ibmw);
+
 /* qp.c */
 int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		    struct ib_udata *udata);

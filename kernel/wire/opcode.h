@@ -55,6 +55,7 @@ enum nopin_operation {
 	NOPIN_ATOMIC_ACKNOWLEDGE,
 	NOPIN_AT_HOME,		/* from here on: what no packet is about */
 	NOPIN_LOCAL_INV = NOPIN_AT_HOME,
+	NOPIN_BIND_MW,
 };
 
 /* Where in its message a packet is. */

@@ -91,7 +91,9 @@ static void nopin_free_context(struct ibv_context *context)
 
 static const struct verbs_context_ops nopin_context_ops = {
 	.advise_mr = ibv_cmd_advise_mr,
+	.alloc_mw = nopin_alloc_mw,
 	.alloc_pd = nopin_alloc_pd,
+	.bind_mw = nopin_bind_mw,
 	.create_ah = nopin_create_ah,
 	.create_cq = nopin_create_cq,
 	.create_cq_ex = nopin_create_cq_ex,
@@ -99,6 +101,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.create_qp_ex = nopin_create_qp_ex,
 	.create_srq = nopin_create_srq,
 	.create_srq_ex = nopin_create_srq_ex,
+	.dealloc_mw = nopin_dealloc_mw,
 	.dealloc_pd = nopin_dealloc_pd,
 	.dereg_mr = nopin_dereg_mr,
 	.destroy_ah = nopin_destroy_ah,

@@ -178,6 +178,10 @@ int nopin_rereg_mr(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
 		   void *addr, size_t length, int access);
 int nopin_dereg_mr(struct verbs_mr *vmr);
 
+/* mw.c */
+struct ibv_mw *nopin_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type);
+int nopin_dealloc_mw(struct ibv_mw *mw);
+
 /* ah.c */
 struct ibv_ah *nopin_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr);
 int nopin_destroy_ah(struct ibv_ah *ibah);
@@ -232,6 +236,7 @@ bool nopin_wq_publish(struct nopin_wq *wq, uint32_t producer);
 /* post_ex.c */
 bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr);
 void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops);
+int nopin_bind_mw(struct ibv_qp *ibqp, struct ibv_mw *mw, struct ibv_mw_bind *bind);
 
 /* doorbell.c */
 int nopin_doorbell_send(struct ibv_qp *ibqp);

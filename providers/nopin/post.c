@@ -25,7 +25,7 @@ static_assert((int)IBV_SEND_FENCE == NOPIN_SEND_FENCE &&
 	      (int)IBV_SEND_INLINE == NOPIN_SEND_INLINE,
 	      "flags are passed as they are");
 
-static const uint8_t send_ops[] = {
+static const uint16_t send_ops[] = {
 	[IBV_WR_RDMA_WRITE] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_RDMA,
 	[IBV_WR_RDMA_WRITE_WITH_IMM] = NOPIN_OP_VALID | NOPIN_OP_INLINE |
 				       NOPIN_OP_RDMA | NOPIN_OP_IMM,
@@ -36,6 +36,7 @@ static const uint8_t send_ops[] = {
 	[IBV_WR_ATOMIC_CMP_AND_SWP] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
 	[IBV_WR_LOCAL_INV] = NOPIN_OP_VALID | NOPIN_OP_INV | NOPIN_OP_LOCAL,
+	[IBV_WR_BIND_MW] = NOPIN_OP_VALID | NOPIN_OP_BIND | NOPIN_OP_LOCAL,
 	[IBV_WR_SEND_WITH_INV] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_INV,
 };
 
@@ -166,6 +167,8 @@ static void send_fill_head(struct nopin_send_wqe *wqe,
 		wqe->imm_data = wr->imm_data;
 	if (op & NOPIN_OP_INV)
 		wqe->rkey = wr->invalidate_rkey;
+	if (op & NOPIN_OP_BIND)
+		nopin_send_bind(wqe, wr->bind_mw.rkey, &wr->bind_mw.bind_info);
 	if (op & NOPIN_OP_RDMA) {
 		wqe->rkey = wr->wr.rdma.rkey;
 		wqe->remote_addr = wr->wr.rdma.remote_addr;
@@ -183,7 +186,13 @@ static int send_check(const struct nopin_qp *qp, const struct ibv_send_wr *wr,
 {
 	if (nopin_qp_is_datagram(qp) && (!(op & NOPIN_OP_DATAGRAM) || !wr->wr.ud.ah))
 		return EINVAL;
-	if (!op || wr->send_flags & ~NOPIN_SEND_FLAGS || wr->num_sge < 0)
+	if (!op || wr->send_flags & ~NOPIN_SEND_FLAGS)
+		return EINVAL;
+	if (op & NOPIN_OP_BIND)
+		return nopin_send_bind_check(wr->bind_mw.mw, &wr->bind_mw.bind_info);
+	if (op & NOPIN_OP_LOCAL)
+		return 0;
+	if (wr->num_sge < 0)
 		return EINVAL;
 	if (wr->send_flags & IBV_SEND_INLINE)
 		return op & NOPIN_OP_INLINE ? 0 : EINVAL;

@@ -17,7 +17,7 @@
 	 IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_RDMA_READ |             \
 	 IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |                                   \
 	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD | IBV_QP_EX_WITH_LOCAL_INV |      \
-	 IBV_QP_EX_WITH_SEND_WITH_INV)
+	 IBV_QP_EX_WITH_SEND_WITH_INV | IBV_QP_EX_WITH_BIND_MW)
 
 #define NOPIN_DATAGRAM_OPS                                                     \
 	((uint64_t)IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM)
@@ -160,6 +160,27 @@ static void wr_local_inv(struct ibv_qp_ex *ibqp, uint32_t invalidate_rkey)
 	wr_claim_inv(ibqp, IBV_WR_LOCAL_INV, invalidate_rkey);
 }
 
+static void wr_claim_bind(struct ibv_qp_ex *ibqp, uint32_t rkey,
+			  const struct ibv_mw_bind_info *info)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim(to_nopin_qp_ex(ibqp), IBV_WR_BIND_MW);
+	if (wqe)
+		nopin_send_bind(wqe, rkey, info);
+}
+
+static void wr_bind_mw(struct ibv_qp_ex *ibqp, struct ibv_mw *mw, uint32_t rkey,
+		       const struct ibv_mw_bind_info *info)
+{
+	int ret = nopin_send_bind_check(mw, info);
+
+	if (ret)
+		wr_fail(to_nopin_qp_ex(ibqp), ret);
+	else
+		wr_claim_bind(ibqp, rkey, info);
+}
+
 static void wr_set_ud_addr(struct ibv_qp_ex *ibqp, struct ibv_ah *ah,
 			   uint32_t remote_qpn, uint32_t remote_qkey)
 {
@@ -249,6 +270,25 @@ static void wr_abort(struct ibv_qp_ex *ibqp)
 	pthread_spin_unlock(&qp->sq.lock);
 }
 
+/* Of a window of type 1, which gets another key. */
+int nopin_bind_mw(struct ibv_qp *ibqp, struct ibv_mw *mw, struct ibv_mw_bind *bind)
+{
+	struct ibv_qp_ex *qp = &to_nopin_qp(ibqp)->vqp.qp_ex;
+	uint32_t rkey = ibv_inc_rkey(mw->rkey);
+	int ret;
+
+	if (ibqp->qp_type != IBV_QPT_RC)
+		return EINVAL;
+	wr_start(qp);
+	qp->wr_id = bind->wr_id;
+	qp->wr_flags = bind->send_flags;
+	wr_claim_bind(qp, rkey, &bind->bind_info);
+	ret = wr_complete(qp);
+	if (!ret)
+		mw->rkey = rkey;
+	return ret;
+}
+
 bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr)
 {
 	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS))
@@ -292,4 +332,6 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
 		qp->wr_send_inv = wr_send_inv;
 	if (send_ops & IBV_QP_EX_WITH_LOCAL_INV)
 		qp->wr_local_inv = wr_local_inv;
+	if (send_ops & IBV_QP_EX_WITH_BIND_MW)
+		qp->wr_bind_mw = wr_bind_mw;
 }

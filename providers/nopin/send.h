@@ -18,11 +18,15 @@ enum {
 	NOPIN_OP_DATAGRAM = 1 << 5, /* may go as a datagram, with wr.ud */
 	NOPIN_OP_INV = 1 << 6, /* invalidate_rkey */
 	NOPIN_OP_LOCAL = 1 << 7, /* moves no data */
+	NOPIN_OP_BIND = 1 << 8, /* bind_mw */
 };
 
 unsigned int nopin_send_op(unsigned int opcode);
 void nopin_send_to(struct nopin_send_wqe *wqe, struct ibv_ah *ah, uint32_t remote_qpn,
 		   uint32_t remote_qkey);
+void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
+		     const struct ibv_mw_bind_info *info);
+int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info *info);
 
 static inline bool nopin_qp_is_datagram(const struct nopin_qp *qp)
 {

@@ -1,83 +1,264 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Keys that work requests invalidate (IBTA 10.6.5, 10.8.2). */
-#include "rc.h"
+/* Memory windows: what they let in, how they are bound, whose they are (IBTA 10.6.6). */
+#include "mw.h"
 
-#define LEN	9000	/* bytes of a region: several pages and packets */
+/* --- what windows are for --- */
 
-static void post_inv(struct rc_end *end, enum ibv_wr_opcode op, uint64_t id, uint32_t key)
+static void window_lets_in(const void *arg)
 {
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	for (unsigned int n = 0; n < 200 * vt_opts.rounds; n++) {
+		if (vt_chance(10))
+			mw_lose_page(&s);
+		mw_use(&s);
+	}
+}
+
+static void window_ends(const void *arg)
+{
+	struct mw_scene s;
+	size_t len;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	for (int i = 0; i < 3; i++) {
+		len = 1 + vt_below(3000);
+		mw_refuse(&s, vt_chance(50) ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ, s.rkey,
+			  s.base - 1, len);
+		mw_refuse(&s, vt_chance(50) ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ, s.rkey,
+			  s.base + s.len - len + 1, len);
+		mw_refuse(&s, IBV_WR_RDMA_WRITE, s.mem->mr->rkey, s.base, len);
+		mw_use(&s);
+	}
+}
+
+static void window_has_rights(const void *arg)
+{
+	static const enum ibv_wr_opcode ops[] = {
+		IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD };
+	struct mw_scene s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		mw_scene_init(&s, arg, RIGHTS & ~rc_op(ops[i])->remote_right);
+		mw_refuse(&s, ops[i], s.rkey, (s.base + 7) & ~7UL, 8);
+	}
+}
+
+/* By the program itself it is of no use. */
+static void window_is_no_lkey(const void *arg)
+{
+	struct mw_scene s;
 	struct vt_wr wr;
 
-	vt_wr_init(&wr, op, id);
-	wr.wr.invalidate_rkey = key;
-	vt_ok(rc_post(end, &wr));
+	mw_scene_init(&s, arg, RIGHTS);
+	vt_wr_init(&wr, IBV_WR_SEND, 1);
+	vt_wr_local(&wr, s.mem, s.off, 8);
+	wr.sge[0].lkey = s.rkey;
+	vt_ok(rc_post(&s.pair->b, &wr));
+	vt_want(s.pair->b.scq, 1, IBV_WC_LOC_PROT_ERR);
 }
 
-/* The QP has failed for it, and @mem is as good as before. */
-static void is_alive(struct rc_pair *pair, const struct vt_mem *mem)
+static void window_from_zero(const void *arg)
 {
-	struct vt_mem *src = vt_mem_new(pair->a.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
+	struct mw_scene s;
 
-	vt_require(rc_state(&pair->a) == IBV_QPS_ERR, "the QP has not failed");
-	rc_reconnect(pair);
-	vt_fill(src->addr, LEN);
-	rc_do(&pair->a, IBV_WR_RDMA_WRITE, src, 0, mem, 0, LEN, IBV_WC_SUCCESS);
-	vt_require(!memcmp(src->addr, mem->addr, LEN), "data differ");
+	mw_scene_init(&s, arg, RIGHTS | IBV_ACCESS_ZERO_BASED);
+	for (int i = 0; i < 20; i++)
+		mw_use(&s);
+	mw_refuse(&s, IBV_WR_RDMA_WRITE, s.rkey, s.len, 1);
+	if (s.mem->iova >= s.len)
+		mw_refuse(&s, IBV_WR_RDMA_WRITE, s.rkey, s.mem->iova + s.off, 1);
 }
 
-/* What the program has registered only the program ends. */
-static void region_is_not_invalidated_here(const void *arg)
-{
-	struct rc_pair *pair = rc_pair();
-	struct vt_mem *mem = vt_mem_new(pair->a.pd, *(const enum vt_kind *)arg, LEN,
-					VT_ACCESS_ALL);
-	struct vt_mem *dst = vt_mem_new(pair->b.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
-	struct ibv_wc wc;
+/* --- binding --- */
 
-	/* What is before it is done first, and what is behind it is not. */
-	rc_start(&pair->a, IBV_WR_RDMA_WRITE, 1, mem, 0, dst, 0, LEN);
-	rc_start(&pair->a, IBV_WR_RDMA_READ, 2, mem, 0, dst, 0, LEN);
-	post_inv(&pair->a, IBV_WR_LOCAL_INV, 3, mem->mr->rkey);
-	post_inv(&pair->a, IBV_WR_LOCAL_INV, 4, mem->mr->rkey);
-	vt_want(pair->a.scq, 1, IBV_WC_SUCCESS);
-	vt_want(pair->a.scq, 2, IBV_WC_SUCCESS);
-	wc = vt_want(pair->a.scq, 3, IBV_WC_MW_BIND_ERR);
-	vt_require(wc.qp_num == pair->a.qp->qp_num, "completion of QP %u", wc.qp_num);
-	vt_want(pair->a.scq, 4, IBV_WC_WR_FLUSH_ERR);
-	is_alive(pair, dst);
+static void bad_binding(const void *arg)
+{
+	struct vt_mem *mem;
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, 0);
+	mw_refuse_bind(&s, mw_part(s.mem, 0, 10, RIGHTS | IBV_ACCESS_ON_DEMAND));
+	if (s.kind != VT_IMPLICIT) {
+		mw_refuse_bind(&s, mw_part(s.mem, 1, LEN, RIGHTS));
+		mw_refuse_bind(&s, mw_part(s.mem, -1, 1, RIGHTS));
+		mw_refuse_bind(&s, mw_part(s.mem, 0, -1, RIGHTS));
+	}
+	/* A region that takes no windows, and one that the program itself may not write. */
+	mem = vt_mem_new(s.pair->b.pd, s.kind, LEN, VT_ACCESS_ALL);
+	mw_refuse_bind(&s, mw_part(mem, 0, LEN, IBV_ACCESS_REMOTE_READ));
+	mem = vt_mem_new(s.pair->b.pd, s.kind, LEN, IBV_ACCESS_MW_BIND);
+	mw_refuse_bind(&s, mw_part(mem, 0, LEN, IBV_ACCESS_REMOTE_WRITE));
+	mw_refuse_bind(&s, mw_part(mem, 0, LEN, IBV_ACCESS_REMOTE_ATOMIC));
+	mw_scene_bind(&s, 0, LEN, RIGHTS);
+	mw_use(&s);
 }
 
-/* Nor does a peer. The data of the SEND may have come, but the receive has failed. */
-static void region_is_not_invalidated_by_peer(const void *arg)
+static void binding_of_other_pd(const void *arg)
 {
-	struct rc_pair *pair = rc_pair();
-	struct vt_mem *mem = vt_mem_new(pair->b.pd, *(const enum vt_kind *)arg, LEN,
-					VT_ACCESS_ALL);
-	struct vt_mem *src = vt_mem_new(pair->a.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
-	struct ibv_sge sge = vt_sge(mem, 0, LEN);
+	struct ibv_mw_bind_info info;
+	struct ibv_send_wr *bad;
+	struct mw_scene s;
 	struct vt_wr wr;
 
-	vt_ok(rc_post_recv(&pair->b, 7, &sge, 1));
-	vt_wr_init(&wr, IBV_WR_SEND_WITH_INV, 1);
-	vt_wr_local(&wr, src, 0, vt_length(LEN, pair->attr.mtu));
-	wr.wr.invalidate_rkey = vt_chance(50) ? mem->mr->rkey : vt_rand();
-	vt_ok(rc_post(&pair->a, &wr));
-	vt_want(pair->a.scq, 1, IBV_WC_REM_ACCESS_ERR);
-	vt_want(pair->b.rcq, 7, IBV_WC_REM_INV_REQ_ERR);
-	vt_want_event(pair->b.dev, IBV_EVENT_QP_ACCESS_ERR);
-	is_alive(pair, mem);
+	mw_scene_init(&s, arg, 0);
+	info = mw_part(s.local, 0, LEN, RIGHTS);
+	vt_wr_init(&wr, IBV_WR_BIND_MW, 1);
+	wr.wr.bind_mw.mw = s.mw;
+	wr.wr.bind_mw.bind_info = info;
+	vt_require(ibv_post_send(s.pair->b.qp, &wr.wr, &bad) ==
+		   (s.type == IBV_MW_TYPE_1 ? EINVAL : EPERM), "a region of another PD");
+	/* Of a window that is the QP's neither. */
+	info = mw_part(s.mem, 0, LEN, RIGHTS);
+	mw_bind(&s.pair->a, s.mw, &info, IBV_WC_MW_BIND_ERR);
+}
+
+/* Each binding has its own key, and ends the one before. */
+static void type_1_is_bound_again(const void *arg)
+{
+	struct ibv_mw_bind_info none = {};
+	struct mw_scene s;
+	uint32_t old;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	for (int i = 0; i < 5; i++) {
+		old = s.rkey;
+		mw_scene_bind(&s, vt_below(4000), 5000, RIGHTS);
+		vt_require(s.rkey != old, "the key is the same");
+		mw_use(&s);
+		mw_refuse(&s, IBV_WR_RDMA_WRITE, old, s.base, 1);
+	}
+	s.rkey = mw_bind(&s.pair->b, s.mw, &none, IBV_WC_SUCCESS);
+	mw_refuse(&s, IBV_WR_RDMA_READ, s.rkey, s.base, 1);
+	vt_ok(ibv_dereg_mr(s.mem->mr));
+	vt_forget(s.mem->mr);
+}
+
+/* --- whose it is --- */
+
+/* Another connection between the same two, the responder in a PD of choice. */
+static void another_pair(struct mw_scene *s, struct rc_pair *pair, struct ibv_pd *pd)
+{
+	struct rc_addr a, b;
+
+	pair->attr = rc_attr_default;
+	rc_end_open(&pair->a, s->pair->a.dev, s->pair->a.pd, &rc_attr_default);
+	rc_end_open(&pair->b, s->pair->b.dev, pd, &rc_attr_default);
+	a = rc_end_addr(&pair->a);
+	b = rc_end_addr(&pair->b);
+	rc_connect(&pair->a, &rc_attr_default, &b);
+	rc_connect(&pair->b, &rc_attr_default, &a);
+}
+
+static void window_of_one_qp(const void *arg)
+{
+	bool one = ((const struct mw_variant *)arg)->type == IBV_MW_TYPE_2;
+	struct rc_pair other;
+	struct ibv_sge sge;
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	another_pair(&s, &other, s.pair->b.pd);
+	mw_reach(&s, &other.a, IBV_WR_RDMA_READ, s.rkey, s.base, 9,
+		 one ? IBV_WC_REM_ACCESS_ERR : IBV_WC_SUCCESS);
+	another_pair(&s, &other, s.pair->b.pd);
+	sge = vt_sge(s.local, 0, 0);
+	vt_ok(rc_post_recv(&other.b, 3, &sge, 0));
+	mw_post_inv(&other.a, IBV_WR_SEND_WITH_INV, 2, s.rkey);
+	vt_want(other.a.scq, 2, IBV_WC_REM_ACCESS_ERR);
+	vt_want(other.b.rcq, 3, IBV_WC_REM_INV_REQ_ERR);
+	mw_use(&s);
+	/* The program itself may, by any of its QPs. */
+	another_pair(&s, &other, s.pair->b.pd);
+	mw_local_inv(&other.b, s.rkey, one ? IBV_WC_SUCCESS : IBV_WC_MW_BIND_ERR);
+	if (one)
+		mw_refuse(&s, IBV_WR_RDMA_READ, s.rkey, s.base, 1);
+}
+
+static void window_of_one_pd(const void *arg)
+{
+	struct rc_pair other;
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	another_pair(&s, &other, NULL);
+	mw_reach(&s, &other.a, IBV_WR_RDMA_READ, s.rkey, s.base, 9, IBV_WC_REM_ACCESS_ERR);
+	another_pair(&s, &other, NULL);
+	mw_local_inv(&other.b, s.rkey, IBV_WC_MW_BIND_ERR);
+	mw_use(&s);
+}
+
+/* --- the region below --- */
+
+static void region_stays_below(const void *arg)
+{
+	int ret, access = VT_ACCESS_ALL;
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	if (s.kind != VT_PINNED)
+		access |= IBV_ACCESS_ON_DEMAND;
+	ret = ibv_dereg_mr(s.mem->mr);
+	vt_require(ret == EBUSY, "dereg_mr under a window: %s", strerror(ret));
+	ret = ibv_rereg_mr(s.mem->mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, access);
+	vt_require(ret && errno == EBUSY, "rereg_mr under a window: %s", strerror(errno));
+	mw_use(&s);
+	if (vt_chance(50) && s.type == IBV_MW_TYPE_2)
+		mw_local_inv(&s.pair->b, s.rkey, IBV_WC_SUCCESS);
+	else
+		vt_release(s.mw);
+	mw_refuse(&s, IBV_WR_RDMA_WRITE, s.rkey, s.base, 1);
+	vt_ok(ibv_rereg_mr(s.mem->mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, access));
+	vt_release(s.mem->mr);
+}
+
+static void windows_are_many(const void *arg)
+{
+	struct ibv_mw *mw[300];
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(mw); i++) {
+		struct ibv_mw_bind_info info = mw_part(s.mem, i, 1000, RIGHTS);
+
+		mw[i] = mw_new(s.pair->b.pd, s.type);
+		mw_bind(&s.pair->b, mw[i], &info, IBV_WC_SUCCESS);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(mw); i++) {
+		s.off = i;
+		s.len = 1000;
+		s.base = s.mem->iova + i;
+		s.rkey = mw[i]->rkey;
+		mw_use(&s);
+	}
+}
+
+static void device_says_so(const void *arg)
+{
+	const struct ibv_device_attr *attr = &vt_dev(0)->attr.orig_attr;
+
+	(void)arg;
+	vt_require(attr->device_cap_flags & IBV_DEVICE_MEM_WINDOW && attr->max_mw > 0 &&
+		   attr->device_cap_flags & IBV_DEVICE_MEM_WINDOW_TYPE_2B,
+		   "flags %#x, %d windows", attr->device_cap_flags, attr->max_mw);
 }
 
 static void add_tests(void)
 {
-	static const enum vt_kind kinds[] = { VT_PINNED, VT_ODP, VT_IMPLICIT };
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		vt_test(region_is_not_invalidated_here, &kinds[i],
-			"region_is_not_invalidated_here, %s", vt_kind_name[kinds[i]]);
-		vt_test(region_is_not_invalidated_by_peer, &kinds[i],
-			"region_is_not_invalidated_by_peer, %s", vt_kind_name[kinds[i]]);
-	}
+	BOTH(window_lets_in);
+	BOTH(window_ends);
+	BOTH(window_has_rights);
+	BOTH(window_is_no_lkey);
+	TYPE_2(window_from_zero);
+	BOTH(bad_binding);
+	BOTH(binding_of_other_pd);
+	TYPE_1(type_1_is_bound_again);
+	BOTH(window_of_one_qp);
+	BOTH(window_of_one_pd);
+	BOTH(region_stays_below);
+	BOTH(windows_are_many);
+	VT_TEST(device_says_so);
 }
 
 int main(int argc, char **argv)

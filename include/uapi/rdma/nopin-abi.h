@@ -110,13 +110,17 @@ struct nopin_sge {
  * @num_sge: elements that follow; 0 when NOPIN_SEND_INLINE is set
  * @inline_len: bytes of data that follow when NOPIN_SEND_INLINE is set
  * @rkey: of the remote region (RDMA and atomic opcodes); what is to be invalidated
- *	(SEND_WITH_INV, LOCAL_INV)
+ *	(SEND_WITH_INV, LOCAL_INV); the window's key from now on (BIND_MW)
  * @remote_qkey: datagrams: of the QP that it is for
- * @remote_addr: in the remote region (RDMA and atomic opcodes)
+ * @remote_addr: in the remote region (RDMA and atomic opcodes); in the region that the
+ *	window is bound to (BIND_MW)
  * @remote_qpn: datagrams: the QP that it is for, 24 bits
  * @ah: datagrams: nopin_create_ah_resp.ah of the address handle
  * @compare_add: CMP_SWAP: the value to compare; FETCH_ADD: the addend
+ * @bind_length: BIND_MW: bytes of the window; 0: it is bound to nothing
  * @swap: CMP_SWAP: the value to store
+ * @bind_lkey: BIND_MW: of the region
+ * @bind_access: BIND_MW: enum ibv_access_flags
  * @rsvd: zero
  *
  * struct nopin_sge elements or inline data follow.
@@ -139,8 +143,17 @@ struct nopin_send_wqe {
 			__u32 ah;
 		};
 	};
-	__aligned_u64 compare_add;
-	__aligned_u64 swap;
+	union {
+		__aligned_u64 compare_add;
+		__aligned_u64 bind_length;
+	};
+	union {
+		__aligned_u64 swap;
+		struct {
+			__u32 bind_lkey;
+			__u32 bind_access;
+		};
+	};
 	__aligned_u64 rsvd;
 };
 

@@ -101,6 +101,45 @@ static void send_refused(void **state)
 	CHECK(fake.sq->producer == 1 && bells() == 1);
 }
 
+/* Keys stand where the ABI has them, whatever else the request holds. */
+static void send_windows(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_mr mr = { .lkey = 7, .pd = rig->pd };
+	struct ibv_mw mw = { .type = IBV_MW_TYPE_2, .rkey = 0x100, .pd = rig->pd };
+	struct ibv_send_wr wr = { .opcode = IBV_WR_LOCAL_INV, .num_sge = -5,
+				  .invalidate_rkey = 0x105 };
+	struct ibv_mw_bind bind = { .wr_id = 9 };
+	struct ibv_send_wr *bad;
+
+	CHECK(!ibv_post_send(rig->qp, &wr, &bad));
+	CHECK(sqe(0)->opcode == IBV_WR_LOCAL_INV && sqe(0)->rkey == 0x105);
+	CHECK(sqe(0)->num_sge == 0);
+	wr = (struct ibv_send_wr){ .opcode = IBV_WR_SEND_WITH_INV, .invalidate_rkey = 0x106 };
+	CHECK(!ibv_post_send(rig->qp, &wr, &bad));
+	CHECK(sqe(1)->opcode == IBV_WR_SEND_WITH_INV && sqe(1)->rkey == 0x106);
+
+	wr = (struct ibv_send_wr){ .opcode = IBV_WR_BIND_MW };
+	wr.bind_mw.mw = &mw;
+	wr.bind_mw.rkey = 0x107;
+	wr.bind_mw.bind_info = (struct ibv_mw_bind_info){
+		&mr, 0x9000, 0x123456789, IBV_ACCESS_REMOTE_READ };
+	CHECK(!ibv_post_send(rig->qp, &wr, &bad));
+	CHECK(sqe(2)->opcode == IBV_WR_BIND_MW && sqe(2)->rkey == 0x107);
+	CHECK(sqe(2)->remote_addr == 0x9000 && sqe(2)->bind_length == 0x123456789);
+	CHECK(sqe(2)->bind_lkey == 7 && sqe(2)->bind_access == IBV_ACCESS_REMOTE_READ);
+	mr.pd = NULL;
+	CHECK(ibv_post_send(rig->qp, &wr, &bad) == EPERM);
+	mw.type = IBV_MW_TYPE_1;
+	CHECK(ibv_post_send(rig->qp, &wr, &bad) == EINVAL);
+
+	/* The verb gives the window its next key. */
+	mw.context = rig->context;
+	CHECK(!ibv_bind_mw(rig->qp, &mw, &bind));
+	CHECK(mw.rkey == 0x101 && sqe(3)->rkey == 0x101 && sqe(3)->wr_id == 9);
+	CHECK(sqe(3)->bind_length == 0 && sqe(3)->bind_lkey == 0);
+}
+
 /* Fills the ring across the wrap of its slots and of the 32-bit indexes. */
 static void send_full(void **state)
 {
@@ -231,6 +270,7 @@ int main(int argc, char **argv)
 		RIG_TEST(send_fields),
 		RIG_TEST(send_inline),
 		RIG_TEST(send_refused),
+		RIG_TEST(send_windows),
 		RIG_TEST(send_full),
 		RIG_TEST_FROM(send_full, UINT32_MAX - 2),
 		RIG_TEST(signal_all),

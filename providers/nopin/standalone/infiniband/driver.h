@@ -108,6 +108,7 @@ NOPIN_DECLARE_CMD(ibv_query_port, ib_uverbs_query_port);
 NOPIN_DECLARE_CMD(ibv_alloc_pd, ib_uverbs_alloc_pd);
 NOPIN_DECLARE_CMD(ibv_reg_mr, ib_uverbs_reg_mr);
 NOPIN_DECLARE_CMD(ibv_rereg_mr, ib_uverbs_rereg_mr);
+NOPIN_DECLARE_CMD(ibv_alloc_mw, ib_uverbs_alloc_mw);
 NOPIN_DECLARE_CMD(ibv_resize_cq, ib_uverbs_resize_cq);
 NOPIN_DECLARE_CMD(ibv_create_srq, ib_uverbs_create_srq);
 NOPIN_DECLARE_CMD(ibv_modify_srq, ib_uverbs_modify_srq);
@@ -232,7 +233,7 @@ struct verbs_context_ops {
 	NOPIN_SINCE_64(verbs_op_slot alloc_buf;)
 	verbs_op_slot alloc_dm;
 	NOPIN_SINCE_59(verbs_op_slot alloc_dmah;)
-	verbs_op_slot alloc_mw;
+	struct ibv_mw *(*alloc_mw)(struct ibv_pd *pd, enum ibv_mw_type type);
 	verbs_op_slot alloc_null_mr;
 	verbs_op_slot alloc_parent_domain;
 	struct ibv_pd *(*alloc_pd)(struct ibv_context *context);
@@ -240,7 +241,8 @@ struct verbs_context_ops {
 	verbs_op_slot async_event;
 	verbs_op_slot attach_counters_point_flow;
 	verbs_op_slot attach_mcast;
-	verbs_op_slot bind_mw;
+	int (*bind_mw)(struct ibv_qp *qp, struct ibv_mw *mw,
+		       struct ibv_mw_bind *mw_bind);
 	verbs_op_slot close_xrcd;
 	verbs_op_slot cq_event;
 	struct ibv_ah *(*create_ah)(struct ibv_pd *pd, struct ibv_ah_attr *attr);
@@ -264,7 +266,7 @@ struct verbs_context_ops {
 					 struct ibv_srq_init_attr_ex *attr);
 	verbs_op_slot create_wq;
 	NOPIN_SINCE_59(verbs_op_slot dealloc_dmah;)
-	verbs_op_slot dealloc_mw;
+	int (*dealloc_mw)(struct ibv_mw *mw);
 	int (*dealloc_pd)(struct ibv_pd *pd);
 	verbs_op_slot dealloc_td;
 	int (*dereg_mr)(struct verbs_mr *vmr);
@@ -408,6 +410,11 @@ int ibv_cmd_dereg_mr(struct verbs_mr *vmr);
 int ibv_cmd_advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
 		      uint32_t flags, struct ibv_sge *sg_list,
 		      uint32_t num_sge);
+
+int ibv_cmd_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type, struct ibv_mw *mw,
+		     struct ibv_alloc_mw *cmd, size_t cmd_size,
+		     struct ib_uverbs_alloc_mw_resp *resp, size_t resp_size);
+int ibv_cmd_dealloc_mw(struct ibv_mw *mw);
 
 int ibv_cmd_create_cq_ex(struct ibv_context *context,
 			 const struct ibv_cq_init_attr_ex *attr,
