@@ -15,6 +15,7 @@ packages_base=(
 packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump ethtool procps locales
 	sparse shellcheck perl ucx-utils
+	openmpi-bin libopenmpi-dev mpich libmpich-dev libfabric-bin fio
 )
 
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
