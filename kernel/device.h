@@ -24,6 +24,7 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_CQE		4194304
 #define NOPIN_MAX_MR		1048576
 #define NOPIN_MAX_MW		1048576
+#define NOPIN_MAX_LISTED	512	/* pages of a kernel user's region */
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
 #define NOPIN_MAX_UCONTEXT	65536

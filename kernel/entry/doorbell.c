@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The doorbell: a program has posted, and runs its requests itself. */
+/* The doorbell: whoever has posted runs the requests itself, where that can be. */
 #include "entry/attend.h"
 #include "entry/doorbell.h"
 #include "entry/resolve.h"
@@ -51,6 +51,40 @@ void nopin_doorbell(struct nopin_qp *qp)
 		if (!nopin_doorbell_burst(qp, came))
 			return;
 	tasklet_schedule(&qp->sq.task);
+}
+
+/**
+ * nopin_doorbell_kernel - send requests of a kernel user were posted
+ * @qp: its QP
+ *
+ * With interrupts off, where nothing can be sent, a softirq does it. A page that is
+ * missing, which can only be of a peer on the same device, is a worker's.
+ *
+ * Context: any.
+ */
+void nopin_doorbell_kernel(struct nopin_qp *qp)
+{
+	if (irqs_disabled() || in_hardirq()) {
+		tasklet_schedule(&qp->sq.task);
+		return;
+	}
+	spin_lock_bh(&qp->sq.lock);
+	if (unlikely(nopin_sq_is_dead(qp)) && nopin_sq_flush(qp))
+		tasklet_schedule(&qp->sq.task);
+	nopin_requester_continue(qp);
+	nopin_sq_unlock(qp);
+}
+
+/**
+ * nopin_recv_doorbell_kernel - receives of a kernel user were posted
+ * @qp: its QP
+ *
+ * Context: any.
+ */
+void nopin_recv_doorbell_kernel(struct nopin_qp *qp)
+{
+	if (nopin_queue_wants_doorbell(&qp->rq.queue))
+		tasklet_schedule(&qp->rq.task);
 }
 
 /**

@@ -5,23 +5,37 @@
 #include "entry/gsi.h"
 #include "entry/receive.h"
 #include "entry/service.h"
+#include "qp/request.h"
 #include "transport/datagram.h"
 #include "transport/responder.h"
 #include "wire/opcode.h"
+
+/* What may be posted to an RC QP, whosever it is. */
+#define NOPIN_RC_REQUESTS						\
+	(BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |	\
+	 BIT(IB_UVERBS_WR_SEND_WITH_INV) |				\
+	 BIT(IB_UVERBS_WR_RDMA_WRITE) | BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM) | \
+	 BIT(IB_UVERBS_WR_RDMA_READ) |					\
+	 BIT(IB_UVERBS_WR_ATOMIC_CMP_AND_SWP) |				\
+	 BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) | BIT(IB_UVERBS_WR_LOCAL_INV))
 
 static const struct nopin_service nopin_rc = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
 	.connected	= true,
 	.rings		= true,
-	.requests	= BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |
-			  BIT(IB_UVERBS_WR_RDMA_WRITE) |
-			  BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM) |
-			  BIT(IB_UVERBS_WR_RDMA_READ) |
-			  BIT(IB_UVERBS_WR_ATOMIC_CMP_AND_SWP) |
-			  BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) |
-			  BIT(IB_UVERBS_WR_SEND_WITH_INV) | BIT(IB_UVERBS_WR_LOCAL_INV) |
-			  BIT(IB_UVERBS_WR_BIND_MW),
+	.requests	= NOPIN_RC_REQUESTS | BIT(IB_UVERBS_WR_BIND_MW),
+	.arrive		= nopin_receive_connected,
+	.resume		= nopin_responder_resume,
+};
+
+/* A kernel user's, who registers memory where a program binds windows. */
+static const struct nopin_service nopin_rc_kernel = {
+	.name		= "RC",
+	.wire		= NOPIN_WIRE_RC,
+	.connected	= true,
+	.rings		= true,
+	.requests	= NOPIN_RC_REQUESTS | BIT(NOPIN_WR_REG_MR),
 	.arrive		= nopin_receive_connected,
 	.resume		= nopin_responder_resume,
 };
@@ -55,7 +69,7 @@ const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 {
 	switch (type) {
 	case IB_QPT_RC:
-		return user ? &nopin_rc : NULL;
+		return user ? &nopin_rc : &nopin_rc_kernel;
 	case IB_QPT_UD:
 		return user ? &nopin_ud : NULL;
 	case IB_QPT_GSI:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Memory of some kind, as keys refer to it: mirrored or pinned. A key says who may
- * use which bytes, the memory knows how to reach them.
+ * Memory of some kind, as keys refer to it: mirrored, pinned, or the kernel's own. A
+ * key says who may use which bytes, the memory knows how to reach them.
  */
 #ifndef NOPIN_MEMORY_H
 #define NOPIN_MEMORY_H
@@ -57,10 +57,10 @@ struct nopin_memory_ops {
 };
 
 /**
- * struct nopin_memory - a range of a process's addresses
+ * struct nopin_memory - a range of a process's addresses, or of the kernel's
  * @ops: of its kind
  * @ref: the region's reference and those of misses
- * @va: user address of the first byte
+ * @va: address of the first byte
  * @length: bytes
  * @writable: it may be written, if a key allows it
  * @windows: windows that are bound to it; below 0: none may be any more
@@ -120,12 +120,14 @@ bool nopin_miss_is_current(const struct nopin_miss *miss);
 int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages);
 void nopin_miss_drop(struct nopin_miss *miss);
 
-/* mirrored.c, pinned.c */
+/* mirrored.c, pinned.c, direct.c, listed.c */
 struct nopin_memory *nopin_mirrored_create(u64 va, u64 length, atomic64_t *taken);
 struct nopin_memory *nopin_mirrored_create_ordinary(u64 va, u64 length, bool writable,
 						    atomic64_t *taken);
 struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 length,
 					 int access);
+struct nopin_memory *nopin_direct_create(void);
+struct nopin_memory *nopin_listed_create(u32 most);
 int nopin_pinned_open(const struct nopin_memory *memory, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view);
 

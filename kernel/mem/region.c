@@ -74,6 +74,36 @@ static int nopin_region_publish(struct nopin_region *region, struct nopin_dev *d
 	return err;
 }
 
+/* A region of @memory, which is ended if there is none, and may be ERR_PTR(). */
+static struct nopin_region *nopin_region_make(struct ib_pd *pd, struct nopin_memory *memory,
+					      u64 iova, int access)
+{
+	struct nopin_region *region;
+	int err = -ENOMEM;
+
+	if (IS_ERR(memory))
+		return ERR_CAST(memory);
+	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	if (!region)
+		goto leave_memory;
+	region->memory = memory;
+	region->key = nopin_region_key(pd, memory, iova, access);
+	if (!region->key)
+		goto free_region;
+	err = nopin_region_publish(region, to_nopin_dev(pd->device));
+	if (err)
+		goto free_key;
+	return region;
+
+free_key:
+	kfree(region->key);
+free_region:
+	kfree(region);
+leave_memory:
+	nopin_memory_leave(memory);
+	return ERR_PTR(err);
+}
+
 /**
  * nopin_region_create - register memory of the calling process
  * @pd: protection domain
@@ -93,7 +123,6 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 					 u64 iova, int access)
 {
 	struct nopin_dev *dev = to_nopin_dev(pd->device);
-	struct nopin_region *region;
 	int err;
 
 	if (access & IB_ZERO_BASED)
@@ -103,26 +132,77 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 		return ERR_PTR(err);
 	if (nopin_region_is_implicit(va, length, access))
 		length = TASK_SIZE;
-	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	return nopin_region_make(pd, nopin_region_memory(dev, va, length, access), iova,
+				 access);
+}
+
+/**
+ * nopin_region_create_direct - register all that the kernel has addresses for
+ * @pd: protection domain of a kernel user
+ * @access: IB_ACCESS_*
+ *
+ * Return: the region, or ERR_PTR().
+ * Context: process.
+ */
+struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, int access)
+{
+	return nopin_region_make(pd, nopin_direct_create(), PAGE_OFFSET, access);
+}
+
+/* Its key stands for nothing, and has the name that work requests begin with. */
+static int nopin_region_reserve(struct nopin_region *region, struct ib_pd *pd)
+{
+	struct nopin_dev *dev = to_nopin_dev(pd->device);
+	struct ib_mr *ibmr = &region->ibmr;
+	struct nopin_key *key = nopin_key_alloc(pd, NULL);
+
+	if (!key)
+		return -ENOMEM;
+	key->kind = &nopin_listed_kind;
+	if (nopin_key_reserve(dev, key)) {
+		kfree(key);
+		return -ENOMEM;
+	}
+	region->key = key;
+	ibmr->device = &dev->ibdev;
+	ibmr->pd = pd;
+	ibmr->lkey = key->last;
+	ibmr->rkey = key->last;
+	return 0;
+}
+
+/**
+ * nopin_region_create_listed - a region for pages that a kernel user names later
+ * @pd: protection domain of a kernel user
+ * @pages: how many at most
+ *
+ * Return: the region, or ERR_PTR().
+ * Context: process.
+ */
+struct nopin_region *nopin_region_create_listed(struct ib_pd *pd, u32 pages)
+{
+	struct nopin_region *region = kzalloc(sizeof(*region), GFP_KERNEL);
+	int err;
+
 	if (!region)
 		return ERR_PTR(-ENOMEM);
-
-	region->memory = nopin_region_memory(dev, va, length, access);
+	region->memory = nopin_listed_create(pages);
 	if (IS_ERR(region->memory)) {
 		err = PTR_ERR(region->memory);
 		goto free_region;
 	}
-	err = -ENOMEM;
-	region->key = nopin_region_key(pd, region->memory, iova, access);
-	if (!region->key)
+	region->other = nopin_listed_create(pages);
+	if (IS_ERR(region->other)) {
+		err = PTR_ERR(region->other);
 		goto leave_memory;
-	err = nopin_region_publish(region, dev);
+	}
+	err = nopin_region_reserve(region, pd);
 	if (err)
-		goto free_key;
+		goto leave_other;
 	return region;
 
-free_key:
-	kfree(region->key);
+leave_other:
+	nopin_memory_leave(region->other);
 leave_memory:
 	nopin_memory_leave(region->memory);
 free_region:
@@ -166,7 +246,14 @@ void nopin_region_reopen(struct nopin_region *region)
  */
 void nopin_region_destroy(struct nopin_region *region)
 {
-	nopin_key_withdraw(to_nopin_dev(region->ibmr.device), region->key);
+	struct nopin_dev *dev = to_nopin_dev(region->ibmr.device);
+
+	if (region->other) {
+		nopin_key_discard(dev, region->key);
+		nopin_memory_leave(region->other);
+	} else {
+		nopin_key_withdraw(dev, region->key);
+	}
 	nopin_memory_leave(region->memory);
 	kfree(region);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Memory regions: memory of a process, and the key to all of it. */
+/* Memory regions: memory of a process or of the kernel, and the key to all of it. */
 #ifndef NOPIN_REGION_H
 #define NOPIN_REGION_H
 
@@ -22,11 +22,16 @@
  * @key: to all of its memory; another one after rereg. Followed by rereg and dereg
  *	only, which the core keeps apart: who accesses finds it by its value.
  * @memory: what is registered; outlives the region where a fault is being taken
+ * @other: a kernel user's list of pages, as @memory is then one: @key stands for one of
+ *	them or for nothing; else NULL
+ * @staged: the one of the two that was filled last, or NULL
  */
 struct nopin_region {
 	struct ib_mr ibmr;
 	struct nopin_key *key;
 	struct nopin_memory *memory;
+	struct nopin_memory *other;
+	struct nopin_memory *staged;
 };
 
 static inline struct nopin_region *to_nopin_region(struct ib_mr *ibmr)
@@ -36,11 +41,20 @@ static inline struct nopin_region *to_nopin_region(struct ib_mr *ibmr)
 
 struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 					 u64 iova, int access);
+struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, int access);
+struct nopin_region *nopin_region_create_listed(struct ib_pd *pd, u32 pages);
 int nopin_region_close(struct nopin_region *region);
 void nopin_region_reopen(struct nopin_region *region);
 void nopin_region_destroy(struct nopin_region *region);
 bool nopin_region_can_change(const struct nopin_region *region, int access);
 int nopin_region_change(struct nopin_region *region, struct ib_pd *pd, int access);
 bool nopin_region_is_current(const struct nopin_region *region);
+
+/* listed.c */
+extern const struct nopin_key_kind nopin_listed_kind;
+int nopin_listed_map(struct nopin_region *region, struct scatterlist *sg, int nents,
+		     unsigned int *offset);
+struct nopin_memory *nopin_listed_offer(struct nopin_region *region, int access);
+int nopin_listed_bind(struct ib_pd *pd, u32 value, const struct nopin_memory *memory);
 
 #endif /* NOPIN_REGION_H */

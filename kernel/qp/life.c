@@ -142,6 +142,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	qp->state = IB_QPS_RESET;
 
 	spin_lock_init(&qp->sq.lock);
+	spin_lock_init(&qp->sq.post_lock);
 	qp->sq.train.route = &qp->route;
 	skb_queue_head_init(&qp->sq.parked.skbs);
 	timer_setup(&qp->sq.timer, nopin_qp_ops->sq_timer, 0);
@@ -150,6 +151,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
 		      HRTIMER_MODE_ABS_SOFT);
 
 	spin_lock_init(&qp->rq.lock);
+	spin_lock_init(&qp->rq.post_lock);
 	qp->rq.train.route = &qp->route;
 	skb_queue_head_init(&qp->rq.parked.skbs);
 	timer_setup(&qp->rq.timer, nopin_qp_ops->rq_timer, 0);
@@ -161,7 +163,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
  * @qp: zeroed but for what the core has set
  * @service: what kind of QP
  * @init: checked by the caller for features; cap becomes what was granted
- * @uctx: of the program that maps its rings, where it has some
+ * @uctx: of the program that maps its rings, NULL: a kernel user
  * @resp: gets the rings of a program's QP
  *
  * Context: process.

@@ -11,6 +11,7 @@
  *   key->lock		kernel/mem, while a work request changes a key
  *   a span's gate	kernel/mirror, while a view is open
  *   cq->lock		kernel/queue
+ *   post_lock		of a ring that a kernel user fills; interrupts off
  *
  * A packet never takes both halves' locks; changing the state takes sq.lock,
  * then rq.lock.

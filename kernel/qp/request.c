@@ -2,7 +2,7 @@
 /* The table of work requests. */
 #include <linux/bits.h>
 #include <linux/kernel.h>
-#include <rdma/ib_user_verbs.h>
+#include <rdma/ib_verbs.h>
 
 #include "qp/request.h"
 
@@ -73,6 +73,10 @@ static const struct nopin_request nopin_requests[] = {
 		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_FETCH_ADD },
 		.answered	= true,
 		.length		= sizeof(u64),
+	},
+	[NOPIN_WR_REG_MR] = {
+		.completion	= IB_WC_REG_MR,
+		.operation	= NOPIN_REG_MR,
 	},
 	[IB_UVERBS_WR_LOCAL_INV] = {
 		.completion	= IB_UVERBS_WC_LOCAL_INV,

@@ -7,6 +7,12 @@
 
 #include "wire/opcode.h"
 
+/*
+ * IB_WR_REG_MR, in the rings of kernel users: programs have no such request, and the
+ * core's number for it is not the index of a bit.
+ */
+#define NOPIN_WR_REG_MR		31
+
 /**
  * struct nopin_request - one row
  * @completion: enum ib_uverbs_wc_opcode that it completes with

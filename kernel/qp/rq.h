@@ -61,7 +61,7 @@ struct nopin_read_job {
 
 /**
  * struct nopin_rq - the responder half (IBTA 9.7.4)
- * @lock: protects the whole struct
+ * @lock: protects the whole struct, but for @post_lock
  * @queue: the shared ring; without entries where receives come from @srq
  * @srq: where receives come from instead, or NULL
  * @pd: protection domain of the receives
@@ -98,6 +98,7 @@ struct nopin_read_job {
  * @ahead_psn: the highest such PSN
  * @answered: READs and atomics that have been, modulo 2^32
  * @outstanding: how many were not when the present request came
+ * @post_lock: protects the producer's side of @queue, of a kernel user
  */
 struct nopin_rq {
 	spinlock_t lock;	/* protects this struct */
@@ -140,6 +141,7 @@ struct nopin_rq {
 	u32 ahead_psn;
 	u32 answered;
 	u32 outstanding;
+	spinlock_t post_lock;	/* a kernel user's producer; taken with interrupts off */
 };
 
 /* Does the QP have receives of its own, rather than an SRQ's? */

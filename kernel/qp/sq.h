@@ -69,7 +69,7 @@ struct nopin_attend {
 
 /**
  * struct nopin_sq - the requester half (IBTA 9.7.2, 9.7.5)
- * @lock: protects the whole struct
+ * @lock: protects the whole struct, but for @post_lock
  * @queue: the shared ring; @queue.index is the oldest incomplete request
  * @wqes: snapshots of the requests in flight, as many as the ring has entries
  * @wqe_stride: bytes from one snapshot to the next
@@ -100,6 +100,7 @@ struct nopin_attend {
  * @park: waits for local memory
  * @parked: responses that came meanwhile
  * @attend: of @queue
+ * @post_lock: protects the producer's side of @queue, of a kernel user
  */
 struct nopin_sq {
 	spinlock_t lock;	/* protects this struct */
@@ -132,6 +133,7 @@ struct nopin_sq {
 	struct nopin_park park;
 	struct nopin_kept parked;
 	struct nopin_attend attend;
+	spinlock_t post_lock;	/* a kernel user's producer; taken with interrupts off */
 };
 
 static inline struct nopin_swqe *nopin_sq_wqe(const struct nopin_sq *sq, u32 index)

@@ -12,7 +12,7 @@
  * nopin_srq_create - make a shared receive queue
  * @srq: zeroed but for what the core has set
  * @attr: what is asked for, checked; becomes what is granted
- * @uctx: of the program that maps its ring
+ * @uctx: of the program that maps its ring, NULL: a kernel user
  * @resp: gets the ring
  *
  * Context: process.
@@ -26,6 +26,7 @@ int nopin_srq_create(struct nopin_srq *srq, struct ib_srq_attr *attr,
 	int err;
 
 	spin_lock_init(&srq->lock);
+	spin_lock_init(&srq->post_lock);
 	err = nopin_queue_create(&srq->queue, uctx, entries,
 				 sizeof(struct nopin_recv_wqe) +
 				 sges * sizeof(struct nopin_sge), &resp->srq);

@@ -14,17 +14,19 @@ struct nopin_create_srq_resp;
 /**
  * struct nopin_srq - a shared receive queue
  * @ibsrq: first
- * @lock: protects all that follows; comes after rq.lock
+ * @lock: protects what follows, but for @post_lock; comes after rq.lock
  * @queue: the shared ring
  * @max_sge: elements that an entry takes
  * @limit: with fewer receives left than that the owner is told, once; 0: it is not
+ * @post_lock: protects the producer's side of @queue, of a kernel user
  */
 struct nopin_srq {
 	struct ib_srq ibsrq;
-	spinlock_t lock;	/* protects the rest */
+	spinlock_t lock;	/* protects what follows */
 	struct nopin_queue queue;
 	u32 max_sge;
 	u32 limit;
+	spinlock_t post_lock;	/* a kernel user's producer; taken with interrupts off */
 };
 
 static inline struct nopin_srq *to_nopin_srq(struct ib_srq *ibsrq)

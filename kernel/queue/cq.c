@@ -5,6 +5,13 @@
 
 #include "queue/cq.h"
 
+static void nopin_cq_tell(struct tasklet_struct *task)
+{
+	struct nopin_cq *cq = from_tasklet(cq, task, tell);
+
+	cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+}
+
 /**
  * nopin_cq_create - make a CQ ready for use
  * @cq: what the core does not set is zero
@@ -24,6 +31,7 @@ int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
 
 	mutex_init(&cq->resize_lock);
 	spin_lock_init(&cq->lock);
+	tasklet_setup(&cq->tell, nopin_cq_tell);
 	err = nopin_queue_create(&cq->queue, uctx, entries,
 				 sizeof(struct nopin_cqe), info);
 	if (err)
@@ -40,6 +48,7 @@ int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
  */
 void nopin_cq_destroy(struct nopin_cq *cq)
 {
+	tasklet_kill(&cq->tell);
 	nopin_queue_destroy(&cq->queue);
 }
 
@@ -138,6 +147,26 @@ static void nopin_cq_report_overrun(struct nopin_cq *cq)
 		cq->ibcq.event_handler(&event, cq->ibcq.cq_context);
 }
 
+/*
+ * A completion is made with a QP's locks held. The handler of a program, and those of
+ * the core (ib_alloc_cq(), which has room for completions), leave what is to be done to
+ * others. That of a kernel consumer may poll and post itself, which takes those locks.
+ */
+static bool nopin_cq_tells_later(const struct nopin_cq *cq)
+{
+	return !cq->ibcq.uobject && !cq->ibcq.wc;
+}
+
+static void nopin_cq_report(struct nopin_cq *cq)
+{
+	if (!cq->ibcq.comp_handler)
+		return;
+	if (nopin_cq_tells_later(cq))
+		tasklet_schedule(&cq->tell);
+	else
+		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+}
+
 /**
  * nopin_cq_post - add a completion
  * @cq: the CQ
@@ -169,8 +198,8 @@ void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
 
 	if (unlikely(overrun))
 		nopin_cq_report_overrun(cq);
-	if (fires && cq->ibcq.comp_handler)
-		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+	if (fires)
+		nopin_cq_report(cq);
 }
 
 /**

@@ -4,6 +4,7 @@
 #define NOPIN_CQ_H
 
 #include <linux/bits.h>
+#include <linux/interrupt.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <rdma/ib_verbs.h>
@@ -25,6 +26,7 @@
  * @timestamps: completions get theirs; set before the first
  * @armed: enum ib_cq_notify_flags the next event waits for, 0: none
  * @overrun: a completion was lost; the CQ is dead (IBTA 11.6.3.1)
+ * @tell: tells a kernel consumer of an event; needs no lock
  */
 struct nopin_cq {
 	struct ib_cq ibcq;
@@ -34,6 +36,7 @@ struct nopin_cq {
 	bool timestamps;
 	u8 armed;
 	bool overrun;
+	struct tasklet_struct tell;
 };
 
 static inline struct nopin_cq *to_nopin_cq(struct ib_cq *ibcq)

@@ -163,4 +163,49 @@ static inline void nopin_queue_produce(struct nopin_queue *queue)
 	smp_store_release(&queue->ring->producer, queue->index);
 }
 
+/* --- the kernel's own SQ or RQ, which a kernel user fills --- */
+
+/**
+ * nopin_queue_vacancy - where the next work request goes
+ * @queue: an SQ or RQ that no program maps
+ *
+ * Return: the entry, or NULL where the ring is full.
+ * Context: any; the lock of those who post held.
+ */
+static inline void *nopin_queue_vacancy(const struct nopin_queue *queue)
+{
+	u32 producer = queue->ring->producer;
+
+	/* Pairs with nopin_queue_consume(). */
+	if (producer - smp_load_acquire(&queue->ring->consumer) >= queue->entries)
+		return NULL;
+	return nopin_queue_at(queue, producer);
+}
+
+/**
+ * nopin_queue_post - show the work request to the side that drains
+ * @queue: an SQ or RQ that no program maps
+ *
+ * Context: any; the lock of those who post held.
+ */
+static inline void nopin_queue_post(const struct nopin_queue *queue)
+{
+	/* Pairs with nopin_queue_pending(). */
+	smp_store_release(&queue->ring->producer, queue->ring->producer + 1);
+}
+
+/**
+ * nopin_queue_wants_doorbell - has the draining side stopped looking at the ring?
+ * @queue: an RQ that no program maps
+ *
+ * Return: true when what was posted just now may be seen by nobody.
+ * Context: any; after nopin_queue_post().
+ */
+static inline bool nopin_queue_wants_doorbell(const struct nopin_queue *queue)
+{
+	/* Between producer and flags. Pairs with nopin_queue_set_flags(). */
+	smp_mb();
+	return READ_ONCE(queue->ring->flags) & NOPIN_RING_NEED_DOORBELL;
+}
+
 #endif /* NOPIN_QUEUE_H */

@@ -4,6 +4,7 @@
  * for (IBTA 10.6.5, 10.6.7). Those behind them see it changed; those before them may still
  * be under way, unless there is a fence.
  */
+#include "mem/region.h"
 #include "mem/window.h"
 #include "transport/local.h"
 
@@ -39,6 +40,10 @@ enum ib_wc_status nopin_local_carry_out(struct nopin_qp *qp, const struct nopin_
 		break;
 	case NOPIN_BIND_MW:
 		err = nopin_local_bind(qp, wqe);
+		break;
+	case NOPIN_REG_MR:
+		err = nopin_listed_bind(qp->ibqp.pd, wqe->rkey,
+					(void *)(uintptr_t)wqe->compare_add);
 		break;
 	default:
 		return IB_WC_LOC_QP_OP_ERR;

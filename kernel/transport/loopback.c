@@ -45,7 +45,7 @@ static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
 	peer = nopin_qp_lookup(qp->attr.dest_qp_num);
 	if (!peer)
 		return NULL;
-	if (peer->dev == qp->dev && peer->service == qp->service)
+	if (peer->dev == qp->dev && peer->service->wire == qp->service->wire)
 		return peer;
 	nopin_qp_put(peer);
 	return NULL;

@@ -44,6 +44,7 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_cqe = NOPIN_MAX_CQE;
 	attr->max_mr = NOPIN_MAX_MR;
 	attr->max_mw = NOPIN_MAX_MW;
+	attr->max_fast_reg_page_list_len = NOPIN_MAX_LISTED;
 	attr->max_pd = NOPIN_MAX_PD;
 	attr->max_ah = NOPIN_MAX_AH;
 	attr->max_qp_rd_atom = NOPIN_MAX_RD_ATOM;
@@ -80,9 +81,9 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	attr->vendor_part_id = NOPIN_VENDOR_PART_ID;
 	attr->device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
 				 IB_DEVICE_PORT_ACTIVE_EVENT |
-				 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B;
-	attr->kernel_cap_flags = IBK_LOCAL_DMA_LKEY | IBK_ON_DEMAND_PAGING |
-				 IBK_ALLOW_USER_UNREG;
+				 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B |
+				 IB_DEVICE_MEM_MGT_EXTENSIONS;
+	attr->kernel_cap_flags = IBK_ON_DEMAND_PAGING | IBK_ALLOW_USER_UNREG;
 	attr->local_ca_ack_delay = NOPIN_ACK_DELAY;
 	/*
 	 * They are atomic against the CPUs as well, but programs test for this
@@ -129,6 +130,8 @@ const struct ib_device_ops nopin_device_ops = {
 	.req_notify_cq = nopin_req_notify_cq,
 
 	.get_dma_mr = nopin_get_dma_mr,
+	.alloc_mr = nopin_alloc_mr,
+	.map_mr_sg = nopin_map_mr_sg,
 	.reg_user_mr = nopin_op(reg_user_mr, nopin_reg_user_mr_dmah, nopin_reg_user_mr),
 	.rereg_user_mr = nopin_rereg_user_mr,
 	.dereg_mr = nopin_dereg_mr,

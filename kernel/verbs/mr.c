@@ -11,18 +11,74 @@
 
 /**
  * nopin_get_dma_mr - ib_device_ops.get_dma_mr
- * @ibpd: protection domain
- * @access: rights
+ * @ibpd: protection domain of a kernel user
+ * @access: IB_ACCESS_LOCAL_WRITE; with remote rights only where the user has asked for
+ *	IB_PD_UNSAFE_GLOBAL_RKEY
  *
- * The core takes a device without this operation for one that serves no kernel
- * consumers at all, the connection manager among them. Those that there are
- * need no region: their GSI work requests carry kernel addresses.
+ * The core asks for one for each of its users' PDs, whose local_dma_lkey it becomes.
+ * There is no such key for all of them (IBK_LOCAL_DMA_LKEY): it would be a program's too.
  *
- * Return: ERR_PTR(-EOPNOTSUPP).
+ * Return: the region or ERR_PTR().
  */
 struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access)
 {
-	return ERR_PTR(-EOPNOTSUPP);
+	struct nopin_dev *dev = to_nopin_dev(ibpd->device);
+	struct nopin_region *region;
+	int err;
+
+	if (access & ~NOPIN_REGION_ACCESS)
+		return ERR_PTR(-EOPNOTSUPP);
+	err = nopin_share_take(dev, NULL, NOPIN_MRS);
+	if (err)
+		return ERR_PTR(err);
+	region = nopin_region_create_direct(ibpd, access);
+	if (!IS_ERR(region))
+		return &region->ibmr;
+	nopin_share_give(dev, NULL, NOPIN_MRS);
+	return ERR_CAST(region);
+}
+
+/**
+ * nopin_alloc_mr - ib_device_ops.alloc_mr
+ * @ibpd: protection domain of a kernel user
+ * @type: of region
+ * @pages: how many it must have room for
+ *
+ * Return: the region or ERR_PTR().
+ */
+struct ib_mr *nopin_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 pages)
+{
+	struct nopin_dev *dev = to_nopin_dev(ibpd->device);
+	struct nopin_region *region;
+	int err;
+
+	if (type != IB_MR_TYPE_MEM_REG)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!pages || pages > NOPIN_MAX_LISTED)
+		return ERR_PTR(-EINVAL);
+	err = nopin_share_take(dev, NULL, NOPIN_MRS);
+	if (err)
+		return ERR_PTR(err);
+	region = nopin_region_create_listed(ibpd, pages);
+	if (!IS_ERR(region))
+		return &region->ibmr;
+	nopin_share_give(dev, NULL, NOPIN_MRS);
+	return ERR_CAST(region);
+}
+
+/**
+ * nopin_map_mr_sg - ib_device_ops.map_mr_sg
+ * @ibmr: from nopin_alloc_mr()
+ * @sg: the memory
+ * @nents: its elements
+ * @offset: of the first byte, or NULL; where to go on is left here
+ *
+ * Return: how many elements had room, or a negative errno.
+ */
+int nopin_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int nents,
+		    unsigned int *offset)
+{
+	return nopin_listed_map(to_nopin_region(ibmr), sg, nents, offset);
 }
 
 static struct ib_mr *nopin_mr_create(struct ib_pd *ibpd, u64 va, u64 length,

@@ -6,6 +6,7 @@
 #include "entry/doorbell.h"
 #include "entry/gsi.h"
 #include "entry/service.h"
+#include "qp/post.h"
 #include "qp/qp.h"
 #include "verbs/verbs.h"
 
@@ -138,13 +139,21 @@ int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		    const struct ib_send_wr **bad_wr)
 {
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	int err;
+
 	if (ibqp->qp_type == IB_QPT_GSI)
 		return nopin_gsi_post_send(ibqp, wr, bad_wr);
+	if (!ibqp->uobject) {
+		err = nopin_sq_post(qp, wr, bad_wr);
+		nopin_doorbell_kernel(qp);
+		return err;
+	}
 	if (wr) {
 		*bad_wr = wr;
 		return -EOPNOTSUPP;
 	}
-	nopin_doorbell(to_nopin_qp(ibqp));
+	nopin_doorbell(qp);
 	return 0;
 }
 
@@ -159,12 +168,20 @@ int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 int nopin_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		    const struct ib_recv_wr **bad_wr)
 {
+	struct nopin_qp *qp = to_nopin_qp(ibqp);
+	int err;
+
 	if (ibqp->qp_type == IB_QPT_GSI)
 		return nopin_gsi_post_recv(ibqp, wr, bad_wr);
+	if (!ibqp->uobject) {
+		err = nopin_rq_post(qp, wr, bad_wr);
+		nopin_recv_doorbell_kernel(qp);
+		return err;
+	}
 	if (wr) {
 		*bad_wr = wr;
 		return -EOPNOTSUPP;
 	}
-	nopin_recv_doorbell(to_nopin_qp(ibqp));
+	nopin_recv_doorbell(qp);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "device.h"
+#include "qp/post.h"
 #include "qp/srq.h"
 #include "verbs/verbs.h"
 
@@ -10,12 +11,12 @@ static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata 
 {
 	const struct ib_srq_attr *attr = &init->attr;
 
-	if (!udata || init->srq_type != IB_SRQT_BASIC)
+	if (init->srq_type != IB_SRQT_BASIC)
 		return -EOPNOTSUPP;
 	if (!attr->max_wr || attr->max_wr > NOPIN_MAX_SRQ_WR ||
 	    attr->max_sge > NOPIN_MAX_SGE || attr->srq_limit > attr->max_wr)
 		return -EINVAL;
-	if (udata->outlen < sizeof(struct nopin_create_srq_resp))
+	if (udata && udata->outlen < sizeof(struct nopin_create_srq_resp))
 		return -EINVAL;
 	return nopin_udata_empty(udata);
 }
@@ -24,7 +25,7 @@ static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata 
  * nopin_create_srq - ib_device_ops.create_srq
  * @ibsrq: zeroed by the core but for what it sets
  * @init: what is asked for; its attr becomes what is granted
- * @udata: struct nopin_create_srq_resp
+ * @udata: struct nopin_create_srq_resp; NULL: a kernel user
  *
  * Return: 0 or a negative errno.
  */
@@ -46,8 +47,9 @@ int nopin_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 	err = nopin_srq_create(srq, &init->attr, nopin_udata_ucontext(udata), &resp);
 	if (err)
 		goto give_share;
-	err = nopin_srq_set_limit(srq, init->attr.srq_limit) ?:
-	      nopin_udata_write(udata, &resp, sizeof(resp));
+	err = nopin_srq_set_limit(srq, init->attr.srq_limit);
+	if (!err && udata)
+		err = nopin_udata_write(udata, &resp, sizeof(resp));
 	if (err)
 		goto destroy_srq;
 	return 0;
@@ -113,11 +115,13 @@ int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
  * @wr: the kernel's requests; NULL: the doorbell of a program's ring, which needs none
  * @bad_wr: the first request that was refused
  *
- * Return: 0 or -EOPNOTSUPP.
+ * Return: 0 or a negative errno.
  */
 int nopin_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
 			const struct ib_recv_wr **bad_wr)
 {
+	if (!ibsrq->uobject)
+		return nopin_srq_post(to_nopin_srq(ibsrq), wr, bad_wr);
 	*bad_wr = wr;
 	return wr ? -EOPNOTSUPP : 0;
 }

@@ -84,6 +84,9 @@ int nopin_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* mr.c */
 struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access);
+struct ib_mr *nopin_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 pages);
+int nopin_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int nents,
+		    unsigned int *offset);
 struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 				u64 iova, int access, struct ib_udata *udata);
 struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,

@@ -56,6 +56,7 @@ enum nopin_operation {
 	NOPIN_AT_HOME,		/* from here on: what no packet is about */
 	NOPIN_LOCAL_INV = NOPIN_AT_HOME,
 	NOPIN_BIND_MW,
+	NOPIN_REG_MR,
 };
 
 /* Where in its message a packet is. */

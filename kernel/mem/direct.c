@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The kernel's own memory, all of it, as kernel users name it: by its address. They map
+ * it for DMA by ib_dma_*(), which for a device without DMA gives that address back.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "mem/memory.h"
+
+static int nopin_direct_open(const struct nopin_memory *memory, u64 va, size_t len,
+			     enum nopin_access access, struct nopin_view *view)
+{
+	nopin_view_init(view, access == NOPIN_WRITE);
+	nopin_view_add(view, (void *)(uintptr_t)va, min_t(size_t, len, NOPIN_VIEW_BYTES));
+	return 0;
+}
+
+static bool nopin_direct_is_current(const struct nopin_memory *memory)
+{
+	return false;
+}
+
+static void nopin_direct_leave(struct nopin_memory *memory)
+{
+}
+
+static void nopin_direct_free(struct nopin_memory *memory)
+{
+	kfree(memory);
+}
+
+static const struct nopin_memory_ops nopin_direct_ops = {
+	.open = nopin_direct_open,
+	.is_current = nopin_direct_is_current,
+	.leave = nopin_direct_leave,
+	.free = nopin_direct_free,
+};
+
+/**
+ * nopin_direct_create - all memory that the kernel has addresses for
+ *
+ * Of an address that is none of the kernel's, an access to it is refused. That there is
+ * memory at the others is for the kernel user to know.
+ *
+ * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR().
+ * Context: process.
+ */
+struct nopin_memory *nopin_direct_create(void)
+{
+	struct nopin_memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+	nopin_memory_init(memory, &nopin_direct_ops, PAGE_OFFSET, -PAGE_OFFSET - 1);
+	return memory;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Pages of the kernel, in a list that a kernel user fills (ib_map_mr_sg()) and lets a key
+ * stand for by a work request (IB_WR_REG_MR), until another one invalidates the key.
+ *
+ * A list is filled while the key may still stand for what it stood for before: the
+ * request that ends that is posted together with the one that begins the new. So a
+ * region has two, and the one to be filled is that which its key does not stand for.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "mem/region.h"
+
+/**
+ * struct nopin_listed - a list of pages
+ * @memory: first; its addresses are distances from the beginning of the first page
+ * @pages: where the kernel has them
+ * @most: how many there is room for
+ * @num: how many there are
+ * @shift: log2 of the bytes of a page, at least PAGE_SHIFT
+ * @offer: what a key is to stand for
+ */
+struct nopin_listed {
+	struct nopin_memory memory;
+	u64 *pages;
+	u32 most;
+	u32 num;
+	u32 shift;
+	struct nopin_grant offer;
+};
+
+static struct nopin_listed *to_nopin_listed(const struct nopin_memory *memory)
+{
+	return container_of((struct nopin_memory *)memory, struct nopin_listed, memory);
+}
+
+static int nopin_listed_open(const struct nopin_memory *memory, u64 va, size_t len,
+			     enum nopin_access access, struct nopin_view *view)
+{
+	const struct nopin_listed *listed = to_nopin_listed(memory);
+	const u64 *page = listed->pages + (va >> listed->shift);
+	size_t size = 1UL << listed->shift;
+	size_t start = va & (size - 1);
+	size_t n;
+
+	nopin_view_init(view, access == NOPIN_WRITE);
+	for (len = min_t(size_t, len, NOPIN_VIEW_BYTES); len; len -= n, start = 0) {
+		n = min(len, size - start);
+		nopin_view_add(view, (void *)(uintptr_t)*page++ + start, n);
+	}
+	return 0;
+}
+
+static bool nopin_listed_is_current(const struct nopin_memory *memory)
+{
+	return false;
+}
+
+static void nopin_listed_leave(struct nopin_memory *memory)
+{
+}
+
+static void nopin_listed_free(struct nopin_memory *memory)
+{
+	struct nopin_listed *listed = to_nopin_listed(memory);
+
+	kvfree(listed->pages);
+	kfree(listed);
+}
+
+static const struct nopin_memory_ops nopin_listed_ops = {
+	.open = nopin_listed_open,
+	.is_current = nopin_listed_is_current,
+	.leave = nopin_listed_leave,
+	.free = nopin_listed_free,
+};
+
+/**
+ * nopin_listed_create - an empty list
+ * @most: pages that it has to have room for
+ *
+ * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR().
+ * Context: process.
+ */
+struct nopin_memory *nopin_listed_create(u32 most)
+{
+	struct nopin_listed *listed = kzalloc(sizeof(*listed), GFP_KERNEL);
+
+	if (!listed)
+		return ERR_PTR(-ENOMEM);
+	listed->pages = kvmalloc_array(most, sizeof(*listed->pages), GFP_KERNEL);
+	if (!listed->pages) {
+		kfree(listed);
+		return ERR_PTR(-ENOMEM);
+	}
+	listed->most = most;
+	nopin_memory_init(&listed->memory, &nopin_listed_ops, 0, 0);
+	return &listed->memory;
+}
+
+/* For ib_sg_to_pages(). */
+static int nopin_listed_add(struct ib_mr *ibmr, u64 page)
+{
+	struct nopin_listed *listed = to_nopin_listed(to_nopin_region(ibmr)->staged);
+
+	if (listed->num == listed->most)
+		return -ENOMEM;
+	listed->pages[listed->num++] = page;
+	return 0;
+}
+
+/**
+ * nopin_listed_map - fill the list of a region that its key does not stand for
+ * @region: from nopin_region_create_listed()
+ * @sg: the memory; its DMA addresses are those of the kernel
+ * @nents: elements of @sg
+ * @offset: of the first byte in the first element, or NULL
+ *
+ * Return: how many elements had room, or a negative errno.
+ * Context: any.
+ */
+int nopin_listed_map(struct nopin_region *region, struct scatterlist *sg, int nents,
+		     unsigned int *offset)
+{
+	struct ib_mr *ibmr = &region->ibmr;
+	struct nopin_listed *listed;
+	int n;
+
+	if (ibmr->page_size < PAGE_SIZE || !is_power_of_2(ibmr->page_size))
+		return -EINVAL;
+	region->staged = region->key->memory == region->memory ? region->other :
+								 region->memory;
+	listed = to_nopin_listed(region->staged);
+	listed->num = 0;
+	listed->shift = ilog2(ibmr->page_size);
+	n = ib_sg_to_pages(ibmr, sg, nents, offset, nopin_listed_add);
+	listed->offer.va = ibmr->iova & (ibmr->page_size - 1);
+	return n;
+}
+
+/**
+ * nopin_listed_offer - what a key is to stand for
+ * @region: nopin_listed_map() has filled a list
+ * @access: IB_ACCESS_*
+ *
+ * Return: the list, for nopin_listed_bind(); or NULL: there is none.
+ * Context: any.
+ */
+struct nopin_memory *nopin_listed_offer(struct nopin_region *region, int access)
+{
+	struct nopin_grant *offer;
+
+	if (!region->staged)
+		return NULL;
+	offer = &to_nopin_listed(region->staged)->offer;
+	offer->access = access;
+	offer->iova = region->ibmr.iova;
+	offer->length = region->ibmr.length;
+	offer->memory = region->staged;
+	return region->staged;
+}
+
+/**
+ * nopin_listed_bind - let a key stand for a list
+ * @pd: protection domain of the QP whose work request it is
+ * @value: the key from now on
+ * @memory: from nopin_listed_offer()
+ *
+ * Return: 0; -EINVAL: there is no such key, or it stands for something, or the list is
+ *	not that long.
+ * Context: as nopin_key_bind().
+ */
+int nopin_listed_bind(struct ib_pd *pd, u32 value, const struct nopin_memory *memory)
+{
+	const struct nopin_listed *listed = to_nopin_listed(memory);
+	u64 bytes = (u64)listed->num << listed->shift;
+
+	if (listed->offer.access & ~NOPIN_REGION_ACCESS ||
+	    bytes < listed->offer.va || listed->offer.length > bytes - listed->offer.va)
+		return -EINVAL;
+	return nopin_key_bind(pd, value, &listed->offer);
+}
+
+static int nopin_listed_may_bind(const struct nopin_key *key, const struct nopin_grant *grant)
+{
+	return key->value || !grant ? -EINVAL : 0;
+}
+
+const struct nopin_key_kind nopin_listed_kind = {
+	.invalidates = true,
+	.may_bind = nopin_listed_may_bind,
+};
