@@ -104,6 +104,15 @@ build_tests() {
 	tests_dir=$(build_root)/tests-build
 }
 
+# The kernel's part of the tests, for $kver.
+build_kverbs() {
+	local dest=$tests_dir/kernel-$kver
+	mkdir -p "$dest"
+	cp -u "$tree"/tests/kernel/* "$dest/"
+	step "$run/kverbs.log" make -s -C "$kbuild" ARCH="$karch" M="$dest" modules ||
+		die "the build failed: tests/kernel for $kver"
+}
+
 # build_user_locked NAME TOP PATH…: the tests without a word from the compiler.
 build_user_locked() {
 	local name=$1 top=$2 dest strict=OFF
