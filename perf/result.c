@@ -29,7 +29,7 @@ static struct json_object *number(double value)
 {
 	char digits[32];
 
-	snprintf(digits, sizeof(digits), "%.10g", value);
+	snprintf(digits, sizeof(digits), "%.15g", value);
 	return json_object_new_double_s(value, digits);
 }
 

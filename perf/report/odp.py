@@ -150,8 +150,8 @@ def reference_lines(plot):
         plot.settings += (
             f'\nset arrow from {entry.us},graph 0 to {entry.us},graph 1 nohead'
             f' linecolor "#b8860b" dashtype 2'
-            f'\nset label "{entry.label}" at {entry.us},graph {0.97 - 0.05 * (i % 4)}'
-            ' right offset -0.5,0 font ",9" textcolor "#b8860b"')
+            f'\nset label "{entry.label}" at {entry.us},graph {0.04 + 0.05 * (i % 4)}'
+            ' left offset 0.5,0 font ",9" textcolor "#b8860b"')
 
 
 def quantiles(point):
@@ -168,7 +168,7 @@ def distribution(result, op, path):
                 f"First {op.upper()} of {size_words(size)} to a page, {PATH_WORDS[path]}",
                 'set logscale x\nset xlabel "us (CPU: its own first touch; pinned: page is '
                 'there)"\nset ylabel "part of all"\nset yrange [0:1]\nset xrange [1:1000]\n'
-                "set key left top")
+                "set key left bottom at graph 0.02,0.3")
     reference_lines(plot)
     cold = result.round("odp-access", state="cold", **given)
     warm = result.round("odp-access", state="warm", **given)

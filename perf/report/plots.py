@@ -35,15 +35,16 @@ class Plot:
 
     def script(self, file):
         text = HEAD.format(file=file, title=self.title, settings=self.settings)
-        parts = []
+        # The bars come first: gnuplot clears what is around their middles.
+        bars, parts = [], []
         for i, (side, values, style) in enumerate(self.lines):
             rows = "\n".join(" ".join(f"{value:g}" for value in row) for row in values)
             text += f"$data{i} << EOD\n{rows}\nEOD\n"
             colour = f'linecolor "{COLOURS.get(side, OTHERS[i % len(OTHERS)])}"'
             parts.append(f'$data{i} with {style} {colour} title "{side}"')
             if len(values[0]) == 4:
-                parts.append(f"$data{i} using 1:2:3:4 with yerrorbars pointtype 0 {colour} notitle")
-        return text + "plot " + ", ".join(parts) + "\n"
+                bars.append(f"$data{i} using 1:2:3:4 with yerrorbars pointtype 0 {colour} notitle")
+        return text + "plot " + ", ".join(bars + parts) + "\n"
 
     def draw(self, folder):
         """The file's name; None if there is nothing to see."""
