@@ -125,6 +125,8 @@ static void post(struct peer *peer, const struct drive_op *op, uint64_t ours,
 		wr.wr.rdma.remote_addr = peer->theirs.addr + theirs;
 		wr.wr.rdma.rkey = peer->theirs.rkey;
 	}
+	if (op->opcode == IBV_WR_SEND_WITH_INV)
+		wr.invalidate_rkey = peer->theirs.rkey;
 	if (ibv_post_send(peer->qp, &wr, &bad))
 		peer_die("%s: ibv_post_send fails", op->name);
 	peer_poll(peer, &wc);
@@ -197,6 +199,43 @@ static void run_atomic(struct peer *peer, const struct drive_op *op)
 	theirs_must_be(peer, op->name, theirs + 8, GUARD, seed);
 }
 
+/* A window comes, is used, and goes: by their request or by ours, with data. */
+static void run_window(struct peer *peer, const struct drive_op *op)
+{
+	static const struct drive_op write = { .name = "window", .opcode = IBV_WR_RDMA_WRITE };
+	static const struct drive_op read = { .name = "window", .opcode = IBV_WR_RDMA_READ };
+	size_t len = some_length(peer);
+	uint64_t ours = some_offset(peer->len, len), theirs = some_offset(peer->theirs.len, len);
+	uint64_t seed = chance(), old = chance();
+	uint32_t rkey = peer->theirs.rkey;
+	struct peer_answer got;
+
+	ask(peer, PEER_FILL, theirs - GUARD, len + 2 * GUARD, old);
+	peer->theirs.rkey = ask(peer, PEER_BIND, theirs, len, 0).value;
+	peer_pattern_fill(peer->mem + ours, len, seed, theirs);
+	maybe_page_out(peer);
+	post(peer, &write, ours, theirs, len, 0, 0);
+	theirs_must_be(peer, op->name, theirs, len, seed);
+	memset(peer->mem + ours, 0, len);
+	post(peer, &read, ours, theirs, len, 0, 0);
+	ours_must_be(peer, op->name, ours, len, seed, theirs);
+	if (chance_below(4)) {
+		ask(peer, PEER_FILL, theirs, len, old);
+		ask(peer, PEER_RECV, theirs, len, 0);
+		post(peer, op, ours, theirs, len, 0, 0);
+		got = ask(peer, PEER_WAIT, 0, 0, 0);
+		if (got.value != len || got.more != peer->theirs.rkey)
+			peer_die("%s: %" PRIu64 " bytes of %zu arrived, %#" PRIx64 " was invalidated",
+				 op->name, got.value, len, got.more);
+		theirs_must_be(peer, op->name, theirs, len, seed);
+	} else {
+		ask(peer, PEER_INVALIDATE, 0, 0, 0);
+	}
+	theirs_must_be(peer, op->name, theirs - GUARD, GUARD, old);
+	theirs_must_be(peer, op->name, theirs + len, GUARD, old);
+	peer->theirs.rkey = rkey;
+}
+
 static const struct drive_op drive_ops[] = {
 	{ "send", IBV_WR_SEND, true, false, run_out },
 	{ "send_imm", IBV_WR_SEND_WITH_IMM, true, true, run_out },
@@ -205,6 +244,7 @@ static const struct drive_op drive_ops[] = {
 	{ "read", IBV_WR_RDMA_READ, false, false, run_read },
 	{ "add", IBV_WR_ATOMIC_FETCH_AND_ADD, false, false, run_atomic },
 	{ "swap", IBV_WR_ATOMIC_CMP_AND_SWP, false, false, run_atomic },
+	{ "window", IBV_WR_SEND_WITH_INV, false, false, run_window },
 };
 
 static bool wanted(const char *list, const char *name)
@@ -229,7 +269,7 @@ void peer_drive(struct peer *peer)
 	unsigned int round, done = 0;
 
 	state = peer->opts->seed | 1;
-	for (op = drive_ops; op < drive_ops + 7; op++) {
+	for (op = drive_ops; op < drive_ops + sizeof(drive_ops) / sizeof(*drive_ops); op++) {
 		if (!wanted(peer->opts->ops, op->name))
 			continue;
 		for (round = 0; round < peer->opts->rounds; round++)

@@ -20,6 +20,7 @@
 
 #define ACCESS	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
 		 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC)
+#define REGION	(ACCESS | IBV_ACCESS_MW_BIND)
 
 void peer_die(const char *fmt, ...)
 {
@@ -176,7 +177,7 @@ static int link_gid_index(struct ibv_context *ctx)
 static uint64_t link_register(struct peer *peer)
 {
 	uint64_t start = peer_now_ns();
-	int access = ACCESS;
+	int access = REGION;
 
 	if (peer->opts->memory != PEER_PINNED)
 		access |= IBV_ACCESS_ON_DEMAND;
@@ -307,6 +308,7 @@ void peer_close(struct peer *peer)
 {
 	close(peer->sock);
 	if (ibv_destroy_qp(peer->qp) || ibv_destroy_cq(peer->cq) ||
+	    (peer->mw && ibv_dealloc_mw(peer->mw)) ||
 	    ibv_dereg_mr(peer->mr) || ibv_dealloc_pd(peer->pd) ||
 	    ibv_close_device(peer->ctx))
 		peer_die("something could not be destroyed: %s", strerror(errno));

@@ -15,6 +15,9 @@
 
 #define PAGE	4096UL
 
+/* rxe tells programs by the kernel's bit, which to them means something else. */
+#define WITH_INV	(IBV_WC_WITH_INV | IBV_WC_IP_CSUM_OK)
+
 /* --- the pattern: what byte stands where is a matter of seed and position --- */
 
 static uint64_t pattern_word(uint64_t seed, uint64_t pos)
@@ -106,7 +109,49 @@ static struct peer_answer serve_wait(struct peer *peer)
 	answer.value = wc.byte_len;
 	if (wc.wc_flags & IBV_WC_WITH_IMM)
 		answer.more = be32toh(wc.imm_data);
+	else if (wc.wc_flags & WITH_INV)
+		answer.more = wc.invalidated_rkey;
 	return answer;
+}
+
+static void serve_local(struct peer *peer, struct ibv_send_wr *wr)
+{
+	struct ibv_send_wr *bad;
+	struct ibv_wc wc;
+
+	wr->send_flags = IBV_SEND_SIGNALED;
+	if (ibv_post_send(peer->qp, wr, &bad))
+		peer_die("a request of a window cannot be posted");
+	peer_poll(peer, &wc);
+}
+
+static uint64_t serve_bind(struct peer *peer, const struct peer_ask *ask)
+{
+	struct ibv_send_wr wr = { .opcode = IBV_WR_BIND_MW };
+
+	if (!peer->mw)
+		peer->mw = ibv_alloc_mw(peer->pd, IBV_MW_TYPE_2);
+	if (!peer->mw)
+		peer_die("there are no memory windows");
+	wr.bind_mw.mw = peer->mw;
+	wr.bind_mw.rkey = ibv_inc_rkey(peer->mw->rkey);
+	wr.bind_mw.bind_info = (struct ibv_mw_bind_info) {
+		.mr = peer->mr,
+		.addr = (uintptr_t)peer->mem + ask->off,
+		.length = ask->len,
+		.mw_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ,
+	};
+	serve_local(peer, &wr);
+	peer->mw->rkey = wr.bind_mw.rkey;
+	return wr.bind_mw.rkey;
+}
+
+static void serve_invalidate(struct peer *peer)
+{
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_LOCAL_INV, .invalidate_rkey = peer->mw->rkey };
+
+	serve_local(peer, &wr);
 }
 
 static struct peer_answer serve_one(struct peer *peer, const struct peer_ask *ask)
@@ -131,6 +176,12 @@ static struct peer_answer serve_one(struct peer *peer, const struct peer_ask *as
 		break;
 	case PEER_WAIT:
 		return serve_wait(peer);
+	case PEER_BIND:
+		answer.value = serve_bind(peer, ask);
+		break;
+	case PEER_INVALIDATE:
+		serve_invalidate(peer);
+		break;
 	case PEER_PAGE_OUT:
 		return serve_page_out(peer);
 	}
@@ -211,7 +262,8 @@ static void usage(void)
 	     "  --region SIZE        bytes to register, as 8M or 1T (8M)\n"
 	     "  --mtu MTU            path MTU (1024)\n"
 	     "The client's:\n"
-	     "  --ops NAME,...       send, send_imm, write, write_imm, read, add, swap (all)\n"
+	     "  --ops NAME,...       send, send_imm, write, write_imm, read, add, swap,\n"
+	     "                       window (all)\n"
 	     "  --message SIZE       at most (100000)\n"
 	     "  --rounds N           operations of each kind (20)\n"
 	     "  --seed N             replay a run\n"

@@ -49,7 +49,9 @@ enum peer_ask_kind {
 	PEER_COMPARE,	/* answer: how many bytes are as they should be */
 	PEER_GET,	/* answer: the 8 bytes at off */
 	PEER_RECV,	/* post a receive for [off, off + len) */
-	PEER_WAIT,	/* wait for its completion; answer: length, immediate */
+	PEER_WAIT,	/* for its completion; answer: length, immediate or invalidated key */
+	PEER_BIND,	/* bind a window to [off, off + len); answer: its key */
+	PEER_INVALIDATE, /* and invalidate it here */
 	PEER_PAGE_OUT,	/* page everything out; answer: pages present before, after */
 	PEER_BYE,
 };
@@ -69,6 +71,7 @@ struct peer {
 	struct ibv_cq *cq;
 	struct ibv_qp *qp;
 	struct ibv_mr *mr;
+	struct ibv_mw *mw;	/* the server's, once it is asked for */
 	uint8_t *mem;
 	size_t len;
 	uint64_t register_ns;	/* what the registration took */

@@ -27,6 +27,7 @@ WANTED = {
     13: 'RDMA READ response First', 14: 'RDMA READ response Middle',
     15: 'RDMA READ response Last', 16: 'RDMA READ response Only',
     17: 'Acknowledge', 18: 'ATOMIC Acknowledge', 19: 'CmpSwap', 20: 'FetchAdd',
+    22: 'SEND Last with Invalidate', 23: 'SEND Only with Invalidate',
     100: 'UD SEND Only (connection management)',
 }
 SYNDROMES = {0: 'ACK', 1: 'RNR NAK', 3: 'NAK'}
