@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Memory windows: what they let in, how they are bound, whose they are (IBTA 10.6.6). */
+#include <unistd.h>
+
 #include "mw.h"
 
 /* --- what windows are for --- */
@@ -234,6 +236,41 @@ static void windows_are_many(const void *arg)
 	}
 }
 
+/* With device files of its own, which the kernel cleans up. */
+static void bind_and_exit(const struct mw_variant *v)
+{
+	struct vt_dev dev[2];
+	struct ibv_mw_bind_info info;
+	struct rc_pair *pair;
+	struct ibv_mw *mw[2];
+	struct vt_mem *mem;
+
+	vt_dev_open(&dev[0], vt_opts.device);
+	vt_dev_open(&dev[1], vt_opts.peer ? vt_opts.peer : vt_opts.device);
+	pair = rc_pair_between(&dev[0], &dev[1], &rc_attr_default);
+	mw[0] = mw_new(pair->b.pd, v->type);
+	mem = vt_mem_new(pair->b.pd, v->kind, LEN, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND);
+	mw[1] = mw_new(pair->b.pd, v->type);
+	info = mw_part(mem, 0, LEN, RIGHTS);
+	for (int i = 0; i < 2; i++)
+		mw_bind(&pair->b, mw[i], &info, IBV_WC_SUCCESS);
+	_exit(EXIT_SUCCESS);
+}
+
+/* Windows that were made before their region, and after it. */
+static void program_ends(const void *arg)
+{
+	int pid;
+
+	mw_new(rc_pair()->b.pd, IBV_MW_TYPE_1); /* or there is nothing to see here */
+	for (int i = 0; i < 10; i++) {
+		pid = vt_fork();
+		if (!pid)
+			bind_and_exit(arg);
+		vt_require(!vt_wait_child(pid, vt_patience_ms()), "the child failed");
+	}
+}
+
 static void device_says_so(const void *arg)
 {
 	const struct ibv_device_attr *attr = &vt_dev(0)->attr.orig_attr;
@@ -258,6 +295,7 @@ static void add_tests(void)
 	BOTH(window_of_one_pd);
 	BOTH(region_stays_below);
 	BOTH(windows_are_many);
+	BOTH(program_ends);
 	VT_TEST(device_says_so);
 }
 

@@ -236,6 +236,35 @@ static void wr_complete(void **state)
 	CHECK(sqe(2)->compare_add == 6 && sqe(2)->remote_addr == 0xa000);
 }
 
+static void wr_windows(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_mr mr = { .lkey = 7, .pd = rig->pd };
+	struct ibv_mw mw = { .type = IBV_MW_TYPE_2, .rkey = 0x100, .pd = rig->pd };
+	struct ibv_mw_bind_info info = { &mr, 0x9000, 100, IBV_ACCESS_REMOTE_WRITE };
+	struct ibv_qp_ex *qp = rig->qp_ex;
+
+	ibv_wr_start(qp);
+	qp->wr_id = 1;
+	qp->wr_flags = IBV_SEND_SIGNALED;
+	ibv_wr_local_inv(qp, 0x100);
+	ibv_wr_bind_mw(qp, &mw, 0x101, &info);
+	ibv_wr_send_inv(qp, 0x55);
+	ibv_wr_set_sge(qp, 1, 0x1000, 10);
+	CHECK(!ibv_wr_complete(qp) && fake.sq->producer == 3);
+	CHECK(sqe(0)->opcode == IBV_WR_LOCAL_INV && sqe(0)->rkey == 0x100);
+	CHECK(sqe(1)->opcode == IBV_WR_BIND_MW && sqe(1)->rkey == 0x101);
+	CHECK(sqe(1)->bind_lkey == 7 && sqe(1)->bind_length == 100);
+	CHECK(sqe(2)->opcode == IBV_WR_SEND_WITH_INV && sqe(2)->rkey == 0x55);
+	CHECK(sqe(2)->num_sge == 1);
+
+	mr.pd = NULL;
+	ibv_wr_start(qp);
+	ibv_wr_send(qp);
+	ibv_wr_bind_mw(qp, &mw, 0x102, &info);
+	CHECK(ibv_wr_complete(qp) == EPERM && fake.sq->producer == 3);
+}
+
 static void wr_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -276,6 +305,7 @@ int main(int argc, char **argv)
 		RIG_TEST(signal_all),
 		RIG_TEST(recv_fields),
 		RIG_TEST(wr_complete),
+		RIG_TEST(wr_windows),
 		RIG_TEST(wr_refused),
 	};
 
