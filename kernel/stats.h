@@ -23,11 +23,11 @@ enum nopin_counter {
 	NOPIN_SEQ_NAKS_SENT,
 	NOPIN_SEQ_NAKS_RECEIVED,
 	NOPIN_DUPLICATES,		/* request packets received twice */
-	NOPIN_DROP_STALE,		/* PSN not due and not to be answered again */
+	NOPIN_DROP_STALE,		/* not due, nor to be answered again; broken UC messages */
 	NOPIN_DROP_MALFORMED,		/* not a packet a RoCEv2 peer would send */
 	NOPIN_DROP_ICRC,
 	NOPIN_DROP_NO_QP,		/* no such QP, wrong peer, interface or state */
-	NOPIN_DROP_NO_RECEIVE,		/* a datagram, and no receive for it */
+	NOPIN_DROP_NO_RECEIVE,		/* of UD or UC, and no receive for it */
 	NOPIN_SEND_ERRORS,		/* no route, no memory, refused by the stack */
 	NOPIN_COUNTERS
 };

@@ -8,6 +8,7 @@
 #include "transport/datagram.h"
 #include "transport/requester.h"
 #include "transport/responder.h"
+#include "transport/unreliable.h"
 
 /*
  * Only the connected peer, at the address it was connected from and by the interface
@@ -50,12 +51,21 @@ static void nopin_receive_response(struct nopin_qp *qp, const struct nopin_arriv
 	nopin_sq_unlock(qp);
 }
 
+/* A packet to its responder: if its memory can be shared with its neighbours, or anyway. */
+typedef bool (*nopin_take_small_fn)(struct nopin_qp *qp, const struct sk_buff *skb,
+				    const struct nopin_pkt *pkt, struct nopin_hold *hold);
+typedef void (*nopin_take_fn)(struct nopin_qp *qp, struct sk_buff *skb,
+			      const struct nopin_pkt *pkt);
+
 /*
  * The present packet and those after it that are requests, too: small ones share the
  * pages that they are for. The stack never has a packet of ours while one of these pages
  * is held.
  */
-static void nopin_receive_requests(struct nopin_qp *qp, struct nopin_arrival *arrival)
+static __always_inline void nopin_receive_requests(struct nopin_qp *qp,
+						   struct nopin_arrival *arrival,
+						   nopin_take_small_fn take_small,
+						   nopin_take_fn take)
 {
 	struct nopin_hold hold __uninitialized; /* by nopin_hold_begin(), as needed */
 
@@ -64,17 +74,17 @@ static void nopin_receive_requests(struct nopin_qp *qp, struct nopin_arrival *ar
 	do {
 		if (!nopin_receive_admits(qp, arrival))
 			continue;
-		if (nopin_responder_take_small(qp, arrival->skb, &arrival->pkt, &hold))
+		if (take_small(qp, arrival->skb, &arrival->pkt, &hold))
 			continue;
 		nopin_hold_end(&hold);
-		nopin_responder_take(qp, arrival->skb, &arrival->pkt);
+		take(qp, arrival->skb, &arrival->pkt);
 	} while (nopin_net_next(arrival) && nopin_receive_is_request(qp, &arrival->pkt));
 	nopin_hold_end(&hold);
 	nopin_rq_unlock(qp);
 }
 
 /**
- * nopin_receive_connected - nopin_service.arrive of connected QPs
+ * nopin_receive_connected - nopin_service.arrive of reliable connections
  * @qp: the QP
  * @arrival: the present packet is for it
  *
@@ -89,9 +99,28 @@ void nopin_receive_connected(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	} else if (nopin_opcode_is_response(nopin_pkt_op(pkt))) {
 		nopin_receive_response(qp, arrival);
 	} else {
-		nopin_receive_requests(qp, arrival);
+		nopin_receive_requests(qp, arrival, nopin_responder_take_small,
+				       nopin_responder_take);
 		return;
 	}
+	nopin_net_next(arrival);
+}
+
+/**
+ * nopin_receive_unacknowledged - nopin_service.arrive of UC
+ * @qp: the QP
+ * @arrival: the present packet is for it
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_receive_unacknowledged(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	if (nopin_receive_is_request(qp, &arrival->pkt)) {
+		nopin_receive_requests(qp, arrival, nopin_unreliable_take_small,
+				       nopin_unreliable_take);
+		return;
+	}
+	nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
 	nopin_net_next(arrival);
 }
 

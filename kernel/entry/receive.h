@@ -7,6 +7,7 @@ struct nopin_arrival;
 struct nopin_qp;
 
 void nopin_receive_connected(struct nopin_qp *qp, struct nopin_arrival *arrival);
+void nopin_receive_unacknowledged(struct nopin_qp *qp, struct nopin_arrival *arrival);
 void nopin_receive_datagrams(struct nopin_qp *qp, struct nopin_arrival *arrival);
 void nopin_receive(struct nopin_arrival *arrival);
 

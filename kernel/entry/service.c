@@ -8,6 +8,7 @@
 #include "qp/request.h"
 #include "transport/datagram.h"
 #include "transport/responder.h"
+#include "transport/unreliable.h"
 #include "wire/opcode.h"
 
 /* What may be posted to an RC QP, whosever it is. */
@@ -23,6 +24,7 @@ static const struct nopin_service nopin_rc = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
 	.connected	= true,
+	.reliable	= true,
 	.rings		= true,
 	.requests	= NOPIN_RC_REQUESTS | BIT(IB_UVERBS_WR_BIND_MW),
 	.arrive		= nopin_receive_connected,
@@ -34,10 +36,23 @@ static const struct nopin_service nopin_rc_kernel = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
 	.connected	= true,
+	.reliable	= true,
 	.rings		= true,
 	.requests	= NOPIN_RC_REQUESTS | BIT(NOPIN_WR_REG_MR),
 	.arrive		= nopin_receive_connected,
 	.resume		= nopin_responder_resume,
+};
+
+static const struct nopin_service nopin_uc = {
+	.name		= "UC",
+	.wire		= NOPIN_WIRE_UC,
+	.connected	= true,
+	.rings		= true,
+	.requests	= BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |
+			  BIT(IB_UVERBS_WR_RDMA_WRITE) |
+			  BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM),
+	.arrive		= nopin_receive_unacknowledged,
+	.resume		= nopin_unreliable_resume,
 };
 
 static const struct nopin_service nopin_ud = {
@@ -70,6 +85,8 @@ const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 	switch (type) {
 	case IB_QPT_RC:
 		return user ? &nopin_rc : &nopin_rc_kernel;
+	case IB_QPT_UC:
+		return user ? &nopin_uc : NULL;
 	case IB_QPT_UD:
 		return user ? &nopin_ud : NULL;
 	case IB_QPT_GSI:

@@ -126,7 +126,7 @@ static void nopin_qp_fail(struct nopin_qp *qp)
 	if (fails) {
 		if (sq->failed && !nopin_sq_is_empty(sq))
 			nopin_sq_complete(qp, sq->failure);
-		if (refused || qp->service->connected)
+		if (refused || qp->service->reliable)
 			nopin_qp_enter_error(qp);
 		else
 			nopin_qp_enter_sqe(qp);

@@ -125,6 +125,45 @@ bool nopin_rq_grants(const struct nopin_qp *qp, const struct nopin_pkt *pkt, int
 }
 
 /**
+ * nopin_rq_follows - does a packet begin a message, or go on with the one under way?
+ * @rq: the responder of a service that acknowledges nothing
+ * @pkt: its headers
+ *
+ * A message may begin with any PSN; one of which a part is missing is over
+ * (IBTA 9.8.2.2).
+ *
+ * Context: rq.lock held.
+ * Return: true when it does; else it is to be passed over.
+ */
+bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt)
+{
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
+
+	lockdep_assert_held(&rq->lock);
+	if (!(op->place & NOPIN_FIRST))
+		return rq->in_message == op->operation && rq->expected_psn == pkt->psn;
+	rq->in_message = NOPIN_NO_OPERATION;
+	rq->expected_psn = pkt->psn;
+	return true;
+}
+
+/**
+ * nopin_rq_pass - pass over the rest of a message
+ * @rq: the responder of a service that acknowledges nothing
+ * @psn: the first that has not come yet
+ *
+ * The receive that the message has begun to fill is the next one's (IBTA 9.8.2.3).
+ *
+ * Context: rq.lock held.
+ */
+void nopin_rq_pass(struct nopin_rq *rq, u32 psn)
+{
+	lockdep_assert_held(&rq->lock);
+	rq->in_message = NOPIN_NO_OPERATION;
+	rq->expected_psn = psn;
+}
+
+/**
  * nopin_rq_received - a SEND or WRITE packet, or several in one piece, is carried out
  * @rq: the responder
  * @pkt: its headers; payload_len counts all of the piece

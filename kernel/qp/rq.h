@@ -162,6 +162,8 @@ void nopin_rq_establish(struct nopin_qp *qp);
 bool nopin_rq_take_recv(struct nopin_qp *qp);
 bool nopin_rq_may_read(const struct nopin_qp *qp);
 bool nopin_rq_grants(const struct nopin_qp *qp, const struct nopin_pkt *pkt, int right);
+bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt);
+void nopin_rq_pass(struct nopin_rq *rq, u32 psn);
 void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 packets);
 void nopin_rq_received_whole(struct nopin_rq *rq, u32 length);
 void nopin_rq_answered(struct nopin_rq *rq, u32 packets, bool last);

@@ -12,9 +12,9 @@ struct nopin_qp;
  * struct nopin_service - what a kind of QP does
  * @name: for messages
  * @wire: enum nopin_wire_service of its packets
- * @connected: it has one peer, which acknowledges what it gets; else each request names
- *	where it goes, is complete once it has gone, and one that cannot be carried out
- *	stops the send queue only (IBTA 10.3.1.7)
+ * @connected: it has one peer; else each request names where it goes
+ * @reliable: what the peer gets it acknowledges; else a request is complete once it has
+ *	gone, and one that cannot be carried out stops the send queue only (IBTA 10.3.1.7)
  * @rings: it has a send and a receive ring, which a program maps; else queues of its own
  * @requests: what may be posted, bits of enum ib_uverbs_wr_opcode
  * @arrive: takes the present packet, which is for this QP, and may take some after it;
@@ -27,6 +27,7 @@ struct nopin_service {
 	const char *name;
 	u8 wire;
 	bool connected;
+	bool reliable;
 	bool rings;
 	u32 requests;
 	void (*arrive)(struct nopin_qp *qp, struct nopin_arrival *arrival);

@@ -8,6 +8,7 @@
 
 #include "device.h"
 #include "mem/copy.h"
+#include "transport/backlog.h"
 #include "transport/datagram.h"
 #include "transport/execute.h"
 #include "transport/transmit.h"
@@ -90,16 +91,6 @@ static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
 	return true;
 }
 
-static void nopin_datagram_keep(struct nopin_qp *qp, struct sk_buff *skb)
-{
-	const struct nopin_kept_info info = {};
-
-	if (nopin_kept_add(&qp->rq.parked, skb, &info))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
-	else
-		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
-}
-
 /**
  * nopin_datagram_take_small - take a datagram that is short, if its page is there
  * @qp: the QP
@@ -138,28 +129,7 @@ bool nopin_datagram_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
 void nopin_datagram_take(struct nopin_qp *qp, struct sk_buff *skb,
 			 const struct nopin_pkt *pkt)
 {
-	if (nopin_rq_is_busy(&qp->rq) || !nopin_datagram_deliver(qp, skb, pkt))
-		nopin_datagram_keep(qp, skb);
-}
-
-/* False: nothing can be done now. */
-static bool nopin_datagram_step(struct nopin_qp *qp)
-{
-	struct nopin_rq *rq = &qp->rq;
-	struct nopin_pkt pkt;
-	struct sk_buff *skb;
-
-	if (rq->park.waiting || rq->failed)
-		return false;
-	skb = nopin_kept_take(&rq->parked, &pkt);
-	if (!skb)
-		return false;
-	if (!nopin_datagram_deliver(qp, skb, &pkt)) {
-		nopin_kept_return(&rq->parked, skb);
-		return false;
-	}
-	consume_skb(skb);
-	return true;
+	nopin_backlog_take(qp, skb, pkt, nopin_datagram_deliver);
 }
 
 /**
@@ -170,15 +140,5 @@ static bool nopin_datagram_step(struct nopin_qp *qp)
  */
 void nopin_datagram_resume(struct nopin_qp *qp)
 {
-	struct nopin_rq *rq = &qp->rq;
-	u64 begun = ktime_get_ns();
-
-	while (nopin_datagram_step(qp)) {
-		if (!nopin_quantum_is_over(begun))
-			continue;
-		tasklet_schedule(&rq->task);
-		break;
-	}
-	if (!rq->park.waiting) /* the access that it was for has been retried */
-		rq->park.error = 0;
+	nopin_backlog_resume(qp, nopin_datagram_deliver);
 }

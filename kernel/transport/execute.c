@@ -98,7 +98,7 @@ static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
 	nopin_rq_received(&qp->rq, in->pkt, in->packets);
 	if (op->place & NOPIN_LAST && nopin_execute_takes_recv(op))
 		nopin_execute_complete_recv(qp, in->pkt);
-	if (in->pkt->ack_req)
+	if (in->pkt->ack_req && qp->service->reliable)
 		nopin_reply(qp, in->pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
 	return NOPIN_DONE;
 }
@@ -129,6 +129,17 @@ static enum nopin_verdict nopin_execute_invalidate(struct nopin_qp *qp,
 	return NOPIN_ACCESS_ERROR;
 }
 
+/*
+ * Whose fault is it that a message is longer than its receive? Who acknowledges says it to
+ * both sides. Else the message is lost, and no receive with it (IBTA 9.9.3, class D).
+ */
+static enum nopin_verdict nopin_execute_too_long(struct nopin_qp *qp)
+{
+	if (qp->service->reliable)
+		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
+	return NOPIN_INVALID_REQUEST;
+}
+
 static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					     const struct nopin_inbound *in)
 {
@@ -143,10 +154,8 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		rq->received = 0;
 	if (!(op->place & NOPIN_LAST))
 		copy.want = max(rq->received, NOPIN_SEND_AHEAD);
-	if ((u64)rq->received + copy.length > min_t(u64, rq->recv->length, NOPIN_MAX_MSG)) {
-		nopin_execute_fail_recv(qp, IB_WC_LOC_LEN_ERR);
-		return NOPIN_INVALID_REQUEST;
-	}
+	if ((u64)rq->received + copy.length > min_t(u64, rq->recv->length, NOPIN_MAX_MSG))
+		return nopin_execute_too_long(qp);
 	copy.to = nopin_place_sges(rq->pd, rq->recv->sge, rq->recv->num_sge,
 				   rq->received);
 	verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),

@@ -16,6 +16,7 @@
 #include "transport/loopback.h"
 #include "transport/reply.h"
 #include "transport/send.h"
+#include "transport/unreliable.h"
 
 static bool nopin_loopback = true;
 module_param_named(loopback, nopin_loopback, bool, 0644);
@@ -125,7 +126,9 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp, struct nopin_
 		.park = &qp->sq.park,
 	};
 
-	nopin_send_describe(&pkt, wqe, piece->offset, piece->len);
+	nopin_send_describe(&pkt, qp, wqe, piece->offset, piece->len);
+	if (!peer->service->reliable && !nopin_rq_follows(&peer->rq, &pkt))
+		return NOPIN_INVALID_REQUEST;
 	return nopin_execute_data(peer, &in);
 }
 
@@ -173,6 +176,20 @@ static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 				refusal->event);
 		tasklet_schedule(&peer->rq.task);
 	}
+}
+
+/*
+ * The same where nothing is acknowledged: what the peer makes of it is no concern of the
+ * requester's, whose message has gone.
+ */
+static enum nopin_verdict nopin_loopback_conclude_sent(struct nopin_qp *peer, u32 psn,
+						       enum nopin_verdict verdict)
+{
+	nopin_unreliable_conclude(peer, psn, verdict);
+	if (peer->rq.failed)
+		tasklet_schedule(&peer->rq.task);
+	return verdict == NOPIN_PARKED || verdict == NOPIN_SOURCE_ERROR ? verdict :
+									  NOPIN_DONE;
 }
 
 /* Without the peer's lock: what an ACK or NAK would have told the requester. */
@@ -247,6 +264,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 	enum nopin_verdict verdict;
 	bool connected, waits;
 	u8 rnr_timer;
+	u32 behind;
 
 	*packets = 0;
 	if (nopin_request_is_atomic(wqe->request))
@@ -260,7 +278,11 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 		return waits && connected;
 	}
 	verdict = nopin_loopback_piece(qp, peer, wqe, packets);
-	nopin_loopback_conclude_peer(peer, verdict);
+	behind = nopin_psn_add(sq->next_psn, *packets);
+	if (likely(peer->service->reliable))
+		nopin_loopback_conclude_peer(peer, verdict);
+	else
+		verdict = nopin_loopback_conclude_sent(peer, behind, verdict);
 	rnr_timer = peer->attr.min_rnr_timer;
 	spin_unlock(&peer->rq.lock);
 

@@ -100,19 +100,20 @@ static enum nopin_copied nopin_send_gather(struct nopin_qp *qp,
 /**
  * nopin_send_describe - the headers of a piece of a SEND or WRITE
  * @pkt: gets those that follow from the request
+ * @qp: the QP
  * @wqe: the request
  * @offset: of the piece in the message, in bytes
  * @len: of the piece
  *
  * Context: any.
  */
-void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
-			 u32 offset, u32 len)
+void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_qp *qp,
+			 const struct nopin_swqe *wqe, u32 offset, u32 len)
 {
 	bool last = offset + len == wqe->length;
 	u32 place = (offset ? 0 : NOPIN_FIRST) | (last ? NOPIN_LAST : 0);
 
-	pkt->opcode = wqe->request->opcode[place];
+	pkt->opcode = wqe->request->opcode[place] | qp->service->wire;
 	pkt->payload_len = len;
 	pkt->remote_addr = wqe->remote_addr;
 	pkt->rkey = wqe->rkey;
@@ -141,7 +142,7 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 
 	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
 		return false;
-	nopin_send_describe(&pkt, wqe, offset, len);
+	nopin_send_describe(&pkt, qp, wqe, offset, len);
 	payload = nopin_send_open(qp, &pkt);
 	if (!payload)
 		return false;
@@ -152,9 +153,12 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 			wqe->status = IB_WC_LOC_PROT_ERR;
 		return false;
 	}
-	pkt.ack_req = nopin_send_wants_ack(qp, last);
+	pkt.ack_req = qp->service->reliable && nopin_send_wants_ack(qp, last);
 	nopin_send_close(qp, &pkt);
-	nopin_sq_sent(qp, wqe, sq->next_psn);
+	if (likely(qp->service->reliable))
+		nopin_sq_sent(qp, wqe, sq->next_psn);
+	else
+		nopin_sq_carried(qp, wqe, 1);
 	return true;
 }
 

@@ -5,8 +5,8 @@
 
 #include "qp/qp.h"
 
-void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_swqe *wqe,
-			 u32 offset, u32 len);
+void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_qp *qp,
+			 const struct nopin_swqe *wqe, u32 offset, u32 len);
 bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_datagram(struct nopin_qp *qp, struct nopin_swqe *wqe);

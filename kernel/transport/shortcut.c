@@ -84,7 +84,7 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 		return false;
 	nopin_memcpy(to, from, wqe->length);
 	nopin_rq_received_whole(&peer->rq, wqe->length);
-	nopin_send_describe(&pkt, wqe, 0, wqe->length);
+	nopin_send_describe(&pkt, cut->qp, wqe, 0, wqe->length);
 	nopin_execute_complete_recv(peer, &pkt);
 	return true;
 }

@@ -25,6 +25,10 @@
 	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_WRITE | \
 	 IB_ODP_SUPPORT_READ | IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV)
 
+#define NOPIN_UC_ODP							\
+	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_WRITE | \
+	 IB_ODP_SUPPORT_SRQ_RECV)
+
 #define NOPIN_UD_ODP							\
 	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV | IB_ODP_SUPPORT_SRQ_RECV)
 
@@ -57,6 +61,7 @@ static void nopin_fill_odp_caps(struct ib_device_attr *attr)
 {
 	attr->odp_caps.general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = NOPIN_RC_ODP;
+	attr->odp_caps.per_transport_caps.uc_odp_caps = NOPIN_UC_ODP;
 	attr->odp_caps.per_transport_caps.ud_odp_caps = NOPIN_UD_ODP;
 }
 

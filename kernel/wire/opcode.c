@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The opcode table: RC, and of UD what the general services interface sends. */
+/* The opcode table: the rows that services share, and those of one alone. */
 
 #include "wire/headers.h"
 #include "wire/opcode.h"
@@ -30,31 +30,38 @@
 #define ATOMIC_ACK_HEADERS	(NOPIN_HDR_AETH | NOPIN_HDR_ATOMIC_ACK)
 #define WRITE_IMM_HEADERS	(NOPIN_HDR_RETH | NOPIN_HDR_IMM)
 
+/* What carries data to a responder: by the same numbers in each service that has it. */
+#define DATA(service, op)	[NOPIN_WIRE_##service | NOPIN_RC_##op]
+#define DATA_ROWS(service)						\
+	DATA(service, SEND_FIRST) = ROW(SEND, FIRST, 0, #service " SEND First"), \
+	DATA(service, SEND_MIDDLE) = ROW(SEND, MIDDLE, 0, #service " SEND Middle"), \
+	DATA(service, SEND_LAST) = ROW(SEND, LAST, 0, #service " SEND Last"), \
+	DATA(service, SEND_LAST_IMM) = ROW(SEND, LAST, NOPIN_HDR_IMM,	\
+				#service " SEND Last with Immediate"),	\
+	DATA(service, SEND_ONLY) = ROW(SEND, ONLY, 0, #service " SEND Only"), \
+	DATA(service, SEND_ONLY_IMM) = ROW(SEND, ONLY, NOPIN_HDR_IMM,	\
+				#service " SEND Only with Immediate"),	\
+	DATA(service, WRITE_FIRST) = ROW(RDMA_WRITE, FIRST, NOPIN_HDR_RETH, \
+				#service " RDMA WRITE First"),		\
+	DATA(service, WRITE_MIDDLE) = ROW(RDMA_WRITE, MIDDLE, 0,	\
+				#service " RDMA WRITE Middle"),		\
+	DATA(service, WRITE_LAST) = ROW(RDMA_WRITE, LAST, 0,		\
+				#service " RDMA WRITE Last"),		\
+	DATA(service, WRITE_LAST_IMM) = ROW(RDMA_WRITE, LAST, NOPIN_HDR_IMM, \
+				#service " RDMA WRITE Last with Immediate"), \
+	DATA(service, WRITE_ONLY) = ROW(RDMA_WRITE, ONLY, NOPIN_HDR_RETH, \
+				#service " RDMA WRITE Only"),		\
+	DATA(service, WRITE_ONLY_IMM) = ROW(RDMA_WRITE, ONLY, WRITE_IMM_HEADERS, \
+				#service " RDMA WRITE Only with Immediate")
+
 const struct nopin_opcode_info nopin_opcodes[256] = {
-	[NOPIN_RC_SEND_FIRST]	  = ROW(SEND, FIRST, 0, "RC SEND First"),
-	[NOPIN_RC_SEND_MIDDLE]	  = ROW(SEND, MIDDLE, 0, "RC SEND Middle"),
-	[NOPIN_RC_SEND_LAST]	  = ROW(SEND, LAST, 0, "RC SEND Last"),
-	[NOPIN_RC_SEND_LAST_IMM]  = ROW(SEND, LAST, NOPIN_HDR_IMM,
-					"RC SEND Last with Immediate"),
-	[NOPIN_RC_SEND_ONLY]	  = ROW(SEND, ONLY, 0, "RC SEND Only"),
-	[NOPIN_RC_SEND_ONLY_IMM]  = ROW(SEND, ONLY, NOPIN_HDR_IMM,
-					"RC SEND Only with Immediate"),
+	DATA_ROWS(RC),
+	DATA_ROWS(UC),
+
 	[NOPIN_RC_SEND_LAST_INV]  = ROW(SEND, LAST, NOPIN_HDR_IETH,
 					"RC SEND Last with Invalidate"),
 	[NOPIN_RC_SEND_ONLY_INV]  = ROW(SEND, ONLY, NOPIN_HDR_IETH,
 					"RC SEND Only with Invalidate"),
-
-	[NOPIN_RC_WRITE_FIRST]	  = ROW(RDMA_WRITE, FIRST, NOPIN_HDR_RETH,
-					"RC RDMA WRITE First"),
-	[NOPIN_RC_WRITE_MIDDLE]	  = ROW(RDMA_WRITE, MIDDLE, 0, "RC RDMA WRITE Middle"),
-	[NOPIN_RC_WRITE_LAST]	  = ROW(RDMA_WRITE, LAST, 0, "RC RDMA WRITE Last"),
-	[NOPIN_RC_WRITE_LAST_IMM] = ROW(RDMA_WRITE, LAST, NOPIN_HDR_IMM,
-					"RC RDMA WRITE Last with Immediate"),
-	[NOPIN_RC_WRITE_ONLY]	  = ROW(RDMA_WRITE, ONLY, NOPIN_HDR_RETH,
-					"RC RDMA WRITE Only"),
-	[NOPIN_RC_WRITE_ONLY_IMM] = ROW(RDMA_WRITE, ONLY, WRITE_IMM_HEADERS,
-					"RC RDMA WRITE Only with Immediate"),
-
 	[NOPIN_RC_READ_REQUEST]	  = ROW(RDMA_READ, ONLY, NOPIN_HDR_RETH,
 					"RC RDMA READ Request"),
 	[NOPIN_RC_READ_RESPONSE_FIRST] = ROW(READ_RESPONSE, FIRST, NOPIN_HDR_AETH,

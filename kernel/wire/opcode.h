@@ -8,11 +8,13 @@
 /* The transport service that an opcode is of: its three highest bits. */
 enum nopin_wire_service {
 	NOPIN_WIRE_RC	= 0x00,
+	NOPIN_WIRE_UC	= 0x20,
 	NOPIN_WIRE_UD	= 0x60,
 };
 
 #define NOPIN_WIRE_SERVICE	0xe0
 
+/* RC's numbers are those of other services too, but for the three bits. */
 enum nopin_opcode {
 	NOPIN_RC_SEND_FIRST		= 0x00,
 	NOPIN_RC_SEND_MIDDLE		= 0x01,

@@ -76,6 +76,7 @@ enum nopin_debt {
  * @sq: send queue
  * @rq: receive queue
  * @max_inline: bytes of inline data that a send entry takes
+ * @op_needed: what nopin_send_op() must have of its sends
  * @send_flags: NOPIN_SEND_SIGNALED when every send is signaled, or 0
  * @next: producer that ibv_wr_complete() will publish; under sq.lock, which is
  *	  held from ibv_wr_start() to ibv_wr_complete() or ibv_wr_abort()
@@ -92,6 +93,7 @@ struct nopin_qp {
 	struct nopin_wq sq;
 	struct nopin_wq rq;
 	uint32_t max_inline;
+	uint32_t op_needed;
 	uint32_t send_flags;
 	uint32_t next;
 	struct nopin_send_wqe *wqe;

@@ -26,12 +26,16 @@ static_assert((int)IBV_SEND_FENCE == NOPIN_SEND_FENCE &&
 	      "flags are passed as they are");
 
 static const uint16_t send_ops[] = {
-	[IBV_WR_RDMA_WRITE] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_RDMA,
+	[IBV_WR_RDMA_WRITE] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_RDMA |
+			      NOPIN_OP_UNANSWERED,
 	[IBV_WR_RDMA_WRITE_WITH_IMM] = NOPIN_OP_VALID | NOPIN_OP_INLINE |
-				       NOPIN_OP_RDMA | NOPIN_OP_IMM,
-	[IBV_WR_SEND] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_DATAGRAM,
+				       NOPIN_OP_RDMA | NOPIN_OP_IMM |
+				       NOPIN_OP_UNANSWERED,
+	[IBV_WR_SEND] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_DATAGRAM |
+			NOPIN_OP_UNANSWERED,
 	[IBV_WR_SEND_WITH_IMM] = NOPIN_OP_VALID | NOPIN_OP_INLINE |
-				 NOPIN_OP_IMM | NOPIN_OP_DATAGRAM,
+				 NOPIN_OP_IMM | NOPIN_OP_DATAGRAM |
+				 NOPIN_OP_UNANSWERED,
 	[IBV_WR_RDMA_READ] = NOPIN_OP_VALID | NOPIN_OP_RDMA,
 	[IBV_WR_ATOMIC_CMP_AND_SWP] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
@@ -48,7 +52,7 @@ static const uint16_t send_ops[] = {
  */
 unsigned int nopin_send_op(unsigned int opcode)
 {
-	return opcode < sizeof(send_ops) ? send_ops[opcode] : 0;
+	return opcode < sizeof(send_ops) / sizeof(send_ops[0]) ? send_ops[opcode] : 0;
 }
 
 /**
@@ -184,9 +188,9 @@ static void send_fill_head(struct nopin_send_wqe *wqe,
 static int send_check(const struct nopin_qp *qp, const struct ibv_send_wr *wr,
 		      unsigned int op)
 {
-	if (nopin_qp_is_datagram(qp) && (!(op & NOPIN_OP_DATAGRAM) || !wr->wr.ud.ah))
+	if (nopin_qp_is_datagram(qp) && !wr->wr.ud.ah)
 		return EINVAL;
-	if (!op || wr->send_flags & ~NOPIN_SEND_FLAGS)
+	if (!(op & qp->op_needed) || wr->send_flags & ~NOPIN_SEND_FLAGS)
 		return EINVAL;
 	if (op & NOPIN_OP_BIND)
 		return nopin_send_bind_check(wr->bind_mw.mw, &wr->bind_mw.bind_info);

@@ -19,6 +19,11 @@
 	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD | IBV_QP_EX_WITH_LOCAL_INV |      \
 	 IBV_QP_EX_WITH_SEND_WITH_INV | IBV_QP_EX_WITH_BIND_MW)
 
+#define NOPIN_UNANSWERED_OPS                                                   \
+	((uint64_t)IBV_QP_EX_WITH_RDMA_WRITE |                                 \
+	 IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |            \
+	 IBV_QP_EX_WITH_SEND_WITH_IMM)
+
 #define NOPIN_DATAGRAM_OPS                                                     \
 	((uint64_t)IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM)
 
@@ -296,6 +301,8 @@ bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr)
 	switch (attr->qp_type) {
 	case IBV_QPT_RC:
 		return !(attr->send_ops_flags & ~NOPIN_SEND_OPS);
+	case IBV_QPT_UC:
+		return !(attr->send_ops_flags & ~NOPIN_UNANSWERED_OPS);
 	case IBV_QPT_UD:
 		return !(attr->send_ops_flags & ~NOPIN_DATAGRAM_OPS);
 	default:

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "compat.h"
-#include "nopin.h"
+#include "send.h"
 
 #define NOPIN_QP_COMP_MASK                                                     \
 	((uint32_t)IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_CREATE_FLAGS |       \
@@ -132,6 +132,7 @@ struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
 	qp->refs = 1;
 	pthread_spin_init(&qp->sq.lock, PTHREAD_PROCESS_PRIVATE);
 	pthread_spin_init(&qp->rq.lock, PTHREAD_PROCESS_PRIVATE);
+	qp->op_needed = nopin_op_needed(attr->qp_type);
 	qp->send_flags = attr->sq_sig_all ? NOPIN_SEND_SIGNALED : 0;
 
 	ret = qp_open(qp, context, attr);

@@ -10,7 +10,7 @@
 
 /* What a work request of an opcode brings along. */
 enum {
-	NOPIN_OP_VALID = 1 << 0,
+	NOPIN_OP_VALID = 1 << 0, /* goes over a reliable connection */
 	NOPIN_OP_INLINE = 1 << 1, /* may carry its data inline */
 	NOPIN_OP_IMM = 1 << 2,
 	NOPIN_OP_RDMA = 1 << 3, /* wr.rdma */
@@ -19,6 +19,7 @@ enum {
 	NOPIN_OP_INV = 1 << 6, /* invalidate_rkey */
 	NOPIN_OP_LOCAL = 1 << 7, /* moves no data */
 	NOPIN_OP_BIND = 1 << 8, /* bind_mw */
+	NOPIN_OP_UNANSWERED = 1 << 9, /* may go over a connection without ACKs */
 };
 
 unsigned int nopin_send_op(unsigned int opcode);
@@ -27,6 +28,19 @@ void nopin_send_to(struct nopin_send_wqe *wqe, struct ibv_ah *ah, uint32_t remot
 void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
 		     const struct ibv_mw_bind_info *info);
 int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info *info);
+
+/* What an opcode needs to be posted to a QP of a type: one of NOPIN_OP_*. */
+static inline unsigned int nopin_op_needed(enum ibv_qp_type type)
+{
+	switch (type) {
+	case IBV_QPT_UC:
+		return NOPIN_OP_UNANSWERED;
+	case IBV_QPT_UD:
+		return NOPIN_OP_DATAGRAM;
+	default:
+		return NOPIN_OP_VALID;
+	}
+}
 
 static inline bool nopin_qp_is_datagram(const struct nopin_qp *qp)
 {

@@ -38,6 +38,9 @@ static const struct {
 	{ 0x0c, 28, false }, { 0x0d, 16, true }, { 0x0e, 12, true }, { 0x0f, 16, true },
 	{ 0x10, 16, true }, { 0x11, 16, false }, { 0x12, 24, false },
 	{ 0x13, 40, false }, { 0x14, 40, false }, { 0x16, 16, true }, { 0x17, 16, true },
+	{ 0x20, 12, true }, { 0x21, 12, true }, { 0x22, 12, true }, { 0x23, 16, true },
+	{ 0x24, 12, true }, { 0x25, 16, true }, { 0x26, 28, true }, { 0x27, 12, true },
+	{ 0x28, 12, true }, { 0x29, 16, true }, { 0x2a, 28, true }, { 0x2b, 32, true },
 	{ 0x64, 20, true }, { 0x65, 24, true },
 };
 
@@ -109,6 +112,7 @@ static void rows_are_as_named(void **state)
 				 op->operation == NOPIN_ATOMIC_ACKNOWLEDGE);
 		assert_int_equal(says(op, "Response") || says(op, "Ack"), response);
 		assert_int_equal(says(op, "UD"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UD);
+		assert_int_equal(says(op, "UC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UC);
 		assert_int_equal(says(op, "RC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_RC);
 	}
 }

@@ -32,6 +32,7 @@ const struct rc_op *rc_op(enum ibv_wr_opcode op);
 /* --- pairs --- */
 
 struct rc_attr {
+	enum ibv_qp_type type;
 	unsigned int mtu;	/* bytes */
 	uint32_t wr, sge, inline_len;
 	int cqe;		/* of each CQ, 0: room for every request */

@@ -3,6 +3,7 @@
 #include "rc.h"
 
 const struct rc_attr rc_attr_default = {
+	.type = IBV_QPT_RC,
 	.mtu = 1024,
 	.wr = 64,
 	.sge = 4,
@@ -29,7 +30,7 @@ static void new_qp(struct rc_end *end, const struct rc_attr *attr)
 	struct ibv_qp_init_attr init = {
 		.send_cq = end->scq,
 		.recv_cq = end->rcq,
-		.qp_type = IBV_QPT_RC,
+		.qp_type = attr->type,
 		.sq_sig_all = attr->sig_all,
 		.cap = {
 			.max_send_wr = attr->wr,
@@ -126,9 +127,12 @@ int rc_to_rtr(struct rc_end *end, const struct rc_attr *attr, const struct rc_ad
 		},
 	};
 
-	return ibv_modify_qp(end->qp, &mod, IBV_QP_STATE | IBV_QP_AV |
-			     IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-			     IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+	int mask = IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+		   IBV_QP_RQ_PSN;
+
+	if (attr->type == IBV_QPT_RC)
+		mask |= IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+	return ibv_modify_qp(end->qp, &mod, mask);
 }
 
 int rc_to_rts(struct rc_end *end, const struct rc_attr *attr)
@@ -142,9 +146,12 @@ int rc_to_rts(struct rc_end *end, const struct rc_attr *attr)
 		.max_rd_atomic = attr->rd_atomic,
 	};
 
-	return ibv_modify_qp(end->qp, &mod, IBV_QP_STATE | IBV_QP_TIMEOUT |
-			     IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-			     IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
+	int mask = IBV_QP_STATE | IBV_QP_SQ_PSN;
+
+	if (attr->type == IBV_QPT_RC)
+		mask |= IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+			IBV_QP_MAX_QP_RD_ATOMIC;
+	return ibv_modify_qp(end->qp, &mod, mask);
 }
 
 int rc_to_state(struct rc_end *end, enum ibv_qp_state state)

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Unreliable connections (IBTA 9.8.2): a message arrives whole and in its turn, or not at
+ * all, and the receive of one that does not is the next one's.
+ */
+#include <arpa/inet.h>
+
+#include "rc.h"
+
+#define ROOM	70000U	/* bytes of a receive */
+#define RECVS	16
+#define WIDE	1024U	/* path MTU */
+
+struct uc_end {
+	struct rc_end *rc;
+	struct vt_mem *src, *dst;
+};
+
+struct uc_pair {
+	struct rc_pair *rc;
+	struct uc_end a, b;
+};
+
+static const struct rc_attr *uc_attr(void)
+{
+	static struct rc_attr attr;
+
+	attr = rc_attr_default;
+	attr.type = IBV_QPT_UC;
+	attr.mtu = WIDE;
+	return &attr;
+}
+
+static void end_mem(struct uc_end *end, struct rc_end *rc, enum vt_kind kind)
+{
+	end->rc = rc;
+	end->src = vt_mem_new(rc->pd, kind, ROOM, VT_ACCESS_ALL);
+	end->dst = vt_mem_new(rc->pd, kind, RECVS * ROOM, VT_ACCESS_ALL);
+}
+
+static void pair_open(struct uc_pair *pair, enum vt_kind kind)
+{
+	vt_need_kind(vt_dev(1), kind, 0);
+	pair->rc = rc_pair_new(uc_attr());
+	end_mem(&pair->a, &pair->rc->a, kind);
+	end_mem(&pair->b, &pair->rc->b, kind);
+}
+
+static void post_recv(struct uc_end *end, uint64_t id, size_t off, size_t len)
+{
+	struct ibv_sge sge[2] = { vt_sge(end->dst, off, len / 3),
+				  vt_sge(end->dst, off + len / 3, len - len / 3) };
+
+	vt_ok(rc_post_recv(end->rc, id, sge, 2));
+}
+
+static void send_one(struct uc_end *from, struct vt_wr *wr)
+{
+	vt_ok(rc_post(from->rc, wr));
+	vt_want(from->rc->scq, wr->wr.wr_id, IBV_WC_SUCCESS);
+}
+
+static void send_plain(struct uc_end *from, size_t len)
+{
+	struct vt_wr wr;
+
+	vt_wr_init(&wr, IBV_WR_SEND, 5);
+	vt_wr_local(&wr, from->src, 0, len);
+	send_one(from, &wr);
+}
+
+/* What was posted before has been carried out when this has arrived. */
+static void flush(struct uc_end *from, struct uc_end *to)
+{
+	struct vt_wr wr;
+
+	vt_ok(rc_post_recv(to->rc, 99, NULL, 0));
+	vt_wr_init(&wr, IBV_WR_RDMA_WRITE_WITH_IMM, 98);
+	wr.wr.imm_data = htonl(98);
+	wr.wr.num_sge = 0;
+	send_one(from, &wr);
+	vt_want(to->rc->rcq, 99, IBV_WC_SUCCESS);
+}
+
+static void check_recv(const struct rc_op *op, const struct ibv_wc *wc, size_t len)
+{
+	vt_require(wc->opcode == op->recv_wc && wc->byte_len == len, "opcode %d, %u bytes of %zu",
+		   wc->opcode, wc->byte_len, len);
+	vt_require(!(wc->wc_flags & IBV_WC_WITH_IMM) == !op->imm, "flags %#x", wc->wc_flags);
+	vt_require(!op->imm || wc->imm_data == htonl(0xabc00000 + len), "another immediate");
+}
+
+static void exchange(struct uc_end *from, struct uc_end *to, enum ibv_wr_opcode opcode)
+{
+	const struct rc_op *op = rc_op(opcode);
+	size_t len = vt_length(ROOM, WIDE), off = vt_below(ROOM - len + 1);
+	size_t at = vt_below(ROOM);
+	struct ibv_wc wc;
+	struct vt_wr wr;
+
+	vt_fill(from->src->addr + off, len);
+	if (op->recv)
+		post_recv(to, 7, at, op->rdma ? 0 : len + vt_below(2));
+	vt_wr_init(&wr, opcode, 5);
+	vt_wr_local(&wr, from->src, off, len);
+	if (op->rdma)
+		vt_wr_remote(&wr, to->dst, at);
+	if (op->imm)
+		wr.wr.imm_data = htonl(0xabc00000 + len);
+	if (len <= 64 && vt_chance(50))
+		vt_wr_inline(&wr, from->src);
+	send_one(from, &wr);
+	if (op->recv) {
+		wc = vt_want(to->rc->rcq, 7, IBV_WC_SUCCESS);
+		check_recv(op, &wc, len);
+	} else {
+		flush(from, to);
+	}
+	vt_require(!memcmp(to->dst->addr + at, from->src->addr + off, len),
+		   "%s: data differ", op->name);
+}
+
+static const enum ibv_wr_opcode uc_ops[] = {
+	IBV_WR_SEND, IBV_WR_SEND_WITH_IMM, IBV_WR_RDMA_WRITE, IBV_WR_RDMA_WRITE_WITH_IMM,
+};
+
+static void works(struct uc_pair *pair)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(uc_ops); i++) {
+		exchange(&pair->a, &pair->b, uc_ops[i]);
+		exchange(&pair->b, &pair->a, uc_ops[i]);
+	}
+}
+
+static void uc_data(const void *arg)
+{
+	struct uc_pair pair;
+
+	pair_open(&pair, *(const enum vt_kind *)arg);
+	for (unsigned int i = 0; i < 40 * vt_opts.rounds; i++)
+		works(&pair);
+	vt_mem_guards(pair.a.dst);
+	vt_mem_guards(pair.b.dst);
+}
+
+/* --- messages that may be lost --- */
+
+/* So the receiver knows what the message with a number holds. */
+static void fill_by_number(uint8_t *p, uint32_t number, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		p[i] = (uint8_t)(number * 31 + i * 7 + i / 251);
+}
+
+static size_t length_by_number(uint32_t number)
+{
+	return (number * 2654435761U) % (ROOM - 1) + 1;
+}
+
+static void send_number(struct uc_end *from, uint32_t number)
+{
+	size_t len = length_by_number(number);
+	struct vt_wr wr;
+
+	fill_by_number(from->src->addr, number, len);
+	vt_wr_init(&wr, IBV_WR_SEND_WITH_IMM, number);
+	vt_wr_local(&wr, from->src, 0, len);
+	wr.wr.imm_data = htonl(number);
+	send_one(from, &wr);
+}
+
+/* The oldest receive has a message that is whole; which one. */
+static uint32_t check_number(struct uc_end *to, const struct ibv_wc *wc, uint64_t id,
+			     uint8_t *expected)
+{
+	uint32_t number = ntohl(wc->imm_data);
+	size_t len = length_by_number(number);
+
+	vt_require(wc->status == IBV_WC_SUCCESS, "status %d", wc->status);
+	vt_require(wc->wr_id == id, "receive %lu for %lu", (unsigned long)wc->wr_id,
+		   (unsigned long)id);
+	vt_require(wc->byte_len == len, "%u bytes of %zu", wc->byte_len, len);
+	fill_by_number(expected, number, len);
+	vt_require(!memcmp(to->dst->addr + id % RECVS * ROOM, expected, len),
+		   "message %u: data differ", number);
+	return number;
+}
+
+/* Whatever is lost on the way: what comes is whole, in order, and takes one receive. */
+static void uc_whole_or_not(const void *arg)
+{
+	uint32_t messages = 200 * vt_opts.rounds, number = 0, last = 0, arrived = 0;
+	uint8_t *expected = malloc(ROOM);
+	struct uc_pair pair;
+	struct ibv_wc wc;
+	uint64_t id;
+
+	vt_defer(free, expected);
+	pair_open(&pair, *(const enum vt_kind *)arg);
+	for (id = 0; id < RECVS; id++)
+		post_recv(&pair.b, id, id % RECVS * ROOM, ROOM);
+	while (number < messages || last < messages) { /* and on until one has come */
+		vt_require(number < 2 * messages, "nothing comes any more");
+		send_number(&pair.a, ++number);
+		while (vt_poll_for(pair.b.rc->rcq, &wc, 1, number < messages ? 0 : 20) > 0) {
+			uint32_t came = check_number(&pair.b, &wc, arrived, expected);
+
+			vt_require(came > last, "%u after %u", came, last);
+			last = came;
+			post_recv(&pair.b, id, id % RECVS * ROOM, ROOM);
+			id++;
+			arrived++;
+		}
+	}
+	vt_note("%u of %u messages arrived", arrived, number);
+	vt_mem_guards(pair.b.dst);
+}
+
+/* --- what is refused, and how --- */
+
+/* Without a receive, or with one too short, a message is lost and nothing else. */
+static void uc_dropped(const void *arg)
+{
+	struct uc_pair pair;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	send_plain(&pair.a, 100);
+	send_plain(&pair.a, 5000);
+	vt_want_none(pair.b.rc->rcq, 20);
+	post_recv(&pair.b, 1, 0, 99);
+	send_plain(&pair.a, 100);
+	send_plain(&pair.a, 5000);
+	vt_want_none(pair.b.rc->rcq, 20);
+	send_plain(&pair.a, 99);
+	vt_want(pair.b.rc->rcq, 1, IBV_WC_SUCCESS);
+	vt_require(!memcmp(pair.a.src->addr, pair.b.dst->addr, 99), "data differ");
+	works(&pair);
+}
+
+/* A message too long has written to the receive that the next message gets. */
+static void uc_receive_again(const void *arg)
+{
+	struct uc_pair pair;
+	struct ibv_wc wc;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	post_recv(&pair.b, 1, 0, 3 * WIDE);
+	send_plain(&pair.a, 4 * WIDE);
+	vt_want_none(pair.b.rc->rcq, 20);
+	vt_fill(pair.a.src->addr, 2 * WIDE);
+	send_plain(&pair.a, 2 * WIDE);
+	wc = vt_want(pair.b.rc->rcq, 1, IBV_WC_SUCCESS);
+	vt_require(wc.byte_len == 2 * WIDE, "%u bytes", wc.byte_len);
+	vt_require(!memcmp(pair.a.src->addr, pair.b.dst->addr, 2 * WIDE), "data differ");
+	works(&pair);
+}
+
+static void write_with_key(struct uc_pair *pair, uint32_t flip, size_t len)
+{
+	struct vt_wr wr;
+
+	vt_wr_init(&wr, IBV_WR_RDMA_WRITE, 5);
+	vt_wr_local(&wr, pair->a.src, 0, len);
+	vt_wr_remote(&wr, pair->b.dst, 0);
+	wr.wr.wr.rdma.rkey ^= flip;
+	send_one(&pair->a, &wr);
+}
+
+/* Nobody is told that a key is wrong. */
+static void uc_bad_rkey(const void *arg)
+{
+	struct uc_pair pair;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	memset(pair.a.src->addr, 1, ROOM);
+	memset(pair.b.dst->addr, 2, ROOM);
+	write_with_key(&pair, 0x100, 100);
+	write_with_key(&pair, 0x100, ROOM);
+	flush(&pair.a, &pair.b);
+	for (size_t i = 0; i < ROOM; i++)
+		vt_require(pair.b.dst->addr[i] == 2, "byte %zu was written", i);
+	vt_require(rc_state(pair.b.rc) == IBV_QPS_RTS, "the responder fails");
+	works(&pair);
+}
+
+/* What cannot be sent stops the send queue, until it is made ready again. */
+static void uc_bad_lkey(const void *arg)
+{
+	struct ibv_qp_attr attr = { .cur_qp_state = IBV_QPS_SQE, .qp_state = IBV_QPS_RTS };
+	struct uc_pair pair;
+	struct vt_wr wr;
+
+	pair_open(&pair, VT_PINNED);
+	vt_wr_init(&wr, IBV_WR_SEND, 5);
+	vt_wr_local(&wr, pair.a.src, 0, *(const size_t *)arg);
+	wr.sge[0].lkey ^= 0x100;
+	vt_ok(rc_post(pair.a.rc, &wr));
+	vt_want(pair.a.rc->scq, 5, IBV_WC_LOC_PROT_ERR);
+	vt_require(rc_state(pair.a.rc) == IBV_QPS_SQE, "in state %d", rc_state(pair.a.rc));
+	exchange(&pair.b, &pair.a, IBV_WR_SEND);	/* it receives on */
+	vt_ok(ibv_modify_qp(pair.a.rc->qp, &attr, IBV_QP_STATE | IBV_QP_CUR_STATE));
+	works(&pair);
+}
+
+/* The receive is the program's own fault: that is an error. */
+static void uc_bad_receive(const void *arg)
+{
+	struct ibv_sge sge;
+	struct uc_pair pair;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	sge = vt_sge(pair.b.dst, 0, 1000);
+	sge.lkey ^= 0x100;
+	vt_ok(rc_post_recv(pair.b.rc, 1, &sge, 1));
+	send_plain(&pair.a, 100);
+	vt_want(pair.b.rc->rcq, 1, IBV_WC_LOC_PROT_ERR);
+	vt_want_event(pair.b.rc->dev, IBV_EVENT_QP_FATAL);
+	vt_require(rc_state(pair.b.rc) == IBV_QPS_ERR, "in state %d", rc_state(pair.b.rc));
+	send_plain(&pair.a, 100);
+	rc_reconnect(pair.rc);
+	works(&pair);
+}
+
+/* A message begins with any PSN. */
+static void uc_any_psn(const void *arg)
+{
+	struct rc_addr a, b;
+	struct uc_pair pair;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	vt_ok(rc_to_state(pair.a.rc, IBV_QPS_RESET));
+	vt_ok(rc_to_state(pair.b.rc, IBV_QPS_RESET));
+	a = rc_end_addr(pair.a.rc);
+	b = rc_end_addr(pair.b.rc);
+	a.psn = (a.psn + 1000) & 0xffffff;
+	b.psn = (b.psn - 1000) & 0xffffff;
+	rc_connect(pair.a.rc, uc_attr(), &b);
+	rc_connect(pair.b.rc, uc_attr(), &a);
+	works(&pair);
+}
+
+/* Nothing that would have to be answered. */
+static void uc_operations(const void *arg)
+{
+	static const enum ibv_wr_opcode ops[] = {
+		IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD, IBV_WR_ATOMIC_CMP_AND_SWP,
+	};
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTS, .timeout = 14 };
+	struct uc_pair pair;
+	struct vt_wr wr;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		vt_wr_init(&wr, ops[i], 5);
+		vt_wr_local(&wr, pair.a.src, 0, 8);
+		vt_wr_remote(&wr, pair.b.dst, 0);
+		vt_require(rc_post(pair.a.rc, &wr) == EINVAL, "opcode %d is posted", ops[i]);
+	}
+	vt_require(ibv_modify_qp(pair.a.rc->qp, &attr, IBV_QP_STATE | IBV_QP_TIMEOUT) == EINVAL,
+		   "a timeout is taken");
+	works(&pair);
+}
+
+static void free_srq(void *obj)
+{
+	ibv_destroy_srq(obj);
+}
+
+/* Receives of an SRQ are the QP's once they are taken, and not lost either. */
+static void uc_srq(const void *arg)
+{
+	struct ibv_srq_init_attr init = { .attr = { .max_wr = 4, .max_sge = 1 } };
+	struct ibv_recv_wr *bad, wr = { .wr_id = 1, .num_sge = 1 };
+	struct ibv_qp_init_attr qp_init = {
+		.qp_type = IBV_QPT_UC,
+		.cap = { .max_send_wr = 4, .max_send_sge = 1 },
+	};
+	struct ibv_sge sge;
+	struct uc_pair pair;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	qp_init.srq = ibv_create_srq(pair.b.rc->pd, &init);
+	vt_require(qp_init.srq, "create_srq: %s", strerror(errno));
+	vt_defer(free_srq, qp_init.srq);
+	qp_init.send_cq = pair.b.rc->scq;
+	qp_init.recv_cq = pair.b.rc->rcq;
+	vt_release(pair.b.rc->qp);
+	pair.b.rc->qp = ibv_create_qp(pair.b.rc->pd, &qp_init);
+	vt_require(pair.b.rc->qp, "create_qp: %s", strerror(errno));
+	vt_defer(vt_free_qp, pair.b.rc->qp);
+	rc_reconnect(pair.rc);
+
+	send_plain(&pair.a, 100);
+	vt_want_none(pair.b.rc->rcq, 20);
+	sge = vt_sge(pair.b.dst, 0, 5000);
+	wr.sg_list = &sge;
+	vt_ok(ibv_post_srq_recv(qp_init.srq, &wr, &bad));
+	send_plain(&pair.a, 5001);
+	vt_want_none(pair.b.rc->rcq, 20);
+	vt_fill(pair.a.src->addr, 5000);
+	send_plain(&pair.a, 5000);
+	vt_want(pair.b.rc->rcq, 1, IBV_WC_SUCCESS);
+	vt_require(!memcmp(pair.a.src->addr, pair.b.dst->addr, 5000), "data differ");
+}
+
+static void add_tests(void)
+{
+	static const enum vt_kind kinds[VT_KINDS] = { VT_PINNED, VT_ODP, VT_IMPLICIT };
+	static const size_t lengths[] = { 100, 5000 };
+
+	for (int i = 0; i < VT_KINDS; i++)
+		vt_test(uc_data, &kinds[i], "uc_data_%s", vt_kind_name[kinds[i]]);
+	for (int i = 0; i < VT_KINDS; i++)
+		vt_test(uc_whole_or_not, &kinds[i], "uc_whole_or_not_%s",
+			vt_kind_name[kinds[i]]);
+	VT_TEST(uc_dropped);
+	VT_TEST(uc_receive_again);
+	VT_TEST(uc_bad_rkey);
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
+		vt_test(uc_bad_lkey, &lengths[i], "uc_bad_lkey_%zu", lengths[i]);
+	VT_TEST(uc_bad_receive);
+	VT_TEST(uc_any_psn);
+	VT_TEST(uc_operations);
+	VT_TEST(uc_srq);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv, add_tests);
+}
