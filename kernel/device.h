@@ -28,6 +28,8 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
 #define NOPIN_MAX_UCONTEXT	65536
+#define NOPIN_MAX_MCAST		65536	/* QPs attached to groups */
+#define NOPIN_MAX_MCAST_QP	256	/* of one group */
 #define NOPIN_MAX_RD_ATOM	128	/* per QP, each direction */
 #define NOPIN_MAX_MSG		0x80000000U	/* bytes */
 #define NOPIN_GID_TABLE_LEN	1024
@@ -42,6 +44,7 @@ enum nopin_kind {
 	NOPIN_AHS,
 	NOPIN_MRS,
 	NOPIN_MWS,
+	NOPIN_MCASTS,
 	NOPIN_KINDS
 };
 

@@ -4,6 +4,7 @@
 #include "entry/gsi.h"
 #include "entry/receive.h"
 #include "qp/address.h"
+#include "qp/group.h"
 #include "transport/completer.h"
 #include "transport/datagram.h"
 #include "transport/requester.h"
@@ -167,6 +168,54 @@ void nopin_receive_datagrams(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	nopin_rq_unlock(qp);
 }
 
+/* One member's copy of a datagram to a group, which it may keep. */
+static void nopin_receive_copy(struct nopin_qp *qp, const struct nopin_arrival *arrival)
+{
+	const struct nopin_pkt *pkt = &arrival->pkt;
+	struct sk_buff *skb = skb_clone(arrival->skb, GFP_ATOMIC);
+
+	if (!skb) {
+		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
+		return;
+	}
+	spin_lock_bh(&qp->rq.lock);
+	if (nopin_receive_admits_datagram(qp, pkt, !nopin_receive_is_foreign(qp, pkt)))
+		nopin_datagram_take(qp, skb, pkt);
+	nopin_rq_unlock(qp);
+	consume_skb(skb);
+}
+
+/* False: the present packet is for no group that has members here. */
+static bool nopin_receive_group(struct nopin_arrival *arrival)
+{
+	struct nopin_membership *member = NULL;
+	struct in6_addr saddr, group;
+	bool claimed = false;
+
+	nopin_net_addresses(arrival->skb, &saddr, &group);
+	while ((member = nopin_group_next(&group, member))) {
+		if (member->qp->dev->net != arrival->net ||
+		    !nopin_address_admits_to_group(member->qp->dev, arrival->skb))
+			continue;
+		nopin_receive_copy(member->qp, arrival);
+		claimed = true;
+	}
+	return claimed;
+}
+
+/* False: nobody's. */
+static bool nopin_receive_special(struct nopin_arrival *arrival)
+{
+	switch (arrival->pkt.qpn) {
+	case NOPIN_GSI_QPN:
+		return nopin_gsi_rx(arrival->net, arrival->skb, &arrival->pkt);
+	case NOPIN_MULTICAST_QPN:
+		return nopin_receive_group(arrival);
+	default:
+		return false;
+	}
+}
+
 /**
  * nopin_receive - take packets whose format and ICRC are right
  * @arrival: the packets
@@ -184,8 +233,7 @@ void nopin_receive(struct nopin_arrival *arrival)
 			nopin_qp_put(qp);
 			continue;
 		}
-		if (arrival->pkt.qpn != NOPIN_GSI_QPN ||
-		    !nopin_gsi_rx(arrival->net, arrival->skb, &arrival->pkt))
+		if (!nopin_receive_special(arrival))
 			nopin_net_unclaimed(arrival);
 		nopin_net_next(arrival);
 	}

@@ -61,6 +61,7 @@ typedef void (*nopin_net_rx_fn)(struct nopin_arrival *arrival);
  * @oif: interface index to leave through, unless @daddr is this host's; what the peer
  *	sends comes by it
  * @local: @daddr is this host's
+ * @group: @daddr is a multicast group
  * @sport: UDP source port, network byte order
  * @tclass: TOS or traffic class
  * @hop_limit: TTL or hop limit; 0: the system's default
@@ -73,6 +74,7 @@ struct nopin_route {
 	struct in6_addr daddr;
 	int oif;
 	bool local;
+	bool group;
 	__be16 sport;
 	u8 tclass;
 	u8 hop_limit;
@@ -95,6 +97,9 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address);
 bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *daddr);
 bool nopin_net_is_one(const struct net_device *ndev, const struct in6_addr *address);
+bool nopin_net_is_group(const struct in6_addr *address);
+bool nopin_net_came_to_group(struct net *net, const struct sk_buff *skb, int ifindex,
+			     bool own);
 bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, bool own);
 
 /**
@@ -137,6 +142,9 @@ int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
 bool nopin_net_next(struct nopin_arrival *arrival);
 void nopin_net_unclaimed(struct nopin_arrival *arrival);
 struct sk_buff *nopin_net_keep(struct sk_buff *skb);
+
+int nopin_group_join(struct net_device *ndev, const struct in6_addr *group);
+void nopin_group_leave(struct net_device *ndev, const struct in6_addr *group);
 
 int nopin_net_open(struct net *net);
 void nopin_net_close(struct net *net);

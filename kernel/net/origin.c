@@ -112,6 +112,20 @@ bool nopin_net_is_one(const struct net_device *ndev, const struct in6_addr *addr
 	return type != RTN_BROADCAST && type != RTN_MULTICAST;
 }
 
+/**
+ * nopin_net_is_group - is this the address of a multicast group?
+ * @address: IPv4 as a mapped address
+ *
+ * Return: true when it is.
+ * Context: any.
+ */
+bool nopin_net_is_group(const struct in6_addr *address)
+{
+	if (ipv6_addr_v4mapped(address))
+		return ipv4_is_multicast(address->s6_addr32[3]);
+	return ipv6_addr_is_multicast(address);
+}
+
 /* The member of a VRF that a packet came by; 0: the VRF is not in the way. */
 static int nopin_net_vrf_member(const struct sk_buff *skb)
 {
@@ -161,6 +175,29 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
 		return own && nopin_net_is_local(skb);
 	return likely(skb->dev->ifindex == ifindex) ||
 	       nopin_net_came_by_master(net, skb, ifindex);
+}
+
+/**
+ * nopin_net_came_to_group - did a packet come to a group by the way that it should?
+ * @net: the namespace
+ * @skb: as handed up
+ * @ifindex: the interface that is a member of the group
+ * @own: the sender's address is one of this host's
+ *
+ * What this host sends to a group that it is a member of the stack hands back, as from
+ * the interface that it leaves by.
+ *
+ * Return: true when it did.
+ * Context: softirq, in an RCU read-side section.
+ */
+bool nopin_net_came_to_group(struct net *net, const struct sk_buff *skb, int ifindex,
+			     bool own)
+{
+	bool looped = skb->pkt_type == PACKET_LOOPBACK;
+
+	if (own != looped)
+		return false;
+	return skb->dev->ifindex == ifindex || nopin_net_came_by_master(net, skb, ifindex);
 }
 
 /**

@@ -34,16 +34,33 @@ static bool nopin_ip_valid(const struct sk_buff *skb)
 	       !ipv6_addr_v4mapped(&ipv6_hdr(skb)->daddr);
 }
 
-/* It was sent to this host alone, and the datagram is all of the skb. */
+/* A frame is for a group if the packet in it is, and for this host alone otherwise. */
+static bool nopin_cast_valid(const struct sk_buff *skb)
+{
+	bool group = ip_hdr(skb)->version == 4 ?
+		     ipv4_is_multicast(ip_hdr(skb)->daddr) :
+		     ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
+
+	switch (skb->pkt_type) {
+	case PACKET_BROADCAST:
+		return false;
+	case PACKET_MULTICAST:
+	case PACKET_LOOPBACK:
+		return group;
+	default:
+		return !group;
+	}
+}
+
+/* The datagram is all of the skb. */
 static bool nopin_datagram_valid(struct sk_buff *skb)
 {
 	unsigned int linear = sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN;
 
-	if (skb->pkt_type == PACKET_BROADCAST || skb->pkt_type == PACKET_MULTICAST)
-		return false;
 	if (!pskb_may_pull(skb, min(skb->len, linear)))
 		return false;
-	return ntohs(udp_hdr(skb)->len) == skb->len && nopin_ip_valid(skb);
+	return ntohs(udp_hdr(skb)->len) == skb->len && nopin_ip_valid(skb) &&
+	       nopin_cast_valid(skb);
 }
 
 /* Continue @crc over [@from, @to) of @skb, which lie behind its linear part. */

@@ -70,8 +70,9 @@ static struct dst_entry *nopin_route_find_ipv4(struct nopin_route *route)
 	rt = ip_route_output_flow(route->net, &fl, NULL);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
-	/* It was one peer's when it was given: nopin_net_is_one() */
-	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+	/* What it was when it was given: nopin_net_is_one(), nopin_net_is_group() */
+	if (rt->rt_flags & RTCF_BROADCAST ||
+	    route->group != !!(rt->rt_flags & RTCF_MULTICAST)) {
 		ip_rt_put(rt);
 		return ERR_PTR(-EACCES);
 	}

@@ -11,14 +11,14 @@
 /**
  * nopin_address_check - can packets be sent to this address?
  * @attr: resolved by the core: RoCE, with a GRH and a source GID
- *
- * Connections have one peer, and so have the datagrams of QP 1: there is no multicast.
+ * @datagrams: of a program, which may go to a group; connections have one peer, and so
+ *	have the datagrams of QP 1
  *
  * Context: any.
- * Return: 0; -EINVAL when it is not the RoCEv2 address of one peer, or not one that the
- *	source can reach; -ENODEV when the network device of the source is gone.
+ * Return: 0; -EINVAL when it is not the RoCEv2 address of such a peer, or one that the
+ *	source cannot reach; -ENODEV when the network device of the source is gone.
  */
-int nopin_address_check(const struct rdma_ah_attr *attr)
+int nopin_address_check(const struct rdma_ah_attr *attr, bool datagrams)
 {
 	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
 	const struct in6_addr *saddr, *daddr;
@@ -39,7 +39,8 @@ int nopin_address_check(const struct rdma_ah_attr *attr)
 	ndev = rdma_read_gid_attr_ndev_rcu(grh->sgid_attr);
 	if (IS_ERR(ndev))
 		err = -ENODEV;
-	else if (!nopin_net_is_one(ndev, daddr))
+	else if (!nopin_net_is_one(ndev, daddr) &&
+		 !(datagrams && nopin_net_is_group(daddr)))
 		err = -EINVAL;
 	rcu_read_unlock();
 	return err;
@@ -74,6 +75,7 @@ int nopin_address_route(struct nopin_route *route, struct net *net,
 	memcpy(&route->saddr, grh->sgid_attr->gid.raw, sizeof(route->saddr));
 	memcpy(&route->daddr, grh->dgid.raw, sizeof(route->daddr));
 	route->local = nopin_net_is_own(ndev, &route->daddr);
+	route->group = nopin_net_is_group(&route->daddr);
 	rcu_read_unlock();
 
 	route->sport = htons(rdma_get_udp_sport(grh->flow_label, local_qpn, remote_qpn));
@@ -201,4 +203,22 @@ bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb)
 				   nopin_net_is_own(ndev, &saddr));
 	rdma_put_gid_attr(attr);
 	return admits;
+}
+
+/**
+ * nopin_address_admits_to_group - did a datagram come to the device as one to a group?
+ * @dev: the device, whose interface is a member
+ * @skb: the packet, as handed up
+ *
+ * Context: softirq, in an RCU read-side section.
+ * Return: true when it did.
+ */
+bool nopin_address_admits_to_group(struct nopin_dev *dev, const struct sk_buff *skb)
+{
+	struct in6_addr saddr, daddr;
+
+	nopin_net_addresses(skb, &saddr, &daddr);
+	return nopin_net_is_one(dev->ndev, &saddr) &&
+	       nopin_net_came_to_group(dev->net, skb, dev->ndev->ifindex,
+				       nopin_net_is_own(dev->ndev, &saddr));
 }

@@ -43,7 +43,7 @@ static inline struct nopin_ah *to_nopin_ah(struct ib_ah *ibah)
 	return container_of(ibah, struct nopin_ah, ibah);
 }
 
-int nopin_address_check(const struct rdma_ah_attr *attr);
+int nopin_address_check(const struct rdma_ah_attr *attr, bool datagrams);
 int nopin_address_route(struct nopin_route *route, struct net *net,
 			const struct rdma_ah_attr *attr, u32 local_qpn, u32 remote_qpn);
 
@@ -51,6 +51,7 @@ struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *at
 void nopin_av_destroy(struct nopin_av *av);
 struct nopin_av *nopin_av_find(struct nopin_dev *dev, u32 index);
 
+bool nopin_address_admits_to_group(struct nopin_dev *dev, const struct sk_buff *skb);
 bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb);
 bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *attr);
 

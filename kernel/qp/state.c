@@ -178,7 +178,7 @@ static int nopin_qp_check_path(struct nopin_qp *qp, const struct ib_qp_attr *att
 	int err;
 
 	if (mask & IB_QP_AV) {
-		err = nopin_address_check(&attr->ah_attr);
+		err = nopin_address_check(&attr->ah_attr, false);
 		if (err)
 			return err;
 	}

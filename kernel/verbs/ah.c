@@ -51,7 +51,7 @@ int nopin_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		    struct ib_udata *udata)
 {
 	struct nopin_ah *ah = to_nopin_ah(ibah);
-	int err = nopin_address_check(init->ah_attr);
+	int err = nopin_address_check(init->ah_attr, udata);
 
 	if (err)
 		return err;

@@ -55,6 +55,9 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_qp_init_rd_atom = NOPIN_MAX_RD_ATOM;
 	attr->max_res_rd_atom = NOPIN_MAX_RD_ATOM * NOPIN_MAX_QP;
 	attr->max_pkeys = 1;
+	attr->max_mcast_grp = NOPIN_MAX_MCAST;
+	attr->max_mcast_qp_attach = NOPIN_MAX_MCAST_QP;
+	attr->max_total_mcast_qp_attach = NOPIN_MAX_MCAST;
 }
 
 static void nopin_fill_odp_caps(struct ib_device_attr *attr)
@@ -159,6 +162,9 @@ const struct ib_device_ops nopin_device_ops = {
 	.query_srq = nopin_query_srq,
 	.destroy_srq = nopin_destroy_srq,
 	.post_srq_recv = nopin_post_srq_recv,
+
+	.attach_mcast = nopin_attach_mcast,
+	.detach_mcast = nopin_detach_mcast,
 
 	.create_ah = nopin_create_ah,
 	.create_user_ah = nopin_create_ah,

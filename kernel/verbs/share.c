@@ -30,6 +30,7 @@ static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_AHS] = 2 * NOPIN_MAX_AH,
 	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
 	[NOPIN_MWS] = 2 * NOPIN_MAX_MW,
+	[NOPIN_MCASTS] = 2 * NOPIN_MAX_MCAST,
 };
 
 /**
@@ -112,6 +113,20 @@ struct nopin_owner *nopin_owner_of(struct ib_udata *udata)
 
 	uctx = rdma_udata_to_drv_context(udata, struct nopin_ucontext, ibuctx);
 	return uctx ? uctx->owner : NULL;
+}
+
+/**
+ * nopin_owner_of_pd - who pays for what is made in a protection domain?
+ * @ibpd: the protection domain
+ *
+ * Return: as nopin_owner_of().
+ * Context: process.
+ */
+struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd)
+{
+	if (!ibpd->uobject)
+		return NULL;
+	return container_of(ibpd->uobject->context, struct nopin_ucontext, ibuctx)->owner;
 }
 
 /**

@@ -13,6 +13,7 @@
 #define NOPIN_ICRC_LEN		4
 #define NOPIN_MAX_HDR_LEN	(NOPIN_BTH_LEN + 28)	/* BTH + AtomicETH */
 #define NOPIN_GSI_QPN		1
+#define NOPIN_MULTICAST_QPN	0xffffff
 
 /* AETH syndrome: type in bits 7:5, credits, timer or code below (IBTA 9.7.5.1.2) */
 #define NOPIN_AETH_TYPE		0x60

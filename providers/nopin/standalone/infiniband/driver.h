@@ -240,7 +240,7 @@ struct verbs_context_ops {
 	verbs_op_slot alloc_td;
 	verbs_op_slot async_event;
 	verbs_op_slot attach_counters_point_flow;
-	verbs_op_slot attach_mcast;
+	int (*attach_mcast)(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid);
 	int (*bind_mw)(struct ibv_qp *qp, struct ibv_mw *mw,
 		       struct ibv_mw_bind *mw_bind);
 	verbs_op_slot close_xrcd;
@@ -280,7 +280,7 @@ struct verbs_context_ops {
 	verbs_op_slot destroy_rwq_ind_table;
 	int (*destroy_srq)(struct ibv_srq *srq);
 	verbs_op_slot destroy_wq;
-	verbs_op_slot detach_mcast;
+	int (*detach_mcast)(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid);
 	NOPIN_SINCE_62(verbs_op_slot dm_export_dmabuf_fd;)
 	NOPIN_SINCE_64(verbs_op_slot free_buf;)
 	void (*free_context)(struct ibv_context *context);
@@ -433,6 +433,8 @@ int ibv_cmd_create_ah(struct ibv_pd *pd, struct ibv_ah *ah, struct ibv_ah_attr *
 		      struct ib_uverbs_create_ah_resp *resp, size_t resp_size);
 int ibv_cmd_destroy_ah(struct ibv_ah *ah);
 
+int ibv_cmd_attach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid);
+int ibv_cmd_detach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid);
 int ibv_cmd_create_srq(struct ibv_pd *pd, struct ibv_srq *srq,
 		       struct ibv_srq_init_attr *attr, struct ibv_create_srq *cmd,
 		       size_t cmd_size, struct ib_uverbs_create_srq_resp *resp,

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Multicast groups: one table for all devices and namespaces, as of QPs. A datagram finds
+ * the members of its group, and then has to have come to their device. With each member
+ * the interface joins once more, and the stack counts.
+ */
+#include <linux/hashtable.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <net/ipv6.h>
+
+#include "device.h"
+#include "net/net.h"
+#include "qp/group.h"
+#include "qp/qp.h"
+
+#define NOPIN_GROUP_BITS	8
+
+static DEFINE_HASHTABLE(nopin_memberships, NOPIN_GROUP_BITS);
+static DEFINE_MUTEX(nopin_group_lock);	/* of those who change the table */
+
+/* Where the members of a group are, and some of others. */
+static struct hlist_head *nopin_group_bucket(const struct in6_addr *group)
+{
+	return &nopin_memberships[hash_min(ipv6_addr_hash(group), NOPIN_GROUP_BITS)];
+}
+
+static bool nopin_group_is_full(const struct nopin_dev *dev, const struct in6_addr *group)
+{
+	struct nopin_membership *member;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&nopin_group_lock);
+	hlist_for_each_entry(member, nopin_group_bucket(group), node)
+		n += member->qp->dev == dev && ipv6_addr_equal(&member->group, group);
+	return n >= NOPIN_MAX_MCAST_QP;
+}
+
+static int nopin_group_add(struct nopin_membership *member)
+{
+	struct nopin_dev *dev = member->qp->dev;
+	int err;
+
+	if (nopin_group_is_full(dev, &member->group))
+		return -ENOMEM;
+	err = nopin_group_join(dev->ndev, &member->group);
+	if (!err)
+		hlist_add_head_rcu(&member->node, nopin_group_bucket(&member->group));
+	return err;
+}
+
+/**
+ * nopin_group_attach - let a QP have what is sent to a group
+ * @qp: a QP of datagrams, not attached to this group
+ * @group: a multicast address
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno.
+ */
+int nopin_group_attach(struct nopin_qp *qp, const struct in6_addr *group)
+{
+	struct nopin_membership *member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!member)
+		return -ENOMEM;
+	member->group = *group;
+	member->qp = qp;
+	mutex_lock(&nopin_group_lock);
+	err = nopin_group_add(member);
+	mutex_unlock(&nopin_group_lock);
+	if (err)
+		kfree(member);
+	return err;
+}
+
+static struct nopin_membership *nopin_group_find(const struct nopin_qp *qp,
+						 const struct in6_addr *group)
+{
+	struct nopin_membership *member;
+
+	lockdep_assert_held(&nopin_group_lock);
+	hlist_for_each_entry(member, nopin_group_bucket(group), node)
+		if (member->qp == qp && ipv6_addr_equal(&member->group, group))
+			return member;
+	return NULL;
+}
+
+/**
+ * nopin_group_detach - undo nopin_group_attach()
+ * @qp: the QP
+ * @group: the group
+ *
+ * Context: process, may sleep. Nobody has the QP by the group any more on return.
+ * Return: 0, or -EINVAL when it is not attached.
+ */
+int nopin_group_detach(struct nopin_qp *qp, const struct in6_addr *group)
+{
+	struct nopin_membership *member;
+
+	mutex_lock(&nopin_group_lock);
+	member = nopin_group_find(qp, group);
+	if (member)
+		hlist_del_rcu(&member->node);
+	mutex_unlock(&nopin_group_lock);
+	if (!member)
+		return -EINVAL;
+	nopin_group_leave(qp->dev->ndev, group);
+	synchronize_rcu();
+	kfree(member);
+	return 0;
+}
+
+/**
+ * nopin_group_next - go through the members of a group, of whatever device
+ * @group: the group
+ * @member: the one before, NULL: none
+ *
+ * Context: an RCU read-side section, as long as the member or its QP is used.
+ * Return: the next, or NULL when there is none.
+ */
+struct nopin_membership *nopin_group_next(const struct in6_addr *group,
+					  struct nopin_membership *member)
+{
+	struct hlist_node *node;
+
+	node = member ? rcu_dereference(hlist_next_rcu(&member->node)) :
+			rcu_dereference(hlist_first_rcu(nopin_group_bucket(group)));
+	for (; node; node = rcu_dereference(hlist_next_rcu(node))) {
+		member = hlist_entry(node, struct nopin_membership, node);
+		if (ipv6_addr_equal(&member->group, group))
+			return member;
+	}
+	return NULL;
+}
