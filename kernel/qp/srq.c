@@ -3,10 +3,28 @@
  * Shared receive queues. A program fills the ring; a responder that needs a receive
  * takes the oldest. What is taken belongs to that QP until its message is complete.
  */
-#include <linux/log2.h>
 
 #include "device.h"
 #include "qp/srq.h"
+
+/**
+ * nopin_srq_create_ring - make a ring for a shared receive queue
+ * @srq: the SRQ, whose max_sge is known
+ * @queue: gets the ring, empty
+ * @wr: receives that it has to hold, at least one
+ * @uctx: of the program that maps it
+ * @resp: gets it
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int nopin_srq_create_ring(const struct nopin_srq *srq, struct nopin_queue *queue, u32 wr,
+			  struct ib_ucontext *uctx, struct nopin_create_srq_resp *resp)
+{
+	return nopin_queue_create(queue, uctx, wr,
+				  sizeof(struct nopin_recv_wqe) +
+				  srq->max_sge * sizeof(struct nopin_sge), &resp->srq);
+}
 
 /**
  * nopin_srq_create - make a shared receive queue
@@ -21,21 +39,75 @@
 int nopin_srq_create(struct nopin_srq *srq, struct ib_srq_attr *attr,
 		     struct ib_ucontext *uctx, struct nopin_create_srq_resp *resp)
 {
-	u32 entries = roundup_pow_of_two(max(attr->max_wr, 1U));
-	u32 sges = max(attr->max_sge, 1U);
 	int err;
 
+	mutex_init(&srq->resize_lock);
 	spin_lock_init(&srq->lock);
 	spin_lock_init(&srq->post_lock);
-	err = nopin_queue_create(&srq->queue, uctx, entries,
-				 sizeof(struct nopin_recv_wqe) +
-				 sges * sizeof(struct nopin_sge), &resp->srq);
+	srq->max_sge = max(attr->max_sge, 1U);
+	err = nopin_srq_create_ring(srq, &srq->queue, max(attr->max_wr, 1U), uctx, resp);
 	if (err)
 		return err;
-	srq->max_sge = sges;
-	attr->max_wr = entries;
-	attr->max_sge = sges;
+	attr->max_wr = srq->queue.entries;
+	attr->max_sge = srq->max_sge;
 	return 0;
+}
+
+/* Read the program's ring, but only to write it back to the same program. */
+static void nopin_srq_copy(struct nopin_queue *to, const struct nopin_queue *from, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		memcpy(nopin_queue_at(to, i), nopin_queue_entry(from, i), to->stride);
+	/* Nobody has seen this ring yet. */
+	to->ring->producer = n;
+}
+
+/* Whether what was copied is still all that there is, but for what was taken since. */
+static int nopin_srq_switch(struct nopin_srq *srq, struct nopin_queue *queue,
+			    const struct nopin_queue *copied, int n)
+{
+	lockdep_assert_held(&srq->lock);
+	if (nopin_queue_producer(&srq->queue) != copied->index + n)
+		return -EBUSY;
+	if (srq->limit > queue->entries)
+		return -EINVAL;
+	nopin_queue_consume(queue, srq->queue.index - copied->index);
+	swap(srq->queue, *queue);
+	return 0;
+}
+
+/**
+ * nopin_srq_replace - go on with another ring
+ * @srq: the SRQ, resize_lock held
+ * @queue: the new ring, empty; becomes the old one, for the caller to destroy
+ *
+ * Receives are copied without the lock: those that have been posted do not change, and
+ * taking them must not wait for a long copy.
+ *
+ * Context: process.
+ * Return: 0; -EINVAL: there are more receives, or a higher limit, than @queue has room
+ *	for; -EBUSY: the program posts meanwhile. @queue then still is the new one.
+ */
+int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue)
+{
+	struct nopin_queue old;
+	int pending, err;
+
+	lockdep_assert_held(&srq->resize_lock);
+	spin_lock_bh(&srq->lock);
+	pending = nopin_queue_pending(&srq->queue);
+	old = srq->queue;
+	spin_unlock_bh(&srq->lock);
+
+	if (pending < 0 || pending > queue->entries)
+		return -EINVAL;
+	nopin_srq_copy(queue, &old, pending);
+	spin_lock_bh(&srq->lock);
+	err = nopin_srq_switch(srq, queue, &old, pending);
+	spin_unlock_bh(&srq->lock);
+	return err;
 }
 
 /**
@@ -119,12 +191,15 @@ bool nopin_srq_take(struct nopin_srq *srq, struct nopin_rwqe *recv)
  */
 int nopin_srq_set_limit(struct nopin_srq *srq, u32 limit)
 {
-	if (limit > srq->queue.entries)
-		return -EINVAL;
+	int err = 0;
+
 	spin_lock_bh(&srq->lock);
-	srq->limit = limit;
+	if (limit <= srq->queue.entries)
+		srq->limit = limit;
+	else
+		err = -EINVAL;
 	spin_unlock_bh(&srq->lock);
-	return 0;
+	return err;
 }
 
 /**

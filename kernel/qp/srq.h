@@ -3,6 +3,7 @@
 #ifndef NOPIN_SRQ_H
 #define NOPIN_SRQ_H
 
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <rdma/ib_verbs.h>
 
@@ -14,6 +15,7 @@ struct nopin_create_srq_resp;
 /**
  * struct nopin_srq - a shared receive queue
  * @ibsrq: first
+ * @resize_lock: one resize at a time
  * @lock: protects what follows, but for @post_lock; comes after rq.lock
  * @queue: the shared ring
  * @max_sge: elements that an entry takes
@@ -22,6 +24,7 @@ struct nopin_create_srq_resp;
  */
 struct nopin_srq {
 	struct ib_srq ibsrq;
+	struct mutex resize_lock;	/* one resize at a time */
 	spinlock_t lock;	/* protects what follows */
 	struct nopin_queue queue;
 	u32 max_sge;
@@ -38,6 +41,9 @@ int nopin_srq_create(struct nopin_srq *srq, struct ib_srq_attr *attr,
 		     struct ib_ucontext *uctx, struct nopin_create_srq_resp *resp);
 void nopin_srq_destroy(struct nopin_srq *srq);
 bool nopin_srq_take(struct nopin_srq *srq, struct nopin_rwqe *recv);
+int nopin_srq_create_ring(const struct nopin_srq *srq, struct nopin_queue *queue, u32 wr,
+			  struct ib_ucontext *uctx, struct nopin_create_srq_resp *resp);
+int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue);
 int nopin_srq_set_limit(struct nopin_srq *srq, u32 limit);
 void nopin_srq_query(struct nopin_srq *srq, struct ib_srq_attr *attr);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Shared receive queues: what the core passes is checked here and carried out below. */
+#include <linux/uaccess.h>
 #include <rdma/uverbs_ioctl.h>
 
 #include "device.h"
@@ -61,25 +62,78 @@ give_share:
 	return err;
 }
 
+static int nopin_srq_check_modify(const struct ib_srq_attr *attr, int mask,
+				  const struct ib_udata *udata)
+{
+	if (mask & ~(IB_SRQ_MAX_WR | IB_SRQ_LIMIT))
+		return -EOPNOTSUPP;
+	if (!(mask & IB_SRQ_MAX_WR))
+		return 0;
+	if (!udata)
+		return -EOPNOTSUPP;
+	if (udata->inlen < sizeof(struct nopin_modify_srq_req))
+		return -EINVAL;
+	if (mask & IB_SRQ_LIMIT && attr->srq_limit > attr->max_wr)
+		return -EINVAL;
+	return attr->max_wr && attr->max_wr <= NOPIN_MAX_SRQ_WR ? 0 : -EINVAL;
+}
+
+static int nopin_srq_resize_locked(struct nopin_srq *srq, u32 wr, u64 answer,
+				   struct ib_ucontext *uctx)
+{
+	struct nopin_create_srq_resp resp = {};
+	struct nopin_queue queue = {};
+	int err;
+
+	lockdep_assert_held(&srq->resize_lock);
+	err = nopin_srq_create_ring(srq, &queue, wr, uctx, &resp);
+	if (err)
+		return err;
+	if (copy_to_user(u64_to_user_ptr(answer), &resp, sizeof(resp)))
+		err = -EFAULT;
+	else
+		err = nopin_srq_replace(srq, &queue);
+	/* The old ring or, after an error, the new one. */
+	nopin_queue_destroy(&queue);
+	return err;
+}
+
+static int nopin_srq_resize(struct nopin_srq *srq, u32 wr, struct ib_udata *udata)
+{
+	struct nopin_modify_srq_req req;
+	int err = nopin_udata_read(udata, &req, sizeof(req));
+
+	if (err)
+		return err;
+	mutex_lock(&srq->resize_lock);
+	err = nopin_srq_resize_locked(srq, wr, req.resp, nopin_udata_ucontext(udata));
+	mutex_unlock(&srq->resize_lock);
+	return err;
+}
+
 /**
  * nopin_modify_srq - ib_device_ops.modify_srq
  * @ibsrq: the SRQ
  * @attr: new attributes
  * @mask: which, IB_SRQ_*
- * @udata: empty
+ * @udata: struct nopin_modify_srq_req to resize, else empty
  *
- * Return: 0; -EINVAL for a limit that there is no room for; -EOPNOTSUPP to resize.
+ * Return: 0; -EINVAL for a limit that there is no room for, or for a size that is out of
+ *	bounds or less than what was posted; or another negative errno.
  */
 int nopin_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
 		     enum ib_srq_attr_mask mask, struct ib_udata *udata)
 {
-	int err = nopin_udata_empty(udata);
+	struct nopin_srq *srq = to_nopin_srq(ibsrq);
+	int err = nopin_srq_check_modify(attr, mask, udata);
 
 	if (err)
 		return err;
-	if (mask & ~IB_SRQ_LIMIT)
-		return -EOPNOTSUPP;
-	return mask ? nopin_srq_set_limit(to_nopin_srq(ibsrq), attr->srq_limit) : 0;
+	err = mask & IB_SRQ_MAX_WR ? nopin_srq_resize(srq, attr->max_wr, udata) :
+				     nopin_udata_empty(udata);
+	if (err || !(mask & IB_SRQ_LIMIT))
+		return err;
+	return nopin_srq_set_limit(srq, attr->srq_limit);
 }
 
 /**

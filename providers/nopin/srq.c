@@ -17,6 +17,26 @@ static_assert(offsetof(struct nopin_create_srq_answer, drv) ==
 		      sizeof(struct ib_uverbs_create_srq_resp),
 	      "the driver's part follows the core's");
 
+struct nopin_modify_srq_call {
+	struct ibv_modify_srq core;
+	struct nopin_modify_srq_req drv;
+};
+
+static_assert(offsetof(struct nopin_modify_srq_call, drv) ==
+		      sizeof(struct ibv_modify_srq),
+	      "the driver's part follows the core's");
+
+static int srq_map(struct nopin_queue *queue, int cmd_fd,
+		   const struct nopin_ring_info *info, uint32_t max_sge)
+{
+	int ret;
+
+	ret = nopin_queue_map(queue, cmd_fd, info,
+			      sizeof(struct nopin_recv_wqe) +
+				      (size_t)max_sge * sizeof(struct nopin_sge));
+	return !ret && !queue->ring ? EPROTO : ret;
+}
+
 static int srq_open(struct nopin_srq *srq, struct ibv_pd *pd,
 		    struct ibv_srq_init_attr *attr)
 {
@@ -29,11 +49,8 @@ static int srq_open(struct nopin_srq *srq, struct ibv_pd *pd,
 	if (ret)
 		return ret;
 
-	ret = nopin_queue_map(&srq->wq.queue, pd->context->cmd_fd, &resp.drv.srq,
-			      sizeof(struct nopin_recv_wqe) +
-			      (size_t)attr->attr.max_sge * sizeof(struct nopin_sge));
-	if (!ret && !srq->wq.queue.ring)
-		ret = EPROTO;
+	ret = srq_map(&srq->wq.queue, pd->context->cmd_fd, &resp.drv.srq,
+		      attr->attr.max_sge);
 	if (ret)
 		ibv_cmd_destroy_srq(&srq->vsrq.srq);
 	return ret;
@@ -84,10 +101,46 @@ struct ibv_srq *nopin_create_srq_ex(struct ibv_context *context nopin_unused,
 	return srq;
 }
 
+/*
+ * The lock is held across the command: until the new ring is mapped there is nothing to
+ * post to. The old ring stays mapped when the new one cannot be, so that posting remains
+ * harmless.
+ */
+static int srq_resize_locked(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int attr_mask)
+{
+	struct nopin_wq *wq = &to_nopin_srq(ibsrq)->wq;
+	struct nopin_create_srq_resp resp = {};
+	struct nopin_modify_srq_call cmd = {
+		.drv.resp = (uintptr_t)&resp,
+	};
+	struct nopin_queue queue;
+	int ret;
+
+	ret = ibv_cmd_modify_srq(ibsrq, attr, attr_mask, &cmd.core, sizeof(cmd));
+	if (ret)
+		return ret;
+	ret = srq_map(&queue, ibsrq->context->cmd_fd, &resp.srq, wq->max_sge);
+	if (ret)
+		return ret;
+	nopin_queue_unmap(&wq->queue);
+	wq->queue = queue;
+	wq->consumer = nopin_queue_consumer(&queue);
+	wq->producer = nopin_queue_producer(&queue);
+	return 0;
+}
+
 int nopin_modify_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int attr_mask)
 {
+	struct nopin_wq *wq = &to_nopin_srq(ibsrq)->wq;
 	struct ibv_modify_srq cmd = {};
+	int ret;
 
+	if (attr_mask & IBV_SRQ_MAX_WR) {
+		pthread_spin_lock(&wq->lock);
+		ret = srq_resize_locked(ibsrq, attr, attr_mask);
+		pthread_spin_unlock(&wq->lock);
+		return ret;
+	}
 	return ibv_cmd_modify_srq(ibsrq, attr, attr_mask, &cmd, sizeof(cmd));
 }
 

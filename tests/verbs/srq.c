@@ -243,7 +243,6 @@ static void srq_refused(const void *arg)
 {
 	struct ibv_srq_init_attr wide = { .attr = { .max_wr = 4, .max_sge = 1 } };
 	struct ibv_srq_init_attr huge = wide;
-	struct ibv_srq_attr attr = { .max_wr = 8 };
 	struct vt_dev *dev = vt_dev(1);
 	struct ibv_pd *pd = ibv_alloc_pd(dev->ctx);
 
@@ -253,8 +252,82 @@ static void srq_refused(const void *arg)
 	huge.attr.max_wr = dev->attr.orig_attr.max_srq_wr + 1;
 	vt_require(!ibv_create_srq(pd, &wide) && errno == EINVAL, "too many elements");
 	vt_require(!ibv_create_srq(pd, &huge) && errno == EINVAL, "too many requests");
-	vt_require(ibv_modify_srq(new_srq(pd, 4, 1), &attr, IBV_SRQ_MAX_WR) == EOPNOTSUPP,
-		   "resized");
+}
+
+static int resize(struct shared *s, uint32_t wr)
+{
+	struct ibv_srq_attr attr = { .max_wr = wr };
+
+	return ibv_modify_srq(s->srq, &attr, IBV_SRQ_MAX_WR);
+}
+
+static uint32_t room_of(struct shared *s)
+{
+	struct ibv_srq_attr attr;
+
+	vt_ok(ibv_query_srq(s->srq, &attr));
+	return attr.max_wr;
+}
+
+/* A longer ring or a shorter one has the receives of the one before, in their order. */
+static void srq_resize(const void *arg)
+{
+	static const uint32_t sizes[] = { 2 * WRS, 8 * WRS, WRS };
+	struct shared s;
+
+	(void)arg;
+	shared_init(&s, VT_PINNED);
+	for (int i = 0; i < WRS; i++)
+		post(&s);
+	for (unsigned int n = 0; n < 30 * vt_opts.rounds; n++) {
+		uint32_t size = sizes[n % ARRAY_SIZE(sizes)];
+
+		vt_ok(resize(&s, size));
+		vt_require(room_of(&s) >= size, "%u requests of %u", room_of(&s), size);
+		for (unsigned int i = vt_below(2 * WRS); i > 0; i--) {
+			size_t len = vt_length(ROOM, 1024);
+
+			send_to(&s, i % QPS, len);
+			received(&s, i % QPS, len);
+			post(&s);
+		}
+	}
+	vt_mem_guards(s.dst);
+}
+
+static void srq_resize_bounds(const void *arg)
+{
+	struct ibv_srq_attr attr = { .srq_limit = 6 };
+	struct ibv_recv_wr *bad, wr = {};
+	struct shared s;
+
+	(void)arg;
+	shared_init(&s, VT_PINNED);
+	for (int i = 0; i < WRS; i++)
+		post(&s);
+	vt_require(resize(&s, WRS / 2) == EINVAL, "shorter than what was posted");
+	vt_require(resize(&s, 0) == EINVAL, "nothing");
+	vt_require(resize(&s, vt_dev(1)->attr.orig_attr.max_srq_wr + 1) == EINVAL,
+		   "longer than may be");
+	for (int i = 0; i < WRS - 4; i++) {
+		send_to(&s, 0, 100);
+		received(&s, 0, 100);
+	}
+	vt_ok(ibv_modify_srq(s.srq, &attr, IBV_SRQ_LIMIT));
+	vt_require(resize(&s, 4) == EINVAL, "shorter than the limit");
+	attr.srq_limit = 0;
+	vt_ok(ibv_modify_srq(s.srq, &attr, IBV_SRQ_LIMIT));
+	vt_ok(resize(&s, 4));
+	vt_require(room_of(&s) != 4 || ibv_post_srq_recv(s.srq, &wr, &bad) == ENOMEM,
+		   "5 requests of 4");
+	vt_ok(resize(&s, WRS));
+	for (int i = 0; i < 4; i++) {
+		send_to(&s, i % QPS, 1000);
+		received(&s, i % QPS, 1000);
+	}
+	post(&s);
+	send_to(&s, 0, 1000);
+	received(&s, 0, 1000);
 }
 
 static void add_tests(void)
@@ -269,6 +342,8 @@ static void add_tests(void)
 	VT_TEST(srq_too_short);
 	VT_TEST(srq_is_full);
 	VT_TEST(srq_refused);
+	VT_TEST(srq_resize);
+	VT_TEST(srq_resize_bounds);
 }
 
 int main(int argc, char **argv)

@@ -298,6 +298,17 @@ struct nopin_create_srq_resp {
 };
 
 /**
+ * struct nopin_modify_srq_req - modify_srq, driver part of the request; only to resize
+ * @resp: address that gets a struct nopin_create_srq_resp: the command has no response
+ *
+ * Names a new ring that holds the receives of the old one that were not taken; the
+ * program must not post between the call and the switch.
+ */
+struct nopin_modify_srq_req {
+	__aligned_u64 resp;
+};
+
+/**
  * struct nopin_create_ah_resp - create_ah, driver part of the response
  * @ah: what work requests call the address handle
  * @rsvd: zero
