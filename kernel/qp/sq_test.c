@@ -30,6 +30,11 @@ struct sq_fixture {
 	}								\
 	static void name##_locked(struct kunit *test)
 
+/* What the requester's task would send is not looked at. */
+static void sq_no_task(struct tasklet_struct *task)
+{
+}
+
 static int sq_init(struct kunit *test)
 {
 	struct sq_fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
@@ -57,6 +62,7 @@ static int sq_init(struct kunit *test)
 	sq->reads.size = ARRAY_SIZE(fix->read_ends);
 	spin_lock_init(&sq->lock);
 	timer_setup(&sq->timer, NULL, 0);
+	tasklet_setup(&sq->task, sq_no_task);
 
 	spin_lock_bh(&sq->lock);
 	nopin_sq_start(&fix->qp);
@@ -68,6 +74,7 @@ static void sq_exit(struct kunit *test)
 {
 	struct sq_fixture *fix = test->priv;
 
+	tasklet_kill(&fix->qp.sq.task);
 	nopin_queue_destroy(&fix->qp.sq.queue);
 	nopin_cq_destroy(&fix->cq);
 	nopin_stats_destroy(&fix->dev.stats);
