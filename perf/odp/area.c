@@ -284,3 +284,28 @@ int odp_area_take(struct odp_area *area, enum odp_state state)
 		return 0;
 	}
 }
+
+/* User Mode Linux takes a mapping of its host for each page; 65530 is what hosts give. */
+#define UML_MOST	(128 * MIB)
+
+static bool is_user_mode_linux(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[256];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "User Mode Linux");
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* For pages of a process, in bytes. */
+size_t odp_room(void)
+{
+	size_t most = (size_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
+
+	most -= most / 5;
+	return is_user_mode_linux() && most > UML_MOST ? UML_MOST : most;
+}

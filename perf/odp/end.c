@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The ends of a connection, and what they do when they are asked. */
+#include <unistd.h>
+
 #include "odp.h"
 
 #define PIECES_MAX	4096
@@ -244,8 +246,18 @@ static const char *const counter_names[ODP_COUNTERS][8] = {
 	[ODP_SENT] = { "sent_packets", "sent_pkts" },
 };
 
+/* The kernel answers with what it has read before, for 10 ms and up to two ticks. */
+#define STALE_US	30000
+
+long long odp_counter(const struct vt_dev *dev, const char *name)
+{
+	usleep(STALE_US);
+	return vt_counter(dev, name);
+}
+
 void odp_counters(const struct vt_dev *dev, int64_t counter[ODP_COUNTERS])
 {
+	usleep(STALE_US);
 	for (int c = 0; c < ODP_COUNTERS; c++) {
 		counter[c] = -1;
 		for (int i = 0; counter_names[c][i]; i++) {

@@ -184,7 +184,7 @@ static int sample(void *arg, size_t i, double *value)
 void odp_memory(void)
 {
 	struct perf_run once = odp_opts.run;
-	struct sampling s = { .m.len = once.quick ? LEN_QUICK : LEN };
+	struct sampling s = { .m.len = once.quick || odp_room() < LEN ? LEN_QUICK : LEN };
 	struct perf_round round = {
 		.subject = "odp-memory", .op = "write", .unit = "B", .size = s.m.len,
 	};

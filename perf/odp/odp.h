@@ -52,6 +52,7 @@ struct odp_area {
 size_t odp_page_size(enum odp_pages pages);
 int odp_area_open(struct odp_area *area, enum odp_pages pages, size_t len);
 void odp_area_close(struct odp_area *area);
+size_t odp_room(void);
 void odp_area_fill(struct odp_area *area, uint64_t seed);
 int odp_area_take(struct odp_area *area, enum odp_state state);
 /* Bytes @pos and following of the endless pattern that @seed makes. */
@@ -148,6 +149,7 @@ int odp_link_open(struct odp_link *link);
 int odp_link_memory(struct odp_link *link, int at, const struct odp_ask *want);
 int odp_link_done(struct odp_link *link, int err);
 /* -1 where the device does not count it. */
+long long odp_counter(const struct vt_dev *dev, const char *name);
 void odp_counters(const struct vt_dev *dev, int64_t counter[ODP_COUNTERS]);
 
 /* --- another machine --- */
