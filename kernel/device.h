@@ -28,6 +28,7 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
 #define NOPIN_MAX_UCONTEXT	65536
+#define NOPIN_MAX_XRCD		65536
 #define NOPIN_MAX_MCAST		65536	/* QPs attached to groups */
 #define NOPIN_MAX_MCAST_QP	256	/* of one group */
 #define NOPIN_MAX_RD_ATOM	128	/* per QP, each direction */
@@ -45,6 +46,7 @@ enum nopin_kind {
 	NOPIN_MRS,
 	NOPIN_MWS,
 	NOPIN_MCASTS,
+	NOPIN_XRCDS,
 	NOPIN_KINDS
 };
 
@@ -62,6 +64,8 @@ enum nopin_pin {
  * @key_next: cyclic allocation in @keys, under its xa_lock
  * @avs: address handles of programs: index -> struct nopin_av
  * @av_next: cyclic allocation in @avs, under its xa_lock
+ * @xrc_srqs: number of an SRQ of XRC -> struct nopin_srq
+ * @xrc_srq_next: cyclic allocation in @xrc_srqs, under its xa_lock
  * @gsi: QPN 1, or NULL
  * @ndev: its lower half; held until the device is freed
  * @ndev_tracker: of that hold
@@ -79,6 +83,8 @@ struct nopin_dev {
 	u32 key_next;
 	struct xarray avs;
 	u32 av_next;
+	struct xarray xrc_srqs;
+	u32 xrc_srq_next;
 	struct nopin_qp_handle __rcu *gsi;
 	struct net_device *ndev;
 	netdevice_tracker ndev_tracker;

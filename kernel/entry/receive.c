@@ -75,7 +75,7 @@ static __always_inline void nopin_receive_requests(struct nopin_qp *qp,
 	do {
 		if (!nopin_receive_admits(qp, arrival))
 			continue;
-		if (take_small(qp, arrival->skb, &arrival->pkt, &hold))
+		if (take_small && take_small(qp, arrival->skb, &arrival->pkt, &hold))
 			continue;
 		nopin_hold_end(&hold);
 		take(qp, arrival->skb, &arrival->pkt);
@@ -107,6 +107,47 @@ void nopin_receive_connected(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	nopin_net_next(arrival);
 }
 
+static void nopin_receive_nothing(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
+	nopin_net_next(arrival);
+}
+
+/**
+ * nopin_receive_answers - nopin_service.arrive of initiators of XRC
+ * @qp: the QP
+ * @arrival: the present packet is for it
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_receive_answers(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	const struct nopin_pkt *pkt = &arrival->pkt;
+
+	if (nopin_receive_is_foreign(qp, pkt) ||
+	    !nopin_opcode_is_response(nopin_pkt_op(pkt))) {
+		nopin_receive_nothing(qp, arrival);
+		return;
+	}
+	nopin_receive_response(qp, arrival);
+	nopin_net_next(arrival);
+}
+
+/**
+ * nopin_receive_for_srqs - nopin_service.arrive of targets of XRC
+ * @qp: the QP
+ * @arrival: the present packet is for it
+ *
+ * Context: softirq, in an RCU read-side section.
+ */
+void nopin_receive_for_srqs(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	if (nopin_receive_is_request(qp, &arrival->pkt))
+		nopin_receive_requests(qp, arrival, NULL, nopin_responder_take);
+	else
+		nopin_receive_nothing(qp, arrival);
+}
+
 /**
  * nopin_receive_unacknowledged - nopin_service.arrive of UC
  * @qp: the QP
@@ -121,8 +162,7 @@ void nopin_receive_unacknowledged(struct nopin_qp *qp, struct nopin_arrival *arr
 				       nopin_unreliable_take);
 		return;
 	}
-	nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
-	nopin_net_next(arrival);
+	nopin_receive_nothing(qp, arrival);
 }
 
 /*

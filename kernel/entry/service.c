@@ -55,6 +55,29 @@ static const struct nopin_service nopin_uc = {
 	.resume		= nopin_unreliable_resume,
 };
 
+static const struct nopin_service nopin_xrc_initiator = {
+	.name		= "XRC initiator",
+	.wire		= NOPIN_WIRE_XRC,
+	.role		= NOPIN_INITIATOR,
+	.connected	= true,
+	.reliable	= true,
+	.rings		= true,
+	.requests	= NOPIN_RC_REQUESTS | BIT(IB_UVERBS_WR_BIND_MW),
+	.arrive		= nopin_receive_answers,
+	.resume		= nopin_responder_resume,
+};
+
+static const struct nopin_service nopin_xrc_target = {
+	.name		= "XRC target",
+	.wire		= NOPIN_WIRE_XRC,
+	.role		= NOPIN_TARGET,
+	.connected	= true,
+	.reliable	= true,
+	.rings		= true,
+	.arrive		= nopin_receive_for_srqs,
+	.resume		= nopin_responder_resume,
+};
+
 static const struct nopin_service nopin_ud = {
 	.name		= "UD",
 	.wire		= NOPIN_WIRE_UD,
@@ -87,6 +110,10 @@ const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 		return user ? &nopin_rc : &nopin_rc_kernel;
 	case IB_QPT_UC:
 		return user ? &nopin_uc : NULL;
+	case IB_QPT_XRC_INI:
+		return user ? &nopin_xrc_initiator : NULL;
+	case IB_QPT_XRC_TGT: /* of its domain, which may outlive the program */
+		return user ? NULL : &nopin_xrc_target;
 	case IB_QPT_UD:
 		return user ? &nopin_ud : NULL;
 	case IB_QPT_GSI:

@@ -7,6 +7,7 @@
 #include "device.h"
 #include "qp/qp.h"
 #include "qp/srq.h"
+#include "qp/xrc.h"
 
 static const struct nopin_qp_ops *nopin_qp_ops;
 static atomic64_t nopin_qp_ids;
@@ -70,11 +71,14 @@ static int nopin_rq_create_source(struct nopin_qp *qp, struct ib_ucontext *uctx,
 	struct nopin_rq *rq = &qp->rq;
 
 	rq->pd = rq->srq ? rq->srq->ibsrq.pd : qp->ibqp.pd;
-	if (rq->srq) {
+	if (rq->srq || qp->service->role == NOPIN_TARGET) {
 		qp->cap.max_recv_wr = 0;
 		qp->cap.max_recv_sge = 0;
 		return 0;
 	}
+	if (qp->service->role == NOPIN_INITIATOR)
+		return nopin_queue_create(&rq->queue, NULL, 1,
+					  sizeof(struct nopin_recv_wqe), NULL);
 	qp->cap.max_recv_wr = entries;
 	qp->cap.max_recv_sge = sges;
 	return nopin_queue_create(&rq->queue, uctx, entries,
@@ -91,6 +95,8 @@ static int nopin_rq_create(struct nopin_qp *qp, struct ib_ucontext *uctx,
 
 	rq->srq = qp->ibqp.srq ? to_nopin_srq(qp->ibqp.srq) : NULL;
 	sges = rq->srq ? rq->srq->max_sge : max(qp->cap.max_recv_sge, 1U);
+	if (qp->service->role == NOPIN_TARGET)
+		sges = NOPIN_MAX_SGE;
 	rq->recv = kzalloc(struct_size(rq->recv, sge, sges), GFP_KERNEL_ACCOUNT);
 	if (!rq->recv)
 		return -ENOMEM;
@@ -182,7 +188,8 @@ int nopin_qp_create(struct nopin_qp *qp, const struct nopin_service *service,
 
 	qp->dev = to_nopin_dev(qp->ibqp.device);
 	qp->service = service;
-	qp->cap = init->cap;
+	if (service->role != NOPIN_TARGET)
+		qp->cap = init->cap;
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	nopin_qp_init(qp);
 
@@ -204,6 +211,8 @@ int nopin_qp_create(struct nopin_qp *qp, const struct nopin_service *service,
 	err = nopin_qp_publish(qp);
 	if (err)
 		goto free_handle;
+	if (init->xrcd)
+		nopin_xrc_enrol(qp, to_nopin_xrcd(init->xrcd));
 	init->cap = qp->cap;
 	return 0;
 
@@ -247,6 +256,8 @@ void nopin_qp_destroy(struct nopin_qp *qp)
 	struct ib_qp_attr reset = { .qp_state = IB_QPS_RESET };
 
 	nopin_qp_modify(qp, &reset, IB_QP_STATE);
+	if (qp->rq.xrcd)
+		nopin_xrc_resign(qp);
 	nopin_qp_unpublish(qp);
 	nopin_qp_quiesce(qp);
 	nopin_qp_destroy_queues(qp);

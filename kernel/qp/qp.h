@@ -97,6 +97,12 @@ static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
 	return container_of(ibqp, struct nopin_qp, ibqp);
 }
 
+/* Where the keys that the peer names are of: a target of XRC has none of its own. */
+static inline struct ib_pd *nopin_rq_keys(const struct nopin_qp *qp)
+{
+	return qp->ibqp.pd ?: qp->rq.pd;
+}
+
 /* Does the responder carry requests out in this state? From RTR on, until the QP fails. */
 static inline bool nopin_rq_accepts(const struct nopin_qp *qp)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The end of work requests: completions and flushes. */
 #include "qp/qp.h"
+#include "qp/srq.h"
 #include "queue/cq.h"
 
 /* Flushed in one go, with BH off: far less than a millisecond. */
@@ -80,6 +81,12 @@ bool nopin_sq_flush(struct nopin_qp *qp)
 	return nopin_queue_pending(&sq->queue) > 0;
 }
 
+/* Of XRC it is the SRQ that has one. */
+static struct nopin_cq *nopin_rq_cq(const struct nopin_qp *qp)
+{
+	return to_nopin_cq(qp->ibqp.recv_cq ?: qp->rq.srq->ibsrq.ext.cq);
+}
+
 /**
  * nopin_rq_complete - end the receive that the responder has taken
  * @qp: the QP
@@ -93,7 +100,7 @@ void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicite
 	lockdep_assert_held(&qp->rq.lock);
 	cqe->wr_id = qp->rq.recv->wr_id;
 	cqe->qp_num = qp->ibqp.qp_num;
-	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), cqe, &qp->ibqp,
+	nopin_cq_post(nopin_rq_cq(qp), cqe, &qp->ibqp,
 		      solicited || cqe->status != IB_WC_SUCCESS);
 	qp->rq.recv_taken = false;
 }

@@ -102,6 +102,7 @@ bool nopin_rq_may_read(const struct nopin_qp *qp)
 /**
  * nopin_rq_grants - may the peer have all of the memory that a request names?
  * @qp: the QP
+ * @pd: protection domain that its key is of
  * @pkt: the request, with a RETH
  * @right: IB_ACCESS_REMOTE_*
  *
@@ -110,10 +111,11 @@ bool nopin_rq_may_read(const struct nopin_qp *qp)
  * Context: rq.lock held.
  * Return: true when it may.
  */
-bool nopin_rq_grants(const struct nopin_qp *qp, const struct nopin_pkt *pkt, int right)
+bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
+		     const struct nopin_pkt *pkt, int right)
 {
 	struct nopin_range range = {
-		.pd = qp->ibqp.pd,
+		.pd = pd,
 		.qp = qp->id,
 		.key = pkt->rkey,
 		.rights = right,

@@ -4,6 +4,7 @@
 #define NOPIN_RQ_H
 
 #include <linux/interrupt.h>
+#include <linux/list.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
@@ -18,6 +19,7 @@
 
 struct nopin_qp;
 struct nopin_srq;
+struct nopin_xrcd;
 
 /**
  * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
@@ -42,6 +44,7 @@ struct nopin_resource {
 /**
  * struct nopin_read_job - a READ whose responses are being sent
  * @psn: of the next response
+ * @pd: protection domain that @rkey is of
  * @rkey: region
  * @remote_addr: first byte of the message
  * @length: bytes of the message
@@ -51,6 +54,7 @@ struct nopin_resource {
  */
 struct nopin_read_job {
 	u32 psn;
+	struct ib_pd *pd;
 	u32 rkey;
 	u64 remote_addr;
 	u32 length;
@@ -63,8 +67,11 @@ struct nopin_read_job {
  * struct nopin_rq - the responder half (IBTA 9.7.4)
  * @lock: protects the whole struct, but for @post_lock
  * @queue: the shared ring; without entries where receives come from @srq
- * @srq: where receives come from instead, or NULL
+ * @srq: where receives come from instead, or NULL; of a target of XRC, what the present
+ *	message names
  * @pd: protection domain of the receives
+ * @xrcd: whose SRQs the peer may name, or NULL
+ * @target: in @xrcd->targets
  * @recv: the receive that the current SEND fills, when @recv_taken
  * @recv_taken: @recv is valid
  * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
@@ -105,6 +112,8 @@ struct nopin_rq {
 	struct nopin_queue queue;
 	struct nopin_srq *srq;
 	struct ib_pd *pd;
+	struct nopin_xrcd *xrcd;
+	struct list_head target;
 	struct nopin_rwqe *recv;
 	bool recv_taken;
 	bool nak_sent;
@@ -147,7 +156,7 @@ struct nopin_rq {
 /* Does the QP have receives of its own, rather than an SRQ's? */
 static inline bool nopin_rq_has_ring(const struct nopin_rq *rq)
 {
-	return !rq->srq;
+	return rq->queue.ring;
 }
 
 /* Are earlier requests still being dealt with? Then one has to wait its turn. */
@@ -161,7 +170,8 @@ void nopin_rq_start(struct nopin_qp *qp);
 void nopin_rq_establish(struct nopin_qp *qp);
 bool nopin_rq_take_recv(struct nopin_qp *qp);
 bool nopin_rq_may_read(const struct nopin_qp *qp);
-bool nopin_rq_grants(const struct nopin_qp *qp, const struct nopin_pkt *pkt, int right);
+bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
+		     const struct nopin_pkt *pkt, int right);
 bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt);
 void nopin_rq_pass(struct nopin_rq *rq, u32 psn);
 void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 packets);

@@ -8,10 +8,18 @@
 struct nopin_arrival;
 struct nopin_qp;
 
+/* Which halves of a QP a program uses; the other's ring is private, and empty. */
+enum nopin_role {
+	NOPIN_BOTH_HALVES,
+	NOPIN_INITIATOR,	/* of XRC: only sends */
+	NOPIN_TARGET,		/* of XRC: only receives, into the SRQs that are named */
+};
+
 /**
  * struct nopin_service - what a kind of QP does
  * @name: for messages
  * @wire: enum nopin_wire_service of its packets
+ * @role: which halves are used
  * @connected: it has one peer; else each request names where it goes
  * @reliable: what the peer gets it acknowledges; else a request is complete once it has
  *	gone, and one that cannot be carried out stops the send queue only (IBTA 10.3.1.7)
@@ -26,6 +34,7 @@ struct nopin_qp;
 struct nopin_service {
 	const char *name;
 	u8 wire;
+	enum nopin_role role;
 	bool connected;
 	bool reliable;
 	bool rings;

@@ -19,6 +19,7 @@ struct nopin_create_srq_resp;
  * @lock: protects what follows, but for @post_lock; comes after rq.lock
  * @queue: the shared ring
  * @max_sge: elements that an entry takes
+ * @num: of XRC: what messages call it
  * @limit: with fewer receives left than that the owner is told, once; 0: it is not
  * @post_lock: protects the producer's side of @queue, of a kernel user
  */
@@ -28,6 +29,7 @@ struct nopin_srq {
 	spinlock_t lock;	/* protects what follows */
 	struct nopin_queue queue;
 	u32 max_sge;
+	u32 num;
 	u32 limit;
 	spinlock_t post_lock;	/* a kernel user's producer; taken with interrupts off */
 };

@@ -34,6 +34,8 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
 	rq->in_message = 0;
+	if (qp->service->role == NOPIN_TARGET)
+		rq->srq = NULL;
 	if (!qp->service->rings)
 		return;
 	nopin_sq_unattend(sq);

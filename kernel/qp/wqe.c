@@ -10,7 +10,7 @@
 #include "qp/wqe.h"
 
 /* What the ABI reserves. */
-static u64 nopin_swqe_copy_head(struct nopin_swqe *swqe,
+static u32 nopin_swqe_copy_head(struct nopin_swqe *swqe,
 				const struct nopin_send_wqe *head, u32 requests)
 {
 	swqe->wr_id = READ_ONCE(head->wr_id);
@@ -23,6 +23,7 @@ static u64 nopin_swqe_copy_head(struct nopin_swqe *swqe,
 	swqe->remote_addr = READ_ONCE(head->remote_addr);
 	swqe->compare_add = READ_ONCE(head->compare_add);
 	swqe->swap = READ_ONCE(head->swap);
+	swqe->remote_srqn = READ_ONCE(head->remote_srqn);
 	swqe->length = 0;
 	swqe->status = IB_WC_SUCCESS;
 	swqe->numbered = false;
@@ -92,7 +93,7 @@ static u64 nopin_swqe_copy_body(struct nopin_swqe *swqe, const void *body)
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap, u32 requests)
 {
-	u64 rsvd = nopin_swqe_copy_head(swqe, entry, requests);
+	u32 rsvd = nopin_swqe_copy_head(swqe, entry, requests);
 	int err = rsvd ? -EINVAL : nopin_swqe_check_head(swqe, cap);
 
 	if (err)

@@ -27,6 +27,7 @@
  * @swap: atomics
  * @bind_lkey: of a window's region
  * @bind_access: rights of a window
+ * @remote_srqn: XRC
  * @length: bytes of the message
  * @first_psn: of its first packet, valid once numbered
  * @last_psn: of its last packet; of the last response for a READ
@@ -66,6 +67,7 @@ struct nopin_swqe {
 			u32 bind_access;
 		};
 	};
+	u32 remote_srqn;
 	u32 length;
 	u32 first_psn;
 	u32 last_psn;

@@ -137,7 +137,7 @@ static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt
 {
 	u32 due = nopin_psn_add(pkt->psn, NOPIN_PSN_PAST);
 
-	if (pkt->opcode == NOPIN_RC_READ_RESPONSE_ONLY && !pkt->payload_len &&
+	if (nopin_pkt_base(pkt) == NOPIN_RC_READ_RESPONSE_ONLY && !pkt->payload_len &&
 	    nopin_completer_awaits(qp, due))
 		qp->sq.progress = jiffies;
 	else
@@ -154,9 +154,9 @@ static bool nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 		nopin_completer_old(qp, pkt);
 		return false;
 	}
-	if (pkt->opcode == NOPIN_RC_ACK)
+	if (nopin_pkt_base(pkt) == NOPIN_RC_ACK)
 		nopin_completer_ack(qp, pkt);
-	else if (pkt->opcode == NOPIN_RC_ATOMIC_ACK)
+	else if (nopin_pkt_base(pkt) == NOPIN_RC_ATOMIC_ACK)
 		parked = nopin_completer_atomic(qp, pkt);
 	else
 		parked = nopin_completer_read(qp, skb, pkt);

@@ -6,6 +6,7 @@
  */
 #include "device.h"
 #include "mem/copy.h"
+#include "qp/xrc.h"
 #include "queue/cq.h"
 #include "transport/execute.h"
 #include "transport/read.h"
@@ -123,7 +124,7 @@ static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
 static enum nopin_verdict nopin_execute_invalidate(struct nopin_qp *qp,
 						   const struct nopin_pkt *pkt)
 {
-	if (!nopin_key_invalidate(qp->ibqp.pd, pkt->rkey, qp->id))
+	if (!nopin_key_invalidate(nopin_rq_keys(qp), pkt->rkey, qp->id))
 		return NOPIN_DONE;
 	nopin_execute_fail_recv(qp, IB_WC_REM_INV_REQ_ERR);
 	return NOPIN_ACCESS_ERROR;
@@ -181,7 +182,7 @@ static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
 	    pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
-	if (judge_now && !nopin_rq_grants(qp, pkt, IB_ACCESS_REMOTE_WRITE))
+	if (judge_now && !nopin_rq_grants(qp, nopin_rq_keys(qp), pkt, IB_ACCESS_REMOTE_WRITE))
 		return NOPIN_ACCESS_ERROR;
 	rq->write.remote_addr = pkt->remote_addr;
 	rq->write.rkey = pkt->rkey;
@@ -218,7 +219,7 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		return NOPIN_RNR;
 	if (copy.length) {
 		copy.want = rq->write.length - rq->received;
-		copy.to = nopin_place_range(qp->ibqp.pd, qp->id, rq->write.rkey,
+		copy.to = nopin_place_range(nopin_rq_keys(qp), qp->id, rq->write.rkey,
 					    rq->write.remote_addr + rq->received,
 					    IB_ACCESS_REMOTE_WRITE);
 		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
@@ -231,13 +232,13 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 					       const struct nopin_pkt *pkt)
 {
 	struct nopin_atomic atomic = {
-		.op = pkt->opcode == NOPIN_RC_CMP_SWAP ? NOPIN_ATOMIC_CMP_SWAP :
+		.op = nopin_pkt_base(pkt) == NOPIN_RC_CMP_SWAP ? NOPIN_ATOMIC_CMP_SWAP :
 							 NOPIN_ATOMIC_FETCH_ADD,
 		.compare = pkt->compare,
 		.swap_add = pkt->swap_add,
 	};
 	struct nopin_copy copy = {
-		.to = nopin_place_range(qp->ibqp.pd, qp->id, pkt->rkey,
+		.to = nopin_place_range(nopin_rq_keys(qp), qp->id, pkt->rkey,
 					pkt->remote_addr, IB_ACCESS_REMOTE_ATOMIC),
 		.length = sizeof(u64),
 		.want = sizeof(u64),
@@ -406,6 +407,8 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
 	if (!nopin_execute_length_ok(qp, pkt))
+		return NOPIN_INVALID_REQUEST;
+	if (op->headers & NOPIN_HDR_XRCETH && !nopin_xrc_choose(qp, pkt->srqn))
 		return NOPIN_INVALID_REQUEST;
 	if (nopin_opcode_is_data(op))
 		return nopin_execute_data(qp, &in);

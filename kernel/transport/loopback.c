@@ -46,7 +46,8 @@ static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
 	peer = nopin_qp_lookup(qp->attr.dest_qp_num);
 	if (!peer)
 		return NULL;
-	if (peer->dev == qp->dev && peer->service->wire == qp->service->wire)
+	if (peer->dev == qp->dev && peer->service->wire == qp->service->wire &&
+	    qp->service->role == NOPIN_BOTH_HALVES)
 		return peer;
 	nopin_qp_put(peer);
 	return NULL;

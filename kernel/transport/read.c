@@ -5,6 +5,7 @@
  */
 #include "device.h"
 #include "mem/copy.h"
+#include "qp/xrc.h"
 #include "transport/read.h"
 #include "transport/transmit.h"
 
@@ -20,13 +21,15 @@
 enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt *pkt,
 				    bool again)
 {
+	struct ib_pd *pd = nopin_xrc_keys(qp, pkt);
 	struct nopin_read_job *job = &qp->rq.read;
 
 	if (!nopin_rq_may_read(qp) || pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
-	if (!nopin_rq_grants(qp, pkt, IB_ACCESS_REMOTE_READ))
+	if (!nopin_rq_grants(qp, pd, pkt, IB_ACCESS_REMOTE_READ))
 		return NOPIN_ACCESS_ERROR;
 	job->psn = pkt->psn;
+	job->pd = pd;
 	job->rkey = pkt->rkey;
 	job->remote_addr = pkt->remote_addr;
 	job->length = pkt->dma_len;
@@ -54,7 +57,7 @@ static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *p
 {
 	struct nopin_read_job *job = &qp->rq.read;
 	struct nopin_copy copy = {
-		.from = nopin_place_range(qp->ibqp.pd, qp->id, job->rkey,
+		.from = nopin_place_range(job->pd, qp->id, job->rkey,
 					  job->remote_addr + job->sent,
 					  IB_ACCESS_REMOTE_READ),
 		.to = nopin_place_bytes(payload),
@@ -73,7 +76,7 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 	u32 len = min(qp->mtu, job->length - job->sent);
 	bool last = job->sent + len == job->length;
 	struct nopin_pkt pkt = {
-		.opcode = nopin_read_opcode(!job->sent, last),
+		.opcode = nopin_read_opcode(!job->sent, last) | qp->service->wire,
 		.psn = job->psn,
 		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
 		.msn = qp->rq.msn,

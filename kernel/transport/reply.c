@@ -71,7 +71,7 @@ static void nopin_reply_send(struct nopin_qp *qp, struct nopin_pkt *pkt)
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 {
 	struct nopin_pkt pkt = {
-		.opcode = NOPIN_RC_ACK,
+		.opcode = NOPIN_RC_ACK | qp->service->wire,
 		.psn = psn,
 		.syndrome = syndrome,
 	};
@@ -92,7 +92,7 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 void nopin_reply_alive(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_pkt pkt = {
-		.opcode = NOPIN_RC_READ_RESPONSE_ONLY,
+		.opcode = NOPIN_RC_READ_RESPONSE_ONLY | qp->service->wire,
 		.psn = nopin_psn_add(psn, -NOPIN_PSN_PAST),
 		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
 	};
@@ -111,7 +111,7 @@ void nopin_reply_alive(struct nopin_qp *qp, u32 psn)
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original)
 {
 	struct nopin_pkt pkt = {
-		.opcode = NOPIN_RC_ATOMIC_ACK,
+		.opcode = NOPIN_RC_ATOMIC_ACK | qp->service->wire,
 		.psn = psn,
 		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
 		.original = original,

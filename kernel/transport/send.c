@@ -119,6 +119,7 @@ void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_qp *qp,
 	pkt->rkey = wqe->rkey;
 	pkt->dma_len = wqe->length;
 	pkt->imm_data = wqe->imm_data;
+	pkt->srqn = wqe->remote_srqn;
 	pkt->solicited = last && wqe->flags & NOPIN_SEND_SOLICITED;
 }
 
@@ -180,7 +181,8 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	u32 packets = nopin_packets(qp, wqe->length) - index;
 	u32 offset = nopin_wqe_offset(qp, wqe, sq->next_psn);
 	struct nopin_pkt pkt = {
-		.opcode = wqe->request->opcode[NOPIN_ONLY],
+		.opcode = wqe->request->opcode[NOPIN_ONLY] | qp->service->wire,
+		.srqn = wqe->remote_srqn,
 		.remote_addr = wqe->remote_addr + offset,
 		.rkey = wqe->rkey,
 		.ack_req = true,
@@ -213,7 +215,8 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	bool swap = wqe->request->operation == NOPIN_CMP_SWAP;
 	struct nopin_sq *sq = &qp->sq;
 	struct nopin_pkt pkt = {
-		.opcode = wqe->request->opcode[NOPIN_ONLY],
+		.opcode = wqe->request->opcode[NOPIN_ONLY] | qp->service->wire,
+		.srqn = wqe->remote_srqn,
 		.remote_addr = wqe->remote_addr,
 		.rkey = wqe->rkey,
 		.swap_add = swap ? wqe->swap : wqe->compare_add,

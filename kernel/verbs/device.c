@@ -8,6 +8,7 @@
 #include "qp/address.h"
 #include "qp/qp.h"
 #include "qp/srq.h"
+#include "qp/xrc.h"
 #include "queue/cq.h"
 #include "verbs/verbs.h"
 
@@ -64,6 +65,7 @@ static void nopin_fill_odp_caps(struct ib_device_attr *attr)
 {
 	attr->odp_caps.general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = NOPIN_RC_ODP;
+	attr->odp_caps.per_transport_caps.xrc_odp_caps = NOPIN_RC_ODP;
 	attr->odp_caps.per_transport_caps.uc_odp_caps = NOPIN_UC_ODP;
 	attr->odp_caps.per_transport_caps.ud_odp_caps = NOPIN_UD_ODP;
 }
@@ -90,7 +92,8 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	attr->device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
 				 IB_DEVICE_PORT_ACTIVE_EVENT |
 				 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B |
-				 IB_DEVICE_MEM_MGT_EXTENSIONS | IB_DEVICE_SRQ_RESIZE;
+				 IB_DEVICE_MEM_MGT_EXTENSIONS | IB_DEVICE_SRQ_RESIZE |
+				 IB_DEVICE_XRC;
 	attr->kernel_cap_flags = IBK_ON_DEMAND_PAGING | IBK_ALLOW_USER_UNREG;
 	attr->local_ca_ack_delay = NOPIN_ACK_DELAY;
 	/*
@@ -163,6 +166,9 @@ const struct ib_device_ops nopin_device_ops = {
 	.destroy_srq = nopin_destroy_srq,
 	.post_srq_recv = nopin_post_srq_recv,
 
+	.alloc_xrcd = nopin_alloc_xrcd,
+	.dealloc_xrcd = nopin_dealloc_xrcd,
+
 	.attach_mcast = nopin_attach_mcast,
 	.detach_mcast = nopin_detach_mcast,
 
@@ -178,4 +184,5 @@ const struct ib_device_ops nopin_device_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_qp, nopin_qp, ibqp),
 	INIT_RDMA_OBJ_SIZE(ib_srq, nopin_srq, ibsrq),
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, nopin_ucontext, ibuctx),
+	INIT_RDMA_OBJ_SIZE(ib_xrcd, nopin_xrcd, ibxrcd),
 };

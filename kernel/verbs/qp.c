@@ -8,15 +8,26 @@
 #include "entry/service.h"
 #include "qp/post.h"
 #include "qp/qp.h"
+#include "qp/xrc.h"
 #include "verbs/verbs.h"
 
 static int nopin_qp_check_init(const struct ib_qp_init_attr *init)
 {
-	if (init->create_flags || init->xrcd || init->rwq_ind_tbl)
+	bool target = init->qp_type == IB_QPT_XRC_TGT;
+
+	if (init->create_flags || init->rwq_ind_tbl)
 		return -EOPNOTSUPP;
-	if (!init->send_cq || !init->recv_cq)
+	if (!init->send_cq != target || !init->xrcd == target)
+		return -EINVAL;
+	if (!init->recv_cq != (target || init->qp_type == IB_QPT_XRC_INI))
 		return -EINVAL;
 	return init->qp_type == IB_QPT_GSI && init->port_num != 1 ? -EINVAL : 0;
+}
+
+/* A target of XRC is its domain's, whichever program makes it. */
+static struct nopin_owner *nopin_qp_owner(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
+{
+	return ibxrcd ? to_nopin_xrcd(ibxrcd)->owner : nopin_owner_of(udata);
 }
 
 static int nopin_qp_check_udata(struct ib_udata *udata)
@@ -49,6 +60,7 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	struct nopin_dev *dev = to_nopin_dev(ibqp->device);
 	struct nopin_qp *qp = to_nopin_qp(ibqp);
 	const struct nopin_service *service = nopin_service_find(init->qp_type, udata);
+	struct nopin_owner *owner = nopin_qp_owner(init->xrcd, udata);
 	struct nopin_create_qp_resp resp = {};
 	int err;
 
@@ -57,7 +69,7 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	err = nopin_qp_check_init(init) ?: nopin_qp_check_udata(udata);
 	if (err)
 		return err;
-	err = nopin_share_take(dev, nopin_owner_of(udata), NOPIN_QPS);
+	err = nopin_share_take(dev, owner, NOPIN_QPS);
 	if (err)
 		return err;
 	err = nopin_qp_create(qp, service, init, nopin_udata_ucontext(udata), &resp);
@@ -71,7 +83,7 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 err_qp:
 	nopin_qp_destroy(qp);
 err_share:
-	nopin_share_give(dev, nopin_owner_of(udata), NOPIN_QPS);
+	nopin_share_give(dev, owner, NOPIN_QPS);
 	return err;
 }
 
@@ -122,10 +134,18 @@ int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
  */
 int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
+	struct nopin_xrcd *xrcd = to_nopin_qp(ibqp)->rq.xrcd;
+
 	nopin_qp_destroy(to_nopin_qp(ibqp));
-	nopin_share_give(to_nopin_dev(ibqp->device), nopin_owner_of(udata),
-			 NOPIN_QPS);
+	nopin_share_give(to_nopin_dev(ibqp->device),
+			 nopin_qp_owner(xrcd ? &xrcd->ibxrcd : NULL, udata), NOPIN_QPS);
 	return 0;
+}
+
+/* A target of XRC is the core's, whichever program it is that posts. */
+static bool nopin_qp_is_kernels(const struct ib_qp *ibqp)
+{
+	return !ibqp->uobject && ibqp->qp_type != IB_QPT_XRC_TGT;
 }
 
 /**
@@ -144,7 +164,7 @@ int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 
 	if (ibqp->qp_type == IB_QPT_GSI)
 		return nopin_gsi_post_send(ibqp, wr, bad_wr);
-	if (!ibqp->uobject) {
+	if (nopin_qp_is_kernels(ibqp)) {
 		err = nopin_sq_post(qp, wr, bad_wr);
 		nopin_doorbell_kernel(qp);
 		return err;
@@ -173,7 +193,7 @@ int nopin_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 
 	if (ibqp->qp_type == IB_QPT_GSI)
 		return nopin_gsi_post_recv(ibqp, wr, bad_wr);
-	if (!ibqp->uobject) {
+	if (nopin_qp_is_kernels(ibqp)) {
 		err = nopin_rq_post(qp, wr, bad_wr);
 		nopin_recv_doorbell_kernel(qp);
 		return err;

@@ -31,12 +31,14 @@ static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
 	[NOPIN_MWS] = 2 * NOPIN_MAX_MW,
 	[NOPIN_MCASTS] = 2 * NOPIN_MAX_MCAST,
+	[NOPIN_XRCDS] = 2 * NOPIN_MAX_XRCD,
 };
 
 /**
  * struct nopin_owner - what a user has of one device
  * @uid: the user, and the index in dev->owners
- * @contexts: open device files; without one the owner goes
+ * @contexts: open device files, and domains of XRC, which outlive them; without one the
+ *	owner goes
  * @have: objects of each kind
  */
 struct nopin_owner {
@@ -78,6 +80,20 @@ struct nopin_owner *nopin_owner_get(struct nopin_dev *dev)
 	xa_unlock(&dev->owners);
 	kfree(fresh);
 	return owner;
+}
+
+/**
+ * nopin_owner_keep - what an owner has made may outlive the device file
+ * @dev: the device
+ * @owner: of an open device file
+ *
+ * Context: process. To be undone by nopin_owner_put().
+ */
+void nopin_owner_keep(struct nopin_dev *dev, struct nopin_owner *owner)
+{
+	xa_lock(&dev->owners);
+	owner->contexts++;
+	xa_unlock(&dev->owners);
 }
 
 /**

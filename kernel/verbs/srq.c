@@ -6,13 +6,14 @@
 #include "device.h"
 #include "qp/post.h"
 #include "qp/srq.h"
+#include "qp/xrc.h"
 #include "verbs/verbs.h"
 
 static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata *udata)
 {
 	const struct ib_srq_attr *attr = &init->attr;
 
-	if (init->srq_type != IB_SRQT_BASIC)
+	if (init->srq_type != IB_SRQT_BASIC && !(udata && init->srq_type == IB_SRQT_XRC))
 		return -EOPNOTSUPP;
 	if (!attr->max_wr || attr->max_wr > NOPIN_MAX_SRQ_WR ||
 	    attr->max_sge > NOPIN_MAX_SGE || attr->srq_limit > attr->max_wr)
@@ -51,8 +52,12 @@ int nopin_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 	err = nopin_srq_set_limit(srq, init->attr.srq_limit);
 	if (!err && udata)
 		err = nopin_udata_write(udata, &resp, sizeof(resp));
+	if (!err && init->srq_type == IB_SRQT_XRC)
+		err = nopin_xrc_publish(srq);
 	if (err)
 		goto destroy_srq;
+	if (init->srq_type == IB_SRQT_XRC)
+		ibsrq->ext.xrc.srq_num = srq->num;
 	return 0;
 
 destroy_srq:
@@ -158,6 +163,8 @@ int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
  */
 int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 {
+	if (ibsrq->srq_type == IB_SRQT_XRC)
+		nopin_xrc_withdraw(to_nopin_srq(ibsrq));
 	nopin_srq_destroy(to_nopin_srq(ibsrq));
 	nopin_share_give(to_nopin_dev(ibsrq->device), nopin_owner_of(udata), NOPIN_SRQS);
 	return 0;

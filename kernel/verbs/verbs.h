@@ -44,6 +44,7 @@ struct ib_ucontext *nopin_udata_ucontext(struct ib_udata *udata);
 
 /* share.c */
 struct nopin_owner *nopin_owner_get(struct nopin_dev *dev);
+void nopin_owner_keep(struct nopin_dev *dev, struct nopin_owner *owner);
 void nopin_owner_put(struct nopin_dev *dev, struct nopin_owner *owner);
 struct nopin_owner *nopin_owner_of(struct ib_udata *udata);
 struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd);
@@ -135,6 +136,10 @@ int nopin_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		    struct ib_udata *udata);
 int nopin_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
 int nopin_destroy_ah(struct ib_ah *ibah, u32 flags);
+
+/* xrcd.c */
+int nopin_alloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata);
+int nopin_dealloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata);
 
 /* mcast.c */
 int nopin_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);

@@ -53,6 +53,11 @@ struct nopin_atomic_ack_eth {
 	__be64 original;
 } __packed;
 
+/* XRC Extended Transport Header (IBTA A14) */
+struct nopin_xrceth {
+	__be32 srqn;		/* 8 reserved bits; number of the SRQ */
+} __packed;
+
 /* Datagram Extended Transport Header (IBTA 9.3.2) */
 struct nopin_deth {
 	__be32 qkey;

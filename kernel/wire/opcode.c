@@ -7,6 +7,7 @@
 /* Bytes of the BTH and these extended headers. */
 #define HDR_LEN(h)							\
 	(sizeof(struct nopin_bth) +					\
+	 ((h) & NOPIN_HDR_XRCETH ? sizeof(struct nopin_xrceth) : 0) +	\
 	 ((h) & NOPIN_HDR_DETH ? sizeof(struct nopin_deth) : 0) +	\
 	 ((h) & NOPIN_HDR_RETH ? sizeof(struct nopin_reth) : 0) +	\
 	 ((h) & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) + \
@@ -30,59 +31,67 @@
 #define ATOMIC_ACK_HEADERS	(NOPIN_HDR_AETH | NOPIN_HDR_ATOMIC_ACK)
 #define WRITE_IMM_HEADERS	(NOPIN_HDR_RETH | NOPIN_HDR_IMM)
 
-/* What carries data to a responder: by the same numbers in each service that has it. */
-#define DATA(service, op)	[NOPIN_WIRE_##service | NOPIN_RC_##op]
-#define DATA_ROWS(service)						\
-	DATA(service, SEND_FIRST) = ROW(SEND, FIRST, 0, #service " SEND First"), \
-	DATA(service, SEND_MIDDLE) = ROW(SEND, MIDDLE, 0, #service " SEND Middle"), \
-	DATA(service, SEND_LAST) = ROW(SEND, LAST, 0, #service " SEND Last"), \
-	DATA(service, SEND_LAST_IMM) = ROW(SEND, LAST, NOPIN_HDR_IMM,	\
+#define OPCODE(service, op)	[NOPIN_WIRE_##service | NOPIN_RC_##op]
+
+/* What carries data to a responder, by the same numbers in each service that has it. */
+#define DATA_ROWS(service, more)					\
+	OPCODE(service, SEND_FIRST) = ROW(SEND, FIRST, more,		\
+				#service " SEND First"),		\
+	OPCODE(service, SEND_MIDDLE) = ROW(SEND, MIDDLE, more,		\
+				#service " SEND Middle"),		\
+	OPCODE(service, SEND_LAST) = ROW(SEND, LAST, more,		\
+				#service " SEND Last"),			\
+	OPCODE(service, SEND_LAST_IMM) = ROW(SEND, LAST, (more) | NOPIN_HDR_IMM, \
 				#service " SEND Last with Immediate"),	\
-	DATA(service, SEND_ONLY) = ROW(SEND, ONLY, 0, #service " SEND Only"), \
-	DATA(service, SEND_ONLY_IMM) = ROW(SEND, ONLY, NOPIN_HDR_IMM,	\
+	OPCODE(service, SEND_ONLY) = ROW(SEND, ONLY, more,		\
+				#service " SEND Only"),			\
+	OPCODE(service, SEND_ONLY_IMM) = ROW(SEND, ONLY, (more) | NOPIN_HDR_IMM, \
 				#service " SEND Only with Immediate"),	\
-	DATA(service, WRITE_FIRST) = ROW(RDMA_WRITE, FIRST, NOPIN_HDR_RETH, \
+	OPCODE(service, WRITE_FIRST) = ROW(RDMA_WRITE, FIRST, (more) | NOPIN_HDR_RETH, \
 				#service " RDMA WRITE First"),		\
-	DATA(service, WRITE_MIDDLE) = ROW(RDMA_WRITE, MIDDLE, 0,	\
+	OPCODE(service, WRITE_MIDDLE) = ROW(RDMA_WRITE, MIDDLE, more,	\
 				#service " RDMA WRITE Middle"),		\
-	DATA(service, WRITE_LAST) = ROW(RDMA_WRITE, LAST, 0,		\
+	OPCODE(service, WRITE_LAST) = ROW(RDMA_WRITE, LAST, more,	\
 				#service " RDMA WRITE Last"),		\
-	DATA(service, WRITE_LAST_IMM) = ROW(RDMA_WRITE, LAST, NOPIN_HDR_IMM, \
+	OPCODE(service, WRITE_LAST_IMM) = ROW(RDMA_WRITE, LAST, (more) | NOPIN_HDR_IMM, \
 				#service " RDMA WRITE Last with Immediate"), \
-	DATA(service, WRITE_ONLY) = ROW(RDMA_WRITE, ONLY, NOPIN_HDR_RETH, \
+	OPCODE(service, WRITE_ONLY) = ROW(RDMA_WRITE, ONLY, (more) | NOPIN_HDR_RETH, \
 				#service " RDMA WRITE Only"),		\
-	DATA(service, WRITE_ONLY_IMM) = ROW(RDMA_WRITE, ONLY, WRITE_IMM_HEADERS, \
+	OPCODE(service, WRITE_ONLY_IMM) = ROW(RDMA_WRITE, ONLY,		\
+				(more) | WRITE_IMM_HEADERS,		\
 				#service " RDMA WRITE Only with Immediate")
 
+/* What only those have that acknowledge it. */
+#define RELIABLE_ROWS(service, more)					\
+	DATA_ROWS(service, more),					\
+	OPCODE(service, SEND_LAST_INV) = ROW(SEND, LAST, (more) | NOPIN_HDR_IETH, \
+				#service " SEND Last with Invalidate"),	\
+	OPCODE(service, SEND_ONLY_INV) = ROW(SEND, ONLY, (more) | NOPIN_HDR_IETH, \
+				#service " SEND Only with Invalidate"),	\
+	OPCODE(service, READ_REQUEST) = ROW(RDMA_READ, ONLY, (more) | NOPIN_HDR_RETH, \
+				#service " RDMA READ Request"),		\
+	OPCODE(service, READ_RESPONSE_FIRST) = ROW(READ_RESPONSE, FIRST, NOPIN_HDR_AETH, \
+				#service " RDMA READ Response First"),	\
+	OPCODE(service, READ_RESPONSE_MIDDLE) = ROW(READ_RESPONSE, MIDDLE, 0, \
+				#service " RDMA READ Response Middle"),	\
+	OPCODE(service, READ_RESPONSE_LAST) = ROW(READ_RESPONSE, LAST, NOPIN_HDR_AETH, \
+				#service " RDMA READ Response Last"),	\
+	OPCODE(service, READ_RESPONSE_ONLY) = ROW(READ_RESPONSE, ONLY, NOPIN_HDR_AETH, \
+				#service " RDMA READ Response Only"),	\
+	OPCODE(service, ACK) = ROW(ACKNOWLEDGE, ONLY, NOPIN_HDR_AETH,	\
+				#service " Acknowledge"),		\
+	OPCODE(service, ATOMIC_ACK) = ROW(ATOMIC_ACKNOWLEDGE, ONLY, ATOMIC_ACK_HEADERS, \
+				#service " ATOMIC Acknowledge"),	\
+	OPCODE(service, CMP_SWAP) = ROW(CMP_SWAP, ONLY, (more) | NOPIN_HDR_ATOMIC_ETH, \
+				#service " CmpSwap"),			\
+	OPCODE(service, FETCH_ADD) = ROW(FETCH_ADD, ONLY, (more) | NOPIN_HDR_ATOMIC_ETH, \
+				#service " FetchAdd")
+
 const struct nopin_opcode_info nopin_opcodes[256] = {
-	DATA_ROWS(RC),
-	DATA_ROWS(UC),
-
-	[NOPIN_RC_SEND_LAST_INV]  = ROW(SEND, LAST, NOPIN_HDR_IETH,
-					"RC SEND Last with Invalidate"),
-	[NOPIN_RC_SEND_ONLY_INV]  = ROW(SEND, ONLY, NOPIN_HDR_IETH,
-					"RC SEND Only with Invalidate"),
-	[NOPIN_RC_READ_REQUEST]	  = ROW(RDMA_READ, ONLY, NOPIN_HDR_RETH,
-					"RC RDMA READ Request"),
-	[NOPIN_RC_READ_RESPONSE_FIRST] = ROW(READ_RESPONSE, FIRST, NOPIN_HDR_AETH,
-					     "RC RDMA READ Response First"),
-	[NOPIN_RC_READ_RESPONSE_MIDDLE] = ROW(READ_RESPONSE, MIDDLE, 0,
-					      "RC RDMA READ Response Middle"),
-	[NOPIN_RC_READ_RESPONSE_LAST] = ROW(READ_RESPONSE, LAST, NOPIN_HDR_AETH,
-					    "RC RDMA READ Response Last"),
-	[NOPIN_RC_READ_RESPONSE_ONLY] = ROW(READ_RESPONSE, ONLY, NOPIN_HDR_AETH,
-					    "RC RDMA READ Response Only"),
-
-	[NOPIN_RC_ACK]		  = ROW(ACKNOWLEDGE, ONLY, NOPIN_HDR_AETH,
-					"RC Acknowledge"),
-	[NOPIN_RC_ATOMIC_ACK]	  = ROW(ATOMIC_ACKNOWLEDGE, ONLY, ATOMIC_ACK_HEADERS,
-					"RC ATOMIC Acknowledge"),
-	[NOPIN_RC_CMP_SWAP]	  = ROW(CMP_SWAP, ONLY, NOPIN_HDR_ATOMIC_ETH,
-					"RC CmpSwap"),
-	[NOPIN_RC_FETCH_ADD]	  = ROW(FETCH_ADD, ONLY, NOPIN_HDR_ATOMIC_ETH,
-					"RC FetchAdd"),
-
+	RELIABLE_ROWS(RC, 0),
+	DATA_ROWS(UC, 0),
 	[NOPIN_UD_SEND_ONLY]	  = ROW(SEND, ONLY, NOPIN_HDR_DETH, "UD SEND Only"),
 	[NOPIN_UD_SEND_ONLY_IMM]  = ROW(SEND, ONLY, NOPIN_HDR_DETH | NOPIN_HDR_IMM,
 					"UD SEND Only with Immediate"),
+	RELIABLE_ROWS(XRC, NOPIN_HDR_XRCETH),
 };

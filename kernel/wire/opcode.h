@@ -10,6 +10,7 @@ enum nopin_wire_service {
 	NOPIN_WIRE_RC	= 0x00,
 	NOPIN_WIRE_UC	= 0x20,
 	NOPIN_WIRE_UD	= 0x60,
+	NOPIN_WIRE_XRC	= 0xa0,
 };
 
 #define NOPIN_WIRE_SERVICE	0xe0
@@ -77,6 +78,7 @@ enum nopin_message_place {
 #define NOPIN_HDR_ATOMIC_ACK	0x0010
 #define NOPIN_HDR_IMM		0x0020
 #define NOPIN_HDR_IETH		0x0040
+#define NOPIN_HDR_XRCETH	0x0080	/* before all others */
 
 /**
  * struct nopin_opcode_info - one row of the opcode table

@@ -33,16 +33,17 @@ static bool nopin_payload_valid(const struct nopin_opcode_info *op,
 }
 
 /* Only an Acknowledge packet may say no; responses carry an ACK. */
-static bool nopin_syndrome_valid(u8 opcode, u8 syndrome)
+static bool nopin_syndrome_valid(const struct nopin_opcode_info *op, u8 syndrome)
 {
+	bool ack = op->operation == NOPIN_ACKNOWLEDGE;
+
 	switch (syndrome & ~NOPIN_AETH_VALUE) {
 	case NOPIN_AETH_ACK:
 		return true;
 	case NOPIN_AETH_RNR:
-		return opcode == NOPIN_RC_ACK;
+		return ack;
 	case NOPIN_AETH_NAK:
-		return opcode == NOPIN_RC_ACK &&
-		       syndrome <= NOPIN_NAK_REMOTE_OPERATION;
+		return ack && syndrome <= NOPIN_NAK_REMOTE_OPERATION;
 	default:
 		return false;
 	}
@@ -71,6 +72,12 @@ static int nopin_bth_parse(struct nopin_pkt *pkt, const struct nopin_bth *bth)
 /* The extended headers at @data, in wire order. */
 static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers)
 {
+	if (headers & NOPIN_HDR_XRCETH) {
+		const struct nopin_xrceth *xrceth = data;
+
+		pkt->srqn = be32_to_cpu(xrceth->srqn) & NOPIN_BTH_24BIT;
+		data += sizeof(*xrceth);
+	}
 	if (headers & NOPIN_HDR_DETH) {
 		const struct nopin_deth *deth = data;
 
@@ -162,7 +169,7 @@ int nopin_pkt_parse(struct nopin_pkt *pkt, const void *data, size_t avail,
 
 	nopin_ext_parse(pkt, bth + 1, op->headers);
 	if (op->headers & NOPIN_HDR_AETH &&
-	    !nopin_syndrome_valid(pkt->opcode, pkt->syndrome))
+	    !nopin_syndrome_valid(op, pkt->syndrome))
 		return -EINVAL;
 	return 0;
 }
@@ -186,6 +193,12 @@ static void nopin_bth_build(const struct nopin_pkt *pkt, struct nopin_bth *bth)
 
 static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers)
 {
+	if (headers & NOPIN_HDR_XRCETH) {
+		struct nopin_xrceth *xrceth = data;
+
+		xrceth->srqn = cpu_to_be32(pkt->srqn & NOPIN_BTH_24BIT);
+		data += sizeof(*xrceth);
+	}
 	if (headers & NOPIN_HDR_DETH) {
 		struct nopin_deth *deth = data;
 

@@ -11,7 +11,7 @@
 #define NOPIN_DEFAULT_PKEY	0xffff
 #define NOPIN_BTH_LEN		12
 #define NOPIN_ICRC_LEN		4
-#define NOPIN_MAX_HDR_LEN	(NOPIN_BTH_LEN + 28)	/* BTH + AtomicETH */
+#define NOPIN_MAX_HDR_LEN	(NOPIN_BTH_LEN + 32)	/* BTH + XRCETH + AtomicETH */
 #define NOPIN_GSI_QPN		1
 #define NOPIN_MULTICAST_QPN	0xffffff
 
@@ -49,6 +49,7 @@ enum nopin_nak {
  * @original: AtomicAckETH: what the memory held
  * @qkey: DETH
  * @src_qp: DETH
+ * @srqn: XRCETH: the SRQ that it is for
  * @imm_data: ImmDt, network byte order
  * @hdr_len: bytes from the BTH to the payload
  * @payload_len: bytes of payload, without padding
@@ -75,12 +76,19 @@ struct nopin_pkt {
 	u64 original;
 	u32 qkey;
 	u32 src_qp;
+	u32 srqn;
 	__be32 imm_data;
 };
 
 static inline const struct nopin_opcode_info *nopin_pkt_op(const struct nopin_pkt *pkt)
 {
 	return &nopin_opcodes[pkt->opcode];
+}
+
+/* The opcode as RC has it, whatever the service: enum nopin_opcode. */
+static inline u8 nopin_pkt_base(const struct nopin_pkt *pkt)
+{
+	return pkt->opcode & ~NOPIN_WIRE_SERVICE;
 }
 
 /* Bytes from the BTH to the ICRC, of a packet with this opcode and payload. */

@@ -212,6 +212,7 @@ int nopin_query_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask,
 		   struct ibv_qp_init_attr *init_attr);
 int nopin_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int attr_mask);
 int nopin_destroy_qp(struct ibv_qp *ibqp);
+struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_attr *attr);
 void nopin_qp_get(struct nopin_qp *qp);
 void nopin_qp_put(struct nopin_qp *qp);
 
@@ -222,6 +223,12 @@ struct ibv_srq *nopin_create_srq_ex(struct ibv_context *context,
 int nopin_modify_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int attr_mask);
 int nopin_query_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr);
 int nopin_destroy_srq(struct ibv_srq *ibsrq);
+int nopin_get_srq_num(struct ibv_srq *ibsrq, uint32_t *srq_num);
+
+/* xrcd.c */
+struct ibv_xrcd *nopin_open_xrcd(struct ibv_context *context,
+				 struct ibv_xrcd_init_attr *attr);
+int nopin_close_xrcd(struct ibv_xrcd *ibxrcd);
 
 /* post.c */
 int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,

@@ -203,6 +203,11 @@ static int send_check(const struct nopin_qp *qp, const struct ibv_send_wr *wr,
 	return (uint32_t)wr->num_sge <= qp->sq.max_sge ? 0 : EINVAL;
 }
 
+static bool qp_is_xrc(const struct nopin_qp *qp)
+{
+	return qp->vqp.qp.qp_type == IBV_QPT_XRC_SEND;
+}
+
 static int send_one(struct nopin_qp *qp, const struct ibv_send_wr *wr,
 		    uint32_t index)
 {
@@ -221,6 +226,8 @@ static int send_one(struct nopin_qp *qp, const struct ibv_send_wr *wr,
 	if (nopin_qp_is_datagram(qp))
 		nopin_send_to(wqe, wr->wr.ud.ah, wr->wr.ud.remote_qpn,
 			      wr->wr.ud.remote_qkey);
+	if (qp_is_xrc(qp))
+		wqe->remote_srqn = wr->qp_type.xrc.remote_srqn;
 	if (op & NOPIN_OP_LOCAL)
 		return 0;
 	if (wr->send_flags & IBV_SEND_INLINE)

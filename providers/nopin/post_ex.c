@@ -195,6 +195,14 @@ static void wr_set_ud_addr(struct ibv_qp_ex *ibqp, struct ibv_ah *ah,
 		nopin_send_to(qp->wqe, ah, remote_qpn, remote_qkey);
 }
 
+static void wr_set_xrc_srqn(struct ibv_qp_ex *ibqp, uint32_t remote_srqn)
+{
+	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
+
+	if (qp->wqe)
+		qp->wqe->remote_srqn = remote_srqn;
+}
+
 static void wr_set_sge_list(struct ibv_qp_ex *ibqp, size_t num_sge,
 			    const struct ibv_sge *sg_list)
 {
@@ -300,6 +308,7 @@ bool nopin_qp_ex_supported(const struct ibv_qp_init_attr_ex *attr)
 		return true;
 	switch (attr->qp_type) {
 	case IBV_QPT_RC:
+	case IBV_QPT_XRC_SEND:
 		return !(attr->send_ops_flags & ~NOPIN_SEND_OPS);
 	case IBV_QPT_UC:
 		return !(attr->send_ops_flags & ~NOPIN_UNANSWERED_OPS);
@@ -316,6 +325,7 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
 	qp->wr_complete = wr_complete;
 	qp->wr_abort = wr_abort;
 	qp->wr_set_ud_addr = wr_set_ud_addr;
+	qp->wr_set_xrc_srqn = wr_set_xrc_srqn;
 	qp->wr_set_sge = wr_set_sge;
 	qp->wr_set_sge_list = wr_set_sge_list;
 	qp->wr_set_inline_data = wr_set_inline_data;

@@ -11,7 +11,7 @@
 
 #define NOPIN_QP_COMP_MASK                                                     \
 	((uint32_t)IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_CREATE_FLAGS |       \
-	 IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)
+	 IBV_QP_INIT_ATTR_SEND_OPS_FLAGS | IBV_QP_INIT_ATTR_XRCD)
 
 struct nopin_create_qp_call {
 	struct ibv_create_qp_ex core;
@@ -226,4 +226,27 @@ int nopin_destroy_qp(struct ibv_qp *ibqp)
 	qp_close(qp);
 	nopin_qp_put(qp);
 	return 0;
+}
+
+/* A target of XRC that another process may have made: there is nothing to post to. */
+struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_attr *attr)
+{
+	struct ib_uverbs_create_qp_resp resp = {};
+	struct ibv_open_qp cmd = {};
+	struct nopin_qp *qp;
+
+	qp = calloc(1, sizeof(*qp));
+	if (!qp)
+		return NULL;
+
+	qp->refs = 1;
+	pthread_spin_init(&qp->sq.lock, PTHREAD_PROCESS_PRIVATE);
+	pthread_spin_init(&qp->rq.lock, PTHREAD_PROCESS_PRIVATE);
+	if (ibv_cmd_open_qp(context, &qp->vqp, sizeof(qp->vqp), attr, &cmd, sizeof(cmd), &resp,
+			    sizeof(resp))) {
+		qp_close(qp);
+		free(qp);
+		return NULL;
+	}
+	return &qp->vqp.qp;
 }

@@ -37,36 +37,70 @@ static int srq_map(struct nopin_queue *queue, int cmd_fd,
 	return !ret && !queue->ring ? EPROTO : ret;
 }
 
-static int srq_open(struct nopin_srq *srq, struct ibv_pd *pd,
-		    struct ibv_srq_init_attr *attr)
+/* An XRC SRQ by another command, whose answer is the same. */
+static int srq_create(struct nopin_srq *srq, struct ibv_context *context,
+		      struct ibv_srq_init_attr_ex *attr,
+		      struct nopin_create_srq_answer *resp)
 {
-	struct nopin_create_srq_answer resp = {};
+	struct ibv_srq_init_attr basic = { .attr = attr->attr };
+	struct ibv_create_xsrq cmd_xrc = {};
 	struct ibv_create_srq cmd = {};
 	int ret;
 
-	ret = ibv_cmd_create_srq(pd, &srq->vsrq.srq, attr, &cmd, sizeof(cmd), &resp.core,
-				 sizeof(resp));
+	if (attr->comp_mask & IBV_SRQ_INIT_ATTR_XRCD)
+		return ibv_cmd_create_srq_ex(context, &srq->vsrq, attr, &cmd_xrc,
+					     sizeof(cmd_xrc), &resp->core, sizeof(*resp));
+	ret = ibv_cmd_create_srq(attr->pd, &srq->vsrq.srq, &basic, &cmd, sizeof(cmd),
+				 &resp->core, sizeof(*resp));
+	attr->attr = basic.attr;
+	return ret;
+}
+
+static int srq_open(struct nopin_srq *srq, struct ibv_context *context,
+		    struct ibv_srq_init_attr_ex *attr)
+{
+	struct nopin_create_srq_answer resp = {};
+	int ret;
+
+	ret = srq_create(srq, context, attr, &resp);
 	if (ret)
 		return ret;
-
-	ret = srq_map(&srq->wq.queue, pd->context->cmd_fd, &resp.drv.srq,
-		      attr->attr.max_sge);
+	ret = srq_map(&srq->wq.queue, context->cmd_fd, &resp.drv.srq, attr->attr.max_sge);
 	if (ret)
 		ibv_cmd_destroy_srq(&srq->vsrq.srq);
 	return ret;
 }
 
-struct ibv_srq *nopin_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *attr)
+static bool srq_attr_ok(const struct ibv_srq_init_attr_ex *attr)
+{
+	uint32_t xrc = IBV_SRQ_INIT_ATTR_XRCD | IBV_SRQ_INIT_ATTR_CQ;
+	enum ibv_srq_type type = IBV_SRQT_BASIC;
+
+	if (attr->comp_mask & ~(IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD | xrc) ||
+	    !(attr->comp_mask & IBV_SRQ_INIT_ATTR_PD))
+		return false;
+	if (attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE)
+		type = attr->srq_type;
+	return (type == IBV_SRQT_BASIC && !(attr->comp_mask & xrc)) ||
+	       (type == IBV_SRQT_XRC && (attr->comp_mask & xrc) == xrc);
+}
+
+struct ibv_srq *nopin_create_srq_ex(struct ibv_context *context,
+				    struct ibv_srq_init_attr_ex *attr)
 {
 	struct nopin_srq *srq;
 	int ret;
 
+	if (!srq_attr_ok(attr)) {
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
 	srq = calloc(1, sizeof(*srq));
 	if (!srq)
 		return NULL;
 
 	pthread_spin_init(&srq->wq.lock, PTHREAD_PROCESS_PRIVATE);
-	ret = srq_open(srq, pd, attr);
+	ret = srq_open(srq, context, attr);
 	if (ret)
 		goto err_free;
 
@@ -81,24 +115,29 @@ err_free:
 	return NULL;
 }
 
-struct ibv_srq *nopin_create_srq_ex(struct ibv_context *context nopin_unused,
-				    struct ibv_srq_init_attr_ex *attr)
+struct ibv_srq *nopin_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *attr)
 {
-	struct ibv_srq_init_attr basic = {
+	struct ibv_srq_init_attr_ex attr_ex = {
 		.srq_context = attr->srq_context,
 		.attr = attr->attr,
+		.comp_mask = IBV_SRQ_INIT_ATTR_PD,
+		.pd = pd,
 	};
 	struct ibv_srq *srq;
 
-	if (attr->comp_mask & ~(IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD) ||
-	    !(attr->comp_mask & IBV_SRQ_INIT_ATTR_PD) ||
-	    (attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE && attr->srq_type != IBV_SRQT_BASIC)) {
-		errno = EOPNOTSUPP;
-		return NULL;
-	}
-	srq = nopin_create_srq(attr->pd, &basic);
-	attr->attr = basic.attr;
+	srq = nopin_create_srq_ex(pd->context, &attr_ex);
+	attr->attr = attr_ex.attr;
 	return srq;
+}
+
+int nopin_get_srq_num(struct ibv_srq *ibsrq, uint32_t *srq_num)
+{
+	struct nopin_srq *srq = to_nopin_srq(ibsrq);
+
+	if (!srq->vsrq.xrcd)
+		return EOPNOTSUPP;
+	*srq_num = srq->vsrq.srq_num;
+	return 0;
 }
 
 /*

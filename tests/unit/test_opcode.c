@@ -24,6 +24,7 @@ static void headers_have_wire_size(void **state)
 	assert_int_equal(sizeof(struct nopin_deth), 8);
 	assert_int_equal(sizeof(struct nopin_imm_dt), 4);
 	assert_int_equal(sizeof(struct nopin_ieth), 4);
+	assert_int_equal(sizeof(struct nopin_xrceth), 4);
 }
 
 /* Every opcode that is known, and its headers, in the order of the values. */
@@ -42,6 +43,12 @@ static const struct {
 	{ 0x24, 12, true }, { 0x25, 16, true }, { 0x26, 28, true }, { 0x27, 12, true },
 	{ 0x28, 12, true }, { 0x29, 16, true }, { 0x2a, 28, true }, { 0x2b, 32, true },
 	{ 0x64, 20, true }, { 0x65, 24, true },
+	{ 0xa0, 16, true }, { 0xa1, 16, true }, { 0xa2, 16, true }, { 0xa3, 20, true },
+	{ 0xa4, 16, true }, { 0xa5, 20, true }, { 0xa6, 32, true }, { 0xa7, 16, true },
+	{ 0xa8, 16, true }, { 0xa9, 20, true }, { 0xaa, 32, true }, { 0xab, 36, true },
+	{ 0xac, 32, false }, { 0xad, 16, true }, { 0xae, 12, true }, { 0xaf, 16, true },
+	{ 0xb0, 16, true }, { 0xb1, 16, false }, { 0xb2, 24, false },
+	{ 0xb3, 44, false }, { 0xb4, 44, false }, { 0xb6, 20, true }, { 0xb7, 20, true },
 };
 
 static void table_is_as_specified(void **state)
@@ -70,6 +77,7 @@ static void table_is_as_specified(void **state)
 static size_t bytes_of_headers(u16 headers)
 {
 	return NOPIN_BTH_LEN +
+	       (headers & NOPIN_HDR_XRCETH ? sizeof(struct nopin_xrceth) : 0) +
 	       (headers & NOPIN_HDR_RETH ? sizeof(struct nopin_reth) : 0) +
 	       (headers & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) +
 	       (headers & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +
@@ -113,7 +121,9 @@ static void rows_are_as_named(void **state)
 		assert_int_equal(says(op, "Response") || says(op, "Ack"), response);
 		assert_int_equal(says(op, "UD"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UD);
 		assert_int_equal(says(op, "UC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UC);
-		assert_int_equal(says(op, "RC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_RC);
+		assert_int_equal(says(op, "XRC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_XRC);
+		assert_int_equal(!strncmp(op->name, "RC", 2),
+				 (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_RC);
 	}
 }
 

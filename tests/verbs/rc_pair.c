@@ -130,7 +130,7 @@ int rc_to_rtr(struct rc_end *end, const struct rc_attr *attr, const struct rc_ad
 	int mask = IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
 		   IBV_QP_RQ_PSN;
 
-	if (attr->type == IBV_QPT_RC)
+	if (attr->type == IBV_QPT_RC || attr->type == IBV_QPT_XRC_RECV)
 		mask |= IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
 	return ibv_modify_qp(end->qp, &mod, mask);
 }
@@ -148,9 +148,10 @@ int rc_to_rts(struct rc_end *end, const struct rc_attr *attr)
 
 	int mask = IBV_QP_STATE | IBV_QP_SQ_PSN;
 
-	if (attr->type == IBV_QPT_RC)
-		mask |= IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-			IBV_QP_MAX_QP_RD_ATOMIC;
+	if (attr->type != IBV_QPT_UC)
+		mask |= IBV_QP_TIMEOUT;
+	if (attr->type == IBV_QPT_RC || attr->type == IBV_QPT_XRC_SEND)
+		mask |= IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
 	return ibv_modify_qp(end->qp, &mod, mask);
 }
 

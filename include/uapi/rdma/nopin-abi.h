@@ -121,6 +121,7 @@ struct nopin_sge {
  * @swap: CMP_SWAP: the value to store
  * @bind_lkey: BIND_MW: of the region
  * @bind_access: BIND_MW: enum ibv_access_flags
+ * @remote_srqn: XRC: number of the SRQ that it is for, 24 bits
  * @rsvd: zero
  *
  * struct nopin_sge elements or inline data follow.
@@ -154,7 +155,8 @@ struct nopin_send_wqe {
 			__u32 bind_access;
 		};
 	};
-	__aligned_u64 rsvd;
+	__u32 remote_srqn;
+	__u32 rsvd;
 };
 
 /**
@@ -277,7 +279,7 @@ struct nopin_create_qp_req {
  * struct nopin_create_qp_resp - create_qp, driver part of the response
  * @sq: the ring of struct nopin_send_wqe, each followed by SGEs or inline data
  * @rq: the ring of struct nopin_recv_wqe, each followed by SGEs; zero for a QP that takes
- *	its receives from an SRQ
+ *	its receives from an SRQ, or none
  *
  * The doorbell is the POST_SEND command (POST_RECV where
  * NOPIN_RING_NEED_DOORBELL asks for it) with wr_count and sge_count zero.

@@ -111,6 +111,9 @@ NOPIN_DECLARE_CMD(ibv_rereg_mr, ib_uverbs_rereg_mr);
 NOPIN_DECLARE_CMD(ibv_alloc_mw, ib_uverbs_alloc_mw);
 NOPIN_DECLARE_CMD(ibv_resize_cq, ib_uverbs_resize_cq);
 NOPIN_DECLARE_CMD(ibv_create_srq, ib_uverbs_create_srq);
+NOPIN_DECLARE_CMD(ibv_create_xsrq, ib_uverbs_create_xsrq);
+NOPIN_DECLARE_CMD(ibv_open_xrcd, ib_uverbs_open_xrcd);
+NOPIN_DECLARE_CMD(ibv_open_qp, ib_uverbs_open_qp);
 NOPIN_DECLARE_CMD(ibv_modify_srq, ib_uverbs_modify_srq);
 NOPIN_DECLARE_CMD(ibv_query_srq, ib_uverbs_query_srq);
 NOPIN_DECLARE_CMD(ibv_query_qp, ib_uverbs_query_qp);
@@ -151,6 +154,12 @@ struct verbs_qp {
 	};
 	uint32_t comp_mask;
 	struct verbs_xrcd *xrcd;
+};
+
+struct verbs_xrcd {
+	struct ibv_xrcd xrcd;
+	uint32_t comp_mask;
+	uint32_t handle;
 };
 
 struct verbs_srq {
@@ -243,7 +252,7 @@ struct verbs_context_ops {
 	int (*attach_mcast)(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid);
 	int (*bind_mw)(struct ibv_qp *qp, struct ibv_mw *mw,
 		       struct ibv_mw_bind *mw_bind);
-	verbs_op_slot close_xrcd;
+	int (*close_xrcd)(struct ibv_xrcd *xrcd);
 	verbs_op_slot cq_event;
 	struct ibv_ah *(*create_ah)(struct ibv_pd *pd, struct ibv_ah_attr *attr);
 	NOPIN_SINCE_65(verbs_op_slot create_comp_cntr;)
@@ -285,7 +294,7 @@ struct verbs_context_ops {
 	NOPIN_SINCE_64(verbs_op_slot free_buf;)
 	void (*free_context)(struct ibv_context *context);
 	verbs_op_slot free_dm;
-	verbs_op_slot get_srq_num;
+	int (*get_srq_num)(struct ibv_srq *srq, uint32_t *srq_num);
 	verbs_op_slot import_dm;
 	verbs_op_slot import_mr;
 	verbs_op_slot import_pd;
@@ -299,8 +308,10 @@ struct verbs_context_ops {
 	int (*modify_srq)(struct ibv_srq *srq, struct ibv_srq_attr *attr,
 			  int attr_mask);
 	verbs_op_slot modify_wq;
-	verbs_op_slot open_qp;
-	verbs_op_slot open_xrcd;
+	struct ibv_qp *(*open_qp)(struct ibv_context *context,
+				  struct ibv_qp_open_attr *attr);
+	struct ibv_xrcd *(*open_xrcd)(struct ibv_context *context,
+				      struct ibv_xrcd_init_attr *attr);
 	int (*poll_cq)(struct ibv_cq *cq, int num_entries, struct ibv_wc *wc);
 	int (*post_recv)(struct ibv_qp *qp, struct ibv_recv_wr *wr,
 			 struct ibv_recv_wr **bad_wr);
@@ -439,6 +450,19 @@ int ibv_cmd_create_srq(struct ibv_pd *pd, struct ibv_srq *srq,
 		       struct ibv_srq_init_attr *attr, struct ibv_create_srq *cmd,
 		       size_t cmd_size, struct ib_uverbs_create_srq_resp *resp,
 		       size_t resp_size);
+int ibv_cmd_create_srq_ex(struct ibv_context *context, struct verbs_srq *srq,
+			  struct ibv_srq_init_attr_ex *attr, struct ibv_create_xsrq *cmd,
+			  size_t cmd_size, struct ib_uverbs_create_srq_resp *resp,
+			  size_t resp_size);
+int ibv_cmd_open_xrcd(struct ibv_context *context, struct verbs_xrcd *xrcd,
+		      int vxrcd_size, struct ibv_xrcd_init_attr *attr,
+		      struct ibv_open_xrcd *cmd, size_t cmd_size,
+		      struct ib_uverbs_open_xrcd_resp *resp, size_t resp_size);
+int ibv_cmd_close_xrcd(struct verbs_xrcd *xrcd);
+int ibv_cmd_open_qp(struct ibv_context *context, struct verbs_qp *qp, int vqp_sz,
+		    struct ibv_qp_open_attr *attr, struct ibv_open_qp *cmd,
+		    size_t cmd_size, struct ib_uverbs_create_qp_resp *resp,
+		    size_t resp_size);
 int ibv_cmd_modify_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr, int attr_mask,
 		       struct ibv_modify_srq *cmd, size_t cmd_size);
 int ibv_cmd_query_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr,

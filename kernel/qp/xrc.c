@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Extended reliable connections (IBTA A14). A target has no receives and no protection
+ * domain: each message names the SRQ that it is for, and with it both. Only what the
+ * target's domain has counts.
+ *
+ * A target uses an SRQ only under its rq.lock, and may hold on to it from one packet of a
+ * message to the next. So who destroys an SRQ goes through the targets:
+ *
+ *	a packet			nopin_xrc_withdraw()
+ *	rq.lock				the number is erased
+ *	  finds the SRQ by number
+ *	  rq.srq = SRQ
+ *	unlock
+ *					rq.lock
+ *					  rq.srq is the SRQ: forgotten
+ *					unlock
+ *	rq.lock
+ *	  amid a message, and no SRQ:
+ *	  refused
+ */
+#include <linux/xarray.h>
+
+#include "device.h"
+#include "qp/qp.h"
+#include "qp/srq.h"
+#include "qp/xrc.h"
+#include "wire/packet.h"
+
+#define NOPIN_SRQN_LIMIT	XA_LIMIT(1, NOPIN_PSN_MASK)
+
+/**
+ * nopin_xrc_enrol - a QP becomes a target
+ * @qp: the QP, in the RESET state
+ * @xrcd: its domain
+ *
+ * Context: process.
+ */
+void nopin_xrc_enrol(struct nopin_qp *qp, struct nopin_xrcd *xrcd)
+{
+	mutex_lock(&xrcd->lock);
+	qp->rq.xrcd = xrcd;
+	list_add(&qp->rq.target, &xrcd->targets);
+	mutex_unlock(&xrcd->lock);
+}
+
+/**
+ * nopin_xrc_resign - a target ends
+ * @qp: the QP, in the RESET state
+ *
+ * Context: process.
+ */
+void nopin_xrc_resign(struct nopin_qp *qp)
+{
+	struct nopin_xrcd *xrcd = qp->rq.xrcd;
+
+	mutex_lock(&xrcd->lock);
+	list_del(&qp->rq.target);
+	mutex_unlock(&xrcd->lock);
+}
+
+/**
+ * nopin_xrc_publish - give an SRQ its number, and let it be found
+ * @srq: of XRC, complete but for its number
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int nopin_xrc_publish(struct nopin_srq *srq)
+{
+	struct nopin_dev *dev = to_nopin_dev(srq->ibsrq.device);
+	int err = xa_alloc_cyclic(&dev->xrc_srqs, &srq->num, NULL, NOPIN_SRQN_LIMIT,
+				  &dev->xrc_srq_next, GFP_KERNEL_ACCOUNT);
+
+	if (err < 0)
+		return err;
+	xa_store(&dev->xrc_srqs, srq->num, srq, GFP_KERNEL);
+	return 0;
+}
+
+static void nopin_xrc_forget(struct nopin_qp *qp, struct nopin_srq *srq)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	spin_lock_bh(&rq->lock);
+	if (rq->srq == srq) {
+		rq->srq = NULL;
+		rq->pd = NULL;
+		rq->recv_taken = false;
+	}
+	if (rq->read.pd == srq->ibsrq.pd) /* the peer may ask again */
+		rq->read.active = false;
+	spin_unlock_bh(&rq->lock);
+}
+
+/**
+ * nopin_xrc_withdraw - let no target use an SRQ any more
+ * @srq: of XRC
+ *
+ * Context: process.
+ */
+void nopin_xrc_withdraw(struct nopin_srq *srq)
+{
+	struct nopin_xrcd *xrcd = to_nopin_xrcd(srq->ibsrq.ext.xrc.xrcd);
+	struct nopin_qp *qp;
+
+	xa_erase(&to_nopin_dev(srq->ibsrq.device)->xrc_srqs, srq->num);
+	mutex_lock(&xrcd->lock);
+	list_for_each_entry(qp, &xrcd->targets, rq.target)
+		nopin_xrc_forget(qp, srq);
+	mutex_unlock(&xrcd->lock);
+}
+
+/* It stays as long as the lock is held. */
+static struct nopin_srq *nopin_xrc_find(const struct nopin_qp *qp, u32 srqn)
+{
+	struct nopin_srq *srq = xa_load(&qp->dev->xrc_srqs, srqn);
+
+	lockdep_assert_held(&qp->rq.lock);
+	if (!srq || srq->ibsrq.ext.xrc.xrcd != &qp->rq.xrcd->ibxrcd)
+		return NULL;
+	return srq;
+}
+
+/**
+ * nopin_xrc_choose - turn to the SRQ that a message names
+ * @qp: a target
+ * @srqn: number of the SRQ; the same in each packet of a message
+ *
+ * Context: rq.lock held.
+ * Return: false: there is no such SRQ in its domain, or the message had named another.
+ */
+bool nopin_xrc_choose(struct nopin_qp *qp, u32 srqn)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	if (rq->in_message || rq->recv_taken)
+		return rq->srq && rq->srq->num == srqn;
+	rq->srq = nopin_xrc_find(qp, srqn);
+	rq->pd = rq->srq ? rq->srq->ibsrq.pd : NULL;
+	return rq->srq;
+}
+
+/**
+ * nopin_xrc_keys - the protection domain that a READ's key is of
+ * @qp: the QP, of any service
+ * @pkt: the READ, which may be a duplicate amid another message
+ *
+ * Context: rq.lock held.
+ * Return: the protection domain; NULL has no keys.
+ */
+struct ib_pd *nopin_xrc_keys(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	struct nopin_srq *srq;
+
+	if (qp->service->role != NOPIN_TARGET)
+		return qp->ibqp.pd;
+	srq = nopin_xrc_find(qp, pkt->srqn);
+	return srq ? srq->ibsrq.pd : NULL;
+}

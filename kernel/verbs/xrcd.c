@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Domains of XRC, which processes share by a file: the core keeps track of that. */
+#include "device.h"
+#include "qp/xrc.h"
+#include "verbs/verbs.h"
+
+/**
+ * nopin_alloc_xrcd - ib_device_ops.alloc_xrcd
+ * @ibxrcd: zeroed by the core
+ * @udata: empty
+ *
+ * Whoever makes it pays for it and for its targets, which need no open device file.
+ *
+ * Return: 0 or a negative errno.
+ */
+int nopin_alloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
+{
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibxrcd->device);
+	struct nopin_xrcd *xrcd = to_nopin_xrcd(ibxrcd);
+	int err = nopin_udata_empty(udata);
+
+	if (err || !owner)
+		return err ?: -EOPNOTSUPP;
+	err = nopin_share_take(dev, owner, NOPIN_XRCDS);
+	if (err)
+		return err;
+	nopin_owner_keep(dev, owner);
+	xrcd->owner = owner;
+	mutex_init(&xrcd->lock);
+	INIT_LIST_HEAD(&xrcd->targets);
+	return 0;
+}
+
+/**
+ * nopin_dealloc_xrcd - ib_device_ops.dealloc_xrcd
+ * @ibxrcd: the domain; no QP and no SRQ is left in it
+ * @udata: of whoever closes it last
+ *
+ * Return: 0.
+ */
+int nopin_dealloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
+{
+	struct nopin_dev *dev = to_nopin_dev(ibxrcd->device);
+	struct nopin_xrcd *xrcd = to_nopin_xrcd(ibxrcd);
+
+	nopin_share_give(dev, xrcd->owner, NOPIN_XRCDS);
+	nopin_owner_put(dev, xrcd->owner);
+	return 0;
+}
