@@ -207,7 +207,8 @@ void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
  * @cq: the CQ
  * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP, and IB_CQ_REPORT_MISSED_EVENTS
  *
- * A CQ armed for any completion stays so until there is one (IBTA 11.4.2.2).
+ * A CQ armed for any completion stays so until there is one (IBTA 11.4.2.2). Some who
+ * mean any name both (SMC).
  *
  * Return: 1 when asked whether completions are waiting already and some are.
  * Context: any.
@@ -219,7 +220,7 @@ int nopin_cq_arm(struct nopin_cq *cq, enum ib_cq_notify_flags flags)
 
 	spin_lock_irqsave(&cq->lock, irq);
 	if (cq->armed != IB_CQ_NEXT_COMP)
-		cq->armed = flags & IB_CQ_SOLICITED_MASK;
+		cq->armed = flags & IB_CQ_NEXT_COMP ?: flags & IB_CQ_SOLICITED;
 	missed = flags & IB_CQ_REPORT_MISSED_EVENTS &&
 		 nopin_queue_unread(&cq->queue);
 	spin_unlock_irqrestore(&cq->lock, irq);
