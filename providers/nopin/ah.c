@@ -40,8 +40,11 @@ struct ibv_ah *nopin_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr)
 
 int nopin_destroy_ah(struct ibv_ah *ibah)
 {
-	int ret = ibv_cmd_destroy_ah(ibah);
+	int ret;
 
+	/* What this thread has posted with it goes first, doorbell or not. */
+	nopin_pay();
+	ret = ibv_cmd_destroy_ah(ibah);
 	if (ret)
 		return ret;
 	free(to_nopin_ah(ibah));
