@@ -336,7 +336,7 @@ static bool syndrome_exists(u8 opcode, int syndrome)
 {
 	if (syndrome < 0x20)
 		return true;
-	if (opcode != NOPIN_RC_ACK)
+	if ((opcode & ~NOPIN_WIRE_SERVICE) != NOPIN_RC_ACK)
 		return false;
 	return syndrome < 0x40 || (syndrome >= 0x60 && syndrome <= 0x63);
 }
