@@ -21,8 +21,9 @@
 #define SMALL	(24 * MIB)
 
 static const struct rc_attr quick = {
-	.mtu = 1024, .wr = 64, .sge = 4, .inline_len = 64, .timeout = 14, .retry_cnt = 3,
-	.rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 4, .access = VT_ACCESS_ALL,
+	.type = IBV_QPT_RC, .mtu = 1024, .wr = 64, .sge = 4, .inline_len = 64,
+	.timeout = 14, .retry_cnt = 3, .rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 4,
+	.access = VT_ACCESS_ALL,
 };
 
 /* --- a process that owns the memory --- */
