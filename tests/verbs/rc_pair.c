@@ -46,15 +46,6 @@ static void new_qp(struct rc_end *end, const struct rc_attr *attr)
 	vt_defer(vt_free_qp, end->qp);
 }
 
-static struct ibv_pd *new_pd(struct vt_dev *dev)
-{
-	struct ibv_pd *pd = ibv_alloc_pd(dev->ctx);
-
-	vt_require(pd, "alloc_pd: %s", strerror(errno));
-	vt_defer(vt_free_pd, pd);
-	return pd;
-}
-
 /* Make all that one end has, in @pd or in a new one; its QP stays in RESET. */
 void rc_end_open(struct rc_end *end, struct vt_dev *dev, struct ibv_pd *pd,
 		 const struct rc_attr *attr)
@@ -64,7 +55,7 @@ void rc_end_open(struct rc_end *end, struct vt_dev *dev, struct ibv_pd *pd,
 	memset(end, 0, sizeof(*end));
 	end->dev = dev;
 	end->psn = vt_rand() & 0xffffff;
-	end->pd = pd ? pd : new_pd(dev);
+	end->pd = pd ? pd : vt_new_pd(dev->ctx);
 	if (attr->channel) {
 		end->channel = ibv_create_comp_channel(dev->ctx);
 		vt_require(end->channel, "create_comp_channel: %s", strerror(errno));

@@ -27,27 +27,6 @@ static void free_ah(void *obj)
 	ibv_destroy_ah(obj);
 }
 
-static struct ibv_cq *new_cq(struct ibv_context *ctx)
-{
-	struct ibv_cq *cq = ibv_create_cq(ctx, WRS, NULL, NULL, 0);
-
-	vt_require(cq, "create_cq: %s", strerror(errno));
-	vt_defer(vt_free_cq, cq);
-	return cq;
-}
-
-static void to_rts(struct ibv_qp *qp)
-{
-	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = vt_opts.port, .qkey = QKEY };
-
-	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
-			    IBV_QP_QKEY));
-	attr.qp_state = IBV_QPS_RTR;
-	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE));
-	attr.qp_state = IBV_QPS_RTS;
-	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_SQ_PSN));
-}
-
 static void end_open(struct ud_end *end, struct vt_dev *dev, enum vt_kind kind)
 {
 	struct ibv_qp_init_attr init = {
@@ -57,17 +36,15 @@ static void end_open(struct ud_end *end, struct vt_dev *dev, enum vt_kind kind)
 
 	end->dev = dev;
 	end->mtu = 128U << dev->port.active_mtu;
-	end->pd = ibv_alloc_pd(dev->ctx);
-	vt_require(end->pd, "alloc_pd: %s", strerror(errno));
-	vt_defer(vt_free_pd, end->pd);
-	end->scq = new_cq(dev->ctx);
-	end->rcq = new_cq(dev->ctx);
+	end->pd = vt_new_pd(dev->ctx);
+	end->scq = vt_new_cq(dev->ctx, WRS);
+	end->rcq = vt_new_cq(dev->ctx, WRS);
 	init.send_cq = end->scq;
 	init.recv_cq = end->rcq;
 	end->qp = ibv_create_qp(end->pd, &init);
 	vt_require(end->qp, "create_qp: %s", strerror(errno));
 	vt_defer(vt_free_qp, end->qp);
-	to_rts(end->qp);
+	vt_ud_to_rts(end->qp, QKEY);
 	end->mem = vt_mem_new(end->pd, kind, GRH + 3 * end->mtu, VT_ACCESS_ALL);
 }
 

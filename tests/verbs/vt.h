@@ -124,6 +124,11 @@ int vt_async_event(struct vt_dev *dev, int timeout_ms);
 void vt_want_event(struct vt_dev *dev, enum ibv_event_type type);
 void vt_drain_events(struct vt_dev *dev);
 
+/* They end the test where there is none, and are freed at its end. */
+struct ibv_pd *vt_new_pd(struct ibv_context *ctx);
+struct ibv_cq *vt_new_cq(struct ibv_context *ctx, int cqe);
+void vt_ud_to_rts(struct ibv_qp *qp, uint32_t qkey);
+
 /* For vt_defer(). */
 void vt_free_pd(void *obj);
 void vt_free_cq(void *obj);

@@ -221,6 +221,39 @@ void vt_free_cq(void *obj)
 	ibv_destroy_cq(obj);
 }
 
+struct ibv_pd *vt_new_pd(struct ibv_context *ctx)
+{
+	struct ibv_pd *pd = ibv_alloc_pd(ctx);
+
+	vt_require(pd, "alloc_pd: %s", strerror(errno));
+	vt_defer(vt_free_pd, pd);
+	return pd;
+}
+
+struct ibv_cq *vt_new_cq(struct ibv_context *ctx, int cqe)
+{
+	struct ibv_cq *cq = ibv_create_cq(ctx, cqe, NULL, NULL, 0);
+
+	vt_require(cq, "create_cq: %s", strerror(errno));
+	vt_defer(vt_free_cq, cq);
+	return cq;
+}
+
+/* A QP for datagrams, from RESET on. */
+void vt_ud_to_rts(struct ibv_qp *qp, uint32_t qkey)
+{
+	struct ibv_qp_attr attr = {
+		.qp_state = IBV_QPS_INIT, .port_num = vt_opts.port, .qkey = qkey,
+	};
+
+	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+			    IBV_QP_QKEY));
+	attr.qp_state = IBV_QPS_RTR;
+	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE));
+	attr.qp_state = IBV_QPS_RTS;
+	vt_ok(ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_SQ_PSN));
+}
+
 void vt_free_qp(void *obj)
 {
 	ibv_destroy_qp(obj);

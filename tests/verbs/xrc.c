@@ -72,12 +72,8 @@ static void inbox_open(struct inbox *inbox, struct ibv_context *ctx, struct ibv_
 		.xrcd = xrcd,
 	};
 
-	inbox->pd = ibv_alloc_pd(ctx);
-	vt_require(inbox->pd, "alloc_pd: %s", strerror(errno));
-	vt_defer(vt_free_pd, inbox->pd);
-	inbox->cq = ibv_create_cq(ctx, WRS, NULL, NULL, 0);
-	vt_require(inbox->cq, "create_cq: %s", strerror(errno));
-	vt_defer(vt_free_cq, inbox->cq);
+	inbox->pd = vt_new_pd(ctx);
+	inbox->cq = vt_new_cq(ctx, WRS);
 	init.pd = inbox->pd;
 	init.cq = inbox->cq;
 	inbox->srq = ibv_create_srq_ex(ctx, &init);
