@@ -6,6 +6,7 @@
 #   X_start    starts the VM and sets vm_pid
 #   X_watch    begins to watch; X_end ends a VM in which something hangs
 #   X_kill     ends it at once
+#   X_spoiled  says why a boot that failed is to be done again, or fails
 #
 # Ports to the guest, by number:
 #   0 the kernel's console, for when it cannot get further
@@ -26,6 +27,7 @@ readonly SILENCE_SECONDS=180	# without a heartbeat: the guest hangs
 readonly SILENCE_SLOW=900	# a start on a machine that is busy takes minutes, and so
 				# does anything on a slow kernel
 readonly SLOW_SECONDS=20	# of a start, until something is said
+readonly BOOTS=4		# of one VM, where the engine spoils them
 
 # What the guest's init reads, as a second archive behind the initramfs.
 vm_guest_files() {
@@ -72,11 +74,9 @@ vm_guest_files() {
 # Runs the command in the guest, with its output through "${filter[@]}"; returns
 # its status or one of EXIT_*, and sets vm_ended to yes if it came to its end.
 vm_run() {
-	local status in out err cat_out cat_err vm_drains=()
-	rm -rf "$run"/{guest,monitor.in,monitor.out,verdict,quit,console,dmesg}
+	local status in out err cat_out cat_err boots=1 why vm_drains=()
+	rm -rf "$run/guest"
 	vm_guest_files
-	: >"$run/control"
-	vm_channel_make
 	# The engine gets pipes of its own: it must not truncate, nor make
 	# non-blocking, what others go on using.
 	vm_input
@@ -84,8 +84,24 @@ vm_run() {
 	cat_out=$!
 	exec {err}> >(exec cat >&2)
 	cat_err=$!
-	"${engine}_start"
+	vm_boot
+	while vm_never_booted && [ "$boots" -lt "$BOOTS" ] && why=$("${engine}_spoiled"); do
+		say "the VM died while it booted: $why; it boots again"
+		boots=$((boots + 1))
+		vm_boot
+	done
+	vm_input_end
 	exec {in}<&- {out}>&- {err}>&-
+	wait "$cat_out" "$cat_err" "${vm_drains[@]}"
+	vm_status "$status"
+}
+
+# One boot, from the start of the engine to its end; sets status, the engine's.
+vm_boot() {
+	rm -rf "$run"/{monitor.in,monitor.out,verdict,quit,console,dmesg}
+	: >"$run/control"
+	vm_channel_make
+	"${engine}_start"
 	vm_channel_start
 	vm_watch &
 	watch=$!
@@ -96,11 +112,11 @@ vm_run() {
 	kill "$watch" 2>/dev/null
 	wait "$watch" 2>/dev/null
 	watch=
-	vm_input_end
 	vm_channel_end
-	wait "$cat_out" "$cat_err" "${vm_drains[@]}"
-	vm_status "$status"
 }
+
+# The command has then seen nothing of its input.
+vm_never_booted() { ! [ -e "$run/verdict" ] && ! grep -q '[kr]' "$run/control"; }
 
 # Opens $in, what the guest gets as input; sets vm_input to the process that carries it.
 vm_input() {

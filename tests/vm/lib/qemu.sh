@@ -119,3 +119,12 @@ qemu_end() {
 }
 
 qemu_kill() { kill "$vm_pid" 2>/dev/null; }
+
+# Where one CPU patches code that another one runs (a static branch is switched), software
+# emulation may show the other the break point that was there in between, for which the
+# kernel then has no explanation. It is rare, and most patches are made during the boot,
+# when nothing that is to be tried has begun.
+qemu_spoiled() {
+	[[ ${accel[1]} = tcg* ]] && grep -qs 'int3: 0000' "$run/console" &&
+		echo "software emulation lost a patch of the kernel's code"
+}

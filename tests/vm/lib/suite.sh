@@ -102,7 +102,7 @@ suite_one() {
 
 # suite_kernel KERNEL smoke|full
 suite_kernel() {
-	local names status begun
+	local names status begun again='' why
 	mapfile -t names < <(suite_scripts "$2")
 	[ "${#names[@]}" -gt 0 ] || return 0
 	# What cannot be set up must not end the run without a count.
@@ -119,24 +119,33 @@ suite_kernel() {
 		suite_result "INFO Linux $kver ($2): ${names[*]}"
 		boot
 		status=$?
-		grep -E '^(PASS|FAIL|SKIP) ' "$run/suite" >>"$run/results"
 		begun=$(sed -n 's/^INFO suite begins //p' "$run/suite" | tail -n1)
+		if [[ $vm_ended != yes && $begun != "$again" ]] && why=$("${engine}_spoiled"); then
+			suite_result "INFO $why; $begun begins again"
+			sed "/^INFO suite begins $begun\$/,\$d" "$run/suite" | suite_counted
+			again=$begun
+			suite_from "$begun"
+			continue
+		fi
+		suite_counted <"$run/suite"
 		[ "$vm_ended" != yes ] || break
 		suite_result "FAIL ${begun:-boot}: the VM did not live through it ($kver)"
 		[ -n "$begun" ] || break
-		suite_after "$begun"
+		suite_from "$begun"
+		names=("${names[@]:1}")
 	done
 	if [ "$status" != 0 ] && ! grep -q '^FAIL ' "$run/suite" "$run/results"; then
 		suite_result "FAIL vm: status $status ($kver)"
 	fi
 }
 
-# Leaves in names those that come after NAME.
-suite_after() {
+suite_counted() { grep -E '^(PASS|FAIL|SKIP) ' >>"$run/results"; }
+
+# Leaves in names NAME and those that come after it.
+suite_from() {
 	while [ "${#names[@]}" -gt 0 ] && [ "${names[0]}" != "$1" ]; do
 		names=("${names[@]:1}")
 	done
-	names=("${names[@]:1}")
 }
 
 suite_count() { grep -c "^$1 " "$run/results"; }

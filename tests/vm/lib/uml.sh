@@ -134,3 +134,4 @@ uml_start() {
 uml_watch() { :; }
 uml_end() { uml_kill; }
 uml_kill() { kill -9 -- "-$vm_pid" 2>/dev/null; }
+uml_spoiled() { false; }
