@@ -54,12 +54,18 @@ mirror_sync() {
 	mv "$run/sources" "$dest/.sources"
 }
 
+# What files hold tells them apart, not when they were written: CI has a fresh checkout
+# each time.
 mirror_list() (
+	local sources=(-type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod'
+		! -name '*.mod.c' ! -name '.*' ! -name modules.order ! -name Module.symvers
+		! -name '*.pyc')
 	cd "$tree" || exit
-	find "$@" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' \
-		! -name '*.mod' ! -name '*.mod.c' ! -name '.*' \
-		! -name modules.order ! -name Module.symvers ! -name '*.pyc' \
-		-printf '%p\t%s\t%T@\n' | LC_ALL=C sort
+	{
+		find "$@" "${sources[@]}" -printf '%p\t%m\n'
+		find "$@" "${sources[@]}" -print0 | xargs -0r sha1sum |
+			sed 's/^\([0-9a-f]*\)  \(.*\)/\2\t\1/'
+	} | LC_ALL=C sort
 )
 
 # The compiler that this kernel's headers insist on.
@@ -100,7 +106,7 @@ build_tests() {
 	# Patches for perftest are tried where there is a source of it.
 	[ -z "${PERFTEST_SOURCE-}" ] || packages_install "${packages_perftest[@]}"
 	(build_user_locked tests . CMakeLists.txt Documentation debian include kernel providers \
-		tests perf system nopin-vm .ci) || exit
+		tests perf system nopin-vm action.yml .ci) || exit
 	tests_dir=$(build_root)/tests-build
 }
 

@@ -14,7 +14,7 @@ packages_build() {
 packages_build_locked() {
 	local source=$packages_dir/nopin
 	lock "build-$(path_key "$tree")-packages"
-	mirror_sync "$source" .ci CMakeLists.txt README.md Documentation debian include kernel \
+	mirror_sync "$source" .ci CMakeLists.txt action.yml README.md Documentation debian include kernel \
 		nopin-vm perf providers system tests
 	[ -e "$source.built" ] && return
 	say "building: packages"

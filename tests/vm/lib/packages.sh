@@ -16,7 +16,7 @@ packages_test=(
 	python3-pyverbs python3-scapy tshark tcpdump ethtool procps locales
 	sparse shellcheck perl ucx-utils
 	openmpi-bin libopenmpi-dev mpich libmpich-dev libfabric-bin fio
-	e2fsprogs nfs-common nfs-kernel-server
+	e2fsprogs nfs-common nfs-kernel-server python3-yaml
 )
 
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)

@@ -64,6 +64,21 @@ suite_self() {
 	cat "$run/self" >>"$run/results"
 }
 
+# What is offered to users for their CI (Documentation/ci.md).
+suite_ci() {
+	# shellcheck disable=SC2053 # a glob is meant
+	[[ ci == $only ]] || return 0
+	suite_result "INFO for the CI of others"
+	local check=("$tree/tests/vm/ci/check" --engine "$engine")
+	if [ -n "$ci" ]; then
+		packages_install mmdebstrap
+		check=(as_root env "NOPIN_CACHE=$cache" unshare -m "${check[@]}" --root "$run")
+	fi
+	NOPIN_CACHE=$cache "${check[@]}" </dev/null | tee "$run/ci" ||
+		grep -q '^FAIL ' "$run/ci" || echo "FAIL ci: it ended early" | tee -a "$run/ci"
+	cat "$run/ci" >>"$run/results"
+}
+
 # The sentence that a script's head begins with.
 suite_about() {
 	awk '/^#!/ || /SPDX/ || /^# [a-z]*: / {next} !/^# / {exit}
@@ -74,7 +89,8 @@ suite_about() {
 # What --only takes.
 suite_list() {
 	local script program
-	printf '%-14s %s\n' unit "what needs no VM (ctest)" vm "what nopin-vm promises of itself"
+	printf '%-14s %s\n' unit "what needs no VM (ctest)" vm "what nopin-vm promises of itself" \
+		ci "the GitHub Action, as far as it runs here"
 	for script in "$tree"/tests/vm/suite.d/*; do
 		printf '%-14s %s\n' "${script##*/}" "$(suite_about "$script")"
 	done
@@ -156,6 +172,7 @@ suite_run() {
 	suite_unit
 	suite_packages
 	suite_self
+	suite_ci
 	if [[ $only = *:* ]]; then
 		suite_one "$only"
 	elif [ -n "$kernel_given" ] || [ "$engine" = uml ]; then
