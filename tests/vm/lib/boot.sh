@@ -6,6 +6,7 @@
 #   X_start    starts the VM and sets vm_pid
 #   X_watch    begins to watch; X_end ends a VM in which something hangs
 #   X_kill     ends it at once
+#   X_words    says what in the kernel's log is the host's doing
 #   X_spoiled  says why a boot that failed is to be done again, or fails
 #
 # Ports to the guest, by number:
@@ -13,7 +14,7 @@
 #   1 terminal (interactive) or standard input   2 standard output
 #   3 standard error
 #   4 control: a dot for every heartbeat, a "k" when the kernel has booted, an "r" when
-#     the command runs, then "exit N"
+#     the command runs, an "s" when what it does has been shown, then "exit N"
 #   5 the kernel's log, written when the command has ended
 #   6 further commands (guest/channel), where they are wanted: pipes line.in, line.out
 #     (serial lines: the pipe line.out is 7)
@@ -27,6 +28,7 @@ readonly SILENCE_SECONDS=180	# without a heartbeat: the guest hangs
 readonly SILENCE_SLOW=900	# a start on a machine that is busy takes minutes, and so
 				# does anything on a slow kernel
 readonly SLOW_SECONDS=20	# of a start, until something is said
+readonly STACKS_SECONDS=70	# for the guest to show what takes too long
 readonly BOOTS=4		# of one VM, where the engine spoils them
 
 # What the guest's init reads, as a second archive behind the initramfs.
@@ -49,7 +51,7 @@ vm_guest_files() {
 			vm_modules "$kdir/root/lib/modules/$kver" \
 			vm_cwd "$PWD" vm_interactive "$interactive" \
 			vm_stay "$stay" vm_channel "$(vm_channel_wanted && echo yes)" \
-			vm_mhz "${cpu_mhz-}"
+			vm_mhz "${cpu_mhz-}" vm_timeout "$timeout"
 		printf 'export %s=%q\n' NOPIN_TREE "$tree" NOPIN_KERNEL "$kver" \
 			NOPIN_NODES "$nodes" NOPIN_TESTS "$tests_dir" NOPIN_PATIENCE "$patience"
 		for name in TERM COLORTERM LANG LC_ALL CI NO_COLOR "${pass_env[@]}"; do
@@ -173,6 +175,14 @@ vm_progress() {
 	say "… $words ($((SECONDS - start)) s)"
 }
 
+# Of vm_watch: the command has had its time, and the guest has shown what it was doing
+# or cannot.
+vm_time_up() {
+	local over=$((SECONDS - start - timeout))
+	[ "$timeout" -gt 0 ] && [ -z "$seen" ] && [ "$over" -ge 0 ] || return
+	[ "$over" -ge "$((STACKS_SECONDS * ${patience:-1}))" ] || grep -q s "$run/control"
+}
+
 # Ends a guest that shows no sign of life, or for which time is up.
 vm_watch() {
 	local size=0 now quiet=0 start=$SECONDS silence=$SILENCE_SLOW seen=$SECONDS
@@ -190,7 +200,7 @@ vm_watch() {
 			"${engine}_kill"
 			return
 		fi
-		if [ "$timeout" -gt 0 ] && [ -z "$seen" ] && [ $((SECONDS - start)) -ge "$timeout" ]; then
+		if vm_time_up; then
 			echo timeout >"$run/verdict"
 		elif [ "$quiet" -ge "$silence" ]; then
 			echo hang >"$run/verdict"
@@ -206,7 +216,8 @@ vm_status() {
 	local status verdict=
 	vm_ended=yes
 	[ ! -e "$run/verdict" ] || verdict=$(<"$run/verdict")
-	status=$(sed -n 's/^[.kr]*exit \([0-9]\{1,3\}\)$/\1/p' "$run/control")
+	"${engine}_words"
+	status=$(sed -n 's/^[.krs]*exit \([0-9]\{1,3\}\)$/\1/p' "$run/control")
 	if [ -z "$status" ]; then
 		vm_died "$1" "$verdict"
 	elif [ ! -s "$run/dmesg" ]; then

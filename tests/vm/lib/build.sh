@@ -44,11 +44,11 @@ mirror_sync() {
 	rm -f "$dest.built"
 	(
 		cd "$dest" || exit
-		LC_ALL=C comm -23 .sources "$run/sources" | cut -f1 | tr '\n' '\0' | xargs -0r rm -f
+		LC_ALL=C comm -23 .sources "$run/sources" | cut -f1 | uniq | tr '\n' '\0' | xargs -0r rm -f
 	)
 	(
 		cd "$tree" || exit
-		LC_ALL=C comm -13 "$dest/.sources" "$run/sources" | cut -f1 | tr '\n' '\0' |
+		LC_ALL=C comm -13 "$dest/.sources" "$run/sources" | cut -f1 | uniq | tr '\n' '\0' |
 			xargs -0r cp -f --parents -t "$dest"
 	) || die "could not copy the sources to $dest"
 	mv "$run/sources" "$dest/.sources"

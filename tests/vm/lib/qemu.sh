@@ -118,6 +118,7 @@ qemu_end() {
 	kill -9 "$vm_pid" 2>/dev/null
 }
 
+qemu_words() { :; }
 qemu_kill() { kill "$vm_pid" 2>/dev/null; }
 
 # Where one CPU patches code that another one runs (a static branch is switched), software

@@ -7,6 +7,7 @@
 # in, out, err. Sets: engine_words, cpu_mhz, vm_pid, vm_input, vm_drains.
 
 readonly UML_NAME="User Mode Linux"
+readonly UML_MAPPINGS=1048576	# of 4 KiB: as much as a guest of 4 GiB has
 uml_append=(
 	console=ttyS0 con=null ssl=null quiet loglevel=5 panic=-1 oops=panic
 	softlockup_panic=1 audit=0 log_buf_len=4M
@@ -14,7 +15,26 @@ uml_append=(
 
 uml_prepare() {
 	engine_words="User Mode Linux"
+	uml_mappings
 	cpu_mhz=$(uml_tsc_rate) || die "could not find out how fast the CPU counts"
+}
+
+# Each page of a program that does not follow the one before it in the guest's memory is
+# a mapping of its own in the host. Of those a process may have so many; when it has, the
+# guest kills its program by SIGSEGV.
+uml_mappings() {
+	local setting=/proc/sys/vm/max_map_count
+	[ "$(cat $setting)" -lt "$UML_MAPPINGS" ] || return 0
+	{ echo "$UML_MAPPINGS" >$setting; } 2>/dev/null &&
+		say "vm.max_map_count of this host is $UML_MAPPINGS now (sysctl)"
+	return 0
+}
+
+# Of vm_status: what the log says in other words.
+uml_words() {
+	! grep -qs 'ran out of memory on the host side' "$run/dmesg" "$run/console" ||
+		say "a program of the guest needed more mappings than the host lets a process have:" \
+			"sysctl vm.max_map_count=$UML_MAPPINGS there (now $(cat /proc/sys/vm/max_map_count))"
 }
 
 uml_tsc_rate() {
