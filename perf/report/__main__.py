@@ -6,6 +6,7 @@ one page."""
 import os
 import sys
 
+import apps
 import odp
 import page
 import plots
@@ -15,6 +16,8 @@ from data import Result
 
 def view(result):
     """Tables and plots of this kind of result."""
+    if result.is_apps():
+        return list(apps.all_tables(result)), []
     if result.is_odp():
         return list(odp.all_tables(result)), odp.all_plots(result)
     return list(table.all_tables(result)), plots.all_plots(result)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-"""A result of nopin-perf or nopin-odp, with its points found by what they were measured with."""
+"""A result of nopin-perf, nopin-odp or perf/apps, with its points found by what they were measured with."""
 
 import json
 import statistics
@@ -39,6 +39,10 @@ class Result:
     def is_odp(self):
         """Of nopin-odp."""
         return any(key[0].startswith("odp-") for key in self.rounds)
+
+    def is_apps(self):
+        """Of perf/apps."""
+        return any(key[0].startswith("app-") for key in self.rounds)
 
     def find(self, subject, **given):
         """The rounds of a subject with these values: (key as dict, points by side)."""

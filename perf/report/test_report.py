@@ -6,6 +6,7 @@ import os
 import tempfile
 import unittest
 
+import apps
 import odp
 import page
 import plots
@@ -62,6 +63,21 @@ ODP_POINTS = [
           timeouts=0, retransmits=3, **{"sent packets": 100}),
 ]
 ODP_RESULT = {**RESULT, "engine": "User Mode Linux", "points": ODP_POINTS, "quick": True}
+
+
+APPS = {"path": "wire", "op": "Open MPI", "size": MIB}
+APPS_RESULT = {
+    **RESULT, "sides": [{"name": name} for name in ("nopin pinned", "nopin ODP", "rxe", "TCP")],
+    "points": [
+        point("app-bandwidth", "nopin pinned", [3e9], **APPS),
+        point("app-bandwidth", "nopin ODP", [2.5e9], **APPS),
+        {"subject": "app-bandwidth", "side": "rxe", "unit": "B/s", "samples": [],
+         "failed": "one host", **APPS},
+        point("app-bandwidth", "TCP", [2e9], **APPS),
+        point("app-latency", "nopin pinned", [3e4], "ns", **APPS),
+        point("app-latency", "TCP", [2e4], "ns", **APPS),
+    ],
+}
 
 
 def load(test, made_up):
@@ -172,6 +188,27 @@ class OdpTest(unittest.TestCase):
 
     def test_nothing_to_draw(self):
         self.assertEqual(plots.draw([plots.Plot("x", "x", "")], ".", ""), [])
+
+
+class AppsTest(unittest.TestCase):
+    def setUp(self):
+        self.result = load(self, APPS_RESULT)
+
+    def test_tables(self):
+        self.assertTrue(self.result.is_apps())
+        self.assertFalse(self.result.is_odp())
+        tables = dict(apps.all_tables(self.result))
+        self.assertEqual(tables["Bandwidth of applications (MB/s)"][1], [
+            "Open MPI, 1 MiB", "3,000", "2,500", "-", "2,000", "1.5", "1.25", "-"])
+        self.assertIn('class="met"', page.section_html(self.result, tables.items(), ".", []))
+        self.assertIn("rxe: one host", "\n".join(table.note_lines(self.result)))
+
+    def test_targets(self):
+        found = {one.text: one for one in apps.verdicts(self.result)}
+        self.assertEqual(found["Open MPI, 1 MiB: times TCP"].word, "met")
+        self.assertEqual(found["Open MPI, 1 MiB: times rxe"].word, "-")
+        self.assertEqual(found["Open MPI, 1 MiB: ODP slower than pinned by"].word, "missed")
+        self.assertEqual(found["Open MPI, 1 MiB, latency: part of TCP's"].word, "missed")
 
 
 if __name__ == "__main__":
