@@ -56,6 +56,13 @@ enum nopin_pin {
 	NOPIN_PIN_NEVER,	/* mirrored, as if on-demand had been asked for */
 };
 
+/* Who copies. */
+enum nopin_copying {
+	NOPIN_COPY_CPU,
+	NOPIN_COPY_DMA,		/* a DMA engine, what is large enough */
+	NOPIN_COPY_AUTO,	/* likewise while it has nothing else to do */
+};
+
 /**
  * struct nopin_dev - a device
  * @ibdev: first
@@ -72,6 +79,9 @@ enum nopin_pin {
  * @net: where @ndev was when the device was made: whose socket and routes it
  *	uses. Valid until the device is freed, which the namespace's end waits for.
  * @pin: policy for regions to come
+ * @copying: who copies
+ * @engine: it has asked for an engine and got it; under @copy_mutex
+ * @copy_mutex: one change of @copying at a time
  * @active: the port's state as last reported; under RTNL
  * @owners: uid -> struct nopin_owner; its lock protects what users have, too
  * @objects: how many there are of each kind, under the lock of @owners
@@ -90,6 +100,9 @@ struct nopin_dev {
 	netdevice_tracker ndev_tracker;
 	struct net *net;
 	enum nopin_pin pin;
+	enum nopin_copying copying;
+	bool engine;
+	struct mutex copy_mutex; /* copying, engine */
 	bool active;
 	struct xarray owners;
 	int objects[NOPIN_KINDS];

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "entry/entry.h"
 #include "entry/receive.h"
+#include "mem/engine.h"
 #include "mem/prefetch.h"
 #include "mirror/mirror.h"
 #include "mirror/shrink.h"
@@ -78,6 +79,7 @@ static void nopin_link_free(struct ib_device *ibdev)
 	xa_destroy(&dev->xrc_srqs);
 	WARN_ON(!xa_empty(&dev->owners));
 	xa_destroy(&dev->owners);
+	nopin_policy_release(dev);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
 	nopin_net_close(dev->net);
 	nopin_stats_destroy(&dev->stats);
@@ -290,9 +292,12 @@ static int __init nopin_init(void)
 	err = nopin_shrink_init();
 	if (err)
 		goto err_mirror;
-	err = nopin_prefetch_init();
+	err = nopin_engine_init();
 	if (err)
 		goto err_shrink;
+	err = nopin_prefetch_init();
+	if (err)
+		goto err_engine;
 	err = nopin_entry_init();
 	if (err)
 		goto err_prefetch;
@@ -311,6 +316,8 @@ err_entry:
 	nopin_entry_exit();
 err_prefetch:
 	nopin_prefetch_exit();
+err_engine:
+	nopin_engine_exit();
 err_shrink:
 	nopin_shrink_exit();
 err_mirror:
@@ -329,6 +336,7 @@ static void __exit nopin_exit(void)
 	nopin_entry_exit();
 	rcu_barrier(); /* nopin_av_free() */
 	nopin_prefetch_exit();
+	nopin_engine_exit();
 	nopin_shrink_exit();
 	nopin_mirror_exit();
 }

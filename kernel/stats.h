@@ -28,6 +28,9 @@ enum nopin_counter {
 	NOPIN_DROP_ICRC,
 	NOPIN_DROP_NO_QP,		/* no such QP, wrong peer, interface or state */
 	NOPIN_DROP_NO_RECEIVE,		/* of UD or UC, and no receive for it */
+	NOPIN_DMA_COPIES,		/* carried out by a DMA engine */
+	NOPIN_DMA_BYTES,
+	NOPIN_DMA_ERRORS,		/* the engine failed, so that the CPU copied */
 	NOPIN_SEND_ERRORS,		/* no route, no memory, refused by the stack */
 	NOPIN_COUNTERS
 };

@@ -22,9 +22,17 @@ static const struct nopin_qp_ops nopin_entry_ops = {
  */
 int nopin_entry_init(void)
 {
+	int err;
+
 	nopin_kept_init();
 	nopin_qp_set_ops(&nopin_entry_ops);
-	return nopin_park_init(nopin_fault_work);
+	err = nopin_park_init(nopin_fault_work);
+	if (err)
+		return err;
+	err = nopin_offload_init(nopin_copied_work);
+	if (err)
+		nopin_park_exit();
+	return err;
 }
 
 /**
@@ -35,5 +43,6 @@ int nopin_entry_init(void)
 void nopin_entry_exit(void)
 {
 	nopin_qp_table_exit();
+	nopin_offload_exit();
 	nopin_park_exit();
 }

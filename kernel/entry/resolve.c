@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "entry/resolve.h"
+#include "mem/engine.h"
 #include "transport/requester.h"
 
 /* Between the tries for memory, in total. */
@@ -55,6 +56,7 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 		park->defer = true;
 		nopin_requester_resume(qp);
 		park->error = 0; /* the access that it was for has been retried */
+		nopin_park_settle(park);
 		*next = nopin_park_claim(park, worker);
 	}
 	nopin_sq_unlock(qp);
@@ -73,6 +75,7 @@ static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	if (waited) {
 		park->defer = true;
 		qp->service->resume(qp);
+		nopin_park_settle(park);
 		*next = nopin_park_claim(park, true);
 	}
 	nopin_rq_unlock(qp);
@@ -159,4 +162,32 @@ void nopin_fault_work(struct work_struct *work)
 		nopin_wait_submit_patient(wait);
 	else if (wait)
 		nopin_wait_submit(wait);
+}
+
+/**
+ * nopin_copied_work - let a half go on after a copy by an engine
+ * @work: copied, of a struct nopin_wait
+ *
+ * It waits for nothing: the end of the QPs waits for it.
+ *
+ * Context: process.
+ */
+void nopin_copied_work(struct work_struct *work)
+{
+	struct nopin_wait *wait = container_of(work, struct nopin_wait, copied);
+	const struct nopin_engine_job *job = wait->job;
+	struct nopin_qp *qp = wait->qp, *peer = wait->peer;
+	struct nopin_wait *next = NULL;
+	bool waited;
+
+	nopin_stat_inc(&qp->dev->stats, job->error ? NOPIN_DMA_ERRORS : NOPIN_DMA_COPIES);
+	if (!job->error)
+		nopin_stat_add(&qp->dev->stats, NOPIN_DMA_BYTES, job->copy.length);
+	waited = wait->requester ? nopin_sq_end_wait(qp, wait, 0, true, &next) :
+				   nopin_rq_end_wait(qp, wait, 0, &next);
+	if (!waited)
+		nopin_wait_free(wait);
+	if (next)
+		nopin_wait_submit(next);
+	nopin_copied_end(qp, peer);
 }

@@ -7,5 +7,6 @@
 
 void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait);
 void nopin_fault_work(struct work_struct *work);
+void nopin_copied_work(struct work_struct *work);
 
 #endif /* NOPIN_RESOLVE_H */

@@ -76,6 +76,7 @@ static int nopin_visit_range(struct nopin_visit *visit, const struct nopin_range
 		ret = PTR_ERR(key);
 		goto out;
 	}
+	visit->copy->key = key;
 	ret = nopin_visit_memory(visit, key->memory, va, range->len);
 	/* Of a miss at the other end the copy knows already. */
 	if (ret == -EAGAIN && !visit->copy->miss.memory)
@@ -271,6 +272,29 @@ enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic
 
 	return nopin_copy_verdict(copy, nopin_visit_place(&visit, &copy->to, 0,
 							   copy->length));
+}
+
+/**
+ * nopin_copy_visit - look at one end of a copy, view by view
+ * @copy: as for nopin_copy()
+ * @source: at @from, else at @to; which is memory
+ * @fn: called for each view, in order; finds the key in @copy
+ * @ctx: passed to @fn
+ *
+ * Return: 0; -EAGAIN: a page is missing, as copy->miss has it; an error of a key, or
+ *	of @fn.
+ * Context: softirq, or process with BH off.
+ */
+int nopin_copy_visit(struct nopin_copy *copy, bool source, nopin_view_fn fn, void *ctx)
+{
+	struct nopin_visit visit = {
+		.copy = copy,
+		.fn = fn,
+		.ctx = ctx,
+		.access = source ? NOPIN_READ : NOPIN_WRITE,
+	};
+
+	return nopin_visit_place(&visit, source ? &copy->from : &copy->to, 0, copy->length);
 }
 
 /**

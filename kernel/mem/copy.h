@@ -56,6 +56,7 @@ enum nopin_copied {
  * @source_failed: result: what stands in the way is at @from
  * @miss: result, with NOPIN_COPY_MISS: what is to be fetched, with a reference
  * @view: private: of @to, while @from is looked at
+ * @key: private: of the memory that is in view
  */
 struct nopin_copy {
 	struct nopin_place from;
@@ -65,6 +66,7 @@ struct nopin_copy {
 	bool source_failed;
 	struct nopin_miss miss;
 	const struct nopin_view *view;
+	struct nopin_key *key;
 };
 
 static inline struct nopin_place nopin_place_bytes(const void *bytes)
@@ -102,6 +104,7 @@ static inline struct nopin_place nopin_place_sges(struct ib_pd *pd,
 
 enum nopin_copied nopin_copy(struct nopin_copy *copy);
 enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic *atomic);
+int nopin_copy_visit(struct nopin_copy *copy, bool source, nopin_view_fn fn, void *ctx);
 int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num, int rights);
 
 #endif /* NOPIN_COPY_H */

@@ -4,9 +4,6 @@
 
 #include "gate.h"
 
-/* How often one looks for a moment without anybody inside before others are held up. */
-#define NOPIN_GATE_PATIENCE	4096
-
 /**
  * nopin_gate_enter_slowly - nopin_gate_enter() for a gate that is not just open
  * @gate: the gate, which counts us

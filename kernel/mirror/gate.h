@@ -30,6 +30,12 @@
 #define NOPIN_GATE_SHUT		BIT(30) /* nobody is inside, nobody gets in */
 #define NOPIN_GATE_HELD_UP	BIT(29) /* somebody has waited too long to shut it */
 
+/* How often one looks for a moment without anybody inside before others are held up. */
+#define NOPIN_GATE_PATIENCE	4096
+
+/* And before one sleeps, or gives up. */
+#define NOPIN_GATE_LONG		(4 * NOPIN_GATE_PATIENCE)
+
 /**
  * struct nopin_gate - who is inside
  * @state: NOPIN_GATE_*, and in the bits below how many are inside or try to get in
@@ -98,6 +104,38 @@ static inline void nopin_gate_open(struct nopin_gate *gate)
 {
 	smp_mb__before_atomic(); /* pairs with the acquire of nopin_gate_enter() */
 	atomic_andnot(NOPIN_GATE_SHUT, &gate->state);
+}
+
+/**
+ * nopin_gate_enter_again - be inside once more
+ * @gate: the gate; the caller is inside
+ *
+ * So that a leave is due for each, perhaps in different contexts.
+ *
+ * Context: any.
+ */
+static inline void nopin_gate_enter_again(struct nopin_gate *gate)
+{
+	atomic_inc(&gate->state);
+}
+
+/**
+ * nopin_gate_give_up - shut it some other time, and hold up nobody until then
+ * @gate: the gate; nopin_gate_await() was called
+ *
+ * Others who wait hold up again by themselves.
+ *
+ * Context: any.
+ */
+static inline void nopin_gate_give_up(struct nopin_gate *gate)
+{
+	atomic_andnot(NOPIN_GATE_HELD_UP, &gate->state);
+}
+
+/* Who has held up the others for so long waits for no CPU: an engine is inside. */
+static inline bool nopin_gate_takes_long(unsigned int tries)
+{
+	return tries >= NOPIN_GATE_LONG;
 }
 
 /* Are those who come held up? A hint. */

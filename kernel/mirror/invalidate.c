@@ -39,9 +39,21 @@ static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
  *   read_retry: seq has changed       the mm frees A
  *  open, start again
  *
- * This runs in every kind of context that changes page tables, the OOM reaper
- * among them: it never sleeps, so a range that must not block is no case apart.
+ * This runs in every kind of context that changes page tables, the OOM reaper among
+ * them. What a CPU copies is waited for in any of them. What an engine copies may be
+ * waited for asleep, or, where that is not allowed, not at all: who asks comes again.
  */
+static bool nopin_span_shut_for(struct nopin_span *span,
+				const struct mmu_notifier_range *range)
+	__acquires(&span->lock)
+{
+	if (!mmu_notifier_range_blockable(range))
+		return nopin_span_shut_unless_busy(span);
+	nopin_span_shut(span);
+	return true;
+}
+
+/* False: it has to be asked again. */
 static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 				  const struct mmu_notifier_range *range,
 				  unsigned long seq)
@@ -54,7 +66,10 @@ static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 	bool empty;
 
 	nopin_span_clip(span, range, &first, &end);
-	nopin_span_shut(span);
+	if (!nopin_span_shut_for(span, range)) {
+		spin_unlock_bh(&span->lock);
+		return false;
+	}
 	mmu_interval_set_seq(notifier, seq);
 	dropped = nopin_span_clear(span, first, end, which);
 	empty = !span->present;

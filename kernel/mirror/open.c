@@ -94,6 +94,7 @@ static int nopin_span_view(struct nopin_span *span, u64 va, size_t len,
 		return -EAGAIN;
 	}
 	view->gate = &span->gate;
+	view->va = va;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  * The table of one span: packed lines of entries, or one entry for all of it.
  */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -13,9 +14,9 @@
  * @span: the span
  *
  * On return no view of this span is open. What views need to be closed may be a softirq
- * on this CPU, so they are waited for with softirqs on.
+ * on this CPU, so they are waited for with softirqs on, and in the end asleep.
  *
- * Context: process; softirqs are off until nopin_span_open().
+ * Context: process, sleeps; softirqs are off until nopin_span_open().
  */
 void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock)
 {
@@ -25,8 +26,36 @@ void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock)
 	while (!nopin_gate_try_shut(&span->gate)) {
 		spin_unlock_bh(&span->lock);
 		nopin_gate_await(&span->gate, &tries);
+		if (nopin_gate_takes_long(tries))
+			usleep_range(20, 100);
 		spin_lock_bh(&span->lock);
 	}
+}
+
+/**
+ * nopin_span_shut_unless_busy - the same for who must not sleep
+ * @span: the span
+ *
+ * A copy by a CPU is waited for; one by an engine may take too long.
+ *
+ * Return: true; false: it is not shut, and only the lock is to be dropped.
+ * Context: process; softirqs are off until nopin_span_open().
+ */
+bool nopin_span_shut_unless_busy(struct nopin_span *span) __acquires(&span->lock)
+{
+	unsigned int tries = 0;
+
+	spin_lock_bh(&span->lock);
+	while (!nopin_gate_try_shut(&span->gate)) {
+		spin_unlock_bh(&span->lock);
+		nopin_gate_await(&span->gate, &tries);
+		spin_lock_bh(&span->lock);
+		if (nopin_gate_takes_long(tries)) {
+			nopin_gate_give_up(&span->gate);
+			return false;
+		}
+	}
+	return true;
 }
 
 /**
@@ -119,12 +148,15 @@ unsigned int nopin_span_clear(struct nopin_span *span, unsigned int first,
 	if (span->huge) {
 		n = NOPIN_SPAN_PAGES;
 		bitmap_fill(dropped, NOPIN_SPAN_PAGES);
+		for (l = 0; l < NOPIN_SPAN_LINES; l++)
+			nopin_span_unmap(span, l, U64_MAX);
 		span->huge = 0;
 	} else {
 		for (l = first / NOPIN_LINE_PAGES; l * NOPIN_LINE_PAGES < end; l++) {
 			u64 mask = nopin_line_mask(l, first, end);
 
 			dropped[l] |= span->line[l].bits & mask;
+			nopin_span_unmap(span, l, mask);
 			n += nopin_line_clear(span, l, mask);
 		}
 	}
@@ -313,6 +345,7 @@ void nopin_span_merge(struct nopin_span *span, const u64 *bits,
 
 		if (!wants)
 			continue;
+		nopin_span_unmap(span, l, bits[l]);
 		WRITE_ONCE(span->present,
 			   span->present + wants - hweight64(line->bits));
 		nopin_line_merge(line, adopt ? room->entry[l] : line->entry, bits[l],

@@ -74,6 +74,7 @@ struct nopin_line {
  * @room: entries that fit into the memory of each line
  * @present: pages that have an entry; nopin_span_put() looks without the lock
  * @window: log2 of the pages that the next fault looks at
+ * @dma: where a device finds the pages, NULL: nowhere; made inside @gate
  * @users: the mirror's reference and those of faults in progress, which the span
  *	outlives; the mirror gives up the last one, and then only an empty span
  * @used: read since the shrinker last looked; a hint, no lock
@@ -91,6 +92,7 @@ struct nopin_span {
 	u16 present;
 	u8 window;
 	bool used;
+	struct nopin_span_dma *dma;
 	refcount_t users;
 
 	struct nopin_mirror *mirror;
@@ -217,6 +219,7 @@ static inline unsigned long nopin_span_entry(const struct nopin_span *span,
 
 /* span.c: the table of one span */
 void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock);
+bool nopin_span_shut_unless_busy(struct nopin_span *span) __acquires(&span->lock);
 void nopin_span_open(struct nopin_span *span) __releases(&span->lock);
 bool nopin_span_allows(const struct nopin_span *span, unsigned int first,
 		       unsigned int end, bool write);
@@ -288,6 +291,16 @@ static inline void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long 
 static inline void nopin_span_mark(struct nopin_mirror *mirror, unsigned long index)
 {
 	xa_set_mark(&mirror->spans, index, NOPIN_SPAN_REAP);
+}
+
+/* dma.c: DMA addresses */
+void nopin_span_unmap_slowly(struct nopin_span *span, unsigned int l, u64 mask);
+
+/* The pages of @mask lose their entries, or get others; with the span shut. */
+static inline void nopin_span_unmap(struct nopin_span *span, unsigned int l, u64 mask)
+{
+	if (unlikely(span->dma))
+		nopin_span_unmap_slowly(span, l, mask);
 }
 
 /* Entries are changed now. */

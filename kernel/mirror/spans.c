@@ -40,6 +40,7 @@ static void nopin_span_free_rcu(struct rcu_head *rcu)
 void nopin_span_destroy(struct nopin_span *span)
 {
 	mmu_interval_notifier_remove(&span->notifier);
+	WARN_ON_ONCE(span->dma);
 	atomic_long_dec(&nopin_spans);
 	call_rcu(&span->rcu, nopin_span_free_rcu);
 }

@@ -29,7 +29,8 @@ struct nopin_run {
 
 /**
  * struct nopin_view - memory that may be read or written until the view is closed
- * @gate: inside of which; NULL: none
+ * @gate: inside of which; NULL: none, and it is not mirrored memory
+ * @va: with a @gate: address of the first byte in the process
  * @write: it may be written
  * @runs: how many of @run are in use
  * @len: bytes in all of them
@@ -37,6 +38,7 @@ struct nopin_run {
  */
 struct nopin_view {
 	struct nopin_gate *gate;
+	u64 va;
 	bool write;
 	unsigned int runs;
 	size_t len;

@@ -114,7 +114,10 @@ static void nopin_qp_flush_soon(struct nopin_qp *qp)
 	tasklet_schedule(&qp->rq.task);
 }
 
-/* Nothing when it has been done, or when the QP has been reset since. */
+/*
+ * Nothing when it has been done, or when the QP has been reset since. While an engine
+ * copies it is too early: nopin_qp_settle() will follow.
+ */
 static void nopin_qp_fail(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -122,7 +125,7 @@ static void nopin_qp_fail(struct nopin_qp *qp)
 
 	nopin_qp_lock(qp);
 	refused = qp->rq.failed;
-	fails = (sq->failed || refused) && nopin_qp_may_fail(qp);
+	fails = (sq->failed || refused) && nopin_qp_may_fail(qp) && !atomic_read(&qp->copies);
 	if (fails) {
 		if (sq->failed && !nopin_sq_is_empty(sq))
 			nopin_sq_complete(qp, sq->failure);
@@ -137,6 +140,17 @@ static void nopin_qp_fail(struct nopin_qp *qp)
 	nopin_qp_flush_soon(qp);
 	if (refused)
 		nopin_qp_event(qp, qp->rq.event);
+}
+
+/**
+ * nopin_qp_settle - an engine has done with a copy: may the QP fail now, if it is to?
+ * @qp: the QP
+ *
+ * Context: process, no lock held.
+ */
+void nopin_qp_settle(struct nopin_qp *qp)
+{
+	nopin_qp_fail(qp);
 }
 
 /**

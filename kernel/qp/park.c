@@ -6,6 +6,7 @@
  */
 #include <linux/slab.h>
 
+#include "mem/engine.h"
 #include "qp/park.h"
 #include "qp/qp.h"
 
@@ -70,6 +71,8 @@ struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester)
 void nopin_wait_free(struct nopin_wait *wait)
 {
 	nopin_miss_drop(&wait->miss);
+	if (wait->job)
+		nopin_engine_free(wait->job);
 	kfree(wait);
 }
 
@@ -102,7 +105,7 @@ static enum nopin_copied nopin_park_missed(struct nopin_park *park,
 }
 
 /**
- * nopin_park_copy - copy, and wait for a page that is missing
+ * nopin_park_copy - copy, and wait for a page that is missing, or for an engine
  * @park: of the half that would wait; its lock is held
  * @copy: as for nopin_copy()
  *
@@ -112,8 +115,11 @@ static enum nopin_copied nopin_park_missed(struct nopin_park *park,
  */
 enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy)
 {
-	enum nopin_copied copied = nopin_copy(copy);
+	enum nopin_copied copied;
 
+	if (nopin_engine_is_wanted() && nopin_park_offload(park, copy, &copied))
+		return copied;
+	copied = nopin_copy(copy);
 	return likely(copied != NOPIN_COPY_MISS) ? copied : nopin_park_missed(park, copy);
 }
 
@@ -155,6 +161,8 @@ bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
 	park->error_memory = wait->miss.memory;
 	park->error_va = wait->miss.va;
 	nopin_miss_drop(&wait->miss);
+	park->job = wait->job;
+	wait->job = NULL;
 	return true;
 }
 
@@ -166,12 +174,12 @@ bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
  *
  * Context: process, BH off.
  * Return: what the caller is to resolve; else NULL: nothing waits, or another
- *	worker resolves it.
+ *	worker resolves it, or it is a copy that an engine is at.
  */
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker)
 {
 	park->defer = false;
-	if (!park->waiting)
+	if (!park->waiting || park->wait->job)
 		return NULL;
 	if (worker || nopin_miss_is_current(&park->wait->miss))
 		return park->wait;

@@ -64,6 +64,8 @@ struct nopin_gsi;
  * @attr: what query_qp returns; written under @modify_lock
  * @cap: what was granted
  * @sq_sig_all: every send completes with a CQE
+ * @copies: by an engine under way that it waits for, or that are to or from its memory
+ *	by a QP of the same device; counted up under the lock of the half that they are of
  * @own_address: the peer's address is one of our own device
  * @mtu: path MTU in bytes; stable from RTR
  * @route: to the peer; stable from RTR
@@ -83,6 +85,7 @@ struct nopin_qp {
 	struct ib_qp_attr attr;
 	struct ib_qp_cap cap;
 	bool sq_sig_all;
+	atomic_t copies;
 	bool own_address;
 	u32 mtu;
 	struct nopin_route route;
@@ -181,6 +184,11 @@ void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state);
 void nopin_qp_enter_error(struct nopin_qp *qp);
 void nopin_sq_unlock(struct nopin_qp *qp) __releases(&qp->sq.lock);
 void nopin_rq_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
+
+void nopin_qp_settle(struct nopin_qp *qp);
+
+/* offload.c */
+void nopin_qp_await_copies(struct nopin_qp *qp);
 
 /* retire.c */
 void nopin_flush_all(struct nopin_qp *qp);

@@ -61,7 +61,8 @@ static void nopin_sq_flush_waiting(struct nopin_qp *qp)
  * @qp: the QP, in the error state
  *
  * Those posted meanwhile have a doorbell of their own. A program that never stops
- * posting keeps nobody here.
+ * posting keeps nobody here. While an engine copies nothing ends: who moved the QP to
+ * this state waits for that, and then ends what there is.
  *
  * Context: sq.lock held, BH off.
  * Return: true when there are more, for a later call.
@@ -72,6 +73,8 @@ bool nopin_sq_flush(struct nopin_qp *qp)
 	int n;
 
 	lockdep_assert_held(&sq->lock);
+	if (atomic_read(&qp->copies))
+		return false;
 	while (sq->queue.index != sq->taken) /* no more than were in flight */
 		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
 	n = min(nopin_queue_pending(&sq->queue), NOPIN_FLUSH_MOST);
@@ -152,6 +155,8 @@ bool nopin_rq_flush(struct nopin_qp *qp)
 	struct nopin_rq *rq = &qp->rq;
 
 	lockdep_assert_held(&rq->lock);
+	if (atomic_read(&qp->copies)) /* as for nopin_sq_flush() */
+		return false;
 	if (rq->recv_taken)
 		nopin_rq_flush_taken(qp);
 	if (nopin_rq_has_ring(rq))

@@ -379,6 +379,8 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 		err = nopin_qp_alloc_waits(qp, &parts, next);
 	if (!err)
 		err = nopin_qp_apply(qp, &parts, attr, mask, next);
+	if (!err && (next == IB_QPS_ERR || next == IB_QPS_RESET))
+		nopin_qp_await_copies(qp);
 	nopin_qp_free_parts(&parts);
 	if (!err && next == IB_QPS_ERR && qp->service->rings)
 		nopin_flush_all(qp);

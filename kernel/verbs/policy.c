@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The pinning policy: what becomes of memory that a program registers without
- * IB_ACCESS_ON_DEMAND. The module parameter is for devices to come, the file
- * /sys/class/infiniband/DEVICE/pin for regions to come.
+ * What an administrator chooses for a device. Module parameters are for devices to come,
+ * the files /sys/class/infiniband/DEVICE/… for each.
+ *
+ *   pin	what becomes of memory that a program registers without
+ *		IB_ACCESS_ON_DEMAND, in regions to come
+ *   copy	who copies, from now on: the CPU, or a DMA engine
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -11,21 +14,33 @@
 #include <linux/sysfs.h>
 
 #include "device.h"
+#include "mem/engine.h"
 #include "verbs/verbs.h"
 
 static char *nopin_pin = "ordinary";
 module_param_named(pin, nopin_pin, charp, 0444);
 MODULE_PARM_DESC(pin, "memory registered without ODP: ordinary (pinned, default) or never (mirrored like ODP)");
 
+static char *nopin_copying = "cpu";
+module_param_named(copy, nopin_copying, charp, 0444);
+MODULE_PARM_DESC(copy, "who copies large pieces: cpu (default), dma (a DMA engine) or auto (that while it is idle)");
+
 static const char * const nopin_policies[] = {
 	[NOPIN_PIN_ORDINARY]	= "ordinary",
 	[NOPIN_PIN_NEVER]	= "never",
 };
 
+static const char * const nopin_copyings[] = {
+	[NOPIN_COPY_CPU]	= "cpu",
+	[NOPIN_COPY_DMA]	= "dma",
+	[NOPIN_COPY_AUTO]	= "auto",
+};
+
 static enum nopin_pin nopin_pin_default;
+static enum nopin_copying nopin_copying_default;
 
 /**
- * nopin_policy_init - read the module parameter
+ * nopin_policy_init - read the module parameters
  *
  * Context: module load.
  * Return: 0 or -EINVAL.
@@ -39,16 +54,60 @@ int nopin_policy_init(void)
 		return policy;
 	}
 	nopin_pin_default = policy;
+	policy = sysfs_match_string(nopin_copyings, nopin_copying);
+	if (policy < 0) {
+		pr_err("copy=%s: must be cpu, dma or auto\n", nopin_copying);
+		return policy;
+	}
+	nopin_copying_default = policy;
 	return 0;
 }
 
+/* Without an engine the CPU copies, which only who insists on one is told. */
+static int nopin_policy_set_copying(struct nopin_dev *dev, enum nopin_copying copying)
+{
+	int err = 0;
+
+	mutex_lock(&dev->copy_mutex);
+	if (copying != NOPIN_COPY_CPU && !dev->engine) {
+		err = nopin_engine_get();
+		dev->engine = !err;
+	}
+	if (!err || copying == NOPIN_COPY_AUTO) {
+		WRITE_ONCE(dev->copying, copying);
+		err = 0;
+	}
+	if (copying == NOPIN_COPY_CPU && dev->engine) {
+		nopin_engine_put();
+		dev->engine = false;
+	}
+	mutex_unlock(&dev->copy_mutex);
+	return err;
+}
+
 /**
- * nopin_policy_set_default - give a new device the module's policy
+ * nopin_policy_set_default - give a new device the module's policies
  * @dev: the device
+ *
+ * Context: process.
  */
 void nopin_policy_set_default(struct nopin_dev *dev)
 {
+	mutex_init(&dev->copy_mutex);
 	dev->pin = nopin_pin_default;
+	if (nopin_policy_set_copying(dev, nopin_copying_default))
+		pr_warn("copy=%s: there is no DMA engine, the CPU copies\n", nopin_copying);
+}
+
+/**
+ * nopin_policy_release - a device is over
+ * @dev: the device
+ *
+ * Context: process, sleeps.
+ */
+void nopin_policy_release(struct nopin_dev *dev)
+{
+	nopin_policy_set_copying(dev, NOPIN_COPY_CPU);
 }
 
 static ssize_t pin_show(struct device *device, struct device_attribute *attr, char *buf)
@@ -72,8 +131,28 @@ static ssize_t pin_store(struct device *device, struct device_attribute *attr,
 
 static DEVICE_ATTR_RW(pin);
 
+static ssize_t copy_show(struct device *device, struct device_attribute *attr, char *buf)
+{
+	struct nopin_dev *dev = rdma_device_to_drv_device(device, struct nopin_dev, ibdev);
+
+	return sysfs_emit(buf, "%s\n", nopin_copyings[READ_ONCE(dev->copying)]);
+}
+
+static ssize_t copy_store(struct device *device, struct device_attribute *attr,
+			  const char *buf, size_t count)
+{
+	struct nopin_dev *dev = rdma_device_to_drv_device(device, struct nopin_dev, ibdev);
+	int copying = sysfs_match_string(nopin_copyings, buf);
+	int err = copying < 0 ? copying : nopin_policy_set_copying(dev, copying);
+
+	return err ?: count;
+}
+
+static DEVICE_ATTR_RW(copy);
+
 static struct attribute *nopin_attrs[] = {
 	&dev_attr_pin.attr,
+	&dev_attr_copy.attr,
 	NULL,
 };
 

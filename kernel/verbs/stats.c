@@ -25,6 +25,9 @@ static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
 	[NOPIN_DROP_ICRC].name		= "drop_icrc",
 	[NOPIN_DROP_NO_QP].name		= "drop_no_qp",
 	[NOPIN_DROP_NO_RECEIVE].name	= "drop_no_receive",
+	[NOPIN_DMA_COPIES].name		= "dma_copies",
+	[NOPIN_DMA_BYTES].name		= "dma_bytes",
+	[NOPIN_DMA_ERRORS].name		= "dma_errors",
 	[NOPIN_SEND_ERRORS].name	= "send_errors",
 };
 

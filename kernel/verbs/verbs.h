@@ -34,6 +34,7 @@ extern const struct ib_device_ops nopin_device_ops;
 /* policy.c */
 extern const struct attribute_group nopin_attr_group;
 int nopin_policy_init(void);
+void nopin_policy_release(struct nopin_dev *dev);
 void nopin_policy_set_default(struct nopin_dev *dev);
 
 /* udata.c */

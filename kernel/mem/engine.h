@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * A DMA engine that copies in place of the CPU: any dmaengine channel that can
+ * DMA_MEMCPY, one for all devices.
+ */
+#ifndef NOPIN_ENGINE_H
+#define NOPIN_ENGINE_H
+
+#include <linux/atomic.h>
+#include <linux/jump_label.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include "mem/copy.h"
+#include "mirror/dma.h"
+
+struct nopin_engine_job;
+
+/* Keys and gates that a job keeps; what is more scattered is copied by the CPU. */
+#define NOPIN_JOB_HOLDS		8
+
+/**
+ * typedef nopin_job_fn - a copy is over
+ * @job: it; belongs to who began it, for nopin_engine_free()
+ *
+ * Context: any, interrupts perhaps off.
+ */
+typedef void (*nopin_job_fn)(struct nopin_engine_job *job);
+
+/* What keeps memory where it is while the engine works on it. */
+struct nopin_job_hold {
+	struct nopin_key *key;
+	struct nopin_gate *gate;
+};
+
+/**
+ * struct nopin_engine_job - one copy by the engine
+ * @list: among those that are under way, under the engine's lock
+ * @over: called when it is over
+ * @ctx: for @over
+ * @copy: what it is of
+ * @error: of the engine, 0: all has been copied; valid when it is over
+ * @parts: that are not over, and one for who hands them to the engine
+ * @from: where the bytes are
+ * @to: where they go
+ * @skb: that @from is of, or NULL
+ * @holds: how many of @hold are in use
+ * @hold: keys in use, and gates that the job is inside of
+ */
+struct nopin_engine_job {
+	struct list_head list;
+	nopin_job_fn over;
+	void *ctx;
+	struct nopin_copy copy;
+	int error;
+	atomic_t parts;
+	struct nopin_dma_list from;
+	struct nopin_dma_list to;
+	struct sk_buff *skb;
+	unsigned int holds;
+	struct nopin_job_hold hold[NOPIN_JOB_HOLDS];
+};
+
+/* Some device's copies may go to the engine. */
+DECLARE_STATIC_KEY_FALSE(nopin_engine_key);
+
+static inline bool nopin_engine_is_wanted(void)
+{
+	return static_branch_unlikely(&nopin_engine_key);
+}
+
+int nopin_engine_get(void);
+void nopin_engine_put(void);
+int nopin_engine_init(void);
+void nopin_engine_exit(void);
+
+struct nopin_engine_job *nopin_engine_begin(bool only_if_idle);
+bool nopin_engine_keep(struct nopin_engine_job *job, struct nopin_key *key,
+		       struct nopin_gate *gate);
+struct device *nopin_engine_device(void);
+void nopin_engine_submit(struct nopin_engine_job *job);
+void nopin_engine_abandon(struct nopin_engine_job *job);
+void nopin_engine_free(struct nopin_engine_job *job);
+
+#endif /* NOPIN_ENGINE_H */

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Which copies go to a DMA engine, and what of.
+ *
+ * Both ends are looked at as for any copy, each by its views, but what is found there is
+ * listed, and kept where it is until the engine has done. What is not worth it, or not
+ * for a device to reach, is the CPU's, which also finds whatever is wrong.
+ */
+#include <linux/moduleparam.h>
+#include <linux/skbuff.h>
+#include <rdma/ib_verbs.h>
+
+#include "device.h"
+#include "mem/copy.h"
+#include "mem/offload.h"
+
+static unsigned int nopin_copy_min = 16384;
+module_param_named(copy_min, nopin_copy_min, uint, 0644);
+MODULE_PARM_DESC(copy_min, "bytes that a copy has at least for a DMA engine to be asked (default: 16384)");
+
+/**
+ * struct nopin_collect - one end of a copy that is being listed
+ * @job: for it
+ * @copy: that it is of
+ * @list: gets the memory
+ */
+struct nopin_collect {
+	struct nopin_engine_job *job;
+	struct nopin_copy *copy;
+	struct nopin_dma_list *list;
+};
+
+static bool nopin_collect_runs(struct nopin_collect *collect, const struct nopin_view *view)
+{
+	const struct nopin_run *run;
+
+	for (run = view->run; run < view->run + view->runs; run++)
+		if (!nopin_dma_add_own(collect->list, nopin_engine_device(), run->kaddr,
+				       run->len, view->write))
+			return false;
+	return true;
+}
+
+/*
+ * Memory of processes only, and by keys whose end may be waited for asleep: that is not
+ * so for those that work requests change.
+ */
+static bool nopin_collect_may(const struct nopin_key *key)
+{
+	return !key->kind && (nopin_memory_is_mirrored(key->memory) ||
+			      key->memory->ops == &nopin_pinned_ops);
+}
+
+/* nopin_view_fn: list a view. */
+static int nopin_collect_view(const struct nopin_view *view, size_t off, void *ctx)
+{
+	struct nopin_collect *collect = ctx;
+	struct nopin_key *key = collect->copy->key;
+	bool mapped;
+
+	if (!nopin_collect_may(key) || !nopin_engine_keep(collect->job, key, view->gate))
+		return -EOPNOTSUPP;
+	if (view->gate)
+		mapped = nopin_view_map(view, nopin_engine_device(), collect->list);
+	else
+		mapped = nopin_collect_runs(collect, view);
+	return mapped ? 0 : -EOPNOTSUPP;
+}
+
+/* All that is there of it lies in one piece: else it is many small ones. */
+static bool nopin_collect_packet(struct nopin_engine_job *job, const struct nopin_copy *copy)
+{
+	struct sk_buff *skb = (struct sk_buff *)copy->from.skb;
+
+	if (copy->from.offset + copy->length > skb_headlen(skb))
+		return false;
+	if (!nopin_dma_add_own(&job->from, nopin_engine_device(),
+			       skb->data + copy->from.offset, copy->length, false))
+		return false;
+	job->skb = skb_get(skb);
+	return true;
+}
+
+static bool nopin_collect_memory(struct nopin_engine_job *job, struct nopin_copy *copy,
+				 bool source)
+{
+	struct nopin_collect collect = {
+		.job = job,
+		.copy = copy,
+		.list = source ? &job->from : &job->to,
+	};
+	int err = nopin_copy_visit(copy, source, nopin_collect_view, &collect);
+
+	nopin_miss_drop(&copy->miss); /* the CPU will meet it, too */
+	return !err;
+}
+
+static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
+{
+	if (!nopin_collect_memory(job, copy, false))
+		return false;
+	if (copy->from.kind == NOPIN_PACKET)
+		return nopin_collect_packet(job, copy);
+	return nopin_collect_memory(job, copy, true);
+}
+
+/**
+ * nopin_offload_prepare - is a copy the engine's to carry out?
+ * @copy: as for nopin_copy()
+ *
+ * Return: what nopin_engine_submit() only needs to be told whom to call; NULL: it is the
+ *	CPU's.
+ * Context: softirq, or process with BH off, in an RCU read-side section until the job
+ *	is submitted.
+ */
+struct nopin_engine_job *nopin_offload_prepare(struct nopin_copy *copy)
+{
+	enum nopin_copying copying;
+	struct nopin_engine_job *job;
+
+	if (copy->length < READ_ONCE(nopin_copy_min) || !copy->length)
+		return NULL;
+	if (copy->to.kind == NOPIN_BYTES || copy->from.kind == NOPIN_BYTES)
+		return NULL;
+	copying = READ_ONCE(to_nopin_dev(copy->to.range.pd->device)->copying);
+	if (copying == NOPIN_COPY_CPU)
+		return NULL;
+	job = nopin_engine_begin(copying == NOPIN_COPY_AUTO);
+	if (!job)
+		return NULL;
+	job->copy = *copy;
+	if (nopin_collect(job, copy))
+		return job;
+	nopin_engine_abandon(job);
+	return NULL;
+}
+
+static bool nopin_place_is(const struct nopin_place *place, const struct nopin_place *other)
+{
+	if (place->kind != other->kind || place->offset != other->offset)
+		return false;
+	if (place->kind == NOPIN_PACKET) /* which may have been copied to be kept */
+		return true;
+	if (place->range.pd != other->range.pd)
+		return false;
+	if (place->kind == NOPIN_SGES)
+		return place->sge == other->sge && place->num_sge == other->num_sge;
+	return place->range.qp == other->range.qp && place->range.key == other->range.key &&
+	       place->range.rights == other->range.rights &&
+	       place->range.iova == other->range.iova;
+}
+
+/**
+ * nopin_offload_is_of - is this the copy that was carried out?
+ * @job: that the half waited for
+ * @copy: that it is about to make
+ *
+ * A half goes on with what it waited for, and nothing that it is of has changed
+ * meanwhile: the packets, lists and receives are the same.
+ *
+ * Return: true when it is.
+ * Context: any.
+ */
+bool nopin_offload_is_of(const struct nopin_engine_job *job, const struct nopin_copy *copy)
+{
+	const struct nopin_copy *other = &job->copy;
+
+	return copy->length == other->length && nopin_place_is(&copy->from, &other->from) &&
+	       nopin_place_is(&copy->to, &other->to);
+}

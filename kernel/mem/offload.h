@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Copies that a DMA engine is asked to carry out. */
+#ifndef NOPIN_OFFLOAD_H
+#define NOPIN_OFFLOAD_H
+
+#include "mem/engine.h"
+
+struct nopin_engine_job *nopin_offload_prepare(struct nopin_copy *copy);
+bool nopin_offload_is_of(const struct nopin_engine_job *job, const struct nopin_copy *copy);
+
+#endif /* NOPIN_OFFLOAD_H */

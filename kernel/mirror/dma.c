@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * DMA addresses of mirrored pages, for one device at a time.
+ *
+ * They are made inside the gate, beside the entry of the page, and go with it: who
+ * clears the entry has shut the gate, so that no DMA is in flight, and unmaps before
+ * opening it. When the invalidation returns the device cannot reach the page, whatever
+ * it still has of its address: behind an IOMMU it would fault.
+ *
+ *  copy by an engine                  invalidation
+ *  enter
+ *   entry: frame A, mapped at D
+ *   hand D to the engine              nobody is inside? not yet; may sleep
+ *  (done) leave
+ *                                     shut, clear, unmap D, open
+ *                                     frame A is freed
+ *
+ * The mirror holds no right to the page while it is mapped; so there is no moment at
+ * which the kernel could be told "now it is the device's". Where it would have to be,
+ * as caches do not see the device's accesses or the page would be bounced, there is no
+ * DMA (dma_need_sync()).
+ */
+#include <linux/dma-mapping.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "dma.h"
+#include "span.h"
+
+#define NOPIN_DMA_ATTRS		DMA_ATTR_SKIP_CPU_SYNC
+
+/**
+ * struct nopin_span_dma - the DMA addresses of a span's pages
+ * @list: among those of all spans, under nopin_dma_lock
+ * @span: whose
+ * @dev: for which device
+ * @lock: protects what follows; inside the gate. With the gate shut nobody else is there
+ * @mapped: which pages have an address
+ * @writable: which of them the device may write
+ * @line: the addresses, by page; NULL: none of the line
+ */
+struct nopin_span_dma {
+	struct list_head list;
+	struct nopin_span *span;
+	struct device *dev;
+	spinlock_t lock; /* what follows */
+	u64 mapped[NOPIN_SPAN_LINES];
+	u64 writable[NOPIN_SPAN_LINES];
+	dma_addr_t *line[NOPIN_SPAN_LINES];
+};
+
+static DEFINE_SPINLOCK(nopin_dma_lock); /* protects the list, and span.dma */
+static LIST_HEAD(nopin_dma_spans);
+
+static enum dma_data_direction nopin_dma_direction(bool write)
+{
+	return write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+}
+
+static bool nopin_dma_map(struct device *dev, void *kaddr, size_t len, bool write,
+			  dma_addr_t *addr)
+{
+	enum dma_data_direction direction = nopin_dma_direction(write);
+
+	*addr = dma_map_page_attrs(dev, virt_to_page(kaddr), offset_in_page(kaddr), len,
+				   direction, NOPIN_DMA_ATTRS);
+	if (dma_mapping_error(dev, *addr))
+		return false;
+	if (!dma_need_sync(dev, *addr))
+		return true;
+	dma_unmap_page_attrs(dev, *addr, len, direction, NOPIN_DMA_ATTRS);
+	return false;
+}
+
+static bool nopin_dma_append(struct nopin_dma_list *list, struct nopin_dma_run run)
+{
+	if (list->runs == NOPIN_DMA_RUNS)
+		return false;
+	list->run[list->runs++] = run;
+	return true;
+}
+
+/**
+ * nopin_dma_add - append memory that somebody else maps
+ * @list: the list
+ * @addr: where the device has it
+ * @kaddr: where the kernel has it
+ * @len: bytes
+ *
+ * Return: false when there is no room.
+ * Context: any.
+ */
+bool nopin_dma_add(struct nopin_dma_list *list, dma_addr_t addr, void *kaddr, size_t len)
+{
+	struct nopin_dma_run *last = &list->run[list->runs];
+
+	if (list->runs && !last[-1].own && last[-1].addr + last[-1].len == addr &&
+	    last[-1].kaddr + last[-1].len == kaddr) {
+		last[-1].len += len;
+		return true;
+	}
+	return nopin_dma_append(list, (struct nopin_dma_run){ addr, kaddr, len, false });
+}
+
+/**
+ * nopin_dma_add_own - map memory that nobody takes away, and append it
+ * @list: the list
+ * @dev: the device
+ * @kaddr: the first byte, in the kernel's direct mapping
+ * @len: bytes
+ * @write: the device will write it
+ *
+ * Return: false when it cannot be; else nopin_dma_unmap_own() is due.
+ * Context: any.
+ */
+bool nopin_dma_add_own(struct nopin_dma_list *list, struct device *dev, void *kaddr,
+		       size_t len, bool write)
+{
+	dma_addr_t addr;
+
+	if (list->runs == NOPIN_DMA_RUNS || !nopin_dma_map(dev, kaddr, len, write, &addr))
+		return false;
+	return nopin_dma_append(list, (struct nopin_dma_run){ addr, kaddr, len, true });
+}
+
+/**
+ * nopin_dma_unmap_own - unmap what was mapped for this list
+ * @list: the list, empty afterwards
+ * @dev: the device, which has done with it
+ * @write: as it was mapped
+ *
+ * Context: any.
+ */
+void nopin_dma_unmap_own(struct nopin_dma_list *list, struct device *dev, bool write)
+{
+	const struct nopin_dma_run *run;
+
+	for (run = list->run; run < list->run + list->runs; run++)
+		if (run->own)
+			dma_unmap_page_attrs(dev, run->addr, run->len,
+					     nopin_dma_direction(write), NOPIN_DMA_ATTRS);
+	list->runs = 0;
+}
+
+/* Charged to the process, like everything else; no memory, no DMA. */
+static void *nopin_dma_alloc(const struct nopin_span *span, size_t size)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(span->mirror->mm);
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	void *p = kzalloc(size, GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
+
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	return p;
+}
+
+static struct nopin_span_dma *nopin_span_dma_make(struct nopin_span *span,
+						  struct device *dev)
+{
+	struct nopin_span_dma *fresh = nopin_dma_alloc(span, sizeof(*fresh));
+	struct nopin_span_dma *dma;
+
+	if (!fresh)
+		return NULL;
+	fresh->span = span;
+	fresh->dev = dev;
+	spin_lock_init(&fresh->lock);
+	spin_lock(&nopin_dma_lock);
+	dma = span->dma;
+	if (!dma) {
+		list_add(&fresh->list, &nopin_dma_spans);
+		smp_store_release(&span->dma, fresh); /* pairs with nopin_span_dma_get() */
+	}
+	spin_unlock(&nopin_dma_lock);
+	if (!dma)
+		return fresh;
+	kfree(fresh);
+	return dma;
+}
+
+static struct nopin_span_dma *nopin_span_dma_get(struct nopin_span *span,
+						 struct device *dev)
+{
+	struct nopin_span_dma *dma = smp_load_acquire(&span->dma); /* as it was made */
+
+	if (!dma)
+		dma = nopin_span_dma_make(span, dev);
+	return dma && dma->dev == dev ? dma : NULL;
+}
+
+/* A page that has none yet. */
+static bool nopin_span_dma_map(struct nopin_span_dma *dma, unsigned int i,
+			       unsigned long entry)
+{
+	bool write = nopin_entry_allows(entry, true);
+	unsigned int l = i / NOPIN_LINE_PAGES;
+	u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
+
+	if (!dma->line[l])
+		dma->line[l] = nopin_dma_alloc(dma->span,
+					       NOPIN_LINE_PAGES * sizeof(dma_addr_t));
+	if (!dma->line[l] ||
+	    !nopin_dma_map(dma->dev, nopin_entry_kaddr(entry), PAGE_SIZE, write,
+			   &dma->line[l][i % NOPIN_LINE_PAGES]))
+		return false;
+	dma->mapped[l] |= bit;
+	if (write)
+		dma->writable[l] |= bit;
+	return true;
+}
+
+/* Where the device has page @i, whose entry allows the access. */
+static bool nopin_span_dma_find(struct nopin_span_dma *dma, unsigned int i, bool write,
+				dma_addr_t *addr)
+{
+	unsigned int l = i / NOPIN_LINE_PAGES;
+	u64 bit = BIT_ULL(i % NOPIN_LINE_PAGES);
+	bool found;
+
+	spin_lock(&dma->lock);
+	found = dma->mapped[l] & bit ||
+		nopin_span_dma_map(dma, i, nopin_span_entry(dma->span, i));
+	if (found && write)
+		found = dma->writable[l] & bit;
+	if (found)
+		*addr = dma->line[l][i % NOPIN_LINE_PAGES];
+	spin_unlock(&dma->lock);
+	return found;
+}
+
+static bool nopin_run_map(struct nopin_span_dma *dma, u64 va, const struct nopin_run *run,
+			  bool write, struct nopin_dma_list *list)
+{
+	void *kaddr = run->kaddr;
+	size_t left = run->len, n;
+	dma_addr_t addr;
+
+	for (; left; va += n, kaddr += n, left -= n) {
+		n = min_t(size_t, left, PAGE_SIZE - offset_in_page(va));
+		if (!nopin_span_dma_find(dma, nopin_span_page(va), write, &addr) ||
+		    !nopin_dma_add(list, addr + offset_in_page(va), kaddr, n))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * nopin_view_map - where a device finds the memory of a view
+ * @view: open, of mirrored memory
+ * @dev: the device; the same for all until nopin_mirror_unmap_all()
+ * @list: the memory is appended
+ *
+ * The addresses are good for as long as somebody is inside the view's gate.
+ *
+ * Return: false when the device cannot reach all of it.
+ * Context: softirq, or process with BH off.
+ */
+bool nopin_view_map(const struct nopin_view *view, struct device *dev,
+		    struct nopin_dma_list *list)
+{
+	struct nopin_span *span = container_of(view->gate, struct nopin_span, gate);
+	struct nopin_span_dma *dma = nopin_span_dma_get(span, dev);
+	u64 va = view->va;
+	unsigned int i;
+
+	if (!dma)
+		return false;
+	for (i = 0; i < view->runs; va += view->run[i++].len)
+		if (!nopin_run_map(dma, va, &view->run[i], view->write, list))
+			return false;
+	return true;
+}
+
+static void nopin_span_dma_free(struct nopin_span *span)
+{
+	struct nopin_span_dma *dma = span->dma;
+
+	spin_lock(&nopin_dma_lock);
+	list_del(&dma->list);
+	WRITE_ONCE(span->dma, NULL);
+	spin_unlock(&nopin_dma_lock);
+	kfree(dma);
+}
+
+static bool nopin_span_dma_is_empty(const struct nopin_span_dma *dma)
+{
+	unsigned int l;
+
+	for (l = 0; l < NOPIN_SPAN_LINES; l++)
+		if (dma->line[l])
+			return false;
+	return true;
+}
+
+static void nopin_line_unmap(struct nopin_span_dma *dma, unsigned int l, u64 mask)
+{
+	u64 left;
+
+	for (left = dma->mapped[l] & mask; left; left &= left - 1)
+		dma_unmap_page_attrs(dma->dev, dma->line[l][__ffs64(left)], PAGE_SIZE,
+				     nopin_dma_direction(dma->writable[l] & left & -left),
+				     NOPIN_DMA_ATTRS);
+	dma->mapped[l] &= ~mask;
+	dma->writable[l] &= ~mask;
+	if (dma->mapped[l])
+		return;
+	kfree(dma->line[l]);
+	dma->line[l] = NULL;
+}
+
+/**
+ * nopin_span_unmap_slowly - nopin_span_unmap() for a span that has DMA addresses
+ * @span: the span, shut
+ * @l: line
+ * @mask: pages of it
+ *
+ * Context: any; neither allocates nor sleeps.
+ */
+void nopin_span_unmap_slowly(struct nopin_span *span, unsigned int l, u64 mask)
+{
+	nopin_span_assert_shut(span);
+	nopin_line_unmap(span->dma, l, mask);
+	if (nopin_span_dma_is_empty(span->dma))
+		nopin_span_dma_free(span);
+}
+
+static void nopin_span_unmap_all(struct nopin_span *span)
+{
+	unsigned int l;
+
+	nopin_span_shut(span);
+	for (l = 0; l < NOPIN_SPAN_LINES; l++)
+		nopin_span_unmap(span, l, U64_MAX);
+	nopin_span_open(span);
+}
+
+/* A span that has addresses, kept; NULL: none has. -EAGAIN: one is just going. */
+static struct nopin_span *nopin_dma_next(void)
+{
+	struct nopin_span *span = NULL;
+	struct nopin_span_dma *dma;
+
+	spin_lock_bh(&nopin_dma_lock);
+	dma = list_first_entry_or_null(&nopin_dma_spans, struct nopin_span_dma, list);
+	if (dma) {
+		span = dma->span;
+		if (!kref_get_unless_zero(&span->mirror->ref)) {
+			span = ERR_PTR(-EAGAIN);
+		} else if (!refcount_inc_not_zero(&span->users)) {
+			nopin_mirror_put(span->mirror);
+			span = ERR_PTR(-EAGAIN);
+		}
+	}
+	spin_unlock_bh(&nopin_dma_lock);
+	return span;
+}
+
+/**
+ * nopin_mirror_unmap_all - no device reaches any mirrored page any more
+ *
+ * Nobody calls nopin_view_map() meanwhile.
+ *
+ * Context: process, sleeps.
+ */
+void nopin_mirror_unmap_all(void)
+{
+	struct nopin_span *span;
+
+	while ((span = nopin_dma_next())) {
+		struct nopin_mirror *mirror;
+
+		if (IS_ERR(span)) {
+			schedule_timeout_uninterruptible(1);
+			continue;
+		}
+		mirror = span->mirror;
+		nopin_span_unmap_all(span);
+		nopin_span_put(span);
+		nopin_mirror_put(mirror);
+	}
+}
