@@ -3,10 +3,11 @@
 # The engine qemu: a machine of its own, with KVM or in software. The ports of
 # boot.sh are virtio serial ports; the serial line is the console.
 #
-# Needs: run, mem, cpus, want_accel, interactive; of kernel.sh kver, kdir; of boot.sh the
+# Needs: run, mem, cpus, dma, want_accel, interactive; of kernel.sh kver, kdir; of boot.sh the
 # open files in, out, err. Sets: engine_words, accel, vm_pid.
 
 readonly QEMU_NAME=QEMU
+readonly QEMU_IOMMU=" intel_iommu=on iommu.strict=1"
 readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
 
 qemu_machine=(
@@ -65,7 +66,7 @@ qemu_arguments() {
 	local share=local,security_model=none,multidevs=remap
 	arguments=("${qemu_machine[@]}" "${accel[@]}" -smp "$cpus" -m "$mem"
 		-kernel "$kdir/image" -initrd "$run/initrd"
-		-append "${qemu_append//$'\n'/}"
+		-append "${qemu_append//$'\n'/}$([ "$dma" = none ] || echo "$QEMU_IOMMU")"
 		-chardev "file,id=kernel,path=$run/console" -serial chardev:kernel
 		-virtfs "$share,path=/,mount_tag=root,readonly=on"
 		-virtfs "$share,path=${PWD//,/,,},mount_tag=cwd"
@@ -74,6 +75,7 @@ qemu_arguments() {
 		-netdev hubport,id=net0,hubid=0 -device virtio-net-pci,romfile=,netdev=net0
 		-netdev hubport,id=net1,hubid=0 -device virtio-net-pci,romfile=,netdev=net1
 		-echr 29)
+	[ "$dma" = none ] || qemu_dma
 	if [ -n "$interactive" ]; then
 		qemu_port 1 stdio,signal=off,mux=on
 	else
@@ -86,6 +88,10 @@ qemu_arguments() {
 	qemu_port 5 "file,path=$run/dmesg"
 	! vm_channel_wanted || qemu_port 6 "pipe,path=$run/line"
 }
+
+# Only what is told to goes through the IOMMU, which virtio's devices are not. It
+# translates 39 bits, and what it does not map is a fault in the kernel's log.
+qemu_dma() { arguments+=(-device intel-iommu -device edu,dma_mask=0xffffffff); }
 
 # qemu_port NUMBER CHARDEV
 qemu_port() {

@@ -36,6 +36,11 @@ suite_need() {
 	echo "$most"
 }
 
+# Does any of these want a device that can DMA, where the engine has one?
+suite_wants_dma() {
+	[ "$engine" = qemu ] && (cd "$tree/tests/vm/suite.d" && grep -q '^# dma: edu' -- "$@")
+}
+
 # The tests that need no VM, as ctest runs them.
 suite_unit() {
 	# shellcheck disable=SC2053 # a glob is meant
@@ -130,6 +135,7 @@ suite_kernel() {
 	filter=(tee -a "$run/suite")
 	while [ "${#names[@]}" -gt 0 ]; do
 		nodes=$(suite_need nodes "$nodes" "${names[@]}")
+		suite_wants_dma "${names[@]}" && dma=edu
 		command=("$tree/tests/vm/suite" "${names[@]}")
 		: >"$run/suite"
 		suite_result "INFO Linux $kver ($2): ${names[*]}"

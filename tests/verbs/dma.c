@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Copies by a DMA engine (89-dma sets one up): the data are right, and once a call has
+ * taken memory away, or has said that a request is over, nothing of it is written any
+ * more. Memory that was taken away is put to another use at once, and looked at when the
+ * engine must have done.
+ *
+ * NOPIN_DMA_BYTES (131072): the longest message; some engines take 0.1 ms for a byte.
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rc.h"
+
+#define PAGE	4096UL
+
+static size_t longest(void)
+{
+	const char *bytes = getenv("NOPIN_DMA_BYTES");
+
+	return bytes ? vt_number(bytes, 64, 4 * MIB) : 128 * KIB;
+}
+
+/* Much more than twice the longest message is just as good, and slow. */
+static size_t arena(void)
+{
+	return (2 * longest() + 4 * PAGE) & ~(PAGE - 1);
+}
+
+/* A pair that copies from or to @far, which is memory of its own mapping. */
+struct bench {
+	struct rc_pair *pair;
+	struct vt_mem *near, *far;
+	uint8_t *map;
+	long long copies;
+};
+
+static struct bench bench_new(const void *kind)
+{
+	enum vt_kind far = *(const enum vt_kind *)kind;
+	struct bench b = { .pair = rc_pair_new(&rc_attr_default) };
+
+	vt_need_kind(b.pair->b.dev, far, 0);
+	b.near = vt_mem_new(b.pair->a.pd, VT_PINNED, arena(), VT_ACCESS_ALL);
+	vt_fill(b.near->addr, arena());
+	b.map = vt_map(arena(), 0);
+	memset(b.map, 1, arena());
+	b.far = vt_mem_at(b.pair->b.pd, far, b.map, arena(), VT_ACCESS_ALL);
+	b.copies = vt_counter(b.pair->a.dev, "dma_copies") +
+		   vt_counter(b.pair->b.dev, "dma_copies") +
+		   vt_counter(b.pair->a.dev, "dma_errors");
+	return b;
+}
+
+/* Did an engine have any part in it? What there is of it is 64 KiB at a time. */
+static void want_copies(struct bench *b)
+{
+	long long now = vt_counter(b->pair->a.dev, "dma_copies") +
+			vt_counter(b->pair->b.dev, "dma_copies") +
+			vt_counter(b->pair->a.dev, "dma_errors");
+
+	vt_require(now > b->copies, "no DMA engine has copied anything");
+	b->copies = now;
+}
+
+static size_t some_length(void)
+{
+	return longest() / 2 + vt_below(longest() / 2) + 1;
+}
+
+static void compare(const uint8_t *is, const uint8_t *want, size_t len, const char *what)
+{
+	for (size_t i = 0; memcmp(is, want, len) && i < len; i++)
+		vt_require(is[i] == want[i], "%s: byte %zu of %zu is %#x, not %#x", what, i,
+			   len, is[i], want[i]);
+}
+
+static void data(const void *kind)
+{
+	static const enum ibv_wr_opcode opcodes[] = {
+		IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND,
+	};
+	struct bench b = bench_new(kind);
+	uint8_t *want = vt_map(arena(), 0);
+
+	for (unsigned int i = 0; i < 6 * vt_opts.rounds; i++) {
+		enum ibv_wr_opcode op = opcodes[i % ARRAY_SIZE(opcodes)];
+		size_t len = some_length(), from = vt_below(arena() - len);
+		size_t to = vt_below(arena() - len);
+		const struct vt_mem *dst = op == IBV_WR_RDMA_READ ? b.near : b.far;
+		const struct vt_mem *src = op == IBV_WR_RDMA_READ ? b.far : b.near;
+		struct ibv_sge sge = vt_sge(b.far, to, len);
+
+		vt_fill(src->addr, arena());
+		memcpy(want, dst->addr, arena());
+		memcpy(want + to, src->addr + from, len);
+		if (op == IBV_WR_SEND)
+			vt_ok(rc_post_recv(&b.pair->b, i, &sge, 1));
+		if (op == IBV_WR_RDMA_READ)
+			rc_do(&b.pair->a, op, b.near, to, b.far, from, len, IBV_WC_SUCCESS);
+		else
+			rc_do(&b.pair->a, op, b.near, from, b.far, to, len, IBV_WC_SUCCESS);
+		if (op == IBV_WR_SEND)
+			vt_want(b.pair->b.rcq, i, IBV_WC_SUCCESS);
+		compare(dst->addr, want, arena(), "data");
+	}
+	want_copies(&b);
+}
+
+static void start(struct bench *b, uint64_t id)
+{
+	size_t len = some_length(), from = vt_below(arena() - len);
+	size_t to = vt_below(arena() - len);
+
+	rc_start(&b->pair->a, IBV_WR_RDMA_WRITE, id, b->near, from, b->far, to, len);
+}
+
+static void all_are(const uint8_t *p, size_t len, uint8_t value, const char *what)
+{
+	if (p[0] == value && !memcmp(p, p + 1, len - 1))
+		return;
+	for (size_t i = 0; i < len; i++)
+		vt_require(p[i] == value, "%s: byte %zu became %#x", what, i, p[i]);
+}
+
+/* The kernel gives pages that were just freed to whoever asks next. */
+static uint8_t *put_to_use(void)
+{
+	uint8_t *other = mmap(NULL, 4 * arena(), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	vt_require(other != MAP_FAILED, "mmap");
+	memset(other, 0x77, 4 * arena());
+	return other;
+}
+
+static void check_use(uint8_t *other)
+{
+	all_are(other, 4 * arena(), 0x77, "other memory");
+	munmap(other, 4 * arena());
+}
+
+static void protect(struct bench *b)
+{
+	vt_ok(mprotect(b->map, arena(), PROT_READ));
+	vt_ok(mprotect(b->map, arena(), PROT_READ | PROT_WRITE));
+}
+
+static void dontneed(struct bench *b)
+{
+	vt_ok(madvise(b->map, arena(), MADV_DONTNEED));
+}
+
+static void pageout(struct bench *b)
+{
+	madvise(b->map, arena(), MADV_PAGEOUT);
+}
+
+static void map_over(struct bench *b)
+{
+	vt_require(mmap(b->map, arena(), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == b->map, "mmap");
+}
+
+static void move_away(struct bench *b)
+{
+	void *place = mmap(NULL, arena(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	vt_require(mremap(b->map, arena(), arena(), MREMAP_MAYMOVE | MREMAP_FIXED, place) ==
+		   place, "mremap");
+	map_over(b);
+	munmap(place, arena());
+}
+
+static void fork_away(struct bench *b)
+{
+	int pid = vt_fork();
+
+	if (!pid) {
+		memset(b->map, 3, arena());
+		_exit(0);
+	}
+	memset(b->map, 2, arena());
+	vt_wait_child(pid, vt_patience_ms());
+}
+
+static const struct event {
+	const char *name;
+	void (*fn)(struct bench *b);
+} events[] = {
+	{ "dontneed", dontneed }, { "map_over", map_over }, { "protect", protect },
+	{ "pageout", pageout }, { "fork", fork_away }, { "moved", move_away },
+};
+
+/* While the engine is at it, the kernel takes the pages away. */
+static void taken_away(const void *arg)
+{
+	static const enum vt_kind kind = VT_ODP;
+	const struct event *event = arg;
+	struct bench b = bench_new(&kind);
+
+	for (unsigned int i = 0; i < 2 * vt_opts.rounds; i++) {
+		uint8_t *other;
+
+		start(&b, i);
+		if (vt_chance(50))
+			usleep(vt_below(longest() < 10000 ? 200000 : 200));
+		event->fn(&b);
+		other = put_to_use();
+		vt_want(b.pair->a.scq, i, IBV_WC_SUCCESS);
+		check_use(other);
+	}
+	want_copies(&b);
+}
+
+/* An error state, and the end, come after the copy; then the memory is ours again. */
+static void ended(const void *kind)
+{
+	struct bench b = bench_new(kind);
+	struct ibv_wc wc;
+
+	for (unsigned int i = 0; i < 3 * vt_opts.rounds; i++) {
+		start(&b, i);
+		vt_ok(rc_to_state(i % 2 ? &b.pair->a : &b.pair->b, IBV_QPS_ERR));
+		if (i % 2) {
+			wc = vt_poll(b.pair->a.scq);
+			vt_require(wc.wr_id == i, "another request");
+		}
+		memset(b.map, 0x55, arena());
+		vt_sleep_ms(longest() < 10000 ? 500 : 20);
+		if (i % 2)
+			all_are(b.map, arena(), 0x55, "after the end");
+		vt_drain(b.pair->a.scq);
+		rc_reconnect(b.pair);
+		vt_drain(b.pair->a.scq);
+	}
+	want_copies(&b);
+}
+
+/* A region that goes waits for the engine. */
+static void deregistered(const void *kind)
+{
+	struct bench b = bench_new(kind);
+	uint8_t *other;
+
+	start(&b, 1);
+	vt_release(b.far->mr);
+	memset(b.map, 0x55, arena());
+	other = put_to_use();
+	vt_sleep_ms(longest() < 10000 ? 500 : 20);
+	all_are(b.map, arena(), 0x55, "after the end");
+	check_use(other);
+}
+
+/* Killed with copies under way, by itself. */
+static void killed(const void *kind)
+{
+	int pid = vt_fork();
+	struct bench b;
+
+	if (pid) {
+		vt_wait_child(pid, vt_patience_ms());
+		return;
+	}
+	b = bench_new(kind);
+	for (unsigned int i = 0; i < 4; i++)
+		start(&b, i);
+	raise(SIGKILL);
+}
+
+static void add_tests(void)
+{
+	static const enum vt_kind kinds[] = { VT_PINNED, VT_ODP };
+	static const struct {
+		const char *name;
+		vt_fn fn;
+	} tests[] = {
+		{ "data", data }, { "ended", ended }, { "deregistered", deregistered },
+		{ "killed", killed },
+	};
+
+	for (size_t t = 0; t < ARRAY_SIZE(tests); t++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			vt_test(tests[t].fn, &kinds[k], "%s_%s", tests[t].name,
+				vt_kind_name[kinds[k]]);
+	for (size_t e = 0; e < ARRAY_SIZE(events); e++)
+		vt_test(taken_away, &events[e], "taken_away_%s", events[e].name);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv, add_tests);
+}
