@@ -4,6 +4,7 @@
  *
  *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
  *                 send again from the oldest unacknowledged PSN
+ *   probe         earlier than that where packets have just been lost (qp/flight.c)
  *   RNR wait      (IBTA 9.7.5.2.8) the peer had no receive: send again after
  *                 the time that its NAK names
  *   no memory     for a packet: try again soon
@@ -49,6 +50,23 @@ static void nopin_sq_expire_parked(struct nopin_qp *qp)
 	mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
 }
 
+/* It is not time to give up on what is in flight, but perhaps to look after it. */
+static void nopin_sq_expire_early(struct nopin_qp *qp, unsigned long due)
+{
+	struct nopin_sq *sq = &qp->sq;
+	unsigned long probe;
+
+	if (nopin_flight_is_lossy(&sq->flight)) {
+		if (time_after_eq(jiffies, sq->progress + sq->flight.probe)) {
+			nopin_sq_probe(qp);
+			nopin_requester_continue(qp);
+		}
+		probe = sq->progress + sq->flight.probe;
+		due = time_before(probe, due) ? probe : due;
+	}
+	mod_timer(&sq->timer, due);
+}
+
 static void nopin_sq_expire(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -56,6 +74,7 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 
 	if (sq->paused) {
 		sq->paused = false;
+		sq->progress = jiffies;
 		nopin_requester_continue(qp);
 		if (sq->una_psn != sq->next_psn) /* the pause cut its time short */
 			nopin_sq_timer_start(qp);
@@ -72,7 +91,7 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 	if (sq->park.waiting) /* the answer may be among the parked packets */
 		due = jiffies + nopin_ack_timeout(qp);
 	if (time_before(jiffies, due))
-		mod_timer(&sq->timer, due);
+		nopin_sq_expire_early(qp, due);
 	else
 		nopin_sq_timeout(qp);
 }

@@ -75,6 +75,9 @@ struct nopin_read_job {
  * @recv: the receive that the current SEND fills, when @recv_taken
  * @recv_taken: @recv is valid
  * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
+ * @gap: it was for a packet that is missing; then the following are valid
+ * @gap_psn: of the packet that showed that
+ * @gap_told: when that was, jiffies
  * @failed: the QP is on its way to the error state; nothing is executed
  * @event: why it @failed
  * @refused_psn: the request that it @failed for, with @refused_nak
@@ -117,6 +120,9 @@ struct nopin_rq {
 	struct nopin_rwqe *recv;
 	bool recv_taken;
 	bool nak_sent;
+	bool gap;
+	u32 gap_psn;
+	unsigned long gap_told;
 	bool failed;
 	enum ib_event_type event;
 	u32 refused_psn;

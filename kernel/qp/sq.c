@@ -17,6 +17,7 @@
  *
  *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
  *		   send again from the oldest unacknowledged PSN
+ *   probe	   earlier than that where packets have just been lost (flight.c)
  *   RNR wait	   (IBTA 9.7.5.2.8) the peer had no receive: send again after
  *		   the time that its NAK names
  *   no memory	   for a packet: try again soon
@@ -56,6 +57,7 @@ void nopin_sq_start(struct nopin_qp *qp)
 	sq->rnr_retries = qp->attr.rnr_retry;
 	sq->reads.head = 0;
 	sq->reads.count = 0;
+	nopin_flight_start(&sq->flight);
 	sq->since_ack_req = 0;
 	sq->probing = false;
 	sq->resent = false;
@@ -171,6 +173,7 @@ void nopin_sq_progress(struct nopin_qp *qp)
 	sq->rnr_retries = qp->attr.rnr_retry;
 	sq->probing = false;
 	sq->resent = false;
+	nopin_flight_alive(&sq->flight);
 
 	while (reads->count &&
 	       nopin_psn_diff(sq->una_psn, reads->end_psn[reads->head]) > 0) {
@@ -227,6 +230,7 @@ void nopin_sq_acked(struct nopin_qp *qp, u32 psn)
 		nopin_sq_complete(qp, IB_WC_SUCCESS);
 		nopin_sq_complete_local(qp);
 	}
+	nopin_flight_acked(&sq->flight, psn, (psn - sq->una_psn) & NOPIN_PSN_MASK);
 	sq->una_psn = psn;
 	nopin_sq_progress(qp);
 }
@@ -291,13 +295,7 @@ void nopin_sq_carried_whole(struct nopin_qp *qp)
 	nopin_sq_complete(qp, IB_WC_SUCCESS);
 }
 
-/**
- * nopin_sq_rewind - send again from the oldest unacknowledged PSN
- * @sq: the requester
- *
- * Context: sq.lock held.
- */
-void nopin_sq_rewind(struct nopin_sq *sq)
+static void nopin_sq_go_back(struct nopin_sq *sq)
 {
 	lockdep_assert_held(&sq->lock);
 	sq->next_psn = sq->una_psn;
@@ -307,8 +305,37 @@ void nopin_sq_rewind(struct nopin_sq *sq)
 }
 
 /**
- * nopin_sq_resend - there is a gap in the answers
+ * nopin_sq_rewind - send again from the oldest unacknowledged PSN
  * @sq: the requester
+ *
+ * The peer has as much time for it as the first time.
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_rewind(struct nopin_sq *sq)
+{
+	nopin_sq_go_back(sq);
+	sq->progress = jiffies;
+}
+
+/**
+ * nopin_sq_probe - send the oldest unacknowledged packet again, and see what comes
+ * @qp: the QP
+ *
+ * Whether the peer lives at all is the ACK timeout's business, which goes on.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_probe(struct nopin_qp *qp)
+{
+	nopin_flight_probed(&qp->sq.flight);
+	nopin_sq_go_back(&qp->sq);
+	qp->sq.probing = true;
+}
+
+/**
+ * nopin_sq_resend - there is a gap in the answers
+ * @qp: the QP
  * @psn: that an answer behind the gap names
  *
  * Goes back once, not for each answer behind the gap; again only for what was sent
@@ -316,10 +343,13 @@ void nopin_sq_rewind(struct nopin_sq *sq)
  *
  * Context: sq.lock held.
  */
-void nopin_sq_resend(struct nopin_sq *sq, u32 psn)
+void nopin_sq_resend(struct nopin_qp *qp, u32 psn)
 {
+	struct nopin_sq *sq = &qp->sq;
+
 	if (sq->resent && nopin_psn_diff(psn, sq->resent_psn) < 0)
 		return;
+	nopin_flight_lost(qp);
 	nopin_sq_rewind(sq);
 	sq->resent = true;
 	sq->resent_psn = sq->unsent_psn;
@@ -401,20 +431,8 @@ void nopin_sq_retry(struct nopin_qp *qp)
 		return;
 	}
 	qp->sq.retries--;
+	nopin_flight_lost(qp);
 	nopin_sq_rewind(&qp->sq);
-}
-
-/**
- * nopin_ack_timeout - how long an ACK may take
- * @qp: the QP
- *
- * Context: the lock of either half held.
- * Return: jiffies.
- */
-unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
-{
-	return max(nsecs_to_jiffies(4096ULL << qp->attr.timeout) + 1,
-		   (u64)NOPIN_SIGNS);
 }
 
 /**
@@ -432,10 +450,10 @@ void nopin_sq_timer_start(struct nopin_qp *qp)
 
 	if (!qp->attr.timeout)
 		return;
-	if (sq->una_psn == sq->next_psn) /* nothing was: the time begins now */
+	if (sq->una_psn == sq->unsent_psn) /* nothing was: the time begins now */
 		sq->progress = jiffies;
 	if (!timer_pending(&sq->timer))
-		mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
+		mod_timer(&sq->timer, jiffies + nopin_flight_patience(qp));
 }
 
 static void nopin_sq_pause(struct nopin_sq *sq, unsigned long us)

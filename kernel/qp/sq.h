@@ -12,6 +12,7 @@
 
 #include "mem/hold.h"
 #include "net/net.h"
+#include "qp/flight.h"
 #include "qp/keep.h"
 #include "qp/park.h"
 #include "qp/wqe.h"
@@ -19,9 +20,6 @@
 #include "wire/psn.h"
 
 struct nopin_qp;
-
-/* PSNs in flight: keeps a few QPs within netdev_max_backlog of one CPU. */
-#define NOPIN_WINDOW		128
 
 /* Packets between two requests for an ACK inside a run. */
 #define NOPIN_ACK_EVERY		32
@@ -79,18 +77,20 @@ struct nopin_attend {
  * @next_psn: of the next packet
  * @unsent_psn: first PSN never sent; beyond @next_psn while resending
  * @reads: bounds READs and atomics by max_rd_atomic
+ * @flight: how much may be in flight
  * @since_ack_req: packets since the last that asked for an ACK
  * @retries: timeouts and sequence NAKs left before giving up
  * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
  * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
- * @probing: after an RNR NAK: the oldest request goes alone, until it is acknowledged
+ * @probing: the oldest packet goes alone, until it is acknowledged: after an RNR NAK, or
+ *	when nothing has come for a while
  * @resent: @una_psn was resent for a gap in the responses
  * @resent_psn: before this PSN once is enough
  * @draining: SQD was asked for and requests are still in flight
  * @failed: the QP is on its way to the error state: nothing is sent or completed
  * @failure: what the oldest request in flight completes with, if there is one
  * @progress: jiffies when @una_psn last moved, or something was sent after a pause
- * @timer: ACK timeout, or the end of the pause
+ * @timer: ACK timeout, or what is earlier (sq.c)
  * @task: goes on sending in a later softirq
  * @burst: bytes of payload sent in this burst
  * @peer: the QP of the same device that the requests are for; NULL: there is none, or
@@ -113,6 +113,7 @@ struct nopin_sq {
 	u32 next_psn;
 	u32 unsent_psn;
 	struct nopin_reads reads;
+	struct nopin_flight flight;
 	u32 since_ack_req;
 	u8 retries;
 	u8 rnr_retries;
@@ -174,6 +175,14 @@ static inline bool nopin_sq_awaits(const struct nopin_sq *sq, u32 psn)
 	       nopin_psn_diff(psn, sq->unsent_psn) < 0;
 }
 
+/* How many more PSNs may be sent before something is acknowledged. */
+static inline u32 nopin_sq_room(const struct nopin_sq *sq)
+{
+	u32 inflight = nopin_sq_inflight(sq);
+
+	return sq->flight.window > inflight ? sq->flight.window - inflight : 0;
+}
+
 static inline bool nopin_sq_reads_full(const struct nopin_sq *sq)
 {
 	return sq->reads.count == sq->reads.size;
@@ -201,17 +210,17 @@ void nopin_sq_carried(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 pac
 void nopin_sq_carried_whole(struct nopin_qp *qp);
 void nopin_sq_progress(struct nopin_qp *qp);
 void nopin_sq_rewind(struct nopin_sq *sq);
-void nopin_sq_resend(struct nopin_sq *sq, u32 psn);
+void nopin_sq_resend(struct nopin_qp *qp, u32 psn);
 void nopin_sq_ask_again(struct nopin_sq *sq);
 void nopin_sq_fail(struct nopin_qp *qp, enum ib_wc_status status);
 void nopin_sq_settle(struct nopin_qp *qp);
 void nopin_sq_retry(struct nopin_qp *qp);
+void nopin_sq_probe(struct nopin_qp *qp);
 void nopin_sq_retry_rnr(struct nopin_qp *qp, u8 code);
 
 bool nopin_sq_local_follows(const struct nopin_qp *qp);
 
 /* sq.c: its timer */
-unsigned long nopin_ack_timeout(const struct nopin_qp *qp);
 void nopin_sq_timer_start(struct nopin_qp *qp);
 void nopin_sq_timer_nomem(struct nopin_qp *qp);
 

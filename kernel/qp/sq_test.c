@@ -205,12 +205,61 @@ SQ_CASE(gap_is_resent_once)
 	struct nopin_sq *sq = &fix->qp.sq;
 	struct nopin_swqe *read = sq_send(fix, IB_UVERBS_WR_RDMA_READ, 4096);
 
-	nopin_sq_resend(sq, nopin_psn_add(read->first_psn, 1));
+	nopin_sq_resend(&fix->qp, nopin_psn_add(read->first_psn, 1));
 	KUNIT_EXPECT_EQ(test, sq->next_psn, read->first_psn);
 	nopin_sq_sent(&fix->qp, read, read->last_psn);
-	nopin_sq_resend(sq, read->last_psn);
+	nopin_sq_resend(&fix->qp, read->last_psn);
 	KUNIT_EXPECT_EQ(test, sq->next_psn, nopin_psn_add(read->last_psn, 1));
 	KUNIT_EXPECT_EQ(test, nopin_stat_read(&fix->dev.stats, NOPIN_RETRANSMITS), 1);
+}
+
+SQ_CASE(losses_narrow_the_window)
+{
+	struct sq_fixture *fix = test->priv;
+	struct nopin_sq *sq = &fix->qp.sq;
+	struct nopin_flight *flight = &sq->flight;
+	struct nopin_swqe *wqe = sq_send(fix, IB_UVERBS_WR_RDMA_WRITE, 32 * 1024);
+	u32 i;
+
+	fix->qp.sq_sig_all = false; /* the CQ has not room for that many */
+	nopin_sq_acked(&fix->qp, nopin_psn_add(wqe->first_psn, 4));
+	nopin_sq_resend(&fix->qp, wqe->last_psn);
+	KUNIT_EXPECT_EQ(test, flight->window, NOPIN_WINDOW / 2);
+	nopin_flight_lost(&fix->qp); /* of the same flight */
+	KUNIT_EXPECT_EQ(test, flight->window, NOPIN_WINDOW / 2);
+	KUNIT_EXPECT_TRUE(test, nopin_flight_is_lossy(flight));
+	nopin_sq_acked(&fix->qp, nopin_psn_add(wqe->last_psn, 1));
+	for (i = 0; i < 20; i++) {
+		nopin_flight_lost(&fix->qp);
+		sq_send(fix, IB_UVERBS_WR_SEND, 1);
+		nopin_sq_acked(&fix->qp, sq->next_psn);
+	}
+	KUNIT_EXPECT_LE(test, flight->window, NOPIN_WINDOW_LEAST + 1);
+	KUNIT_EXPECT_GE(test, flight->window, NOPIN_WINDOW_LEAST);
+	for (i = 0; i < 1000; i++) {
+		sq_send(fix, IB_UVERBS_WR_RDMA_WRITE, 4096);
+		nopin_sq_acked(&fix->qp, sq->next_psn);
+	}
+	KUNIT_EXPECT_EQ(test, flight->window, NOPIN_WINDOW);
+}
+
+SQ_CASE(a_probe_is_one_packet)
+{
+	struct sq_fixture *fix = test->priv;
+	struct nopin_sq *sq = &fix->qp.sq;
+	unsigned long progress;
+
+	sq_send(fix, IB_UVERBS_WR_RDMA_WRITE, 4096);
+	progress = sq->progress;
+	nopin_sq_probe(&fix->qp);
+	KUNIT_EXPECT_EQ(test, sq->next_psn, sq->una_psn);
+	KUNIT_EXPECT_TRUE(test, sq->probing);
+	KUNIT_EXPECT_EQ(test, sq->progress, progress);
+	KUNIT_EXPECT_EQ(test, sq->retries, 1);
+	KUNIT_EXPECT_EQ(test, sq->flight.probe, 2 * NOPIN_PROBE);
+	nopin_sq_acked(&fix->qp, nopin_psn_add(sq->una_psn, 1));
+	KUNIT_EXPECT_FALSE(test, sq->probing);
+	KUNIT_EXPECT_EQ(test, sq->flight.probe, NOPIN_PROBE);
 }
 
 SQ_CASE(within_the_device)
@@ -314,6 +363,8 @@ static struct kunit_case sq_cases[] = {
 	KUNIT_CASE(ack_does_not_stand_for_data),
 	KUNIT_CASE(rewind_goes_to_the_oldest),
 	KUNIT_CASE(gap_is_resent_once),
+	KUNIT_CASE(losses_narrow_the_window),
+	KUNIT_CASE(a_probe_is_one_packet),
 	KUNIT_CASE(within_the_device),
 	KUNIT_CASE(patience_ends),
 	KUNIT_CASE(failed_request_waits_for_those_before),

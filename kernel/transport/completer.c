@@ -41,7 +41,7 @@ static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt
 	u32 acked = type == NOPIN_AETH_ACK ? nopin_psn_add(pkt->psn, 1) : pkt->psn;
 
 	if (!nopin_sq_acknowledge(qp, acked) && !nopin_completer_is_refused(qp, pkt)) {
-		nopin_sq_resend(&qp->sq, pkt->psn);
+		nopin_sq_resend(qp, pkt->psn);
 	} else if (type == NOPIN_AETH_RNR) {
 		nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_RECEIVED);
 		nopin_sq_retry_rnr(qp, pkt->syndrome);
@@ -57,7 +57,7 @@ static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt
 static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	if (!nopin_sq_acknowledge(qp, pkt->psn)) {
-		nopin_sq_resend(&qp->sq, pkt->psn);
+		nopin_sq_resend(qp, pkt->psn);
 		return false;
 	}
 	return pkt->psn == qp->sq.una_psn;

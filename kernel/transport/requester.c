@@ -27,13 +27,13 @@ static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 
 /*
  * The request that the next packet belongs to, or NULL. A peer that has posted too
- * few receives is not sent everything again each time that it is asked.
+ * few receives, or may have had it all, is asked by one packet, not by all of them.
  */
 static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 
-	if (sq->probing && sq->next != sq->queue.index)
+	if (sq->probing && sq->next_psn != sq->una_psn)
 		return NULL;
 	if (sq->next != sq->taken)
 		return nopin_sq_wqe(sq, sq->next);

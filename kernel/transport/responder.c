@@ -17,6 +17,7 @@ static void nopin_responder_rnr(struct nopin_qp *qp)
 	nopin_reply(qp, qp->rq.expected_psn,
 		    NOPIN_AETH_RNR | (qp->attr.min_rnr_timer & NOPIN_AETH_VALUE));
 	qp->rq.nak_sent = true;
+	qp->rq.gap = false;
 }
 
 /* Tell the peer the verdict on its request packet @psn. */
@@ -124,13 +125,31 @@ static void nopin_responder_duplicate(struct nopin_qp *qp, struct sk_buff *skb,
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
-static void nopin_responder_gap(struct nopin_qp *qp)
+/*
+ * A gap is told once (IBTA 9.7.5.2.1), and again when the peer has gone back, which shows
+ * in a PSN that is not beyond the first behind the gap, and what was missing is still: it,
+ * or the NAK, was lost. Not more than once in a jiffy, for anybody can send a later PSN.
+ */
+static bool nopin_responder_gap_is_told(const struct nopin_rq *rq, u32 psn)
 {
-	if (qp->rq.nak_sent)
+	if (!rq->nak_sent)
+		return false;
+	return !rq->gap || nopin_psn_diff(psn, rq->gap_psn) > 0 ||
+	       time_before_eq(jiffies, rq->gap_told);
+}
+
+static void nopin_responder_gap(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_rq *rq = &qp->rq;
+
+	if (nopin_responder_gap_is_told(rq, psn))
 		return;
 	nopin_stat_inc(&qp->dev->stats, NOPIN_SEQ_NAKS_SENT);
-	nopin_reply(qp, qp->rq.expected_psn, NOPIN_NAK_PSN_SEQUENCE);
-	qp->rq.nak_sent = true;
+	nopin_reply(qp, rq->expected_psn, NOPIN_NAK_PSN_SEQUENCE);
+	rq->nak_sent = true;
+	rq->gap = true;
+	rq->gap_psn = psn;
+	rq->gap_told = jiffies;
 }
 
 /* Nothing that is kept is of use. */
@@ -160,7 +179,7 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 	}
 	ahead = nopin_psn_diff(pkt->psn, qp->rq.expected_psn);
 	if (ahead > 0) {
-		nopin_responder_gap(qp);
+		nopin_responder_gap(qp, pkt->psn);
 		return NOPIN_DONE;
 	}
 	if (ahead < 0) {
@@ -244,7 +263,7 @@ static void nopin_responder_catch_up(struct nopin_qp *qp)
 	rq->ahead = false;
 	if (nopin_rq_accepts(qp) &&
 	    nopin_psn_diff(rq->ahead_psn, rq->expected_psn) >= 0)
-		nopin_responder_gap(qp);
+		nopin_responder_gap(qp, rq->ahead_psn);
 }
 
 /**

@@ -51,9 +51,9 @@ static bool nopin_send_wants_ack(struct nopin_qp *qp, bool last)
 {
 	struct nopin_sq *sq = &qp->sq;
 	bool want = sq->peer || ++sq->since_ack_req >= NOPIN_ACK_EVERY ||
-		    nopin_sq_inflight(sq) + 1 >= NOPIN_WINDOW;
+		    nopin_sq_room(sq) <= 1 || sq->probing;
 
-	if (last && (sq->probing || nopin_send_is_last(qp)))
+	if (last && nopin_send_is_last(qp))
 		want = true;
 	if (want)
 		sq->since_ack_req = 0;
@@ -141,7 +141,7 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	enum nopin_copied copied;
 	void *payload;
 
-	if (nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+	if (!nopin_sq_room(sq))
 		return false;
 	nopin_send_describe(&pkt, qp, wqe, offset, len);
 	payload = nopin_send_open(qp, &pkt);
@@ -191,7 +191,7 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 
 	packets = min(packets, NOPIN_READ_SEGMENT - index % NOPIN_READ_SEGMENT);
 	if (nopin_sq_reads_full(sq) ||
-	    nopin_sq_inflight(sq) + packets > NOPIN_WINDOW)
+	    (nopin_sq_inflight(sq) && packets > nopin_sq_room(sq)))
 		return false;
 	if (!nopin_send_open(qp, &pkt))
 		return false;
@@ -224,7 +224,7 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 		.ack_req = true,
 	};
 
-	if (nopin_sq_reads_full(sq) || nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq))
 		return false;
 	if (!nopin_send_open(qp, &pkt))
 		return false;
