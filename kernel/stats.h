@@ -31,6 +31,9 @@ enum nopin_counter {
 	NOPIN_DMA_COPIES,		/* carried out by a DMA engine */
 	NOPIN_DMA_BYTES,
 	NOPIN_DMA_ERRORS,		/* the engine failed, so that the CPU copied */
+	NOPIN_ECN_MARKED,		/* packets that say so: congestion on their way */
+	NOPIN_CNPS_SENT,
+	NOPIN_CNPS_HANDLED,		/* the window was made smaller, or is small */
 	NOPIN_SEND_ERRORS,		/* no route, no memory, refused by the stack */
 	NOPIN_COUNTERS
 };

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The way in: from a packet to the half of the QP that it is for. */
+#include <net/inet_ecn.h>
+
 #include "device.h"
 #include "entry/gsi.h"
 #include "entry/receive.h"
 #include "qp/address.h"
 #include "qp/group.h"
 #include "transport/completer.h"
+#include "transport/congestion.h"
 #include "transport/datagram.h"
 #include "transport/requester.h"
 #include "transport/responder.h"
@@ -42,14 +45,46 @@ static bool nopin_receive_is_request(const struct nopin_qp *qp, const struct nop
 	       !nopin_opcode_is_response(nopin_pkt_op(pkt));
 }
 
+/* What an admitted answer says beside its content. */
+static void nopin_receive_marks_of_answer(struct nopin_qp *qp,
+					  const struct nopin_arrival *arrival)
+{
+	u8 ecn = nopin_net_ecn(arrival->skb);
+
+	nopin_sq_heard(&qp->sq, ecn);
+	if (unlikely(ecn == INET_ECN_CE) && arrival->pkt.payload_len && nopin_sq_is_live(qp))
+		nopin_congestion_of_answers(qp);
+}
+
 static void nopin_receive_response(struct nopin_qp *qp, const struct nopin_arrival *arrival)
 {
 	spin_lock_bh(&qp->sq.lock);
 	if (nopin_receive_admits(qp, arrival)) {
+		nopin_receive_marks_of_answer(qp, arrival);
 		nopin_completer_take(qp, arrival->skb, &arrival->pkt);
 		nopin_requester_continue(qp);
 	}
 	nopin_sq_unlock(qp);
+}
+
+/* Whoever sends them is told. */
+static noinline void nopin_receive_marked_request(struct nopin_qp *qp)
+{
+	if (nopin_rq_accepts(qp))
+		nopin_congestion_of_requests(qp);
+}
+
+/* False: the present packet is no CNP. */
+static bool nopin_receive_congestion(struct nopin_qp *qp, struct nopin_arrival *arrival)
+{
+	if (arrival->pkt.opcode != NOPIN_CNP)
+		return false;
+	spin_lock_bh(&qp->sq.lock);
+	if (nopin_receive_admits(qp, arrival) && nopin_sq_is_live(qp))
+		nopin_congestion_told(qp);
+	nopin_sq_unlock(qp);
+	nopin_net_next(arrival);
+	return true;
 }
 
 /* A packet to its responder: if its memory can be shared with its neighbours, or anyway. */
@@ -75,6 +110,10 @@ static __always_inline void nopin_receive_requests(struct nopin_qp *qp,
 	do {
 		if (!nopin_receive_admits(qp, arrival))
 			continue;
+		if (unlikely(nopin_net_ecn(arrival->skb) == INET_ECN_CE)) {
+			nopin_hold_end(&hold);
+			nopin_receive_marked_request(qp);
+		}
 		if (take_small && take_small(qp, arrival->skb, &arrival->pkt, &hold))
 			continue;
 		nopin_hold_end(&hold);
@@ -95,6 +134,8 @@ void nopin_receive_connected(struct nopin_qp *qp, struct nopin_arrival *arrival)
 {
 	const struct nopin_pkt *pkt = &arrival->pkt;
 
+	if (unlikely(nopin_receive_congestion(qp, arrival)))
+		return;
 	if (nopin_receive_is_foreign(qp, pkt)) {
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_QP);
 	} else if (nopin_opcode_is_response(nopin_pkt_op(pkt))) {
@@ -124,6 +165,8 @@ void nopin_receive_answers(struct nopin_qp *qp, struct nopin_arrival *arrival)
 {
 	const struct nopin_pkt *pkt = &arrival->pkt;
 
+	if (nopin_receive_congestion(qp, arrival))
+		return;
 	if (nopin_receive_is_foreign(qp, pkt) ||
 	    !nopin_opcode_is_response(nopin_pkt_op(pkt))) {
 		nopin_receive_nothing(qp, arrival);

@@ -86,6 +86,7 @@ int nopin_route_init(struct nopin_route *route);
 void nopin_route_reset(struct nopin_route *route);
 void nopin_route_destroy(struct nopin_route *route);
 
+u8 nopin_net_ecn(const struct sk_buff *skb);
 bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb);
 
 /* Receives of datagrams begin with this much room for a GRH or IP header, in bytes. */
@@ -105,6 +106,7 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
 /**
  * struct nopin_train - packets that leave together
  * @route: where they all go; changed while the train is empty
+ * @ecn: the ECN field of their IP headers, where the route says nothing of it
  * @limit: the most that there may be; as many IPv4 ids are taken
  * @packets: how many there are; what follows is valid when there are any
  * @head: the first
@@ -118,6 +120,7 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
  */
 struct nopin_train {
 	struct nopin_route *route;
+	u8 ecn;
 	unsigned int limit;
 	unsigned int packets;
 	struct sk_buff *head;

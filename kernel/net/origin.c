@@ -8,6 +8,8 @@
  */
 #include <linux/inetdevice.h>
 #include <net/addrconf.h>
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
 #include <net/ip.h>
 
 #include "net/private.h"
@@ -30,6 +32,21 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 		*saddr = ipv6_hdr(skb)->saddr;
 		*daddr = ipv6_hdr(skb)->daddr;
 	}
+}
+
+/**
+ * nopin_net_ecn - what the network says of congestion
+ * @skb: as handed up, or any with a network header
+ *
+ * Return: the ECN field of its IP header, INET_ECN_CE: it has met congestion.
+ * Context: any.
+ */
+u8 nopin_net_ecn(const struct sk_buff *skb)
+{
+	u8 tclass = ip_hdr(skb)->version == 4 ? ip_hdr(skb)->tos :
+						ipv6_get_dsfield(ipv6_hdr(skb));
+
+	return tclass & INET_ECN_MASK;
 }
 
 /**

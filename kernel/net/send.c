@@ -9,6 +9,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/udp.h>
+#include <net/inet_ecn.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
@@ -73,6 +74,11 @@ static void nopin_push_udp(struct sk_buff *skb, const struct nopin_route *route)
 	udp->check = 0;
 }
 
+static u8 nopin_tclass(const struct nopin_route *route, const struct nopin_train *train)
+{
+	return route->tclass & INET_ECN_MASK ? route->tclass : route->tclass | train->ecn;
+}
+
 /*
  * The id is the first one's and counts up: so the stack writes it when it takes
  * a train apart.
@@ -86,7 +92,7 @@ static void nopin_push_ipv4(struct sk_buff *skb, const struct nopin_route *route
 	skb->protocol = htons(ETH_P_IP);
 	ip->version = 4;
 	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = route->tclass;
+	ip->tos = nopin_tclass(route, train);
 	ip->tot_len = htons(skb->len + NOPIN_ICRC_LEN);
 	ip->frag_off = htons(IP_DF);
 	ip->ttl = route->hop_limit ?: ip4_dst_hoplimit(train->dst);
@@ -108,7 +114,7 @@ static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route
 
 	skb_reset_network_header(skb);
 	skb->protocol = htons(ETH_P_IPV6);
-	ip6_flow_hdr(ip, route->tclass, htonl(route->flow_label));
+	ip6_flow_hdr(ip, nopin_tclass(route, train), htonl(route->flow_label));
 	ip->payload_len = payload_len;
 	ip->nexthdr = IPPROTO_UDP;
 	ip->hop_limit = route->hop_limit ?: ip6_dst_hoplimit(train->dst);

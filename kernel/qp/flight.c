@@ -88,6 +88,21 @@ void nopin_flight_lost(struct nopin_qp *qp)
 }
 
 /**
+ * nopin_flight_marked - there is congestion on the way to the peer, or from it
+ * @qp: the QP
+ *
+ * Once for all that is in flight, and never below NOPIN_WINDOW_LEAST: whoever forges
+ * such a message makes the QP slow for some round trips, and no more.
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_flight_marked(struct nopin_qp *qp)
+{
+	lockdep_assert_held(&qp->sq.lock);
+	nopin_flight_cut(&qp->sq, qp->sq.flight.window / 2);
+}
+
+/**
  * nopin_flight_is_lossy - is it likely that something is lost?
  * @flight: of a QP
  *

@@ -42,6 +42,7 @@ struct nopin_flight {
 void nopin_flight_start(struct nopin_flight *flight);
 void nopin_flight_grow(struct nopin_flight *flight, u32 una_psn, u32 acked);
 void nopin_flight_lost(struct nopin_qp *qp);
+void nopin_flight_marked(struct nopin_qp *qp);
 bool nopin_flight_is_lossy(const struct nopin_flight *flight);
 void nopin_flight_probed(struct nopin_flight *flight);
 unsigned long nopin_flight_patience(const struct nopin_qp *qp);

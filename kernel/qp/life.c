@@ -2,6 +2,7 @@
 /* How a QP comes into being, and how it ends. */
 #include <linux/log2.h>
 #include <linux/slab.h>
+#include <net/inet_ecn.h>
 
 #include "compat.h"
 #include "device.h"
@@ -159,6 +160,7 @@ static void nopin_qp_init(struct nopin_qp *qp)
 	spin_lock_init(&qp->rq.lock);
 	spin_lock_init(&qp->rq.post_lock);
 	qp->rq.train.route = &qp->route;
+	qp->rq.train.ecn = INET_ECN_ECT_0;
 	skb_queue_head_init(&qp->rq.parked.skbs);
 	timer_setup(&qp->rq.timer, nopin_qp_ops->rq_timer, 0);
 	tasklet_setup(&qp->rq.task, nopin_qp_ops->rq_task);

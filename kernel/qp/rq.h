@@ -100,6 +100,7 @@ struct nopin_read_job {
  * @timer: runs while @park waits
  * @task: goes on with @read and @parked in a later softirq
  * @train: collects packets; empty unless the lock is held
+ * @notified: when the peer was last told of congestion on the way to us, ns
  * @park: waits for memory
  * @parked: requests that came during @park or @read
  * @due: how many of @parked are due one after the other; the others are duplicates
@@ -148,6 +149,7 @@ struct nopin_rq {
 	struct timer_list timer;
 	struct tasklet_struct task;
 	struct nopin_train train;
+	u64 notified;
 	struct nopin_park park;
 	struct nopin_kept parked;
 	u32 due;

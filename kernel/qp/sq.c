@@ -25,6 +25,7 @@
  *		   is in flight, but is the peer still there?
  */
 #include <linux/jiffies.h>
+#include <net/inet_ecn.h>
 
 #include "device.h"
 #include "qp/qp.h"
@@ -58,6 +59,7 @@ void nopin_sq_start(struct nopin_qp *qp)
 	sq->reads.head = 0;
 	sq->reads.count = 0;
 	nopin_flight_start(&sq->flight);
+	sq->train.ecn = INET_ECN_NOT_ECT;
 	sq->since_ack_req = 0;
 	sq->probing = false;
 	sq->resent = false;
@@ -331,6 +333,22 @@ void nopin_sq_probe(struct nopin_qp *qp)
 	nopin_flight_probed(&qp->sq.flight);
 	nopin_sq_go_back(&qp->sq);
 	qp->sq.probing = true;
+}
+
+/**
+ * nopin_sq_heard - an answer says whether its sender takes part in ECN
+ * @sq: the requester
+ * @ecn: of the answer's IP header
+ *
+ * Requests are marked as such, for routers to mark instead of dropping them, for a peer
+ * that marks its answers so: others may never tell of it (IBTA A17.9).
+ *
+ * Context: sq.lock held.
+ */
+void nopin_sq_heard(struct nopin_sq *sq, u8 ecn)
+{
+	if (ecn != INET_ECN_NOT_ECT)
+		sq->train.ecn = INET_ECN_ECT_0;
 }
 
 /**

@@ -97,6 +97,7 @@ struct nopin_attend {
  *	the lock is not held
  * @train: collects packets; empty unless the lock is held
  * @hold: of local memory, over small requests; nothing unless the lock is held
+ * @notified: when the peer was last told of congestion on the way to us, ns
  * @park: waits for local memory
  * @parked: responses that came meanwhile
  * @attend: of @queue
@@ -131,6 +132,7 @@ struct nopin_sq {
 	struct nopin_qp *peer;
 	struct nopin_train train;
 	struct nopin_hold hold;
+	u64 notified;
 	struct nopin_park park;
 	struct nopin_kept parked;
 	struct nopin_attend attend;
@@ -210,6 +212,7 @@ void nopin_sq_carried(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 pac
 void nopin_sq_carried_whole(struct nopin_qp *qp);
 void nopin_sq_progress(struct nopin_qp *qp);
 void nopin_sq_rewind(struct nopin_sq *sq);
+void nopin_sq_heard(struct nopin_sq *sq, u8 ecn);
 void nopin_sq_resend(struct nopin_qp *qp, u32 psn);
 void nopin_sq_ask_again(struct nopin_sq *sq);
 void nopin_sq_fail(struct nopin_qp *qp, enum ib_wc_status status);

@@ -28,6 +28,9 @@ static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
 	[NOPIN_DMA_COPIES].name		= "dma_copies",
 	[NOPIN_DMA_BYTES].name		= "dma_bytes",
 	[NOPIN_DMA_ERRORS].name		= "dma_errors",
+	[NOPIN_ECN_MARKED].name		= "np_ecn_marked_roce_packets",
+	[NOPIN_CNPS_SENT].name		= "np_cnp_sent",
+	[NOPIN_CNPS_HANDLED].name	= "rp_cnp_handled",
 	[NOPIN_SEND_ERRORS].name	= "send_errors",
 };
 

@@ -23,6 +23,7 @@ struct nopin_bth {
 #define NOPIN_BTH_PAD		0x30
 #define NOPIN_BTH_PAD_SHIFT	4
 #define NOPIN_BTH_TVER		0x0f	/* transport header version, 0 */
+#define NOPIN_BTH_BECN		0x40000000U	/* qpn: congestion on the way to us */
 #define NOPIN_BTH_ACK_REQ	0x80000000U	/* psn: acknowledge request */
 #define NOPIN_BTH_24BIT		0x00ffffffU	/* QPN, PSN, and MSN of the AETH */
 
@@ -72,6 +73,11 @@ struct nopin_imm_dt {
 /* Invalidate Extended Transport Header (IBTA 9.3.7) */
 struct nopin_ieth {
 	__be32 rkey;
+} __packed;
+
+/* Congestion Notification Packet (IBTA A17.9.3) */
+struct nopin_cnp {
+	u8 reserved[16];
 } __packed;
 
 #endif /* NOPIN_HEADERS_H */

@@ -14,7 +14,8 @@
 	 ((h) & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +	\
 	 ((h) & NOPIN_HDR_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) + \
 	 ((h) & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0) +	\
-	 ((h) & NOPIN_HDR_IETH ? sizeof(struct nopin_ieth) : 0))
+	 ((h) & NOPIN_HDR_IETH ? sizeof(struct nopin_ieth) : 0) +	\
+	 ((h) & NOPIN_HDR_CNP ? sizeof(struct nopin_cnp) : 0))
 
 #define ROW(op, pl, hdrs, title)		\
 	{					\
@@ -93,5 +94,7 @@ const struct nopin_opcode_info nopin_opcodes[256] = {
 	[NOPIN_UD_SEND_ONLY]	  = ROW(SEND, ONLY, NOPIN_HDR_DETH, "UD SEND Only"),
 	[NOPIN_UD_SEND_ONLY_IMM]  = ROW(SEND, ONLY, NOPIN_HDR_DETH | NOPIN_HDR_IMM,
 					"UD SEND Only with Immediate"),
+	[NOPIN_CNP]		  = ROW(CONGESTION, ONLY, NOPIN_HDR_CNP,
+					"Congestion Notification"),
 	RELIABLE_ROWS(XRC, NOPIN_HDR_XRCETH),
 };

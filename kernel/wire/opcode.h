@@ -10,6 +10,7 @@ enum nopin_wire_service {
 	NOPIN_WIRE_RC	= 0x00,
 	NOPIN_WIRE_UC	= 0x20,
 	NOPIN_WIRE_UD	= 0x60,
+	NOPIN_WIRE_CNP	= 0x80,
 	NOPIN_WIRE_XRC	= 0xa0,
 };
 
@@ -42,6 +43,7 @@ enum nopin_opcode {
 	NOPIN_RC_SEND_ONLY_INV		= 0x17,
 	NOPIN_UD_SEND_ONLY		= 0x64,
 	NOPIN_UD_SEND_ONLY_IMM		= 0x65,
+	NOPIN_CNP			= 0x81,	/* IBTA A17.9.3 */
 };
 
 /* What a packet is about: requests first, then what answers them. */
@@ -56,6 +58,7 @@ enum nopin_operation {
 	NOPIN_READ_RESPONSE = NOPIN_REQUESTS,
 	NOPIN_ACKNOWLEDGE,
 	NOPIN_ATOMIC_ACKNOWLEDGE,
+	NOPIN_CONGESTION,
 	NOPIN_AT_HOME,		/* from here on: what no packet is about */
 	NOPIN_LOCAL_INV = NOPIN_AT_HOME,
 	NOPIN_BIND_MW,
@@ -79,6 +82,7 @@ enum nopin_message_place {
 #define NOPIN_HDR_IMM		0x0020
 #define NOPIN_HDR_IETH		0x0040
 #define NOPIN_HDR_XRCETH	0x0080	/* before all others */
+#define NOPIN_HDR_CNP		0x0100	/* reserved bytes, and nothing else */
 
 /**
  * struct nopin_opcode_info - one row of the opcode table

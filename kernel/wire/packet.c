@@ -177,6 +177,7 @@ int nopin_pkt_parse(struct nopin_pkt *pkt, const void *data, size_t avail,
 static void nopin_bth_build(const struct nopin_pkt *pkt, struct nopin_bth *bth)
 {
 	u32 psn = pkt->psn & NOPIN_BTH_24BIT;
+	u32 qpn = pkt->qpn & NOPIN_BTH_24BIT;
 
 	/* Without path migration the state is always "migrated". */
 	bth->flags = NOPIN_BTH_MIGREQ | pkt->pad << NOPIN_BTH_PAD_SHIFT;
@@ -184,10 +185,12 @@ static void nopin_bth_build(const struct nopin_pkt *pkt, struct nopin_bth *bth)
 		bth->flags |= NOPIN_BTH_SE;
 	if (pkt->ack_req)
 		psn |= NOPIN_BTH_ACK_REQ;
+	if (pkt->opcode == NOPIN_CNP)
+		qpn |= NOPIN_BTH_BECN;
 
 	bth->opcode = pkt->opcode;
 	bth->pkey = cpu_to_be16(pkt->pkey);
-	bth->qpn = cpu_to_be32(pkt->qpn & NOPIN_BTH_24BIT);
+	bth->qpn = cpu_to_be32(qpn);
 	bth->psn = cpu_to_be32(psn);
 }
 
@@ -247,6 +250,8 @@ static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers
 
 		ieth->rkey = cpu_to_be32(pkt->rkey);
 	}
+	if (headers & NOPIN_HDR_CNP)
+		memset(data, 0, sizeof(struct nopin_cnp));
 }
 
 /**

@@ -25,6 +25,7 @@ static void headers_have_wire_size(void **state)
 	assert_int_equal(sizeof(struct nopin_imm_dt), 4);
 	assert_int_equal(sizeof(struct nopin_ieth), 4);
 	assert_int_equal(sizeof(struct nopin_xrceth), 4);
+	assert_int_equal(sizeof(struct nopin_cnp), 16);
 }
 
 /* Every opcode that is known, and its headers, in the order of the values. */
@@ -43,6 +44,7 @@ static const struct {
 	{ 0x24, 12, true }, { 0x25, 16, true }, { 0x26, 28, true }, { 0x27, 12, true },
 	{ 0x28, 12, true }, { 0x29, 16, true }, { 0x2a, 28, true }, { 0x2b, 32, true },
 	{ 0x64, 20, true }, { 0x65, 24, true },
+	{ 0x81, 28, false },
 	{ 0xa0, 16, true }, { 0xa1, 16, true }, { 0xa2, 16, true }, { 0xa3, 20, true },
 	{ 0xa4, 16, true }, { 0xa5, 20, true }, { 0xa6, 32, true }, { 0xa7, 16, true },
 	{ 0xa8, 16, true }, { 0xa9, 20, true }, { 0xaa, 32, true }, { 0xab, 36, true },
@@ -84,7 +86,8 @@ static size_t bytes_of_headers(u16 headers)
 	       (headers & NOPIN_HDR_ATOMIC_ACK ? sizeof(struct nopin_atomic_ack_eth) : 0) +
 	       (headers & NOPIN_HDR_DETH ? sizeof(struct nopin_deth) : 0) +
 	       (headers & NOPIN_HDR_IMM ? sizeof(struct nopin_imm_dt) : 0) +
-	       (headers & NOPIN_HDR_IETH ? sizeof(struct nopin_ieth) : 0);
+	       (headers & NOPIN_HDR_IETH ? sizeof(struct nopin_ieth) : 0) +
+	       (headers & NOPIN_HDR_CNP ? sizeof(struct nopin_cnp) : 0);
 }
 
 static bool says(const struct nopin_opcode_info *op, const char *word)
@@ -118,10 +121,12 @@ static void rows_are_as_named(void **state)
 		assert_int_equal(says(op, "FetchAdd"), op->operation == NOPIN_FETCH_ADD);
 		assert_int_equal(says(op, "ATOMIC"),
 				 op->operation == NOPIN_ATOMIC_ACKNOWLEDGE);
-		assert_int_equal(says(op, "Response") || says(op, "Ack"), response);
+		assert_int_equal(says(op, "Response") || says(op, "Ack") ||
+				 says(op, "Congestion"), response);
 		assert_int_equal(says(op, "UD"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UD);
 		assert_int_equal(says(op, "UC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_UC);
 		assert_int_equal(says(op, "XRC"), (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_XRC);
+		assert_int_equal(says(op, "Congestion"), i == NOPIN_CNP);
 		assert_int_equal(!strncmp(op->name, "RC", 2),
 				 (i & NOPIN_WIRE_SERVICE) == NOPIN_WIRE_RC);
 	}
