@@ -24,6 +24,7 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_CQE		4194304
 #define NOPIN_MAX_MR		1048576
 #define NOPIN_MAX_MW		1048576
+#define NOPIN_MAX_DM		(64U << 20)	/* bytes of device memory */
 #define NOPIN_MAX_LISTED	512	/* pages of a kernel user's region */
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
@@ -45,6 +46,7 @@ enum nopin_kind {
 	NOPIN_AHS,
 	NOPIN_MRS,
 	NOPIN_MWS,
+	NOPIN_DM_PAGES,
 	NOPIN_MCASTS,
 	NOPIN_XRCDS,
 	NOPIN_KINDS

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The kernel's own memory, all of it, as kernel users name it: by its address. They map
- * it for DMA by ib_dma_*(), which for a device without DMA gives that address back.
+ * The kernel's own memory, by its address: all of it, as kernel users name it, or what
+ * is device memory to a program. Kernel users map it for DMA by ib_dma_*(), which for a
+ * device without DMA gives that address back.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -38,20 +39,19 @@ static const struct nopin_memory_ops nopin_direct_ops = {
 };
 
 /**
- * nopin_direct_create - all memory that the kernel has addresses for
- *
- * Of an address that is none of the kernel's, an access to it is refused. That there is
- * memory at the others is for the kernel user to know.
+ * nopin_direct_create - some memory that the kernel has addresses for
+ * @kaddr: of the first byte
+ * @length: bytes; that there is memory all over them is for the caller to know
  *
  * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR().
  * Context: process.
  */
-struct nopin_memory *nopin_direct_create(void)
+struct nopin_memory *nopin_direct_create(u64 kaddr, u64 length)
 {
 	struct nopin_memory *memory = kzalloc(sizeof(*memory), GFP_KERNEL);
 
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
-	nopin_memory_init(memory, &nopin_direct_ops, PAGE_OFFSET, -PAGE_OFFSET - 1);
+	nopin_memory_init(memory, &nopin_direct_ops, kaddr, length);
 	return memory;
 }

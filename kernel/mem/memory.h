@@ -126,7 +126,7 @@ struct nopin_memory *nopin_mirrored_create_ordinary(u64 va, u64 length, bool wri
 						    atomic64_t *taken);
 struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 length,
 					 int access);
-struct nopin_memory *nopin_direct_create(void);
+struct nopin_memory *nopin_direct_create(u64 kaddr, u64 length);
 struct nopin_memory *nopin_listed_create(u32 most);
 int nopin_pinned_open(const struct nopin_memory *memory, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view);

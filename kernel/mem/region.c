@@ -137,16 +137,20 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 }
 
 /**
- * nopin_region_create_direct - register all that the kernel has addresses for
- * @pd: protection domain of a kernel user
+ * nopin_region_create_direct - register memory of the kernel
+ * @pd: protection domain
+ * @kaddr: the kernel's address of the first byte
+ * @length: bytes, there for as long as the region
+ * @iova: what work requests and peers call the first byte
  * @access: IB_ACCESS_*
  *
  * Return: the region, or ERR_PTR().
  * Context: process.
  */
-struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, int access)
+struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, u64 kaddr, u64 length,
+						u64 iova, int access)
 {
-	return nopin_region_make(pd, nopin_direct_create(), PAGE_OFFSET, access);
+	return nopin_region_make(pd, nopin_direct_create(kaddr, length), iova, access);
 }
 
 /* Its key stands for nothing, and has the name that work requests begin with. */

@@ -41,7 +41,8 @@ static inline struct nopin_region *to_nopin_region(struct ib_mr *ibmr)
 
 struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 					 u64 iova, int access);
-struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, int access);
+struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, u64 kaddr, u64 length,
+						u64 iova, int access);
 struct nopin_region *nopin_region_create_listed(struct ib_pd *pd, u32 pages);
 int nopin_region_close(struct nopin_region *region);
 void nopin_region_reopen(struct nopin_region *region);

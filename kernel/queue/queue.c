@@ -1,75 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Rings: their memory, their mapping into the program, and the indices.
+ * Rings: their memory and the indices.
  *
  * The other side of a ring may write anything into it at any time. All that is
  * ever believed is our own index and, after a check against it, the distance to
  * the other side's.
  */
 #include <linux/build_bug.h>
+#include <linux/err.h>
 #include <linux/log2.h>
-#include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/slab.h>
-#include <linux/vmalloc.h>
-#include <rdma/ib_verbs.h>
 
+#include "queue/mapped.h"
 #include "queue/queue.h"
-
-/**
- * struct nopin_queue_mem - the memory of one ring
- * @entry: what mmap() finds it by; only with @user
- * @addr: page-aligned
- * @size: bytes, a multiple of the page size
- * @user: a program may map it
- */
-struct nopin_queue_mem {
-	struct rdma_user_mmap_entry entry;
-	void *addr;
-	size_t size;
-	bool user;
-};
-
-static void nopin_queue_mem_free(struct nopin_queue_mem *mem)
-{
-	vfree(mem->addr);
-	kfree(mem);
-}
-
-/* Charged to the caller's memory cgroup: programs choose the size. */
-static struct nopin_queue_mem *nopin_queue_mem_alloc(size_t size)
-{
-	struct nopin_queue_mem *mem;
-
-	mem = kzalloc(sizeof(*mem), GFP_KERNEL_ACCOUNT);
-	if (!mem)
-		return NULL;
-	mem->size = PAGE_ALIGN(size);
-	mem->addr = __vmalloc(mem->size, GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-			      __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	if (!mem->addr) {
-		kfree(mem);
-		return NULL;
-	}
-	return mem;
-}
-
-static int nopin_queue_publish(struct nopin_queue_mem *mem,
-			       struct ib_ucontext *uctx)
-{
-	int err;
-
-	if (!uctx)
-		return 0;
-	err = rdma_user_mmap_entry_insert(uctx, &mem->entry, mem->size);
-	mem->user = !err;
-	return err;
-}
 
 static void nopin_queue_describe(const struct nopin_queue *queue,
 				 struct nopin_ring_info *info)
 {
-	info->offset = rdma_user_mmap_get_offset(&queue->mem->entry);
+	info->offset = nopin_mapped_offset(queue->mem);
 	info->size = queue->mem->size;
 	info->entries = queue->entries;
 	info->stride = queue->stride;
@@ -90,7 +38,6 @@ int nopin_queue_create(struct nopin_queue *queue, struct ib_ucontext *uctx,
 		       u32 entries, u32 stride, struct nopin_ring_info *info)
 {
 	size_t size;
-	int err;
 
 	BUILD_BUG_ON(sizeof(struct nopin_ring) != 2 * NOPIN_CACHE_LINE);
 
@@ -103,22 +50,17 @@ int nopin_queue_create(struct nopin_queue *queue, struct ib_ucontext *uctx,
 	    check_add_overflow(size, sizeof(struct nopin_ring), &size))
 		return -EINVAL;
 
-	queue->mem = nopin_queue_mem_alloc(size);
-	if (!queue->mem)
-		return -ENOMEM;
-	queue->ring = queue->mem->addr;
+	queue->mem = nopin_mapped_create(uctx, size);
+	if (IS_ERR(queue->mem)) {
+		int err = PTR_ERR(queue->mem);
 
-	err = nopin_queue_publish(queue->mem, uctx);
-	if (err)
-		goto err_mem;
+		queue->mem = NULL;
+		return err;
+	}
+	queue->ring = queue->mem->addr;
 	if (uctx)
 		nopin_queue_describe(queue, info);
 	return 0;
-
-err_mem:
-	nopin_queue_mem_free(queue->mem);
-	queue->mem = NULL;
-	return err;
 }
 
 /**
@@ -131,16 +73,12 @@ err_mem:
  */
 void nopin_queue_destroy(struct nopin_queue *queue)
 {
-	struct nopin_queue_mem *mem = queue->mem;
+	struct nopin_mapped *mem = queue->mem;
 
 	queue->mem = NULL;
 	queue->ring = NULL;
-	if (!mem)
-		return;
-	if (mem->user)
-		rdma_user_mmap_entry_remove(&mem->entry);
-	else
-		nopin_queue_mem_free(mem);
+	if (mem)
+		nopin_mapped_destroy(mem);
 }
 
 /**
@@ -173,55 +111,4 @@ void nopin_queue_set_flags(struct nopin_queue *queue, u32 flags)
 {
 	/* Pairs with the program's barrier between producer and flags. */
 	smp_store_mb(queue->ring->flags, flags);
-}
-
-/*
- * Each mapped page holds a reference of its own, so nothing is left to track:
- * the memory may be freed first, or the process may live on with it.
- */
-static int nopin_queue_map_pages(struct vm_area_struct *vma, void *addr)
-{
-	unsigned long uaddr;
-	int err;
-
-	for (uaddr = vma->vm_start; uaddr < vma->vm_end; uaddr += PAGE_SIZE) {
-		err = vm_insert_page(vma, uaddr, vmalloc_to_page(addr));
-		if (err)
-			return err;
-		addr += PAGE_SIZE;
-	}
-	return 0;
-}
-
-/**
- * nopin_queue_mmap - map a ring into the program
- * @uctx: the program's
- * @vma: offset and size as nopin_ring_info said, shared
- *
- * Return: 0, -EINVAL for what is not a ring, -ENOMEM.
- * Context: process, mmap_lock held for writing.
- */
-int nopin_queue_mmap(struct ib_ucontext *uctx, struct vm_area_struct *vma)
-{
-	struct rdma_user_mmap_entry *entry;
-	int err;
-
-	entry = rdma_user_mmap_entry_get(uctx, vma);
-	if (!entry)
-		return -EINVAL;
-	err = nopin_queue_map_pages(vma, container_of(entry, struct nopin_queue_mem,
-						      entry)->addr);
-	rdma_user_mmap_entry_put(entry);
-	return err;
-}
-
-/**
- * nopin_queue_mmap_free - ib_device_ops.mmap_free
- * @entry: of a ring that nobody uses or is about to map any more
- *
- * Context: process.
- */
-void nopin_queue_mmap_free(struct rdma_user_mmap_entry *entry)
-{
-	nopin_queue_mem_free(container_of(entry, struct nopin_queue_mem, entry));
 }

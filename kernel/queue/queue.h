@@ -11,9 +11,7 @@
 #include <rdma/nopin-abi.h>
 
 struct ib_ucontext;
-struct rdma_user_mmap_entry;
-struct vm_area_struct;
-struct nopin_queue_mem;
+struct nopin_mapped;
 
 /**
  * struct nopin_queue - the kernel's side of one ring
@@ -25,7 +23,7 @@ struct nopin_queue_mem;
  *	Protected by the owner's lock; the shared copy is only ever written.
  */
 struct nopin_queue {
-	struct nopin_queue_mem *mem;
+	struct nopin_mapped *mem;
 	struct nopin_ring *ring;
 	u32 entries;
 	u32 stride;
@@ -38,9 +36,6 @@ void nopin_queue_destroy(struct nopin_queue *queue);
 
 void nopin_queue_discard(struct nopin_queue *queue);
 void nopin_queue_set_flags(struct nopin_queue *queue, u32 flags);
-
-int nopin_queue_mmap(struct ib_ucontext *uctx, struct vm_area_struct *vma);
-void nopin_queue_mmap_free(struct rdma_user_mmap_entry *entry);
 
 static inline void *nopin_queue_at(const struct nopin_queue *queue, u32 index)
 {

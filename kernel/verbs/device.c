@@ -10,6 +10,7 @@
 #include "qp/srq.h"
 #include "qp/xrc.h"
 #include "queue/cq.h"
+#include "queue/mapped.h"
 #include "verbs/verbs.h"
 
 /* No OUI stands behind it; 0 would make programs think that the query failed. */
@@ -49,6 +50,7 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_cqe = NOPIN_MAX_CQE;
 	attr->max_mr = NOPIN_MAX_MR;
 	attr->max_mw = NOPIN_MAX_MW;
+	attr->max_dm_size = NOPIN_MAX_DM;
 	attr->max_fast_reg_page_list_len = NOPIN_MAX_LISTED;
 	attr->max_pd = NOPIN_MAX_PD;
 	attr->max_ah = NOPIN_MAX_AH;
@@ -128,8 +130,8 @@ const struct ib_device_ops nopin_device_ops = {
 	.alloc_ucontext = nopin_alloc_ucontext,
 	.dealloc_ucontext = nopin_dealloc_ucontext,
 	.disassociate_ucontext = nopin_disassociate_ucontext,
-	.mmap = nopin_queue_mmap,
-	.mmap_free = nopin_queue_mmap_free,
+	.mmap = nopin_mapped_mmap,
+	.mmap_free = nopin_mapped_mmap_free,
 
 	.alloc_pd = nopin_alloc_pd,
 	.dealloc_pd = nopin_dealloc_pd,
@@ -149,6 +151,10 @@ const struct ib_device_ops nopin_device_ops = {
 	.advise_mr = nopin_advise_mr,
 	.fill_res_mr_entry = nopin_fill_res_mr_entry,
 	.fill_stat_mr_entry = nopin_fill_stat_mr_entry,
+
+	.alloc_dm = nopin_alloc_dm,
+	.dealloc_dm = nopin_dealloc_dm,
+	.reg_dm_mr = nopin_reg_dm_mr,
 
 	.alloc_mw = nopin_alloc_mw,
 	.dealloc_mw = nopin_dealloc_mw,

@@ -17,6 +17,8 @@
  *
  * The core asks for one for each of its users' PDs, whose local_dma_lkey it becomes.
  * There is no such key for all of them (IBK_LOCAL_DMA_LKEY): it would be a program's too.
+ * It is all that the kernel has addresses for: of an address that is none of the kernel's,
+ * an access is refused; that there is memory at the others is for the user to know.
  *
  * Return: the region or ERR_PTR().
  */
@@ -31,7 +33,8 @@ struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access)
 	err = nopin_share_take(dev, NULL, NOPIN_MRS);
 	if (err)
 		return ERR_PTR(err);
-	region = nopin_region_create_direct(ibpd, access);
+	region = nopin_region_create_direct(ibpd, PAGE_OFFSET, -PAGE_OFFSET - 1, PAGE_OFFSET,
+					    access);
 	if (!IS_ERR(region))
 		return &region->ibmr;
 	nopin_share_give(dev, NULL, NOPIN_MRS);

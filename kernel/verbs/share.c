@@ -30,6 +30,7 @@ static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_AHS] = 2 * NOPIN_MAX_AH,
 	[NOPIN_MRS] = 2 * NOPIN_MAX_MR,
 	[NOPIN_MWS] = 2 * NOPIN_MAX_MW,
+	[NOPIN_DM_PAGES] = 2 * (NOPIN_MAX_DM >> PAGE_SHIFT),
 	[NOPIN_MCASTS] = 2 * NOPIN_MAX_MCAST,
 	[NOPIN_XRCDS] = 2 * NOPIN_MAX_XRCD,
 };
@@ -146,6 +147,53 @@ struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd)
 }
 
 /**
+ * nopin_share_take_some - some more objects
+ * @dev: the device
+ * @owner: who pays, NULL: the kernel
+ * @kind: of object
+ * @num: how many, at most INT_MAX / 2
+ *
+ * Return: 0, or -ENOMEM when taken one by one they would be too many.
+ * Context: process.
+ */
+int nopin_share_take_some(struct nopin_dev *dev, struct nopin_owner *owner,
+			  enum nopin_kind kind, int num)
+{
+	bool free = !owner || ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
+	int left, ret = -ENOMEM;
+
+	xa_lock(&dev->owners);
+	left = nopin_shares[kind] - dev->objects[kind] - (num - 1); /* for the last one */
+	if (left > 0 && (free || owner->have[kind] + num <= left)) {
+		dev->objects[kind] += num;
+		if (owner)
+			owner->have[kind] += num;
+		ret = 0;
+	}
+	xa_unlock(&dev->owners);
+	return ret;
+}
+
+/**
+ * nopin_share_give_some - some objects are gone
+ * @dev: the device
+ * @owner: as they were taken
+ * @kind: of object
+ * @num: how many
+ *
+ * Context: process.
+ */
+void nopin_share_give_some(struct nopin_dev *dev, struct nopin_owner *owner,
+			   enum nopin_kind kind, int num)
+{
+	xa_lock(&dev->owners);
+	dev->objects[kind] -= num;
+	if (owner)
+		owner->have[kind] -= num;
+	xa_unlock(&dev->owners);
+}
+
+/**
  * nopin_share_take - one more object
  * @dev: the device
  * @owner: who pays, NULL: the kernel
@@ -157,19 +205,7 @@ struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd)
 int nopin_share_take(struct nopin_dev *dev, struct nopin_owner *owner,
 		     enum nopin_kind kind)
 {
-	bool free = !owner || ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
-	int left, ret = -ENOMEM;
-
-	xa_lock(&dev->owners);
-	left = nopin_shares[kind] - dev->objects[kind];
-	if (left > 0 && (free || owner->have[kind] < left)) {
-		dev->objects[kind]++;
-		if (owner)
-			owner->have[kind]++;
-		ret = 0;
-	}
-	xa_unlock(&dev->owners);
-	return ret;
+	return nopin_share_take_some(dev, owner, kind, 1);
 }
 
 /**
@@ -183,9 +219,5 @@ int nopin_share_take(struct nopin_dev *dev, struct nopin_owner *owner,
 void nopin_share_give(struct nopin_dev *dev, struct nopin_owner *owner,
 		      enum nopin_kind kind)
 {
-	xa_lock(&dev->owners);
-	dev->objects[kind]--;
-	if (owner)
-		owner->have[kind]--;
-	xa_unlock(&dev->owners);
+	nopin_share_give_some(dev, owner, kind, 1);
 }

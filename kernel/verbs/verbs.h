@@ -4,6 +4,7 @@
 #define NOPIN_VERBS_H
 
 #include <rdma/ib_verbs.h>
+#include <rdma/uverbs_ioctl.h>
 
 #include "compat.h"
 #include "device.h"
@@ -49,6 +50,10 @@ void nopin_owner_keep(struct nopin_dev *dev, struct nopin_owner *owner);
 void nopin_owner_put(struct nopin_dev *dev, struct nopin_owner *owner);
 struct nopin_owner *nopin_owner_of(struct ib_udata *udata);
 struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd);
+int nopin_share_take_some(struct nopin_dev *dev, struct nopin_owner *owner,
+			  enum nopin_kind kind, int num);
+void nopin_share_give_some(struct nopin_dev *dev, struct nopin_owner *owner,
+			   enum nopin_kind kind, int num);
 int nopin_share_take(struct nopin_dev *dev, struct nopin_owner *owner,
 		     enum nopin_kind kind);
 void nopin_share_give(struct nopin_dev *dev, struct nopin_owner *owner,
@@ -104,6 +109,16 @@ int nopin_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 		    struct uverbs_attr_bundle *attrs);
 int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+
+/* dm.c */
+extern const struct uapi_definition nopin_dm_uapi[];
+struct ib_dm *nopin_alloc_dm(struct ib_device *ibdev, struct ib_ucontext *ibuctx,
+			     struct ib_dm_alloc_attr *attr,
+			     struct uverbs_attr_bundle *attrs);
+int nopin_dealloc_dm(struct ib_dm *ibdm, struct uverbs_attr_bundle *attrs);
+struct ib_mr *nopin_reg_dm_mr(struct ib_pd *ibpd, struct ib_dm *ibdm,
+			      struct ib_dm_mr_attr *attr,
+			      struct uverbs_attr_bundle *attrs);
 
 /* mw.c */
 int nopin_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);

@@ -320,4 +320,11 @@ struct nopin_create_ah_resp {
 	__u32 rsvd;
 };
 
+/*
+ * UVERBS_METHOD_DM_ALLOC, which is an ioctl: an attribute of the driver's, mandatory. It
+ * receives a __aligned_u64: the offset to pass to mmap() on the command file descriptor,
+ * for the memory rounded up to whole pages. (1 << 12: UVERBS_ID_DRIVER_NS.)
+ */
+#define NOPIN_ATTR_ALLOC_DM_OFFSET	(1U << 12)
+
 #endif /* NOPIN_ABI_USER_H */
