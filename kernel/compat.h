@@ -81,7 +81,8 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
  * members that have changed:
  *
  *   6.11  create_cq gets the whole command instead of the driver's part
- *   6.17  reg_user_mr gets what device memory is to be reached by
+ *   6.11  reg_user_mr_dmabuf likewise
+ *   6.17  both ways to register get what device memory is to be reached by
  *   7.1   resize_cq is called resize_user_cq, and counts unsigned
  */
 #define nopin_op(member, new, old)						\
@@ -91,6 +92,11 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 
 #ifndef NOPIN_HAS_RESIZE_USER_CQ
 #define resize_user_cq	resize_cq
+#endif
+
+/* 7.1: what a dma-buf's exporter calls when it moves the buffer. */
+#ifdef NOPIN_HAS_INVALIDATE_MAPPINGS
+#define move_notify	invalidate_mappings
 #endif
 
 /* 6.11: a device tells that its name was chosen. */

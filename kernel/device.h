@@ -76,6 +76,7 @@ enum nopin_copying {
  * @xrc_srqs: number of an SRQ of XRC -> struct nopin_srq
  * @xrc_srq_next: cyclic allocation in @xrc_srqs, under its xa_lock
  * @gsi: QPN 1, or NULL
+ * @dma_parms: no limits; of those who map a dma-buf for it
  * @ndev: its lower half; held until the device is freed
  * @ndev_tracker: of that hold
  * @net: where @ndev was when the device was made: whose socket and routes it
@@ -98,6 +99,7 @@ struct nopin_dev {
 	struct xarray xrc_srqs;
 	u32 xrc_srq_next;
 	struct nopin_qp_handle __rcu *gsi;
+	struct device_dma_parameters dma_parms;
 	struct net_device *ndev;
 	netdevice_tracker ndev_tracker;
 	struct net *net;

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/dma-mapping.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
 #include <linux/module.h>
@@ -112,6 +113,10 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	 * not all can. An adapter of software has no parent.
 	 */
 	ib_mark_name_assigned_by_user(ibdev);
+	/* dma-bufs are mapped for it as for a device that reaches all memory. */
+	ibdev->dev.dma_parms = &dev->dma_parms;
+	dma_set_max_seg_size(&ibdev->dev, UINT_MAX);
+	dma_coerce_mask_and_coherent(&ibdev->dev, DMA_BIT_MASK(64));
 	addrconf_addr_eui48((u8 *)&ibdev->node_guid, ndev->dev_addr);
 	/* The doorbells. */
 	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |

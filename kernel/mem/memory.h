@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Memory of some kind, as keys refer to it: mirrored, pinned, or the kernel's own. A
- * key says who may use which bytes, the memory knows how to reach them.
+ * Memory of some kind, as keys refer to it: mirrored, pinned, a dma-buf, or the kernel's
+ * own. A key says who may use which bytes, the memory knows how to reach them.
  */
 #ifndef NOPIN_MEMORY_H
 #define NOPIN_MEMORY_H
@@ -120,7 +120,7 @@ bool nopin_miss_is_current(const struct nopin_miss *miss);
 int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages);
 void nopin_miss_drop(struct nopin_miss *miss);
 
-/* mirrored.c, pinned.c, direct.c, listed.c */
+/* mirrored.c, pinned.c, direct.c, listed.c, dmabuf.c */
 struct nopin_memory *nopin_mirrored_create(u64 va, u64 length, atomic64_t *taken);
 struct nopin_memory *nopin_mirrored_create_ordinary(u64 va, u64 length, bool writable,
 						    atomic64_t *taken);
@@ -128,8 +128,17 @@ struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 le
 					 int access);
 struct nopin_memory *nopin_direct_create(u64 kaddr, u64 length);
 struct nopin_memory *nopin_listed_create(u32 most);
+struct nopin_memory *nopin_dmabuf_create(struct ib_device *ibdev, int fd, u64 offset,
+					 u64 length, atomic64_t *taken);
+void nopin_pages_show(struct nopin_view *view, void *const *page, u64 va, size_t len);
 int nopin_pinned_open(const struct nopin_memory *memory, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view);
+
+/* Which of the pages that the memory touches @va is in. */
+static inline size_t nopin_memory_page(const struct nopin_memory *memory, u64 va)
+{
+	return (va >> PAGE_SHIFT) - (memory->va >> PAGE_SHIFT);
+}
 
 static inline struct nopin_mirrored *to_nopin_mirrored(const struct nopin_memory *memory)
 {

@@ -14,6 +14,31 @@ static struct nopin_pinned *to_nopin_pinned(const struct nopin_memory *memory)
 }
 
 /**
+ * nopin_pages_show - show memory that is known page by page
+ * @view: gets the first bytes of it
+ * @page: where the kernel has the pages, from that of the first byte on
+ * @va: address of the first byte; its offset in a page is that of the memory
+ * @len: bytes, not 0
+ *
+ * Context: any.
+ */
+void nopin_pages_show(struct nopin_view *view, void *const *page, u64 va, size_t len)
+{
+	size_t start = offset_in_page(va);
+	size_t n;
+
+	for (len = min_t(size_t, len, NOPIN_VIEW_BYTES); len; len -= n, start = 0) {
+		void *kaddr = *page++;
+
+		n = PAGE_SIZE - start;
+		for (; n < len && *page == kaddr + start + n; page++)
+			n += PAGE_SIZE;
+		n = min(n, len);
+		nopin_view_add(view, kaddr + start, n);
+	}
+}
+
+/**
  * nopin_pinned_open - nopin_memory_ops.open
  * @memory: the memory
  * @va: user address of the first byte
@@ -27,21 +52,9 @@ static struct nopin_pinned *to_nopin_pinned(const struct nopin_memory *memory)
 int nopin_pinned_open(const struct nopin_memory *memory, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view)
 {
-	void **page = to_nopin_pinned(memory)->pages +
-		      ((va >> PAGE_SHIFT) - (memory->va >> PAGE_SHIFT));
-	size_t start = offset_in_page(va);
-	size_t n;
-
 	nopin_view_init(view, access == NOPIN_WRITE);
-	for (len = min_t(size_t, len, NOPIN_VIEW_BYTES); len; len -= n, start = 0) {
-		void *kaddr = *page++;
-
-		n = PAGE_SIZE - start;
-		for (; n < len && *page == kaddr + start + n; page++)
-			n += PAGE_SIZE;
-		n = min(n, len);
-		nopin_view_add(view, kaddr + start, n);
-	}
+	nopin_pages_show(view, to_nopin_pinned(memory)->pages + nopin_memory_page(memory, va),
+			 va, len);
 	return 0;
 }
 

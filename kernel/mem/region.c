@@ -153,6 +153,33 @@ struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, u64 kaddr, u64
 	return nopin_region_make(pd, nopin_direct_create(kaddr, length), iova, access);
 }
 
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+/**
+ * nopin_region_create_dmabuf - register a part of a dma-buf
+ * @pd: protection domain
+ * @fd: the calling process's, of the buffer
+ * @offset: of the first byte in it
+ * @length: bytes, not 0
+ * @iova: what work requests and peers call the first byte
+ * @access: IB_ACCESS_*
+ *
+ * Return: the region, or ERR_PTR() as nopin_dmabuf_create().
+ * Context: process.
+ */
+struct nopin_region *nopin_region_create_dmabuf(struct ib_pd *pd, int fd, u64 offset,
+						u64 length, u64 iova, int access)
+{
+	struct nopin_dev *dev = to_nopin_dev(pd->device);
+	u64 end;
+
+	if (!length || check_add_overflow(iova, length, &end))
+		return ERR_PTR(-EINVAL);
+	return nopin_region_make(pd, nopin_dmabuf_create(&dev->ibdev, fd, offset, length,
+							 &dev->stats.page_invalidations),
+				 iova, access);
+}
+#endif
+
 /* Its key stands for nothing, and has the name that work requests begin with. */
 static int nopin_region_reserve(struct nopin_region *region, struct ib_pd *pd)
 {

@@ -43,6 +43,8 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 					 u64 iova, int access);
 struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, u64 kaddr, u64 length,
 						u64 iova, int access);
+struct nopin_region *nopin_region_create_dmabuf(struct ib_pd *pd, int fd, u64 offset,
+						u64 length, u64 iova, int access);
 struct nopin_region *nopin_region_create_listed(struct ib_pd *pd, u32 pages);
 int nopin_region_close(struct nopin_region *region);
 void nopin_region_reopen(struct nopin_region *region);

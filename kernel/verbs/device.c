@@ -146,6 +146,12 @@ const struct ib_device_ops nopin_device_ops = {
 	.alloc_mr = nopin_alloc_mr,
 	.map_mr_sg = nopin_map_mr_sg,
 	.reg_user_mr = nopin_op(reg_user_mr, nopin_reg_user_mr_dmah, nopin_reg_user_mr),
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+	.reg_user_mr_dmabuf = nopin_op(reg_user_mr_dmabuf, nopin_reg_user_mr_dmabuf_dmah,
+				       nopin_op(reg_user_mr_dmabuf,
+						nopin_reg_user_mr_dmabuf_attrs,
+						nopin_reg_user_mr_dmabuf)),
+#endif
 	.rereg_user_mr = nopin_rereg_user_mr,
 	.dereg_mr = nopin_dereg_mr,
 	.advise_mr = nopin_advise_mr,

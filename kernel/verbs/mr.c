@@ -144,6 +144,90 @@ struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
 	return nopin_reg_user_mr(ibpd, start, length, iova, access, udata);
 }
 
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+/* Rights over a dma-buf, whose pages are there on demand in any case. */
+#define NOPIN_DMABUF_ACCESS						\
+	(NOPIN_REGION_ACCESS &						\
+	 ~(IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB | IB_ZERO_BASED))
+
+/**
+ * nopin_reg_user_mr_dmabuf - ib_device_ops.reg_user_mr_dmabuf up to Linux 6.10
+ * @ibpd: protection domain
+ * @offset: of the first byte in the buffer
+ * @length: bytes
+ * @iova: what work requests and peers call the first byte
+ * @fd: of the buffer
+ * @access: IB_ACCESS_*, consistent
+ * @udata: of the command
+ *
+ * Return: the region or ERR_PTR(), see nopin_region_create_dmabuf().
+ */
+struct ib_mr *nopin_reg_user_mr_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length,
+				       u64 iova, int fd, int access,
+				       struct ib_udata *udata)
+{
+	struct nopin_owner *owner = nopin_owner_of(udata);
+	struct nopin_dev *dev = to_nopin_dev(ibpd->device);
+	struct nopin_region *region;
+	int err;
+
+	if (access & ~NOPIN_DMABUF_ACCESS)
+		return ERR_PTR(-EOPNOTSUPP);
+	err = nopin_share_take(dev, owner, NOPIN_MRS);
+	if (err)
+		return ERR_PTR(err);
+	region = nopin_region_create_dmabuf(ibpd, fd, offset, length, iova, access);
+	if (!IS_ERR(region))
+		return &region->ibmr;
+	nopin_share_give(dev, owner, NOPIN_MRS);
+	return ERR_CAST(region);
+}
+
+/**
+ * nopin_reg_user_mr_dmabuf_attrs - ib_device_ops.reg_user_mr_dmabuf from 6.11 to 6.16
+ * @ibpd: protection domain
+ * @offset: of the first byte in the buffer
+ * @length: bytes
+ * @iova: what work requests and peers call the first byte
+ * @fd: of the buffer
+ * @access: IB_ACCESS_*, consistent
+ * @attrs: of the command
+ *
+ * Return: as nopin_reg_user_mr_dmabuf().
+ */
+struct ib_mr *nopin_reg_user_mr_dmabuf_attrs(struct ib_pd *ibpd, u64 offset, u64 length,
+					     u64 iova, int fd, int access,
+					     struct uverbs_attr_bundle *attrs)
+{
+	return nopin_reg_user_mr_dmabuf(ibpd, offset, length, iova, fd, access,
+					&attrs->driver_udata);
+}
+
+/**
+ * nopin_reg_user_mr_dmabuf_dmah - ib_device_ops.reg_user_mr_dmabuf as from Linux 6.17
+ * @ibpd: protection domain
+ * @offset: of the first byte in the buffer
+ * @length: bytes
+ * @iova: what work requests and peers call the first byte
+ * @fd: of the buffer
+ * @access: IB_ACCESS_*, consistent
+ * @dmah: hints on how hardware is to reach the memory; NULL: none
+ * @attrs: of the command
+ *
+ * Return: as nopin_reg_user_mr_dmabuf(); -EOPNOTSUPP with hints.
+ */
+struct ib_mr *nopin_reg_user_mr_dmabuf_dmah(struct ib_pd *ibpd, u64 offset, u64 length,
+					    u64 iova, int fd, int access,
+					    struct ib_dmah *dmah,
+					    struct uverbs_attr_bundle *attrs)
+{
+	if (dmah)
+		return ERR_PTR(-EOPNOTSUPP);
+	return nopin_reg_user_mr_dmabuf(ibpd, offset, length, iova, fd, access,
+					&attrs->driver_udata);
+}
+#endif
+
 /*
  * Another region in place of one, which the core destroys afterwards. Without
  * new addresses the old ones are meant, and they are the registering process's.

@@ -100,6 +100,16 @@ struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
 struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
 				     u64 iova, int access, struct ib_dmah *dmah,
 				     struct ib_udata *udata);
+struct ib_mr *nopin_reg_user_mr_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length,
+				       u64 iova, int fd, int access,
+				       struct ib_udata *udata);
+struct ib_mr *nopin_reg_user_mr_dmabuf_attrs(struct ib_pd *ibpd, u64 offset, u64 length,
+					     u64 iova, int fd, int access,
+					     struct uverbs_attr_bundle *attrs);
+struct ib_mr *nopin_reg_user_mr_dmabuf_dmah(struct ib_pd *ibpd, u64 offset, u64 length,
+					    u64 iova, int fd, int access,
+					    struct ib_dmah *dmah,
+					    struct uverbs_attr_bundle *attrs);
 struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				  u64 length, u64 iova, int access,
 				  struct ib_pd *ibpd, struct ib_udata *udata);
