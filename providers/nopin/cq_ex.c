@@ -126,9 +126,13 @@ static uint8_t cq_ex_read_dlid_path_bits(struct ibv_cq_ex *ibcq nopin_unused)
 	return 0;
 }
 
+/* A parent domain may be named: its allocators have nothing to do, see pd.c. */
+#define NOPIN_CQ_COMP_MASK						\
+	((uint32_t)(IBV_CQ_INIT_ATTR_MASK_FLAGS | IBV_CQ_INIT_ATTR_MASK_PD))
+
 bool nopin_cq_ex_supported(const struct ibv_cq_init_attr_ex *attr)
 {
-	if (attr->comp_mask & ~(uint32_t)IBV_CQ_INIT_ATTR_MASK_FLAGS)
+	if (attr->comp_mask & ~NOPIN_CQ_COMP_MASK)
 		return false;
 	if (attr->comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS &&
 	    attr->flags & ~(uint32_t)IBV_CREATE_CQ_ATTR_SINGLE_THREADED)

@@ -1,44 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Protection domains and memory regions.
- *
- * A region is a handle here. Whether the kernel mirrors its pages or pins them,
- * by its access flags and the device's policy, makes no difference.
+ * Memory regions. A region is a handle here. Whether the kernel mirrors its pages or
+ * pins them, by its access flags and the device's policy, makes no difference.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "nopin.h"
-
-struct ibv_pd *nopin_alloc_pd(struct ibv_context *context)
-{
-	struct ib_uverbs_alloc_pd_resp resp;
-	struct ibv_alloc_pd cmd;
-	struct ibv_pd *pd;
-	int ret;
-
-	pd = calloc(1, sizeof(*pd));
-	if (!pd)
-		return NULL;
-
-	ret = ibv_cmd_alloc_pd(context, pd, &cmd, sizeof(cmd), &resp,
-			       sizeof(resp));
-	if (ret) {
-		free(pd);
-		errno = ret;
-		return NULL;
-	}
-	return pd;
-}
-
-int nopin_dealloc_pd(struct ibv_pd *pd)
-{
-	int ret = ibv_cmd_dealloc_pd(pd);
-
-	if (!ret)
-		free(pd);
-	return ret;
-}
+#include "ioctl.h"
 
 struct ibv_mr *nopin_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 			    uint64_t hca_va, int access)
@@ -59,6 +27,52 @@ struct ibv_mr *nopin_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 		errno = ret;
 		return NULL;
 	}
+	return &vmr->ibv_mr;
+}
+
+static int mr_reg_dmabuf(struct ibv_pd *pd, uint64_t offset, size_t length, uint64_t iova,
+			 int fd, int access, struct ibv_mr *mr)
+{
+	struct nopin_ioctl cmd = {};
+	int ret;
+
+	nopin_ioctl_handle(&cmd, UVERBS_ATTR_REG_DMABUF_MR_HANDLE, 0);
+	nopin_ioctl_handle(&cmd, UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE, pd->handle);
+	nopin_ioctl_u64(&cmd, UVERBS_ATTR_REG_DMABUF_MR_OFFSET, offset);
+	nopin_ioctl_u64(&cmd, UVERBS_ATTR_REG_DMABUF_MR_LENGTH, length);
+	nopin_ioctl_u64(&cmd, UVERBS_ATTR_REG_DMABUF_MR_IOVA, iova);
+	nopin_ioctl_u32(&cmd, UVERBS_ATTR_REG_DMABUF_MR_FD, (uint32_t)fd);
+	nopin_ioctl_u32(&cmd, UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, (uint32_t)access);
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY, &mr->lkey,
+			sizeof(mr->lkey));
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY, &mr->rkey,
+			sizeof(mr->rkey));
+	ret = nopin_ioctl_run(pd->context, &cmd, UVERBS_OBJECT_MR, UVERBS_METHOD_REG_DMABUF_MR);
+	mr->handle = (uint32_t)cmd.data[0];
+	return ret;
+}
+
+struct ibv_mr *nopin_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset, size_t length,
+				   uint64_t iova, int fd, int access)
+{
+	struct verbs_mr *vmr;
+	int ret;
+
+	vmr = calloc(1, sizeof(*vmr));
+	if (!vmr)
+		return NULL;
+	ret = mr_reg_dmabuf(pd, offset, length, iova, fd, access, &vmr->ibv_mr);
+	if (ret) {
+		free(vmr);
+		errno = ret;
+		return NULL;
+	}
+	vmr->mr_type = IBV_MR_TYPE_DMABUF_MR;
+	vmr->access = access;
+	vmr->ibv_mr.context = pd->context;
+	vmr->ibv_mr.pd = pd;
+	vmr->ibv_mr.addr = (void *)(uintptr_t)offset;
+	vmr->ibv_mr.length = length;
 	return &vmr->ibv_mr;
 }
 

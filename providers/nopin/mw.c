@@ -65,5 +65,6 @@ int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info
 {
 	if (!mw || mw->type != IBV_MW_TYPE_2 || !info->mr)
 		return EINVAL;
-	return mw->pd == info->mr->pd ? 0 : EPERM;
+	/* One of the two may be named by a parent domain. */
+	return mw->pd->handle == info->mr->pd->handle ? 0 : EPERM;
 }

@@ -49,6 +49,7 @@ struct nopin_cq {
 /**
  * struct nopin_wq - a send or receive queue
  * @lock: protects @producer, @consumer and the entries not yet produced
+ * @shared: more than one thread may use the queue, so @lock is needed
  * @queue: the ring
  * @producer: work requests ever posted
  * @consumer: what the kernel had taken when it was last asked
@@ -56,6 +57,7 @@ struct nopin_cq {
  */
 struct nopin_wq {
 	pthread_spinlock_t lock;
+	bool shared;
 	struct nopin_queue queue;
 	uint32_t producer;
 	uint32_t consumer;
@@ -124,6 +126,20 @@ struct nopin_ah {
 	uint32_t number;
 };
 
+/**
+ * struct nopin_dm - device memory
+ * @vdm: libibverbs' part
+ * @addr: where it is mapped
+ * @length: bytes that were asked for
+ * @size: bytes mapped
+ */
+struct nopin_dm {
+	struct verbs_dm vdm;
+	uint8_t *addr;
+	size_t length;
+	size_t size;
+};
+
 static inline struct nopin_context *to_nopin_context(struct ibv_context *context)
 {
 	return container_of(context, struct nopin_context, vctx.context);
@@ -159,6 +175,11 @@ static inline struct nopin_ah *to_nopin_ah(struct ibv_ah *ah)
 	return container_of(ah, struct nopin_ah, ibah);
 }
 
+static inline struct nopin_dm *to_nopin_dm(struct ibv_dm *dm)
+{
+	return container_of(dm, struct nopin_dm, vdm.dm);
+}
+
 static inline void nopin_cq_lock(struct nopin_cq *cq)
 {
 	if (cq->shared)
@@ -171,14 +192,47 @@ static inline void nopin_cq_unlock(struct nopin_cq *cq)
 		pthread_spin_unlock(&cq->lock);
 }
 
-/* mr.c */
+static inline void nopin_wq_init(struct nopin_wq *wq, bool shared)
+{
+	pthread_spin_init(&wq->lock, PTHREAD_PROCESS_PRIVATE);
+	wq->shared = shared;
+}
+
+static inline void nopin_wq_lock(struct nopin_wq *wq)
+{
+	if (wq->shared)
+		pthread_spin_lock(&wq->lock);
+}
+
+static inline void nopin_wq_unlock(struct nopin_wq *wq)
+{
+	if (wq->shared)
+		pthread_spin_unlock(&wq->lock);
+}
+
+/* pd.c */
 struct ibv_pd *nopin_alloc_pd(struct ibv_context *context);
-int nopin_dealloc_pd(struct ibv_pd *pd);
+struct ibv_pd *nopin_alloc_parent_domain(struct ibv_context *context,
+					 struct ibv_parent_domain_init_attr *attr);
+int nopin_dealloc_pd(struct ibv_pd *ibpd);
+struct ibv_td *nopin_alloc_td(struct ibv_context *context, struct ibv_td_init_attr *attr);
+int nopin_dealloc_td(struct ibv_td *ibtd);
+bool nopin_pd_is_shared(const struct ibv_pd *ibpd);
+
+/* mr.c */
 struct ibv_mr *nopin_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 			    uint64_t hca_va, int access);
+struct ibv_mr *nopin_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset, size_t length,
+				   uint64_t iova, int fd, int access);
 int nopin_rereg_mr(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
 		   void *addr, size_t length, int access);
 int nopin_dereg_mr(struct verbs_mr *vmr);
+
+/* dm.c */
+struct ibv_dm *nopin_alloc_dm(struct ibv_context *context, struct ibv_alloc_dm_attr *attr);
+int nopin_free_dm(struct ibv_dm *ibdm);
+struct ibv_mr *nopin_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *ibdm, uint64_t dm_offset,
+			       size_t length, unsigned int access);
 
 /* mw.c */
 struct ibv_mw *nopin_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type);

@@ -86,11 +86,11 @@ void nopin_wq_restart(struct nopin_wq *wq)
 	if (!wq->queue.ring)
 		return;
 
-	pthread_spin_lock(&wq->lock);
+	nopin_wq_lock(wq);
 	wq->consumer = nopin_queue_consumer(&wq->queue);
 	wq->producer = wq->consumer;
 	nopin_queue_produce(&wq->queue, wq->producer);
-	pthread_spin_unlock(&wq->lock);
+	nopin_wq_unlock(wq);
 }
 
 /**
@@ -269,7 +269,7 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 	}
 
 	nopin_pay_others(qp);
-	pthread_spin_lock(&qp->sq.lock);
+	nopin_wq_lock(&qp->sq);
 	producer = qp->sq.producer;
 	for (; wr; wr = wr->next, producer++) {
 		ret = send_one(qp, wr, producer);
@@ -279,7 +279,7 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 		}
 	}
 	ring = nopin_wq_publish(&qp->sq, producer) && !nopin_defer(qp);
-	pthread_spin_unlock(&qp->sq.lock);
+	nopin_wq_unlock(&qp->sq);
 
 	if (ret) /* a full queue gets room */
 		nopin_pay();
@@ -318,7 +318,7 @@ static int recv_list(struct nopin_wq *wq, struct ibv_recv_wr *wr,
 	uint32_t producer;
 	int ret = 0;
 
-	pthread_spin_lock(&wq->lock);
+	nopin_wq_lock(wq);
 	producer = wq->producer;
 	for (; wr; wr = wr->next, producer++) {
 		ret = recv_one(wq, wr, producer);
@@ -329,7 +329,7 @@ static int recv_list(struct nopin_wq *wq, struct ibv_recv_wr *wr,
 	}
 	*ring = nopin_wq_publish(wq, producer) &&
 		nopin_queue_flags(&wq->queue) & NOPIN_RING_NEED_DOORBELL;
-	pthread_spin_unlock(&wq->lock);
+	nopin_wq_unlock(wq);
 	return ret;
 }
 

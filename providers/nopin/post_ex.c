@@ -32,7 +32,7 @@ static void wr_start(struct ibv_qp_ex *ibqp)
 	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
 
 	nopin_pay_others(qp);
-	pthread_spin_lock(&qp->sq.lock);
+	nopin_wq_lock(&qp->sq);
 	qp->next = qp->sq.producer;
 	qp->wqe = NULL;
 	qp->wr_err = nopin_qp_may_send(&qp->vqp.qp) ? 0 : EINVAL;
@@ -270,7 +270,7 @@ static int wr_complete(struct ibv_qp_ex *ibqp)
 
 	ring = !ret && nopin_wq_publish(&qp->sq, qp->next) && !nopin_defer(qp);
 	qp->wqe = NULL;
-	pthread_spin_unlock(&qp->sq.lock);
+	nopin_wq_unlock(&qp->sq);
 
 	return ring ? nopin_doorbell_send(&qp->vqp.qp) : ret;
 }
@@ -280,7 +280,7 @@ static void wr_abort(struct ibv_qp_ex *ibqp)
 	struct nopin_qp *qp = to_nopin_qp_ex(ibqp);
 
 	qp->wqe = NULL;
-	pthread_spin_unlock(&qp->sq.lock);
+	nopin_wq_unlock(&qp->sq);
 }
 
 /* Of a window of type 1, which gets another key. */

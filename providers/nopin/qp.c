@@ -94,6 +94,18 @@ static int qp_attr_check(const struct ibv_qp_init_attr_ex *attr)
 	return nopin_qp_ex_supported(attr) ? 0 : EOPNOTSUPP;
 }
 
+/* A target of XRC has no PD. */
+static bool qp_is_shared(const struct ibv_qp_init_attr_ex *attr)
+{
+	return !(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || nopin_pd_is_shared(attr->pd);
+}
+
+static void qp_init_queues(struct nopin_qp *qp, bool shared)
+{
+	nopin_wq_init(&qp->sq, shared);
+	nopin_wq_init(&qp->rq, shared);
+}
+
 static void qp_close(struct nopin_qp *qp)
 {
 	nopin_queue_unmap(&qp->sq.queue);
@@ -130,8 +142,7 @@ struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
 		goto err;
 
 	qp->refs = 1;
-	pthread_spin_init(&qp->sq.lock, PTHREAD_PROCESS_PRIVATE);
-	pthread_spin_init(&qp->rq.lock, PTHREAD_PROCESS_PRIVATE);
+	qp_init_queues(qp, qp_is_shared(attr));
 	qp->op_needed = nopin_op_needed(attr->qp_type);
 	qp->send_flags = attr->sq_sig_all ? NOPIN_SEND_SIGNALED : 0;
 
@@ -240,8 +251,7 @@ struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_att
 		return NULL;
 
 	qp->refs = 1;
-	pthread_spin_init(&qp->sq.lock, PTHREAD_PROCESS_PRIVATE);
-	pthread_spin_init(&qp->rq.lock, PTHREAD_PROCESS_PRIVATE);
+	qp_init_queues(qp, true);
 	if (ibv_cmd_open_qp(context, &qp->vqp, sizeof(qp->vqp), attr, &cmd, sizeof(cmd), &resp,
 			    sizeof(resp))) {
 		qp_close(qp);

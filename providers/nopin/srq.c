@@ -99,7 +99,7 @@ struct ibv_srq *nopin_create_srq_ex(struct ibv_context *context,
 	if (!srq)
 		return NULL;
 
-	pthread_spin_init(&srq->wq.lock, PTHREAD_PROCESS_PRIVATE);
+	nopin_wq_init(&srq->wq, nopin_pd_is_shared(attr->pd));
 	ret = srq_open(srq, context, attr);
 	if (ret)
 		goto err_free;
@@ -175,9 +175,9 @@ int nopin_modify_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int attr_
 	int ret;
 
 	if (attr_mask & IBV_SRQ_MAX_WR) {
-		pthread_spin_lock(&wq->lock);
+		nopin_wq_lock(wq);
 		ret = srq_resize_locked(ibsrq, attr, attr_mask);
-		pthread_spin_unlock(&wq->lock);
+		nopin_wq_unlock(wq);
 		return ret;
 	}
 	return ibv_cmd_modify_srq(ibsrq, attr, attr_mask, &cmd, sizeof(cmd));

@@ -105,6 +105,7 @@ static void send_refused(void **state)
 static void send_windows(void **state)
 {
 	struct rig *rig = *state;
+	struct ibv_pd other = { .handle = rig->pd->handle + 1 };
 	struct ibv_mr mr = { .lkey = 7, .pd = rig->pd };
 	struct ibv_mw mw = { .type = IBV_MW_TYPE_2, .rkey = 0x100, .pd = rig->pd };
 	struct ibv_send_wr wr = { .opcode = IBV_WR_LOCAL_INV, .num_sge = -5,
@@ -128,7 +129,7 @@ static void send_windows(void **state)
 	CHECK(sqe(2)->opcode == IBV_WR_BIND_MW && sqe(2)->rkey == 0x107);
 	CHECK(sqe(2)->remote_addr == 0x9000 && sqe(2)->bind_length == 0x123456789);
 	CHECK(sqe(2)->bind_lkey == 7 && sqe(2)->bind_access == IBV_ACCESS_REMOTE_READ);
-	mr.pd = NULL;
+	mr.pd = &other;
 	CHECK(ibv_post_send(rig->qp, &wr, &bad) == EPERM);
 	mw.type = IBV_MW_TYPE_1;
 	CHECK(ibv_post_send(rig->qp, &wr, &bad) == EINVAL);
@@ -239,6 +240,7 @@ static void wr_complete(void **state)
 static void wr_windows(void **state)
 {
 	struct rig *rig = *state;
+	struct ibv_pd other = { .handle = rig->pd->handle + 1 };
 	struct ibv_mr mr = { .lkey = 7, .pd = rig->pd };
 	struct ibv_mw mw = { .type = IBV_MW_TYPE_2, .rkey = 0x100, .pd = rig->pd };
 	struct ibv_mw_bind_info info = { &mr, 0x9000, 100, IBV_ACCESS_REMOTE_WRITE };
@@ -258,7 +260,7 @@ static void wr_windows(void **state)
 	CHECK(sqe(2)->opcode == IBV_WR_SEND_WITH_INV && sqe(2)->rkey == 0x55);
 	CHECK(sqe(2)->num_sge == 1);
 
-	mr.pd = NULL;
+	mr.pd = &other;
 	ibv_wr_start(qp);
 	ibv_wr_send(qp);
 	ibv_wr_bind_mw(qp, &mw, 0x102, &info);

@@ -142,6 +142,11 @@ struct verbs_mr {
 	int access;
 };
 
+struct verbs_dm {
+	struct ibv_dm dm;
+	uint32_t handle;
+};
+
 enum verbs_qp_mask {
 	VERBS_QP_XRCD = 1 << 0,
 	VERBS_QP_EX = 1 << 1,
@@ -240,13 +245,16 @@ struct verbs_context_ops {
 			 uint32_t flags, struct ibv_sge *sg_list,
 			 uint32_t num_sges);
 	NOPIN_SINCE_64(verbs_op_slot alloc_buf;)
-	verbs_op_slot alloc_dm;
+	struct ibv_dm *(*alloc_dm)(struct ibv_context *context,
+				   struct ibv_alloc_dm_attr *attr);
 	NOPIN_SINCE_59(verbs_op_slot alloc_dmah;)
 	struct ibv_mw *(*alloc_mw)(struct ibv_pd *pd, enum ibv_mw_type type);
 	verbs_op_slot alloc_null_mr;
-	verbs_op_slot alloc_parent_domain;
+	struct ibv_pd *(*alloc_parent_domain)(struct ibv_context *context,
+					      struct ibv_parent_domain_init_attr *attr);
 	struct ibv_pd *(*alloc_pd)(struct ibv_context *context);
-	verbs_op_slot alloc_td;
+	struct ibv_td *(*alloc_td)(struct ibv_context *context,
+				   struct ibv_td_init_attr *init_attr);
 	verbs_op_slot async_event;
 	verbs_op_slot attach_counters_point_flow;
 	int (*attach_mcast)(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid);
@@ -277,7 +285,7 @@ struct verbs_context_ops {
 	NOPIN_SINCE_59(verbs_op_slot dealloc_dmah;)
 	int (*dealloc_mw)(struct ibv_mw *mw);
 	int (*dealloc_pd)(struct ibv_pd *pd);
-	verbs_op_slot dealloc_td;
+	int (*dealloc_td)(struct ibv_td *td);
 	int (*dereg_mr)(struct verbs_mr *vmr);
 	int (*destroy_ah)(struct ibv_ah *ah);
 	NOPIN_SINCE_65(verbs_op_slot destroy_comp_cntr;)
@@ -293,7 +301,7 @@ struct verbs_context_ops {
 	NOPIN_SINCE_62(verbs_op_slot dm_export_dmabuf_fd;)
 	NOPIN_SINCE_64(verbs_op_slot free_buf;)
 	void (*free_context)(struct ibv_context *context);
-	verbs_op_slot free_dm;
+	int (*free_dm)(struct ibv_dm *dm);
 	int (*get_srq_num)(struct ibv_srq *srq, uint32_t *srq_num);
 	verbs_op_slot import_dm;
 	verbs_op_slot import_mr;
@@ -339,8 +347,12 @@ struct verbs_context_ops {
 	NOPIN_SINCE_65(verbs_op_slot read_comp_cntr;)
 	verbs_op_slot read_counters;
 	NOPIN_SINCE_65(verbs_op_slot read_err_comp_cntr;)
-	verbs_op_slot reg_dm_mr;
-	verbs_op_slot reg_dmabuf_mr;
+	struct ibv_mr *(*reg_dm_mr)(struct ibv_pd *pd, struct ibv_dm *dm,
+				    uint64_t dm_offset, size_t length,
+				    unsigned int access);
+	struct ibv_mr *(*reg_dmabuf_mr)(struct ibv_pd *pd, uint64_t offset,
+					size_t length, uint64_t iova, int fd,
+					int access);
 	struct ibv_mr *(*reg_mr)(struct ibv_pd *pd, void *addr, size_t length,
 				 uint64_t hca_va, int access);
 	NOPIN_SINCE_59(verbs_op_slot reg_mr_ex;)
@@ -421,6 +433,11 @@ int ibv_cmd_dereg_mr(struct verbs_mr *vmr);
 int ibv_cmd_advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice,
 		      uint32_t flags, struct ibv_sge *sg_list,
 		      uint32_t num_sge);
+
+int ibv_cmd_free_dm(struct verbs_dm *dm);
+int ibv_cmd_reg_dm_mr(struct ibv_pd *pd, struct verbs_dm *dm, uint64_t offset,
+		      size_t length, unsigned int access, struct verbs_mr *vmr,
+		      struct ibv_command_buffer *link);
 
 int ibv_cmd_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type, struct ibv_mw *mw,
 		     struct ibv_alloc_mw *cmd, size_t cmd_size,
