@@ -99,6 +99,18 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define move_notify	invalidate_mappings
 #endif
 
+/* 6.2: ATOMIC WRITE; what the ABI does not know is not reported. */
+#ifndef NOPIN_HAS_ATOMIC_WRITE
+#define IB_UVERBS_WC_ATOMIC_WRITE	9
+#define IB_UVERBS_WR_ATOMIC_WRITE	15
+#define IB_DEVICE_ATOMIC_WRITE		0
+#endif
+
+/* 6.16: so does what is told of on-demand memory. */
+#ifndef NOPIN_HAS_ODP_ATOMIC_WRITE
+#define IB_ODP_SUPPORT_ATOMIC_WRITE	0
+#endif
+
 /* 6.11: a device tells that its name was chosen. */
 #ifndef NOPIN_HAS_NAME_BY_USER
 #define ib_mark_name_assigned_by_user(ibdev)	((void)(ibdev))

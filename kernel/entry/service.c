@@ -2,6 +2,7 @@
 /* The table of transport services: what each kind of QP can do, in one screen. */
 #include <linux/bits.h>
 
+#include "compat.h"
 #include "entry/gsi.h"
 #include "entry/receive.h"
 #include "entry/service.h"
@@ -18,7 +19,8 @@
 	 BIT(IB_UVERBS_WR_RDMA_WRITE) | BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM) | \
 	 BIT(IB_UVERBS_WR_RDMA_READ) |					\
 	 BIT(IB_UVERBS_WR_ATOMIC_CMP_AND_SWP) |				\
-	 BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) | BIT(IB_UVERBS_WR_LOCAL_INV))
+	 BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) |			\
+	 BIT(IB_UVERBS_WR_ATOMIC_WRITE) | BIT(IB_UVERBS_WR_LOCAL_INV))
 
 static const struct nopin_service nopin_rc = {
 	.name		= "RC",

@@ -23,13 +23,14 @@ enum nopin_access {
 enum nopin_atomic_op {
 	NOPIN_ATOMIC_CMP_SWAP,
 	NOPIN_ATOMIC_FETCH_ADD,
+	NOPIN_ATOMIC_STORE,
 };
 
 /**
  * struct nopin_atomic - one 64-bit atomic operation, host byte order
  * @op: which
  * @compare: for CMP_SWAP, what the memory must hold
- * @swap_add: for CMP_SWAP the new value, for FETCH_ADD the addend
+ * @swap_add: for CMP_SWAP and STORE the new value, for FETCH_ADD the addend
  * @old: result: what the memory held before
  */
 struct nopin_atomic {

@@ -130,5 +130,8 @@ void nopin_atomic_apply(struct nopin_atomic *atomic, void *kaddr)
 	case NOPIN_ATOMIC_FETCH_ADD:
 		atomic->old = atomic64_fetch_add(atomic->swap_add, word);
 		break;
+	case NOPIN_ATOMIC_STORE:
+		atomic->old = atomic64_xchg(word, atomic->swap_add);
+		break;
 	}
 }

@@ -4,6 +4,7 @@
 #include <linux/kernel.h>
 #include <rdma/ib_verbs.h>
 
+#include "compat.h"
 #include "qp/request.h"
 
 static const struct nopin_request nopin_requests[] = {
@@ -59,18 +60,29 @@ static const struct nopin_request nopin_requests[] = {
 		.operation	= NOPIN_RDMA_READ,
 		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_READ_REQUEST },
 		.answered	= true,
+		.fetches	= true,
 	},
 	[IB_UVERBS_WR_ATOMIC_CMP_AND_SWP] = {
 		.completion	= IB_UVERBS_WC_COMP_SWAP,
 		.operation	= NOPIN_CMP_SWAP,
 		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_CMP_SWAP },
 		.answered	= true,
+		.fetches	= true,
 		.length		= sizeof(u64),
 	},
 	[IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD] = {
 		.completion	= IB_UVERBS_WC_FETCH_ADD,
 		.operation	= NOPIN_FETCH_ADD,
 		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_FETCH_ADD },
+		.answered	= true,
+		.fetches	= true,
+		.length		= sizeof(u64),
+	},
+	[IB_UVERBS_WR_ATOMIC_WRITE] = {
+		.completion	= IB_UVERBS_WC_ATOMIC_WRITE,
+		.operation	= NOPIN_ATOMIC_WRITE,
+		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_ATOMIC_WRITE },
+		.may_inline	= true,
 		.answered	= true,
 		.length		= sizeof(u64),
 	},

@@ -19,8 +19,9 @@
  * @operation: what it asks the peer to do; NOPIN_NO_OPERATION: there is no such request
  * @opcode: of its packets, by enum nopin_message_place
  * @may_inline: its data may stand in the work request
- * @answered: responses bring data into local memory: it needs IB_ACCESS_LOCAL_WRITE
- *	there, and is one of max_rd_atomic while it is in flight (IBTA 9.7.5.1.1)
+ * @answered: it has a response of its own, and is one of max_rd_atomic while it is in
+ *	flight (IBTA 9.7.5.1.1, A19)
+ * @fetches: that brings data into local memory, which needs IB_ACCESS_LOCAL_WRITE
  * @takes_recv: at the peer it completes a receive
  * @invalidates: at the peer it invalidates a key
  * @length: the only one that it may have, in bytes; 0: any
@@ -31,6 +32,7 @@ struct nopin_request {
 	u8 opcode[4];
 	bool may_inline;
 	bool answered;
+	bool fetches;
 	bool takes_recv;
 	bool invalidates;
 	u8 length;

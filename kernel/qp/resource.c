@@ -30,6 +30,7 @@ void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
 	*nopin_resource_next(rq) = (struct nopin_resource) {
 		.psn = pkt->psn,
 		.packets = packets,
+		.operation = NOPIN_RDMA_READ,
 		.rkey = pkt->rkey,
 		.length = pkt->dma_len,
 		.remote_addr = pkt->remote_addr,
@@ -37,19 +38,20 @@ void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
 }
 
 /**
- * nopin_resource_keep_atomic - remember an atomic
+ * nopin_resource_keep_atomic - remember an atomic or an ATOMIC WRITE
  * @rq: the responder, with room for some
- * @psn: of the request
+ * @pkt: the request
  * @original: what it found
  *
  * Context: rq.lock held.
  */
-void nopin_resource_keep_atomic(struct nopin_rq *rq, u32 psn, u64 original)
+void nopin_resource_keep_atomic(struct nopin_rq *rq, const struct nopin_pkt *pkt,
+				u64 original)
 {
 	*nopin_resource_next(rq) = (struct nopin_resource) {
-		.psn = psn,
+		.psn = pkt->psn,
 		.packets = 1,
-		.atomic = true,
+		.operation = nopin_pkt_op(pkt)->operation,
 		.original = original,
 	};
 }
@@ -81,7 +83,7 @@ bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *
 	const struct nopin_resource *read = nopin_resource_find(&qp->rq, pkt->psn);
 	u64 offset;
 
-	if (!read || read->atomic)
+	if (!read || read->operation != NOPIN_RDMA_READ)
 		return false;
 	offset = (u64)((pkt->psn - read->psn) & NOPIN_PSN_MASK) * qp->mtu;
 	return pkt->rkey == read->rkey &&
@@ -90,16 +92,18 @@ bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *
 }
 
 /**
- * nopin_resource_atomic - the answer to an atomic with an old PSN
+ * nopin_resource_atomic - the answer to an atomic or ATOMIC WRITE with an old PSN
  * @rq: the responder
- * @psn: of the request
+ * @pkt: the request
  *
  * Context: rq.lock held.
  * Return: what it found, or NULL when it is not one that is remembered.
  */
-const u64 *nopin_resource_atomic(const struct nopin_rq *rq, u32 psn)
+const u64 *nopin_resource_atomic(const struct nopin_rq *rq, const struct nopin_pkt *pkt)
 {
-	const struct nopin_resource *atomic = nopin_resource_find(rq, psn);
+	const struct nopin_resource *atomic = nopin_resource_find(rq, pkt->psn);
 
-	return atomic && atomic->atomic ? &atomic->original : NULL;
+	if (!atomic || atomic->operation != nopin_pkt_op(pkt)->operation)
+		return NULL;
+	return &atomic->original;
 }

@@ -25,7 +25,8 @@ struct nopin_xrcd;
  * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
  * @psn: its first PSN
  * @packets: PSNs that it takes; 0: it is none
- * @atomic: its answer is @original; else the memory of the READ
+ * @operation: enum nopin_operation; the answer to a READ is its memory, that to an
+ *	ATOMIC WRITE says no more than that it was done, and that to an atomic is @original
  * @rkey: region of the READ
  * @length: bytes of the READ
  * @remote_addr: first byte of the READ
@@ -34,7 +35,7 @@ struct nopin_xrcd;
 struct nopin_resource {
 	u32 psn;
 	u32 packets;
-	bool atomic;
+	u8 operation;
 	u32 rkey;
 	u32 length;
 	u64 remote_addr;
@@ -190,9 +191,10 @@ void nopin_rq_refuse(struct nopin_rq *rq, u32 psn, u8 nak, enum ib_event_type ev
 /* resource.c */
 void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
 			      u32 packets);
-void nopin_resource_keep_atomic(struct nopin_rq *rq, u32 psn, u64 original);
+void nopin_resource_keep_atomic(struct nopin_rq *rq, const struct nopin_pkt *pkt,
+				u64 original);
 bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *pkt);
-const u64 *nopin_resource_atomic(const struct nopin_rq *rq, u32 psn);
+const u64 *nopin_resource_atomic(const struct nopin_rq *rq, const struct nopin_pkt *pkt);
 
 /* retire.c */
 void nopin_rq_complete(struct nopin_qp *qp, struct nopin_cqe *cqe, bool solicited);

@@ -136,16 +136,24 @@ RQ_CASE(only_the_last_are_remembered)
 {
 	struct rq_fixture *fix = test->priv;
 	struct nopin_pkt read = rq_read(5, 0x10000, MTU);
+	struct nopin_pkt atomic[] = {
+		{ .opcode = NOPIN_RC_FETCH_ADD, .psn = 5 },
+		{ .opcode = NOPIN_RC_FETCH_ADD, .psn = 6 },
+		{ .opcode = NOPIN_RC_ATOMIC_WRITE, .psn = 7 },
+	};
 	const u64 *original;
 
 	nopin_resource_keep_read(&fix->qp.rq, &read, 1);
-	nopin_resource_keep_atomic(&fix->qp.rq, 6, 66);
+	nopin_resource_keep_atomic(&fix->qp.rq, &atomic[1], 66);
 	KUNIT_EXPECT_TRUE(test, rq_remembers(fix, 5, 0x10000, MTU));
-	KUNIT_EXPECT_NULL(test, nopin_resource_atomic(&fix->qp.rq, 5));
-	nopin_resource_keep_atomic(&fix->qp.rq, 7, 77);
+	KUNIT_EXPECT_NULL(test, nopin_resource_atomic(&fix->qp.rq, &atomic[0]));
+	nopin_resource_keep_atomic(&fix->qp.rq, &atomic[2], 77);
 	KUNIT_EXPECT_FALSE(test, rq_remembers(fix, 5, 0x10000, MTU));
-	original = nopin_resource_atomic(&fix->qp.rq, 6);
+	original = nopin_resource_atomic(&fix->qp.rq, &atomic[1]);
 	KUNIT_EXPECT_EQ(test, original ? *original : 0, 66);
+	atomic[1].opcode = NOPIN_RC_ATOMIC_WRITE;
+	KUNIT_EXPECT_NULL(test, nopin_resource_atomic(&fix->qp.rq, &atomic[1]));
+	KUNIT_EXPECT_NOT_NULL(test, nopin_resource_atomic(&fix->qp.rq, &atomic[2]));
 	KUNIT_EXPECT_FALSE(test, rq_remembers(fix, 6, 0x10000, MTU));
 }
 

@@ -4,6 +4,7 @@
  * an entry at any time, so each field is read once and only the copy is looked at.
  */
 #include <linux/compiler.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "device.h"
@@ -45,6 +46,14 @@ static u64 nopin_sges_copy(struct nopin_sge *to, const struct nopin_sge *from, u
 	return length;
 }
 
+/* A value of fixed length takes the place of an element, if no other. */
+static u32 nopin_swqe_max_inline(const struct nopin_swqe *swqe, const struct ib_qp_cap *cap)
+{
+	u32 length = cap->max_send_sge ? swqe->request->length : 0;
+
+	return max(cap->max_inline_data, length);
+}
+
 static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 				 const struct ib_qp_cap *cap)
 {
@@ -56,7 +65,7 @@ static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 		return -EINVAL;
 	if (swqe->flags & NOPIN_SEND_INLINE)
 		return request->may_inline && !swqe->num_sge &&
-		       swqe->inline_len <= cap->max_inline_data ? 0 : -EINVAL;
+		       swqe->inline_len <= nopin_swqe_max_inline(swqe, cap) ? 0 : -EINVAL;
 	return swqe->num_sge <= cap->max_send_sge && !swqe->inline_len ? 0 : -EINVAL;
 }
 

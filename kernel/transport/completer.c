@@ -93,6 +93,14 @@ static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *
 	return copied == NOPIN_COPY_MISS;
 }
 
+/* An ATOMIC WRITE is answered by a response without data. */
+static bool nopin_completer_is_write_answer(const struct nopin_swqe *wqe,
+					    const struct nopin_pkt *pkt)
+{
+	return wqe->request->operation == NOPIN_ATOMIC_WRITE && !pkt->payload_len &&
+	       nopin_pkt_base(pkt) == NOPIN_RC_READ_RESPONSE_ONLY;
+}
+
 static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
@@ -102,6 +110,10 @@ static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 	if (!nopin_completer_expects(qp, pkt))
 		return false;
 	wqe = nopin_sq_oldest(&qp->sq);
+	if (nopin_completer_is_write_answer(wqe, pkt)) {
+		nopin_sq_acked(qp, nopin_psn_add(pkt->psn, 1));
+		return false;
+	}
 	offset = nopin_wqe_offset(qp, wqe, pkt->psn);
 	if (wqe->request->operation != NOPIN_RDMA_READ ||
 	    pkt->payload_len != min(qp->mtu, wqe->length - offset)) {

@@ -40,6 +40,8 @@ bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *
 {
 	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
+	if (op->operation == NOPIN_ATOMIC_WRITE)
+		return pkt->payload_len == sizeof(u64) && pkt->dma_len == sizeof(u64);
 	if (!nopin_opcode_is_data(op))
 		return true;
 	if (op->place & NOPIN_LAST)
@@ -253,10 +255,40 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	if (copied != NOPIN_COPIED)
 		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
 
-	nopin_resource_keep_atomic(rq, pkt->psn, atomic.old);
+	nopin_resource_keep_atomic(rq, pkt, atomic.old);
 	nopin_rq_answered(rq, 1, true);
 	rq->answered++;
 	nopin_reply_atomic(qp, pkt->psn, atomic.old);
+	return NOPIN_DONE;
+}
+
+/* What is stored has the order of its bytes on the wire. */
+static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
+						     const struct sk_buff *skb,
+						     const struct nopin_pkt *pkt)
+{
+	struct nopin_atomic atomic = { .op = NOPIN_ATOMIC_STORE };
+	struct nopin_copy copy = {
+		.to = nopin_place_range(nopin_rq_keys(qp), qp->id, pkt->rkey,
+					pkt->remote_addr, IB_ACCESS_REMOTE_WRITE),
+		.length = sizeof(u64),
+		.want = sizeof(u64),
+	};
+	struct nopin_rq *rq = &qp->rq;
+	enum nopin_copied copied;
+
+	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE) ||
+	    !rq->resources_size || pkt->remote_addr % sizeof(u64) ||
+	    skb_copy_bits(skb, pkt->hdr_len, &atomic.swap_add, sizeof(u64)))
+		return NOPIN_INVALID_REQUEST;
+	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
+	if (copied != NOPIN_COPIED)
+		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
+
+	nopin_resource_keep_atomic(rq, pkt, 0);
+	nopin_rq_answered(rq, 1, true);
+	rq->answered++;
+	nopin_reply_written(qp, pkt->psn);
 	return NOPIN_DONE;
 }
 
@@ -418,5 +450,7 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 		return NOPIN_INVALID_REQUEST;
 	if (op->operation == NOPIN_RDMA_READ)
 		return nopin_execute_read(qp, pkt);
+	if (op->operation == NOPIN_ATOMIC_WRITE)
+		return nopin_execute_atomic_write(qp, skb, pkt);
 	return nopin_execute_atomic(qp, pkt);
 }

@@ -268,7 +268,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 	u32 behind;
 
 	*packets = 0;
-	if (nopin_request_is_atomic(wqe->request))
+	if (wqe->request->length) /* atomics, ATOMIC WRITE */
 		return false;
 
 	spin_lock(&peer->rq.lock);

@@ -80,6 +80,24 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 }
 
 /**
+ * nopin_reply_written - answer an ATOMIC WRITE
+ * @qp: the QP
+ * @psn: of the request
+ *
+ * Context: rq.lock held, BH off.
+ */
+void nopin_reply_written(struct nopin_qp *qp, u32 psn)
+{
+	struct nopin_pkt pkt = {
+		.opcode = NOPIN_RC_READ_RESPONSE_ONLY | qp->service->wire,
+		.psn = psn,
+		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
+	};
+
+	nopin_reply_send(qp, &pkt);
+}
+
+/**
  * nopin_reply_alive - say that a request is being worked on, and no more
  * @qp: the QP
  * @psn: what is due: the request's, or that of its next response
@@ -91,13 +109,7 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
  */
 void nopin_reply_alive(struct nopin_qp *qp, u32 psn)
 {
-	struct nopin_pkt pkt = {
-		.opcode = NOPIN_RC_READ_RESPONSE_ONLY | qp->service->wire,
-		.psn = nopin_psn_add(psn, -NOPIN_PSN_PAST),
-		.syndrome = NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS,
-	};
-
-	nopin_reply_send(qp, &pkt);
+	nopin_reply_written(qp, nopin_psn_add(psn, -NOPIN_PSN_PAST));
 }
 
 /**

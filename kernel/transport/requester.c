@@ -60,7 +60,7 @@ static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe)
 {
 	bool answered = wqe->request->answered;
-	int rights = answered ? IB_ACCESS_LOCAL_WRITE : 0;
+	int rights = wqe->request->fetches ? IB_ACCESS_LOCAL_WRITE : 0;
 
 	if (answered && !qp->sq.reads.size)
 		return IB_WC_LOC_QP_OP_ERR;
@@ -113,6 +113,8 @@ static bool nopin_requester_send(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	case NOPIN_CMP_SWAP:
 	case NOPIN_FETCH_ADD:
 		return nopin_send_atomic(qp, wqe);
+	case NOPIN_ATOMIC_WRITE:
+		return nopin_send_atomic_write(qp, wqe);
 	default:
 		return nopin_send_data(qp, wqe);
 	}

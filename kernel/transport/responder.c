@@ -57,13 +57,17 @@ static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_p
 		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
 }
 
-static bool nopin_responder_replay_atomic(struct nopin_qp *qp, u32 psn)
+static bool nopin_responder_replay_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
-	const u64 *original = nopin_resource_atomic(&qp->rq, psn);
+	const u64 *original = nopin_resource_atomic(&qp->rq, pkt);
 
-	if (original)
-		nopin_reply_atomic(qp, psn, *original);
-	return original;
+	if (!original)
+		return false;
+	if (nopin_pkt_op(pkt)->operation == NOPIN_ATOMIC_WRITE)
+		nopin_reply_written(qp, pkt->psn);
+	else
+		nopin_reply_atomic(qp, pkt->psn, *original);
+	return true;
 }
 
 /* As many as the peer may ask about again, and no more. */
@@ -107,7 +111,8 @@ static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
 		return nopin_responder_repeat_read(qp, skb, pkt, busy);
 	case NOPIN_CMP_SWAP:
 	case NOPIN_FETCH_ADD:
-		return nopin_responder_replay_atomic(qp, pkt->psn);
+	case NOPIN_ATOMIC_WRITE:
+		return nopin_responder_replay_atomic(qp, pkt);
 	default:
 		return nopin_responder_repeat_ack_asked(qp, pkt);
 	}

@@ -233,6 +233,40 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
+/**
+ * nopin_send_atomic_write - send an ATOMIC WRITE
+ * @qp: the QP
+ * @wqe: the request; gets a status where its memory cannot be had
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false: not now.
+ */
+bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	enum nopin_copied copied;
+	struct nopin_pkt pkt;
+	void *payload;
+
+	if (nopin_sq_reads_full(sq) || nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+		return false;
+	nopin_send_describe(&pkt, qp, wqe, 0, wqe->length);
+	payload = nopin_send_open(qp, &pkt);
+	if (!payload)
+		return false;
+	copied = nopin_send_gather(qp, wqe, 0, wqe->length, payload);
+	if (copied != NOPIN_COPIED) {
+		nopin_train_abandon(&sq->train);
+		if (copied != NOPIN_COPY_MISS)
+			wqe->status = IB_WC_LOC_PROT_ERR;
+		return false;
+	}
+	pkt.ack_req = true;
+	nopin_send_close(qp, &pkt);
+	nopin_sq_sent(qp, wqe, sq->next_psn);
+	return true;
+}
+
 /* Where a datagram goes: all that are in one train go the same way. */
 static bool nopin_send_address(struct nopin_qp *qp, const struct nopin_swqe *wqe)
 {

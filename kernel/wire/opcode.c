@@ -25,7 +25,8 @@
 		.operation = NOPIN_##op,	\
 		.place = NOPIN_##pl,		\
 		.payload = NOPIN_##op == NOPIN_SEND || NOPIN_##op == NOPIN_RDMA_WRITE || \
-			   NOPIN_##op == NOPIN_READ_RESPONSE, \
+			   NOPIN_##op == NOPIN_ATOMIC_WRITE ||	\
+			   NOPIN_##op == NOPIN_READ_RESPONSE,	\
 	}
 
 /* Its last part is the AETH of a response. */
@@ -86,7 +87,9 @@
 	OPCODE(service, CMP_SWAP) = ROW(CMP_SWAP, ONLY, (more) | NOPIN_HDR_ATOMIC_ETH, \
 				#service " CmpSwap"),			\
 	OPCODE(service, FETCH_ADD) = ROW(FETCH_ADD, ONLY, (more) | NOPIN_HDR_ATOMIC_ETH, \
-				#service " FetchAdd")
+				#service " FetchAdd"),			\
+	OPCODE(service, ATOMIC_WRITE) = ROW(ATOMIC_WRITE, ONLY, (more) | NOPIN_HDR_RETH, \
+				#service " AtomicWrite")
 
 const struct nopin_opcode_info nopin_opcodes[256] = {
 	RELIABLE_ROWS(RC, 0),

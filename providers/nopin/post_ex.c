@@ -11,13 +11,23 @@
 
 #include "send.h"
 
+#ifdef NOPIN_HAVE_ATOMIC_WRITE
+#define NOPIN_ATOMIC_WRITE_OP IBV_QP_EX_WITH_ATOMIC_WRITE
+#else
+#define NOPIN_ATOMIC_WRITE_OP 0
+#endif
+
 #define NOPIN_SEND_OPS                                                         \
 	((uint64_t)IBV_QP_EX_WITH_RDMA_WRITE |                                 \
 	 IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |            \
 	 IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_RDMA_READ |             \
 	 IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |                                   \
 	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD | IBV_QP_EX_WITH_LOCAL_INV |      \
-	 IBV_QP_EX_WITH_SEND_WITH_INV | IBV_QP_EX_WITH_BIND_MW)
+	 IBV_QP_EX_WITH_SEND_WITH_INV | IBV_QP_EX_WITH_BIND_MW |               \
+	 NOPIN_ATOMIC_WRITE_OP)
+
+/* What an ATOMIC WRITE writes. */
+#define NOPIN_ATOMIC_BYTES 8
 
 #define NOPIN_UNANSWERED_OPS                                                   \
 	((uint64_t)IBV_QP_EX_WITH_RDMA_WRITE |                                 \
@@ -144,6 +154,26 @@ static void wr_atomic_fetch_add(struct ibv_qp_ex *ibqp, uint32_t rkey,
 	if (wqe)
 		wqe->compare_add = add;
 }
+
+#ifdef NOPIN_HAVE_ATOMIC_WRITE
+/* The value is inline, whatever room there is for other data. */
+static void wr_atomic_write(struct ibv_qp_ex *ibqp, uint32_t rkey, uint64_t remote_addr,
+			    const void *value)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim_rdma(ibqp, IBV_WR_ATOMIC_WRITE, rkey, remote_addr);
+	if (!wqe)
+		return;
+	if (!to_nopin_qp_ex(ibqp)->sq.max_sge) {
+		wr_fail(to_nopin_qp_ex(ibqp), EINVAL);
+		return;
+	}
+	memcpy(nopin_send_data(wqe), value, NOPIN_ATOMIC_BYTES);
+	wqe->flags |= NOPIN_SEND_INLINE;
+	wqe->inline_len = NOPIN_ATOMIC_BYTES;
+}
+#endif
 
 static void wr_claim_inv(struct ibv_qp_ex *ibqp, enum ibv_wr_opcode opcode,
 			 uint32_t invalidate_rkey)
@@ -345,6 +375,10 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
 		qp->wr_atomic_cmp_swp = wr_atomic_cmp_swp;
 	if (send_ops & IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD)
 		qp->wr_atomic_fetch_add = wr_atomic_fetch_add;
+#ifdef NOPIN_HAVE_ATOMIC_WRITE
+	if (send_ops & IBV_QP_EX_WITH_ATOMIC_WRITE)
+		qp->wr_atomic_write = wr_atomic_write;
+#endif
 	if (send_ops & IBV_QP_EX_WITH_SEND_WITH_INV)
 		qp->wr_send_inv = wr_send_inv;
 	if (send_ops & IBV_QP_EX_WITH_LOCAL_INV)

@@ -36,7 +36,10 @@ static const struct kind {
 	{ 0x12, AETH | ORIGINAL | RESPONSE },
 	{ 0x16, PAYLOAD | IMM }, { 0x17, PAYLOAD | IMM }, /* in its place a key */
 	{ 0x64, PAYLOAD | DETH }, { 0x65, PAYLOAD | DETH | IMM },
-	{ 0x24, PAYLOAD }, { 0x2a, PAYLOAD | RETH }, { 0xa4, PAYLOAD },
+	{ 0x1d, PAYLOAD | RETH },
+	{ 0x20, PAYLOAD }, { 0x21, PAYLOAD }, { 0x22, PAYLOAD }, { 0x23, PAYLOAD | IMM },
+	{ 0x24, PAYLOAD }, { 0x26, PAYLOAD | RETH }, { 0x27, PAYLOAD }, { 0x28, PAYLOAD },
+	{ 0x2a, PAYLOAD | RETH }, { 0x2b, PAYLOAD | RETH | IMM }, { 0xa4, PAYLOAD },
 };
 
 static const uint32_t odd_lengths[] = { 0, 1, 0x7fffffff, 0x80000000, 0x80000001, ~0U };

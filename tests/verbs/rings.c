@@ -201,7 +201,7 @@ static void scribble_send(const struct attack *at)
 	struct nopin_send_wqe *wqe = (void *)some_entry(at->now->rings.sq);
 
 	wqe->wr_id = vt_rand();
-	wqe->opcode = vt_chance(90) ? vt_below(10) : vt_rand();
+	wqe->opcode = vt_chance(90) ? vt_below(16) : vt_rand();
 	wqe->flags = vt_chance(90) ? vt_below(16) : vt_rand();
 	wqe->num_sge = hostile_count(3);
 	wqe->inline_len = hostile_count(64);

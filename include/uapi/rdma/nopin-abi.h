@@ -124,7 +124,8 @@ struct nopin_sge {
  * @remote_srqn: XRC: number of the SRQ that it is for, 24 bits
  * @rsvd: zero
  *
- * struct nopin_sge elements or inline data follow.
+ * struct nopin_sge elements or inline data follow: those 8 bytes of an ATOMIC_WRITE also in
+ * the place of an element, whatever max_inline_data is.
  */
 struct nopin_send_wqe {
 	__aligned_u64 wr_id;

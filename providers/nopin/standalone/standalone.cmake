@@ -32,6 +32,7 @@ message(STATUS "providers/nopin: for the private interface of rdma-core "
   "${NOPIN_RDMA_CORE} (IBVERBS_PRIVATE_${NOPIN_PABI})")
 get_filename_component(nopin_real "${IBVERBS_LIBRARY}" REALPATH)
 
+nopin_know_verbs("${IBVERBS_INCLUDE_DIR}/infiniband/verbs.h")
 add_library(nopin-provider MODULE ${NOPIN_SOURCES})
 set_target_properties(nopin-provider PROPERTIES
   OUTPUT_NAME "nopin-rdmav${NOPIN_PABI}"
