@@ -66,5 +66,6 @@ int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info
 	if (!mw || mw->type != IBV_MW_TYPE_2 || !info->mr)
 		return EINVAL;
 	/* One of the two may be named by a parent domain. */
-	return mw->pd->handle == info->mr->pd->handle ? 0 : EPERM;
+	return mw->context == info->mr->context && mw->pd->handle == info->mr->pd->handle ?
+		       0 : EPERM;
 }
