@@ -99,7 +99,7 @@ static struct cost stream_once(const struct fixture *f)
 	return cost;
 }
 
-#define TRIES	10
+#define TRIES	40
 
 /*
  * A program that is kept from its CPU looks like one that does not poll, so there are
