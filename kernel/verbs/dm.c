@@ -132,7 +132,7 @@ int nopin_dealloc_dm(struct ib_dm *ibdm, struct uverbs_attr_bundle *attrs)
  * nopin_reg_dm_mr - ib_device_ops.reg_dm_mr
  * @ibpd: protection domain
  * @ibdm: the memory, which outlives the region
- * @attr: which part of it, within it; rights, with IB_ZERO_BASED
+ * @attr: which part of it, within it, perhaps none; rights, with IB_ZERO_BASED
  * @attrs: of the command
  *
  * Return: the region or ERR_PTR(); -EOPNOTSUPP for rights that there are not.
@@ -149,8 +149,6 @@ struct ib_mr *nopin_reg_dm_mr(struct ib_pd *ibpd, struct ib_dm *ibdm,
 
 	if (attr->access_flags & ~NOPIN_DM_ACCESS)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!attr->length)
-		return ERR_PTR(-EINVAL);
 	err = nopin_share_take(dev, owner, NOPIN_MRS);
 	if (err)
 		return ERR_PTR(err);
