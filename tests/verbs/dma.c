@@ -189,10 +189,26 @@ static void fork_away(struct bench *b)
 static const struct event {
 	const char *name;
 	void (*fn)(struct bench *b);
+	bool gap;	/* for a moment there is nothing that may be written */
 } events[] = {
-	{ "dontneed", dontneed }, { "map_over", map_over }, { "protect", protect },
-	{ "pageout", pageout }, { "fork", fork_away }, { "moved", move_away },
+	{ "dontneed", dontneed, false }, { "map_over", map_over, false },
+	{ "protect", protect, true }, { "pageout", pageout, false },
+	{ "fork", fork_away, false }, { "moved", move_away, true },
 };
+
+/* The copy is made again in another place, or is refused in the gap. */
+static void taken_away_ends(struct bench *b, uint64_t id, bool gap)
+{
+	struct ibv_wc wc = vt_poll(b->pair->a.scq);
+
+	vt_require(wc.wr_id == id, "another request");
+	if (gap && wc.status == IBV_WC_REM_ACCESS_ERR) {
+		vt_drain(b->pair->a.scq);
+		rc_reconnect(b->pair);
+		return;
+	}
+	vt_require(wc.status == IBV_WC_SUCCESS, "status %s", ibv_wc_status_str(wc.status));
+}
 
 /* While the engine is at it, the kernel takes the pages away. */
 static void taken_away(const void *arg)
@@ -209,7 +225,7 @@ static void taken_away(const void *arg)
 			usleep(vt_below(longest() < 10000 ? 200000 : 200));
 		event->fn(&b);
 		other = put_to_use();
-		vt_want(b.pair->a.scq, i, IBV_WC_SUCCESS);
+		taken_away_ends(&b, i, event->gap);
 		check_use(other);
 	}
 	want_copies(&b);
