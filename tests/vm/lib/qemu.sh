@@ -17,7 +17,8 @@ qemu_machine=(
 # A machine that is emulated by software has no speculation to mitigate.
 qemu_append="console=ttyS0 quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
  unknown_nmi_panic=1 mitigations=off nokaslr audit=0 no_timer_check
- rcupdate.rcu_cpu_stall_timeout=60 log_buf_len=4M numa=fake=2 numa_balancing=disable"
+ rcupdate.rcu_cpu_stall_timeout=60 log_buf_len=4M numa=fake=2 numa_balancing=disable
+ kunit.enable=1"
 
 # Sets accel, the QEMU options for it, and engine_words, what to say about it.
 qemu_prepare() {
