@@ -123,6 +123,29 @@ void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_qp *qp,
 	pkt->solicited = last && wqe->flags & NOPIN_SEND_SOLICITED;
 }
 
+/*
+ * Begin a packet with a piece of the message. False: not now, or @wqe got a status, as its
+ * memory cannot be had.
+ */
+static __always_inline bool nopin_send_fill(struct nopin_qp *qp, struct nopin_swqe *wqe,
+					    u32 offset, u32 len, struct nopin_pkt *pkt)
+{
+	enum nopin_copied copied;
+	void *payload;
+
+	nopin_send_describe(pkt, qp, wqe, offset, len);
+	payload = nopin_send_open(qp, pkt);
+	if (!payload)
+		return false;
+	copied = nopin_send_gather(qp, wqe, offset, len, payload);
+	if (likely(copied == NOPIN_COPIED))
+		return true;
+	nopin_train_abandon(&qp->sq.train);
+	if (copied != NOPIN_COPY_MISS)
+		wqe->status = IB_WC_LOC_PROT_ERR;
+	return false;
+}
+
 /**
  * nopin_send_data - send the next packet of a SEND or WRITE
  * @qp: the QP
@@ -138,22 +161,9 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	bool last = sq->next_psn == wqe->last_psn;
 	u32 len = min(qp->mtu, wqe->length - offset);
 	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
-	enum nopin_copied copied;
-	void *payload;
 
-	if (!nopin_sq_room(sq))
+	if (!nopin_sq_room(sq) || !nopin_send_fill(qp, wqe, offset, len, &pkt))
 		return false;
-	nopin_send_describe(&pkt, qp, wqe, offset, len);
-	payload = nopin_send_open(qp, &pkt);
-	if (!payload)
-		return false;
-	copied = nopin_send_gather(qp, wqe, offset, len, payload);
-	if (copied != NOPIN_COPIED) {
-		nopin_train_abandon(&sq->train);
-		if (copied != NOPIN_COPY_MISS)
-			wqe->status = IB_WC_LOC_PROT_ERR;
-		return false;
-	}
 	pkt.ack_req = qp->service->reliable && nopin_send_wants_ack(qp, last);
 	nopin_send_close(qp, &pkt);
 	if (likely(qp->service->reliable))
@@ -243,24 +253,12 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
  */
 bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
+	struct nopin_pkt pkt __uninitialized; /* as for nopin_send_data() */
 	struct nopin_sq *sq = &qp->sq;
-	enum nopin_copied copied;
-	struct nopin_pkt pkt;
-	void *payload;
 
-	if (nopin_sq_reads_full(sq) || nopin_sq_inflight(sq) >= NOPIN_WINDOW)
+	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq) ||
+	    !nopin_send_fill(qp, wqe, 0, wqe->length, &pkt))
 		return false;
-	nopin_send_describe(&pkt, qp, wqe, 0, wqe->length);
-	payload = nopin_send_open(qp, &pkt);
-	if (!payload)
-		return false;
-	copied = nopin_send_gather(qp, wqe, 0, wqe->length, payload);
-	if (copied != NOPIN_COPIED) {
-		nopin_train_abandon(&sq->train);
-		if (copied != NOPIN_COPY_MISS)
-			wqe->status = IB_WC_LOC_PROT_ERR;
-		return false;
-	}
 	pkt.ack_req = true;
 	nopin_send_close(qp, &pkt);
 	nopin_sq_sent(qp, wqe, sq->next_psn);
