@@ -114,11 +114,16 @@ static void nopin_qp_flush_soon(struct nopin_qp *qp)
 	tasklet_schedule(&qp->rq.task);
 }
 
-/*
+/**
+ * nopin_qp_fail - move a QP to the error state that has a half which failed
+ * @qp: the QP
+ *
  * Nothing when it has been done, or when the QP has been reset since. While an engine
- * copies it is too early: nopin_qp_settle() will follow.
+ * copies it is too early: it is called again at the end of that (offload.c).
+ *
+ * Context: any but with a lock of the QP held.
  */
-static void nopin_qp_fail(struct nopin_qp *qp)
+void nopin_qp_fail(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
 	bool fails, refused;
@@ -140,17 +145,6 @@ static void nopin_qp_fail(struct nopin_qp *qp)
 	nopin_qp_flush_soon(qp);
 	if (refused)
 		nopin_qp_event(qp, qp->rq.event);
-}
-
-/**
- * nopin_qp_settle - an engine has done with a copy: may the QP fail now, if it is to?
- * @qp: the QP
- *
- * Context: process, no lock held.
- */
-void nopin_qp_settle(struct nopin_qp *qp)
-{
-	nopin_qp_fail(qp);
 }
 
 /**

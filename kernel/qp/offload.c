@@ -42,7 +42,7 @@ static void nopin_copies_end(struct nopin_qp *qp)
 {
 	if (atomic_dec_and_test(&qp->copies))
 		wake_up_var(&qp->copies);
-	nopin_qp_settle(qp);
+	nopin_qp_fail(qp);
 	nopin_qp_put(qp);
 }
 

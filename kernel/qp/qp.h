@@ -185,7 +185,7 @@ void nopin_qp_enter_error(struct nopin_qp *qp);
 void nopin_sq_unlock(struct nopin_qp *qp) __releases(&qp->sq.lock);
 void nopin_rq_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 
-void nopin_qp_settle(struct nopin_qp *qp);
+void nopin_qp_fail(struct nopin_qp *qp);
 
 /* offload.c */
 void nopin_qp_await_copies(struct nopin_qp *qp);
