@@ -213,12 +213,6 @@ static void in_use(const void *arg)
 	vt_release(dm);
 }
 
-#define REFUSED(call, err)							\
-	do {									\
-		errno = 0;							\
-		vt_require(!(call) && errno == (err), "%s: %s", #call, strerror(errno)); \
-	} while (0)
-
 static void bad_allocations(const void *arg)
 {
 	struct ibv_alloc_dm_attr odd = { .length = 4096, .comp_mask = 1 };
@@ -229,12 +223,12 @@ static void bad_allocations(const void *arg)
 	(void)arg;
 	dm = dm_new(dev->ctx, most);
 	vt_release(dm);
-	REFUSED(dm_try(dev->ctx, 0, 0), EINVAL);
-	REFUSED(dm_try(dev->ctx, most + 1, 0), ENOMEM);
-	REFUSED(dm_try(dev->ctx, SIZE_MAX, 0), ENOMEM);
-	REFUSED(dm_try(dev->ctx, 4096, 13), EINVAL);
-	REFUSED(dm_try(dev->ctx, 4096, UINT32_MAX), EINVAL);
-	REFUSED(ibv_alloc_dm(dev->ctx, &odd), EINVAL);
+	vt_refused(dm_try(dev->ctx, 0, 0), EINVAL);
+	vt_refused(dm_try(dev->ctx, most + 1, 0), ENOMEM);
+	vt_refused(dm_try(dev->ctx, SIZE_MAX, 0), ENOMEM);
+	vt_refused(dm_try(dev->ctx, 4096, 13), EINVAL);
+	vt_refused(dm_try(dev->ctx, 4096, UINT32_MAX), EINVAL);
+	vt_refused(ibv_alloc_dm(dev->ctx, &odd), EINVAL);
 }
 
 static void bad_registrations(const void *arg)
@@ -246,13 +240,13 @@ static void bad_registrations(const void *arg)
 	struct ibv_mr *mr;
 
 	(void)arg;
-	REFUSED(ibv_reg_dm_mr(pd, dm, 0, FAR_WHOLE + 1, access), EINVAL);
-	REFUSED(ibv_reg_dm_mr(pd, dm, 1, FAR_WHOLE, access), EINVAL);
-	REFUSED(ibv_reg_dm_mr(pd, dm, UINT64_MAX, 2, access), EINVAL);
-	REFUSED(ibv_reg_dm_mr(pd, dm, 0, 8, IBV_ACCESS_LOCAL_WRITE), EINVAL);
-	REFUSED(ibv_reg_dm_mr(pd, dm, 0, 8, IBV_ACCESS_ZERO_BASED | IBV_ACCESS_REMOTE_WRITE),
-		EINVAL);
-	REFUSED(ibv_reg_dm_mr(pd, dm, 0, 8, access | IBV_ACCESS_ON_DEMAND), EOPNOTSUPP);
+	vt_refused(ibv_reg_dm_mr(pd, dm, 0, FAR_WHOLE + 1, access), EINVAL);
+	vt_refused(ibv_reg_dm_mr(pd, dm, 1, FAR_WHOLE, access), EINVAL);
+	vt_refused(ibv_reg_dm_mr(pd, dm, UINT64_MAX, 2, access), EINVAL);
+	vt_refused(ibv_reg_dm_mr(pd, dm, 0, 8, IBV_ACCESS_LOCAL_WRITE), EINVAL);
+	vt_refused(ibv_reg_dm_mr(pd, dm, 0, 8, IBV_ACCESS_ZERO_BASED | IBV_ACCESS_REMOTE_WRITE),
+		   EINVAL);
+	vt_refused(ibv_reg_dm_mr(pd, dm, 0, 8, access | IBV_ACCESS_ON_DEMAND), EOPNOTSUPP);
 	dm_reg(pd, dm, FAR_WHOLE, 0, IBV_ACCESS_LOCAL_WRITE); /* none of it */
 	mr = dm_reg(pd, dm, 0, FAR_WHOLE, IBV_ACCESS_LOCAL_WRITE);
 	vt_require(ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, 0),

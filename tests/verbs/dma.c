@@ -37,6 +37,14 @@ struct bench {
 	long long copies;
 };
 
+/* What an engine has had a part in. */
+static long long copies(const struct bench *b)
+{
+	return vt_counter(b->pair->a.dev, "dma_copies") +
+	       vt_counter(b->pair->b.dev, "dma_copies") +
+	       vt_counter(b->pair->a.dev, "dma_errors");
+}
+
 static struct bench bench_new(const void *kind)
 {
 	enum vt_kind far = *(const enum vt_kind *)kind;
@@ -48,18 +56,14 @@ static struct bench bench_new(const void *kind)
 	b.map = vt_map(arena(), 0);
 	memset(b.map, 1, arena());
 	b.far = vt_mem_at(b.pair->b.pd, far, b.map, arena(), VT_ACCESS_ALL);
-	b.copies = vt_counter(b.pair->a.dev, "dma_copies") +
-		   vt_counter(b.pair->b.dev, "dma_copies") +
-		   vt_counter(b.pair->a.dev, "dma_errors");
+	b.copies = copies(&b);
 	return b;
 }
 
 /* Did an engine have any part in it? What there is of it is 64 KiB at a time. */
 static void want_copies(struct bench *b)
 {
-	long long now = vt_counter(b->pair->a.dev, "dma_copies") +
-			vt_counter(b->pair->b.dev, "dma_copies") +
-			vt_counter(b->pair->a.dev, "dma_errors");
+	long long now = copies(b);
 
 	vt_require(now > b->copies, "no DMA engine has copied anything");
 	b->copies = now;

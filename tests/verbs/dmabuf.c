@@ -225,12 +225,6 @@ static void beyond_the_region(const void *arg)
 	}
 }
 
-#define REFUSED(call, err)							\
-	do {									\
-		errno = 0;							\
-		vt_require(!(call) && errno == (err), "%s: %s", #call, strerror(errno)); \
-	} while (0)
-
 static void bad_registrations(const void *arg)
 {
 	struct ibv_pd *pd = rc_pair()->a.pd;
@@ -239,17 +233,17 @@ static void bad_registrations(const void *arg)
 
 	(void)arg;
 	reg(pd, fd, 0, BUFFER, 0, VT_ACCESS_ALL);
-	REFUSED(reg_try(pd, -1, 0, PAGE, 0, 0), EBADF);
-	REFUSED(reg_try(pd, buffer.file, 0, PAGE, 0, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 0, 0, 0, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 0, BUFFER + 1, 0, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, PAGE, BUFFER, 0, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 0 - PAGE, 2 * PAGE, 0, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 0, SIZE_MAX, 0, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 5, PAGE, 6, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 0, 2 * PAGE, 0 - PAGE, 0), EINVAL);
-	REFUSED(reg_try(pd, fd, 0, PAGE, 0, IBV_ACCESS_REMOTE_WRITE), EINVAL);
-	REFUSED(reg_try(pd, fd, 0, PAGE, 0, IBV_ACCESS_ON_DEMAND), EINVAL);
+	vt_refused(reg_try(pd, -1, 0, PAGE, 0, 0), EBADF);
+	vt_refused(reg_try(pd, buffer.file, 0, PAGE, 0, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 0, 0, 0, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 0, BUFFER + 1, 0, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, PAGE, BUFFER, 0, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 0 - PAGE, 2 * PAGE, 0, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 0, SIZE_MAX, 0, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 5, PAGE, 6, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 0, 2 * PAGE, 0 - PAGE, 0), EINVAL);
+	vt_refused(reg_try(pd, fd, 0, PAGE, 0, IBV_ACCESS_REMOTE_WRITE), EINVAL);
+	vt_refused(reg_try(pd, fd, 0, PAGE, 0, IBV_ACCESS_ON_DEMAND), EINVAL);
 }
 
 /* A program ends with regions, and with a buffer that only they have. */

@@ -82,6 +82,12 @@ void vt_note(const char *fmt, ...);
 			vt_fail("%s: %s", #call,	\
 				strerror(vt_ret_ < 0 ? errno : vt_ret_)); \
 	} while (0)
+/* For calls that return NULL and set errno. */
+#define vt_refused(call, err)				\
+	do {						\
+		errno = 0;				\
+		vt_require(!(call) && errno == (err), "%s: %s", #call, strerror(errno)); \
+	} while (0)
 
 void vt_defer(void (*release)(void *obj), void *obj);
 void vt_release(void *obj);
