@@ -154,6 +154,21 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 	ip6_dst_lookup_flow(net, sk, fl, final)
 #endif
 
+/* 6.19: who takes the vector registers of arm64 lends the memory to save them in. */
+#ifdef CONFIG_ARM64
+#include <asm/neon.h>
+#include <asm/simd.h>
+#ifdef scoped_ksimd
+#define nopin_neon_state	user_fpsimd_state
+#define nopin_neon_begin(state)	kernel_neon_begin(state)
+#define nopin_neon_end(state)	kernel_neon_end(state)
+#else
+struct nopin_neon_state {};
+#define nopin_neon_begin(state)	((void)(state), kernel_neon_begin())
+#define nopin_neon_end(state)	((void)(state), kernel_neon_end())
+#endif
+#endif
+
 /* 7.2, 7.1.5, and one of the two without the other: struct sock, not its socket. */
 #define nopin_tunnel_end(socket, function, ...)					\
 	__builtin_choose_expr(__builtin_types_compatible_p(			\

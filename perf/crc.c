@@ -2,6 +2,10 @@
 /* CRC32 by eight tables, as the kernel's crc32_le(), and by the driver's own code. */
 #include <stdbool.h>
 #include <string.h>
+#ifdef __aarch64__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include "crc.h"
 #include "wire/crc32.h"
@@ -48,20 +52,23 @@ uint32_t crc_tables(uint32_t crc, const void *data, size_t len)
 	return crc;
 }
 
-#ifdef NOPIN_CRC32_PCLMUL
+#ifdef NOPIN_CRC32_FOLD
 static uint32_t fold(uint32_t crc, const void *data, size_t len)
 {
 	if (len < NOPIN_CRC32_HEAD)
 		return crc_tables(crc, data, len);
-	return nopin_crc32_pclmul(crc, data, (const uint8_t *)data + NOPIN_CRC32_HEAD,
+	return nopin_crc32_fold(crc, data, (const uint8_t *)data + NOPIN_CRC32_HEAD,
 				  len - NOPIN_CRC32_HEAD);
 }
 #endif
 
 crc_fn crc_folding(void)
 {
-#ifdef NOPIN_CRC32_PCLMUL
+#if defined(__x86_64__)
 	if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1"))
+		return fold;
+#elif defined(NOPIN_CRC32_FOLD)
+	if (getauxval(AT_HWCAP) & HWCAP_PMULL)
 		return fold;
 #endif
 	return NULL;

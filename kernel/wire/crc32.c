@@ -11,21 +11,35 @@
 #include "wire/crc32.h"
 #include "wire/simd.h"
 
-#ifdef NOPIN_CRC32_PCLMUL
-static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_pclmul);
-static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_vpclmul);
+#ifdef NOPIN_CRC32_FOLD
+static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_fold);
+
+#ifdef NOPIN_CRC32_WIDE
+static DEFINE_STATIC_KEY_FALSE(nopin_crc32_use_wide);
+
+static inline bool nopin_crc32_is_wide(size_t len)
+{
+	return static_branch_likely(&nopin_crc32_use_wide) && len >= NOPIN_CRC32_WIDE_MIN;
+}
+#else
+static inline bool nopin_crc32_is_wide(size_t len)
+{
+	return false;
+}
+#endif
 
 /* Vector registers, or false. What is too short for the one may suit the other. */
 static bool nopin_crc32_simd(u32 *crc, const void *head, const void *data, size_t len)
 {
-	if (!nopin_simd_begin())
+	struct nopin_simd simd;
+
+	if (!nopin_simd_begin(&simd))
 		return false;
-	if (static_branch_likely(&nopin_crc32_use_vpclmul) &&
-	    len >= NOPIN_CRC32_VPCLMUL_MIN)
-		*crc = nopin_crc32_vpclmul(*crc, head, data, len);
+	if (nopin_crc32_is_wide(len))
+		*crc = nopin_crc32_wide(*crc, head, data, len);
 	else
-		*crc = nopin_crc32_pclmul(*crc, head, data, len);
-	nopin_simd_end();
+		*crc = nopin_crc32_fold(*crc, head, data, len);
+	nopin_simd_end(&simd);
 	return true;
 }
 #endif
@@ -42,8 +56,8 @@ static bool nopin_crc32_simd(u32 *crc, const void *head, const void *data, size_
  */
 u32 nopin_crc32_headed(u32 crc, const void *head, const void *data, size_t len)
 {
-#ifdef NOPIN_CRC32_PCLMUL
-	if (static_branch_likely(&nopin_crc32_use_pclmul) &&
+#ifdef NOPIN_CRC32_FOLD
+	if (static_branch_likely(&nopin_crc32_use_fold) &&
 	    nopin_crc32_simd(&crc, head, data, len))
 		return crc;
 #endif
@@ -68,7 +82,7 @@ u32 nopin_crc32(u32 crc, const void *data, size_t len)
 				  len - NOPIN_CRC32_HEAD);
 }
 
-#ifdef NOPIN_CRC32_PCLMUL
+#ifdef NOPIN_CRC32_FOLD
 #define NOPIN_TRIAL_LEN		4096	/* bytes of payload of the largest packet */
 #define NOPIN_TRIALS		4
 #define NOPIN_TRIAL_CALLS	64	/* clocks may be coarse */
@@ -122,13 +136,15 @@ const char *nopin_crc32_init(void)
 
 	data = (const void *)((unsigned long)data & ~(NOPIN_TRIAL_LEN - 1UL));
 	best = nopin_crc32_time(data);
-	if (!nopin_simd_has_pclmul() ||
-	    !nopin_crc32_try(&nopin_crc32_use_pclmul, data, &best))
+	if (!nopin_simd_has_fold() ||
+	    !nopin_crc32_try(&nopin_crc32_use_fold, data, &best))
 		return "crc32_le";
-	if (!nopin_simd_has_vpclmul() ||
-	    !nopin_crc32_try(&nopin_crc32_use_vpclmul, data, &best))
-		return "pclmul";
-	return "vpclmul";
+#ifdef NOPIN_CRC32_WIDE
+	if (nopin_simd_has_wide() &&
+	    nopin_crc32_try(&nopin_crc32_use_wide, data, &best))
+		return NOPIN_CRC32_WIDE;
+#endif
+	return NOPIN_CRC32_FOLD;
 }
 #else
 const char *nopin_crc32_init(void)

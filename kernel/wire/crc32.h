@@ -12,14 +12,18 @@ u32 nopin_crc32(u32 crc, const void *data, size_t len);
 u32 nopin_crc32_headed(u32 crc, const void *head, const void *data, size_t len);
 const char *nopin_crc32_init(void);
 
-#ifdef __x86_64__
-#define NOPIN_CRC32_PCLMUL
-
-/* The least that it takes behind the head. */
-#define NOPIN_CRC32_VPCLMUL_MIN	192
-
-u32 nopin_crc32_pclmul(u32 crc, const void *head, const void *data, size_t len);
-u32 nopin_crc32_vpclmul(u32 crc, const void *head, const void *data, size_t len);
+/* What an architecture has for carry-less multiplication, by the instruction's name. */
+#if defined(__x86_64__)
+#define NOPIN_CRC32_FOLD	"pclmul"
+#define NOPIN_CRC32_WIDE	"vpclmul"
+#elif defined(__AARCH64EL__)
+#define NOPIN_CRC32_FOLD	"pmull"
 #endif
+
+/* The least that the wider one takes behind the head. */
+#define NOPIN_CRC32_WIDE_MIN	192
+
+u32 nopin_crc32_fold(u32 crc, const void *head, const void *data, size_t len);
+u32 nopin_crc32_wide(u32 crc, const void *head, const void *data, size_t len);
 
 #endif /* NOPIN_CRC32_H */

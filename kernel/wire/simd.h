@@ -18,7 +18,11 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 
-static inline bool nopin_simd_begin(void)
+/* What the kernel is lent meanwhile. */
+struct nopin_simd {
+};
+
+static inline bool nopin_simd_begin(struct nopin_simd *simd)
 {
 	if (!irq_fpu_usable())
 		return false;
@@ -26,20 +30,48 @@ static inline bool nopin_simd_begin(void)
 	return true;
 }
 
-static inline void nopin_simd_end(void)
+static inline void nopin_simd_end(struct nopin_simd *simd)
 {
 	kernel_fpu_end();
 }
 
-static inline bool nopin_simd_has_pclmul(void)
+static inline bool nopin_simd_has_fold(void)
 {
 	return boot_cpu_has(X86_FEATURE_PCLMULQDQ) && boot_cpu_has(X86_FEATURE_XMM4_1);
 }
 
 /* 512 bits wide; without the state in XCR0 the kernel clears the feature. */
-static inline bool nopin_simd_has_vpclmul(void)
+static inline bool nopin_simd_has_wide(void)
 {
 	return boot_cpu_has(X86_FEATURE_VPCLMULQDQ) && boot_cpu_has(X86_FEATURE_AVX512F);
+}
+#endif
+
+#ifdef CONFIG_ARM64
+#include <asm/cpufeature.h>
+
+#include "compat.h"
+
+struct nopin_simd {
+	struct nopin_neon_state state;
+};
+
+static inline bool nopin_simd_begin(struct nopin_simd *simd)
+{
+	if (!may_use_simd())
+		return false;
+	nopin_neon_begin(&simd->state);
+	return true;
+}
+
+static inline void nopin_simd_end(struct nopin_simd *simd)
+{
+	nopin_neon_end(&simd->state);
+}
+
+static inline bool nopin_simd_has_fold(void)
+{
+	return system_supports_fpsimd() && cpu_have_named_feature(PMULL);
 }
 #endif
 

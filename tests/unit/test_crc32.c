@@ -8,6 +8,10 @@
 
 #include <cmocka.h>
 #include <linux/crc32.h>
+#ifdef __aarch64__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include "wire/crc32.h"
 
@@ -23,21 +27,23 @@ static void fill(unsigned int seed)
 		data[i] = random();
 }
 
-#ifdef NOPIN_CRC32_PCLMUL
+#ifdef NOPIN_CRC32_FOLD
 struct way {
 	u32 (*crc32)(u32 crc, const void *head, const void *data, size_t len);
 	size_t min;	/* behind the head */
 	int available;
 };
 
-static struct way pclmul = {
-	.crc32 = nopin_crc32_pclmul,
+static struct way fold = {
+	.crc32 = nopin_crc32_fold,
 };
 
-static struct way vpclmul = {
-	.crc32 = nopin_crc32_vpclmul,
-	.min = NOPIN_CRC32_VPCLMUL_MIN,
+#ifdef NOPIN_CRC32_WIDE
+static struct way wide = {
+	.crc32 = nopin_crc32_wide,
+	.min = NOPIN_CRC32_WIDE_MIN,
 };
+#endif
 
 static const struct way *have(void **state)
 {
@@ -113,24 +119,38 @@ static void test_heads(void **state)
 	}
 }
 
-#define OF_EACH(test)								\
-	{ #test " pclmul", test, NULL, NULL, &pclmul },				\
-	{ #test " vpclmul", test, NULL, NULL, &vpclmul }
+#ifdef __x86_64__
+static void look(void)
+{
+	fold.available = __builtin_cpu_supports("pclmul");
+	wide.available = __builtin_cpu_supports("vpclmulqdq") &&
+			 __builtin_cpu_supports("avx512f");
+}
+#else
+static void look(void)
+{
+	fold.available = !!(getauxval(AT_HWCAP) & HWCAP_PMULL);
+}
+#endif
+
+#define OF(way, name)								\
+	{ "test_lengths " name, test_lengths, NULL, NULL, &way },		\
+	{ "test_alignments " name, test_alignments, NULL, NULL, &way },		\
+	{ "test_continues " name, test_continues, NULL, NULL, &way },		\
+	{ "test_heads " name, test_heads, NULL, NULL, &way }
 #endif
 
 int main(void)
 {
-#ifdef NOPIN_CRC32_PCLMUL
+#ifdef NOPIN_CRC32_FOLD
 	const struct CMUnitTest tests[] = {
-		OF_EACH(test_lengths),
-		OF_EACH(test_alignments),
-		OF_EACH(test_continues),
-		OF_EACH(test_heads),
+		OF(fold, NOPIN_CRC32_FOLD),
+#ifdef NOPIN_CRC32_WIDE
+		OF(wide, NOPIN_CRC32_WIDE),
+#endif
 	};
 
-	pclmul.available = __builtin_cpu_supports("pclmul");
-	vpclmul.available = __builtin_cpu_supports("vpclmulqdq") &&
-			    __builtin_cpu_supports("avx512f");
+	look();
 	return cmocka_run_group_tests_name("crc32", tests, NULL, NULL);
 #else
 	return 0;
