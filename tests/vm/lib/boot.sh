@@ -21,7 +21,7 @@
 #
 # Needs: tree, run, engine, filter, and what the guest is told: command, nodes, device,
 # pin, interactive, stay, timeout, pass_env, tests_dir, cpu_mhz; of kernel.sh kdir, kver,
-# patience; of build.sh module_file, provider_dir. Sets: vm_pid, watch, vm_input,
+# patience; of arch.sh triplet, arch_root; of build.sh module_file, provider_dir. Sets: vm_pid, watch, vm_input,
 # vm_channel while the VM runs, and vm_ended.
 
 readonly SILENCE_SECONDS=180	# without a heartbeat: the guest hangs
@@ -40,6 +40,7 @@ vm_guest_files() {
 	cp "$tree/tests/vm/lib/complaints" "$guest/"
 	chmod -R u+rwX,go+rX "$guest"
 	chmod 755 "$guest"/{init,stdin,log,channel} "$guest"/bin/*
+	vm_guest_root "$guest"
 	if [ "$device" = nopin ]; then
 		cp "$module_file" "$guest/nopin.ko"
 		mkdir "$guest/provider"
@@ -47,7 +48,7 @@ vm_guest_files() {
 			-exec cp -L {} "$guest/provider/" \;
 	fi
 	{
-		printf '%s=%q\n' vm_nodes "$nodes" vm_device "$device" vm_pin "$pin" \
+		printf '%s=%q\n' vm_triplet "$triplet" vm_nodes "$nodes" vm_device "$device" vm_pin "$pin" \
 			vm_modules "$kdir/root/lib/modules/$kver" \
 			vm_cwd "$PWD" vm_interactive "$interactive" \
 			vm_stay "$stay" vm_channel "$(vm_channel_wanted && echo yes)" \
@@ -71,6 +72,13 @@ vm_guest_files() {
 	} >"$guest/config"
 	(cd "$run/guest" && find . | cpio -o -H newc -R 0:0 --quiet) |
 		cat "$kdir/initramfs" - >"$run/initrd"
+}
+
+# A root of its own, and what of the host is to be seen there as well.
+vm_guest_root() {
+	[ -n "$arch_root" ] || return 0
+	echo "$arch_root" >"$1/root"
+	printf '%s\n' "$cache" "$tree" >"$1/shares"
 }
 
 # Runs the command in the guest, with its output through "${filter[@]}"; returns

@@ -9,7 +9,7 @@
 #   provider_dir             the folder with the provider's .so and .driver
 #   tests_dir                the built tests (build_tests only)
 #
-# Needs: cache, tree, run, and of kernel.sh kver, kdir, kbuild, karch.
+# Needs: cache, tree, run, of arch.sh cross, arch, and of kernel.sh kver, kdir, kbuild, karch.
 
 build_root() { echo "$cache/build/$(path_key "$tree")"; }
 
@@ -73,7 +73,8 @@ build_compiler() {
 	local gcc
 	gcc=$(sed -n 's/.*\(gcc-[0-9]\+\).*/\1/p' "$kbuild/.kernelvariables" 2>/dev/null |
 		head -n1)
-	[ -z "$gcc" ] || command -v "$gcc" >/dev/null || packages_install "$gcc"
+	[ -z "$gcc" ] || command -v "$cross$gcc" >/dev/null ||
+		packages_install "$gcc${cross:+-${triplet/_/-}}"
 }
 
 sources() { find "$1" -name '*.c' | wc -l; }
@@ -91,15 +92,16 @@ build_module_locked() {
 	[ "$dest.built" -nt "$kdir/unpacked" ] && return
 	build_compiler
 	say "building: module for $kver"
-	step_long "$run/module.log" "$dest" "$(sources "$dest")" make -s -C "$kbuild" ARCH="$karch" M="$dest/kernel" \
-		-j"$(nproc)" modules || die "the build failed: module for $kver"
+	step_long "$run/module.log" "$dest" "$(sources "$dest")" \
+		make -s -C "$kbuild" ARCH="$karch" CROSS_COMPILE="$cross" \
+		M="$dest/kernel" -j"$(nproc)" modules || die "the build failed: module for $kver"
 	[ -e "$dest/kernel/nopin.ko" ] || die "the build gave no nopin.ko"
 	touch "$dest.built"
 }
 
 build_provider() {
 	(build_user_locked provider providers/nopin providers include) || exit
-	provider_dir=$(build_root)/provider-build
+	provider_dir=$(build_root)/provider${cross:+-$arch}-build
 }
 
 build_tests() {
@@ -107,7 +109,7 @@ build_tests() {
 	[ -z "${PERFTEST_SOURCE-}" ] || packages_install "${packages_perftest[@]}"
 	(build_user_locked tests . CMakeLists.txt Documentation debian include kernel providers \
 		tests perf system nopin-vm action.yml .ci) || exit
-	tests_dir=$(build_root)/tests-build
+	tests_dir=$(build_root)/tests${cross:+-$arch}-build
 }
 
 # The kernel's part of the tests, for $kver.
@@ -115,21 +117,24 @@ build_kverbs() {
 	local dest=$tests_dir/kernel-$kver
 	mkdir -p "$dest"
 	cp -u "$tree"/tests/kernel/* "$dest/"
-	step "$run/kverbs.log" make -s -C "$kbuild" ARCH="$karch" M="$dest" modules ||
+	step "$run/kverbs.log" make -s -C "$kbuild" ARCH="$karch" CROSS_COMPILE="$cross" \
+		M="$dest" modules ||
 		die "the build failed: tests/kernel for $kver"
 }
 
 # build_user_locked NAME TOP PATH…: the tests without a word from the compiler.
 build_user_locked() {
-	local name=$1 top=$2 dest strict=OFF
+	local name=$1${cross:+-$arch} top=$2 dest strict=OFF cross_words
+	[ "$1" != tests ] || strict=ON
 	shift 2
-	[ "$name" != tests ] || strict=ON
 	dest=$(build_root)/$name
+	mapfile -t cross_words < <(arch_cmake)
 	lock "build-$(path_key "$tree")-$name"
 	mirror_sync "$dest" "$@"
 	[ -e "$dest.built" ] && [ "$(<"$dest.built")" = "${PERFTEST_SOURCE-}" ] && return
 	say "building: $name"
-	step "$run/$name.log" cmake -S "$dest/$top" -B "$dest-build" \
+	step "$run/$name.log" arch_env cmake -S "$dest/$top" -B "$dest-build" \
+		"${cross_words[@]}" \
 		-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
 		-DNOPIN_MODULE=OFF -DCMAKE_RULE_MESSAGES=OFF \
 		-DCMAKE_COMPILE_WARNING_AS_ERROR=$strict \

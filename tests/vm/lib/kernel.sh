@@ -18,7 +18,10 @@ guest_modules=(overlay veth bridge udp_tunnel ip6_udp_tunnel ib_uverbs rdma_ucm)
 guest_modules_qemu=(virtio_pci virtio_console 9pnet_virtio 9p virtio_net)
 
 kernel_prepare() {
-	patience=1 karch=x86_64
+	patience=1 karch=$arch_make
+	# Of another architecture there is no KVM.
+	[ -z "$cross" ] || patience=3
+	arch_lists
 	case $1 in
 	6.1 | 6.12) kernel_from_debian "$1" ;;
 	debug) patience=15 && kernel_from_source "$1" x86_64 bzImage ;;
@@ -28,7 +31,7 @@ kernel_prepare() {
 	esac
 	[ "$karch-$engine" != um-qemu ] ||
 		die "$kbuild is a kernel for --engine uml"
-	[ "$karch-$engine" != x86_64-uml ] ||
+	[ "$karch-$engine" = um-uml ] || [ "$engine" != uml ] ||
 		die "$kbuild is no kernel for --engine uml (it was not built with ARCH=um)"
 	kernel_initramfs
 }
@@ -37,8 +40,8 @@ kernel_prepare() {
 # that depend on the current one.
 kernel_debian_release() {
 	local meta release
-	for meta in "linux-image-$1-amd64" linux-image-amd64; do
-		release=$(LC_ALL=C apt-cache depends "$meta" 2>/dev/null |
+	for meta in "linux-image-$1-$arch" "linux-image-$arch"; do
+		release=$(LC_ALL=C apt-cache "${apt_arch[@]}" depends "$meta" 2>/dev/null |
 			sed -n 's/^ *Depends: linux-image-\([0-9]\)/\1/p' | head -n1)
 		case $release in
 		"$1".*) echo "$release" && return ;;
@@ -49,7 +52,7 @@ kernel_debian_release() {
 
 # Sets kver, unless Debian has no kernel of this series here.
 kernel_debian_known() {
-	local known=$cache/kernels/$1.release lists=/var/lib/apt/lists
+	local known=$cache/kernels/$1${cross:+-$arch}.release lists=/var/lib/apt/lists
 	if [ -s "$known" ] && ! [ "$lists" -nt "$known" ]; then
 		kver=$(<"$known")
 		return
@@ -92,9 +95,10 @@ kernel_unpack_debian() {
 
 kernel_download() (
 	cd "$kdir/debs" || exit
-	step "$run/apt.log" apt-get -qq download "linux-image-$kver" \
+	step "$run/apt.log" apt-get -qq "${apt_arch[@]}" download "linux-image-$kver" \
 		"linux-headers-$kver" || exit
-	# The headers name the two packages they are completed by.
+	# The headers name the two packages they are completed by, of which one has programs
+	# that run here.
 	local more
 	mapfile -t more < <(dpkg-deb -f linux-headers-*.deb Depends | tr ',' '\n' |
 		sed -n 's/^ *\(linux-\(headers\|kbuild\)-[^ ]*\).*/\1/p')
@@ -109,15 +113,22 @@ kernel_from_path() {
 	if [ -f "$path" ]; then
 		path=$(dirname "$(dirname "$path")")
 	fi
-	if [ -f "$path/arch/x86/boot/bzImage" ] || [ -f "$path/linux" ]; then
+	if [ -f "$path/$(kernel_tree_image)" ] || [ -f "$path/linux" ]; then
 		kernel_from_tree "$path"
 	else
 		kernel_from_root "$path"
 	fi
 }
 
+kernel_tree_image() {
+	case $karch in
+	arm64) echo arch/arm64/boot/Image ;;
+	*) echo arch/x86/boot/bzImage ;;
+	esac
+}
+
 kernel_from_tree() {
-	local image=$1/arch/x86/boot/bzImage
+	local image=$1/$(kernel_tree_image)
 	if grep -qs '^CONFIG_UML=y' "$1/.config"; then
 		image=$1/linux
 		karch=um
@@ -135,7 +146,7 @@ kernel_take_tree() {
 	[ "$kdir/unpacked" -nt "$2" ] && return
 	say "taking the modules of $1"
 	mkdir -p "$kdir/root"
-	step "$run/kernel.log" make -C "$1" -s ARCH="$karch" INSTALL_MOD_PATH="$kdir/root" \
+	step "$run/kernel.log" make -C "$1" -s ARCH="$karch" CROSS_COMPILE="$cross" INSTALL_MOD_PATH="$kdir/root" \
 		INSTALL_MOD_STRIP=1 modules_install ||
 		die "make modules_install failed in $1"
 	cp --remove-destination "$2" "$kdir/vmlinuz"
@@ -205,6 +216,14 @@ kernel_module_files() {
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'
 }
 
+kernel_busybox() {
+	if [ -n "$arch_root" ]; then
+		echo "$arch_root/usr/bin/busybox"
+	else
+		command -v busybox || echo /bin/busybox
+	fi
+}
+
 kernel_initramfs() {
 	local script=$tree/tests/vm/guest/initramfs
 	local source newer=yes
@@ -213,16 +232,16 @@ kernel_initramfs() {
 	done
 	[ -z "$newer" ] || return 0
 	kernel_module_files >"$run/modules" || die "kernel $kver lacks what the VM needs"
-	local root=$run/initramfs file
-	mkdir -p "$root"/{bin,modules,proc,sys,dev,ro,rw,new}
-	cp "$(command -v busybox || echo /bin/busybox)" "$root/bin/busybox"
-	cp "$script" "$root/init"
-	chmod 755 "$root/init"
+	local dir=$run/initramfs file
+	mkdir -p "$dir"/{bin,modules,proc,sys,dev,ro,rw,new}
+	cp "$(kernel_busybox)" "$dir/bin/busybox"
+	cp "$script" "$dir/init"
+	chmod 755 "$dir/init"
 	while read -r file; do
-		cp "$file" "$root/modules/"
-		echo "${file##*/}" >>"$root/modules/order"
+		cp "$file" "$dir/modules/"
+		echo "${file##*/}" >>"$dir/modules/order"
 	done <"$run/modules"
-	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$run/initramfs.cpio"
+	(cd "$dir" && find . | cpio -o -H newc -R 0:0 --quiet) >"$run/initramfs.cpio"
 	mv "$run/initramfs.cpio" "$kdir/initramfs"
-	rm -r "$root"
+	rm -r "$dir"
 }

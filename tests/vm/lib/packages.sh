@@ -45,7 +45,7 @@ apt_update() {
 	[ -z "${apt_updated-}" ] || return 0
 	apt_updated=yes
 	say "updating the package lists"
-	step "$run/apt.log" apt_quiet update ||
+	step "$run/apt.log" apt_quiet update && arch_update ||
 		say "apt-get update failed; going on with the lists there are"
 }
 

@@ -3,27 +3,45 @@
 # The engine qemu: a machine of its own, with KVM or in software. The ports of
 # boot.sh are virtio serial ports; the serial line is the console.
 #
-# Needs: run, mem, cpus, dma, want_accel, interactive; of kernel.sh kver, kdir; of boot.sh the
-# open files in, out, err. Sets: engine_words, accel, vm_pid.
+# Needs: run, mem, cpus, dma, want_accel, interactive; of arch.sh machine, cross; of
+# kernel.sh kver, kdir; of boot.sh the open files in, out, err. Sets: engine_words, accel, vm_pid.
 
 readonly QEMU_NAME=QEMU
 readonly QEMU_IOMMU=" intel_iommu=on iommu.strict=1"
 readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
 
-qemu_machine=(
-	-machine q35,usb=off,vmport=off,hpet=off -nodefaults -no-user-config
-	-display none -no-reboot
-)
+# What all machines have, and what those of an architecture do; of the last the CPU that
+# is emulated, without what costs its emulation much.
+qemu_machine=(-nodefaults -no-user-config -display none -no-reboot)
+qemu_machine_x86_64=(-machine q35,usb=off,vmport=off,hpet=off)
+qemu_machine_aarch64=(-machine virt,gic-version=3)
+qemu_cpu_x86_64=max,la57=off
+qemu_cpu_aarch64=max,pauth-impdef=on,lpa2=off,sve=off,sme=off
 # A machine that is emulated by software has no speculation to mitigate.
-qemu_append="console=ttyS0 quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
- unknown_nmi_panic=1 mitigations=off nokaslr audit=0 no_timer_check
- rcupdate.rcu_cpu_stall_timeout=60 log_buf_len=4M numa=fake=2 numa_balancing=disable
+qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
+ mitigations=off nokaslr audit=0
+ rcupdate.rcu_cpu_stall_timeout=60 log_buf_len=4M numa_balancing=disable
  kunit.enable=1"
+qemu_append_x86_64=" console=ttyS0 unknown_nmi_panic=1 no_timer_check numa=fake=2"
+qemu_append_aarch64=" console=ttyAMA0"
+
+# Of the VM's architecture: qemu, machine_options, machine_append, machine_cpu.
+qemu_choose() {
+	local -n own_machine=qemu_machine_$machine own_append=qemu_append_$machine \
+		own_cpu=qemu_cpu_$machine
+	qemu=qemu-system-$machine
+	machine_options=("${own_machine[@]}" "${qemu_machine[@]}")
+	machine_append="${qemu_append//$'\n'/}$own_append"
+	machine_cpu=$own_cpu
+}
 
 # Sets accel, the QEMU options for it, and engine_words, what to say about it.
 qemu_prepare() {
-	accel=(-accel tcg,thread=multi,tb-size=512 -cpu max,la57=off)
-	if [ "$want_accel" = tcg ]; then
+	qemu_choose
+	accel=(-accel tcg,thread=multi,tb-size=512 -cpu "$machine_cpu")
+	if [ -n "$cross" ]; then
+		engine_words="software emulation of $arch"
+	elif [ "$want_accel" = tcg ]; then
 		engine_words="software emulation, as asked"
 	elif ! [ -w /dev/kvm ]; then
 		engine_words="software emulation, as /dev/kvm cannot be opened"
@@ -39,7 +57,7 @@ qemu_prepare() {
 # day, as the host may just have been too busy.
 qemu_probe_cached() {
 	local key file
-	key=$(printf '%s' "$kver $(qemu-system-x86_64 --version) $(uname -r)" \
+	key=$(printf '%s' "$kver $("$qemu" --version) $(uname -r)" \
 		"$(grep -m1 '^model name' /proc/cpuinfo)" | cksum | cut -d' ' -f1)
 	file=$kdir/kvm-$key
 	find "$file" -mmin +1440 -exec grep -q fails {} \; -delete 2>/dev/null
@@ -52,9 +70,9 @@ qemu_probe_cached() {
 }
 
 qemu_probe() {
-	timeout "$PROBE_SECONDS" qemu-system-x86_64 "${qemu_machine[@]}" \
+	timeout "$PROBE_SECONDS" "$qemu" "${machine_options[@]}" \
 		-accel kvm -cpu host -smp 2 -m 512M -kernel "$kdir/image" \
-		-initrd "$kdir/initramfs" -append "$qemu_append nopin.probe" \
+		-initrd "$kdir/initramfs" -append "$machine_append nopin.probe" \
 		-serial "file:$run/probe" >"$run/probe.err" 2>&1 </dev/null
 	if grep -qs 'probe boot works' "$run/probe"; then
 		echo works
@@ -65,9 +83,9 @@ qemu_probe() {
 
 qemu_arguments() {
 	local share=local,security_model=none,multidevs=remap
-	arguments=("${qemu_machine[@]}" "${accel[@]}" -smp "$cpus" -m "$mem"
+	arguments=("${machine_options[@]}" "${accel[@]}" -smp "$cpus" -m "$mem"
 		-kernel "$kdir/image" -initrd "$run/initrd"
-		-append "${qemu_append//$'\n'/}$([ "$dma" = none ] || echo "$QEMU_IOMMU")"
+		-append "$machine_append$([ "$dma" = none ] || echo "$QEMU_IOMMU")"
 		-chardev "file,id=kernel,path=$run/console" -serial chardev:kernel
 		-virtfs "$share,path=/,mount_tag=root,readonly=on"
 		-virtfs "$share,path=${PWD//,/,,},mount_tag=cwd"
@@ -106,9 +124,9 @@ qemu_start() {
 	qemu_arguments
 	ulimit -Sn "$(ulimit -Hn)"
 	if [ -n "$interactive" ]; then
-		qemu-system-x86_64 "${arguments[@]}" <&"$in" 2>"$run/engine.err" &
+		"$qemu" "${arguments[@]}" <&"$in" 2>"$run/engine.err" &
 	else
-		qemu-system-x86_64 "${arguments[@]}" <&"$in" >"$run/engine.err" 2>&1 &
+		"$qemu" "${arguments[@]}" <&"$in" >"$run/engine.err" 2>&1 &
 	fi
 	vm_pid=$!
 }

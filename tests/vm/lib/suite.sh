@@ -4,19 +4,23 @@
 # kernel. Results are lines "PASS …", "FAIL …" and "SKIP …"; they are counted
 # at the end, over everything.
 #
-# Needs: cache, tree, run, only, engine, kernel, kernel_given, tests_dir. Sets what a boot
+# Needs: cache, tree, run, only, engine, cross, kernel, kernel_given, tests_dir. Sets what a boot
 # needs: nodes, command, filter.
 
 suite_result() { echo "$*" | tee -a "$run/results"; }
 
-# suite_scripts smoke|full: the names to run, one a line.
+# suite_scripts smoke|full|foreign: the names to run, one a line.
 suite_scripts() {
 	local script name
 	for script in "$tree"/tests/vm/suite.d/*; do
 		name=${script##*/}
 		# shellcheck disable=SC2053 # a glob is meant
 		[[ $name == $only ]] || continue
-		[ "$1" = full ] || grep -qE '^# smoke: *yes' "$script" || continue
+		case $1 in
+		full) ! grep -qE '^# foreign: *only' "$script" ;;
+		foreign) grep -qE '^# foreign: ' "$script" ;;
+		smoke) grep -qE '^# smoke: *yes' "$script" ;;
+		esac || continue
 		echo "$name"
 	done
 }
@@ -121,7 +125,7 @@ suite_one() {
 		suite_result "FAIL vm: status $status ($kver)"
 }
 
-# suite_kernel KERNEL smoke|full
+# suite_kernel KERNEL smoke|full|foreign
 suite_kernel() {
 	local names status begun again='' why
 	mapfile -t names < <(suite_scripts "$2")
@@ -175,12 +179,17 @@ suite_count() { grep -c "^$1 " "$run/results"; }
 suite_run() {
 	local begun=$SECONDS
 	: >"$run/results"
-	suite_unit
-	suite_packages
-	suite_self
-	suite_ci
+	# What runs on the host says nothing of another architecture.
+	if [ -z "$cross" ]; then
+		suite_unit
+		suite_packages
+		suite_self
+		suite_ci
+	fi
 	if [[ $only = *:* ]]; then
 		suite_one "$only"
+	elif [ -n "$cross" ]; then
+		suite_kernel "$kernel" foreign
 	elif [ -n "$kernel_given" ] || [ "$engine" = uml ]; then
 		suite_kernel "$kernel" full
 	else
