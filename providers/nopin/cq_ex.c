@@ -49,7 +49,7 @@ static int cq_ex_start_poll(struct ibv_cq_ex *ibcq,
 		return EINVAL;
 
 	ret = cq_ex_begin(cq);
-	if (ret && nopin_pay())
+	if (ret && nopin_cq_vain(cq))
 		ret = cq_ex_begin(cq);
 	return ret;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include "compat.h"
@@ -175,6 +176,7 @@ static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
 	if (ret)
 		goto err_uninit;
 
+	ctx->one_cpu = get_nprocs() == 1;
 	verbs_set_ops(&ctx->vctx, &nopin_context_ops);
 	return &ctx->vctx;
 

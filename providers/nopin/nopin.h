@@ -21,15 +21,18 @@
 
 /**
  * struct nopin_context - an open device
- * @vctx: libibverbs' part; the provider has nothing to add yet
+ * @vctx: libibverbs' part
+ * @one_cpu: this machine has no second one
  */
 struct nopin_context {
 	struct verbs_context vctx;
+	bool one_cpu;
 };
 
 /**
  * struct nopin_cq - a completion queue
  * @vcq: libibverbs' part
+ * @vain: polls that found nothing
  * @lock: protects everything below; held from ibv_start_poll() to
  *	  ibv_end_poll()
  * @shared: more than one thread may use the CQ, so @lock is needed
@@ -39,6 +42,7 @@ struct nopin_context {
  */
 struct nopin_cq {
 	struct verbs_cq vcq;
+	uint32_t vain;
 	pthread_spinlock_t lock;
 	bool shared;
 	struct nopin_queue queue;
@@ -252,6 +256,7 @@ int nopin_req_notify_cq(struct ibv_cq *ibcq, int solicited_only);
 int nopin_resize_cq(struct ibv_cq *ibcq, int cqe);
 int nopin_destroy_cq(struct ibv_cq *ibcq);
 int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc);
+bool nopin_cq_vain(struct nopin_cq *cq);
 void nopin_cq_forget_qp(struct nopin_cq *cq, uint32_t qp_num);
 
 /* cq_ex.c */

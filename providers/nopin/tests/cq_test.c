@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Completions out of the ring: both ways to poll, resizing, QPs that go. */
+#include <sched.h>
+#include <sys/sysinfo.h>
+
 #include "rig.h"
+
+/* The provider finds these before the C library's. */
+
+static int cpus = 2;
+static unsigned int yields;
+static uint32_t brings;	/* a completion of this QP comes while we give way */
+
+int get_nprocs(void)
+{
+	return cpus;
+}
+
+int sched_yield(void)
+{
+	yields++;
+	if (brings)
+		fake_complete(brings, 21);
+	brings = 0;
+	return 0;
+}
 
 static void poll_cq(void **state)
 {
@@ -53,6 +76,60 @@ static void start_poll(void **state)
 	ibv_end_poll(cq);
 	CHECK(!ibv_start_poll(cq, &attr) && cq->wr_id == 4);
 	ibv_end_poll(cq);
+}
+
+static int rig_open_one_cpu(void **state)
+{
+	int ret;
+
+	cpus = 1;
+	ret = rig_open(state);
+	cpus = 2;
+	return ret;
+}
+
+static unsigned int yields_of(struct rig *rig, unsigned int polls)
+{
+	struct ibv_poll_cq_attr attr = {};
+	struct ibv_wc wc;
+
+	yields = 0;
+	while (polls--) {
+		CHECK(ibv_poll_cq(rig->cq, 1, &wc) == 0);
+		CHECK(ibv_start_poll(rig->cq_ex, &attr) == ENOENT);
+	}
+	return yields;
+}
+
+static void spins(void **state)
+{
+	CHECK(yields_of(*state, 1000) == 0);
+}
+
+/* With one CPU, who polls in vain lets others run, but not with each poll. */
+static void gives_way(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_wc wc;
+	uint32_t i, given;
+	int found = 0;
+
+	given = yields_of(rig, 1000);
+	CHECK(given > 20 && given < 500);
+
+	/* What the others then bring is found by the same poll. */
+	brings = rig->qp->qp_num;
+	for (i = 0; brings && i < 1000; i++)
+		found = ibv_poll_cq(rig->cq, 1, &wc);
+	CHECK(found == 1 && wc.wr_id == 21);
+
+	/* Nobody gives way while there is something to do. */
+	yields = 0;
+	for (i = 0; i < 1000; i++) {
+		fake_complete(rig->qp->qp_num, i);
+		CHECK(ibv_poll_cq(rig->cq, 1, &wc) == 1);
+	}
+	CHECK(!yields);
 }
 
 static void cq_flags(void **state)
@@ -139,6 +216,8 @@ int main(int argc, char **argv)
 		RIG_TEST(poll_cq),
 		RIG_TEST_FROM(poll_cq, UINT32_MAX - 2),
 		RIG_TEST(start_poll),
+		RIG_TEST(spins),
+		{ "gives_way", gives_way, rig_open_one_cpu, rig_close, NULL },
 		RIG_TEST(cq_flags),
 		RIG_TEST(resize),
 		RIG_TEST(forget),
