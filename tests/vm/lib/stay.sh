@@ -31,7 +31,9 @@ command_start() {
 	: >"$log"
 	setsid "$tree/nopin-vm" stay "${options_given[@]}" >"$log" 2>&1 </dev/null &
 	pid=$!
-	trap 'kill "$pid"; exit 130' INT TERM HUP
+	trap 'start_broken_off 129' HUP
+	trap 'start_broken_off 130' INT
+	trap 'start_broken_off 143' TERM
 	tail -qn +1 -s 0.2 -f --pid="$pid" "$log" >&2 &
 	follow=$!
 	until [ -e "$stay_folder/run/channel/ready" ]; do
@@ -47,6 +49,13 @@ command_start() {
 	wait "$follow" 2>/dev/null
 	stat -c %s "$log" >"$stay_folder/shown"
 }
+
+# start_broken_off STATUS: with all that it waits for, as a build; the name is free then.
+start_broken_off() {
+	kill -- "-$pid"
+	wait "$pid"
+	exit "$1"
+} 2>/dev/null
 
 # Of start: what is in charge of the VM, until it ends.
 command_stay() {

@@ -153,5 +153,6 @@ uml_start() {
 
 uml_watch() { :; }
 uml_end() { uml_kill; }
-uml_kill() { kill -9 -- "-$vm_pid" 2>/dev/null; }
+# The group is there when it has got as far as to make it.
+uml_kill() { kill -9 -- "-$vm_pid" || kill -9 "$vm_pid"; } 2>/dev/null
 uml_spoiled() { false; }
