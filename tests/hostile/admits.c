@@ -125,6 +125,29 @@ static void another_interface(const void *arg)
 	want_taken(wire, &packet, mem, 0x11);
 }
 
+/* What is said of congestion is believed of the peer, by the way that leads to it. */
+static void congestion_from_elsewhere(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct forge *wire = frames("WIRE", "WIRE_MAC", &pair->a, &pair->b);
+	struct forge *aside = frames("ASIDE", "ASIDE_MAC", &pair->a, &pair->b);
+	struct forge *another = frames("WIRE", "WIRE_MAC", &pair->a, &pair->b);
+	long long heeded = vt_counter(vt_dev(1), "rp_cnp_handled");
+	struct forge_packet packet;
+
+	(void)arg;
+	another->saddr.s6_addr[15] ^= 0x40;
+	forge_cnp(&packet, pair->b.qp->qp_num);
+	vt_ok(forge_send(aside, &packet));
+	vt_ok(forge_send(another, &packet));
+	vt_sleep_ms(300);
+	vt_require(vt_counter(vt_dev(1), "rp_cnp_handled") == heeded, "it was heeded");
+	vt_ok(forge_send(wire, &packet));
+	vt_sleep_ms(300);
+	vt_require(vt_counter(vt_dev(1), "rp_cnp_handled") == heeded + 1,
+		   "the peer's was not heeded");
+}
+
 /* RoCEv2 packets are never fragmented (IBTA annex A17.4.4). */
 static void fragments(const void *arg)
 {
@@ -261,6 +284,7 @@ static void good_address(const void *arg)
 static void add(void)
 {
 	VT_TEST(another_interface);
+	VT_TEST(congestion_from_elsewhere);
 	VT_TEST(fragments);
 	VT_TEST(broadcast_frame);
 	VT_TEST(mapped_addresses);

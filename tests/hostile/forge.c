@@ -21,6 +21,7 @@
 
 #define CRC_POLY	0xedb88320U	/* Ethernet's, reflected */
 #define BTH_PAD_SHIFT	4
+#define BTH_BECN	0x40000000U	/* with a QPN */
 #define ICRC_LEN	4
 
 static void give_up(const char *what)
@@ -240,6 +241,14 @@ void forge_deth(struct forge_packet *packet, uint32_t qkey, uint32_t src_qp)
 {
 	forge_put32(packet, qkey);
 	forge_put32(packet, src_qp);
+}
+
+void forge_cnp(struct forge_packet *packet, uint32_t qpn)
+{
+	static const uint8_t reserved[16];
+
+	forge_begin(packet, FORGE_CNP, qpn | BTH_BECN, 0);
+	forge_put(packet, reserved, sizeof(reserved));
 }
 
 void forge_pad(struct forge_packet *packet)

@@ -23,6 +23,7 @@ enum {
 	FORGE_READ_RESPONSE_FIRST = 0x0d, FORGE_READ_RESPONSE_ONLY = 0x10,
 	FORGE_ACK = 0x11, FORGE_ATOMIC_ACK = 0x12, FORGE_CMP_SWAP = 0x13,
 	FORGE_FETCH_ADD = 0x14, FORGE_UD_SEND_ONLY = 0x64, FORGE_UD_SEND_ONLY_IMM = 0x65,
+	FORGE_CNP = 0x81,
 };
 
 #define FORGE_QP1_QKEY	0x80010000U
@@ -75,6 +76,8 @@ void forge_reth(struct forge_packet *packet, uint64_t va, uint32_t rkey, uint32_
 void forge_atomic(struct forge_packet *packet, uint64_t va, uint32_t rkey, uint64_t swap,
 		  uint64_t compare);
 void forge_deth(struct forge_packet *packet, uint32_t qkey, uint32_t src_qp);
+/* A whole packet: nothing but this says that there was congestion. */
+void forge_cnp(struct forge_packet *packet, uint32_t qpn);
 void forge_put(struct forge_packet *packet, const void *data, size_t len);
 void forge_put32(struct forge_packet *packet, uint32_t value);
 void forge_put64(struct forge_packet *packet, uint64_t value);

@@ -28,10 +28,12 @@ WANTED = {
     15: 'RDMA READ response Last', 16: 'RDMA READ response Only',
     17: 'Acknowledge', 18: 'ATOMIC Acknowledge', 19: 'CmpSwap', 20: 'FetchAdd',
     22: 'SEND Last with Invalidate', 23: 'SEND Only with Invalidate',
-    100: 'UD SEND Only (connection management)',
+    100: 'UD SEND Only (connection management)', 129: 'Congestion Notification',
 }
 SYNDROMES = {0: 'ACK', 1: 'RNR NAK', 3: 'NAK'}
 AETH_OPCODES = (13, 15, 16, 17, 18)
+CNP = 129
+CE = 3          # of the traffic class: congestion experienced
 
 FIELDS = ['frame.number', 'frame.protocols', '_ws.malformed', '_ws.expert.message',
           'infiniband.bth.opcode', 'infiniband.invariant.crc',
@@ -163,6 +165,46 @@ def check_kinds(packets):
             say('FAIL', f'captured syndrome {name}', 'never')
 
 
+def ecn_of(packet):
+    return (packet[1] if packet[0] >> 4 == 4 else packet[1] >> 4) & 3
+
+
+def ends_of(packet):
+    """Source and destination."""
+    return (packet[12:16], packet[16:20]) if packet[0] >> 4 == 4 else \
+        (packet[8:24], packet[24:40])
+
+
+def is_cnp(packet):
+    """As annex A17.9.3 draws it: BECN, a PSN of 0, 16 bytes of zeros."""
+    bth = bth_of(packet)
+    return packet[bth + 1] & 0x3f == 0 and packet[bth + 4] == 0x40 and \
+        not any(packet[bth + 8:-4]) and len(packet) == bth + 12 + 16 + 4
+
+
+def check_congestion(packets):
+    """Marked packets are answered, and nothing else is."""
+    marked, unasked, odd = collections.Counter(), [], []
+    for number, packet in enumerate(packets, 1):
+        source, destination = ends_of(packet)
+        if packet[bth_of(packet)] != CNP:
+            marked[source, destination] += ecn_of(packet) == CE
+            continue
+        if not marked[destination, source]:
+            unasked.append(number)
+        if not is_cnp(packet):
+            odd.append(number)
+    if not sum(marked.values()) or unasked:
+        say('FAIL', 'CNPs answer marked packets',
+            f'packets {unasked[:10]} answer none' if unasked else 'none was marked')
+    else:
+        say('PASS', f'CNPs answer marked packets ({sum(marked.values())})')
+    if odd:
+        say('FAIL', 'CNPs are of the form that annex A17 gives', f'not packets {odd[:10]}')
+    else:
+        say('PASS', 'CNPs are of the form that annex A17 gives')
+
+
 def check_packed(rows):
     packed = [r for r in rows if int(r['udp.checksum'], 16)]
     wrong = [r['frame.number'] for r in packed
@@ -226,6 +268,7 @@ def main():
         check_late(packets)
     else:
         check_kinds(packets)
+        check_congestion(packets)
     check_icrc(packets)
     return 1 if failures else 0
 

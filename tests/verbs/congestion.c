@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What is said of congestion, by a stranger: a user of the peer's host with a UDP socket
+ * (../hostile/forge.h). A CNP halves what its QP has in flight, once for all that is in
+ * flight and never below the least; and whoever makes marked packets gets few CNPs sent.
+ *
+ * Between QPs of one device the packets have to go over lo:
+ * /sys/module/nopin/parameters/loopback.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "forge.h"
+#include "rc.h"
+
+#define MTU		1024
+#define WINDOW		128	/* packets in flight at most */
+#define WINDOW_LEAST	8
+#define GROWTH		2	/* packets that one acknowledged flight may add */
+#define CNP_NS		50000	/* between two CNPs of a QP */
+#define CE		3	/* of the traffic class: congestion experienced */
+#define ACK		0x1f000000
+#define PSN_MASK	0xffffffU
+
+static long long counted(const struct rc_end *end, const char *name)
+{
+	long long value = vt_counter(end->dev, name);
+
+	vt_require(value >= 0, "no counter %s", name);
+	return value;
+}
+
+static void want_counted(const struct rc_end *end, const char *name, long long wanted)
+{
+	uint64_t end_ms = vt_now_ms() + vt_patience_ms();
+
+	while (counted(end, name) < wanted) {
+		vt_require(vt_now_ms() < end_ms, "%s: %lld instead of %lld", name,
+			   counted(end, name), wanted);
+		vt_sleep_ms(5);
+	}
+	vt_require(counted(end, name) == wanted, "%s: %lld instead of %lld", name,
+		   counted(end, name), wanted);
+}
+
+static void release_forge(void *obj)
+{
+	forge_close(obj);
+	free(obj);
+}
+
+/* A stranger on the host of end @from, who writes to end @to. */
+static struct forge *stranger(const struct rc_end *from, const struct rc_end *to)
+{
+	struct forge *forge = calloc(1, sizeof(*forge));
+
+	vt_require(forge, "out of memory");
+	memcpy(&forge->saddr, &from->dev->gid, sizeof(forge->saddr));
+	memcpy(&forge->daddr, &to->dev->gid, sizeof(forge->daddr));
+	forge_open_udp(forge, NULL);
+	vt_defer(release_forge, forge);
+	return forge;
+}
+
+static void send_cnps(struct forge *forge, const struct rc_end *to, unsigned int num)
+{
+	long long before = counted(to, "rp_cnp_handled");
+	struct forge_packet packet;
+
+	forge_cnp(&packet, to->qp->qp_num);
+	for (unsigned int i = 0; i < num; i++)
+		vt_ok(forge_send(forge, &packet));
+	want_counted(to, "rp_cnp_handled", before + num);
+}
+
+/* --- a requester whose peer says nothing but what is forged --- */
+
+struct flight {
+	struct rc_end from, to;
+	struct forge *forge;
+	uint32_t psn;		/* of the first packet in flight */
+	long long sent;		/* packets, before those */
+};
+
+/* End @to never answers: it is in INIT. One long message waits to be sent. */
+static void flight_begin(struct flight *f)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct rc_addr to;
+	struct vt_mem *mem;
+	struct vt_wr wr;
+
+	attr.mtu = MTU;
+	attr.timeout = 0;	/* for ever */
+	rc_end_open(&f->to, vt_dev(0), NULL, &attr);
+	rc_end_open(&f->from, vt_dev(1), NULL, &attr);
+	vt_ok(rc_to_init(&f->to, &attr));
+	to = rc_end_addr(&f->to);
+	rc_connect(&f->from, &attr, &to);
+	f->forge = stranger(&f->to, &f->from);
+	f->psn = f->from.psn;
+	f->sent = counted(&f->from, "sent_packets");
+	mem = vt_mem_new(f->from.pd, VT_PINNED, MIB, VT_ACCESS_ALL);
+	vt_wr_init(&wr, IBV_WR_RDMA_WRITE, 1);
+	vt_wr_local(&wr, mem, 0, MIB);
+	vt_ok(rc_post(&f->from, &wr));
+}
+
+/* How many packets are in flight, when no more come. */
+static unsigned int flight_size(const struct flight *f)
+{
+	long long now = counted(&f->from, "sent_packets"), before;
+
+	do {
+		before = now;
+		vt_sleep_ms(100);
+		now = counted(&f->from, "sent_packets");
+	} while (now != before || now == f->sent);
+	return now - f->sent;
+}
+
+/* All that is in flight has arrived. */
+static void flight_land(struct flight *f, unsigned int size)
+{
+	struct forge_packet packet;
+
+	f->sent += size;
+	f->psn = (f->psn + size) & PSN_MASK;
+	forge_begin(&packet, FORGE_ACK, f->from.qp->qp_num, (f->psn - 1) & PSN_MASK);
+	forge_put32(&packet, ACK);
+	vt_ok(forge_send(f->forge, &packet));
+}
+
+static void once_in_a_flight(const void *arg)
+{
+	struct flight f;
+	unsigned int size;
+
+	(void)arg;
+	flight_begin(&f);
+	size = flight_size(&f);
+	vt_require(size == WINDOW, "%u packets in flight", size);
+	send_cnps(f.forge, &f.from, 50);
+	flight_land(&f, size);
+	size = flight_size(&f);
+	vt_require(size >= WINDOW / 2 && size <= WINDOW / 2 + GROWTH,
+		   "%u packets in flight after CNPs", size);
+}
+
+static void never_below_the_least(const void *arg)
+{
+	struct flight f;
+	unsigned int size;
+
+	(void)arg;
+	flight_begin(&f);
+	size = flight_size(&f);
+	for (int i = 0; i < 12; i++) {
+		send_cnps(f.forge, &f.from, 1);
+		flight_land(&f, size);
+		size = flight_size(&f);
+		vt_require(size >= WINDOW_LEAST, "%u packets in flight", size);
+	}
+	vt_require(size <= WINDOW_LEAST + GROWTH, "still %u packets in flight", size);
+}
+
+/* Less and less in flight, then more again, and all data there. */
+static void flood_of_cnps(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct vt_mem *near = vt_mem_new(pair->b.pd, VT_PINNED, MIB, VT_ACCESS_ALL);
+	struct vt_mem *far = vt_mem_new(pair->a.pd, VT_PINNED, MIB, VT_ACCESS_ALL);
+	struct forge *forge = stranger(&pair->a, &pair->b);
+	struct forge_packet packet;
+
+	(void)arg;
+	forge_cnp(&packet, pair->b.qp->qp_num);
+	vt_fill(near->addr, MIB);
+	for (int i = 0; i < 8; i++)
+		rc_start(&pair->b, IBV_WR_RDMA_WRITE, i, near, 0, far, 0, MIB);
+	for (int i = 0; i < 2000; i++)
+		vt_ok(forge_send(forge, &packet));
+	for (int i = 0; i < 8; i++)
+		vt_want(pair->b.scq, i, IBV_WC_SUCCESS);
+	vt_require(!memcmp(near->addr, far->addr, MIB), "data differ");
+	vt_mem_guards(far);
+	rc_works(pair);
+}
+
+/* --- QPs that have no use for a CNP --- */
+
+static void want_unheeded(struct forge *forge, const struct rc_end *to, long long dropped)
+{
+	long long heeded = counted(to, "rp_cnp_handled");
+	struct forge_packet packet;
+
+	dropped += counted(to, "drop_no_qp");
+	forge_cnp(&packet, to->qp->qp_num);
+	vt_ok(forge_send(forge, &packet));
+	vt_sleep_ms(200);
+	want_counted(to, "drop_no_qp", dropped);
+	want_counted(to, "rp_cnp_handled", heeded);
+}
+
+/* Nobody's yet, and nobody's any more. */
+static void not_connected(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct rc_pair *pair = rc_pair();
+	struct rc_end end;
+
+	(void)arg;
+	rc_end_open(&end, vt_dev(1), NULL, &attr);
+	vt_ok(rc_to_init(&end, &attr));
+	want_unheeded(stranger(&pair->a, &end), &end, 1);
+	vt_ok(rc_to_state(&pair->b, IBV_QPS_ERR));
+	want_unheeded(stranger(&pair->a, &pair->b), &pair->b, 0);
+}
+
+static void without_acknowledgements(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct rc_pair *pair;
+
+	(void)arg;
+	attr.type = IBV_QPT_UC;
+	pair = rc_pair_new(&attr);
+	want_unheeded(stranger(&pair->a, &pair->b), &pair->b, 1);
+	vt_require(rc_state(&pair->b) == IBV_QPS_RTS, "it is in state %d",
+		   rc_state(&pair->b));
+}
+
+/* --- marked packets --- */
+
+/* None of them is due; each says that there is congestion. */
+static void flood_of_marks(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct forge *forge = stranger(&pair->a, &pair->b);
+	long long marked = counted(&pair->b, "np_ecn_marked_roce_packets");
+	long long told = counted(&pair->b, "np_cnp_sent");
+	bool ipv6 = !IN6_IS_ADDR_V4MAPPED(&forge->daddr);
+	struct forge_packet packet;
+	uint64_t begun = vt_now_ns();
+	int ce = CE;
+
+	(void)arg;
+	vt_ok(setsockopt(forge->fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			 ipv6 ? IPV6_TCLASS : IP_TOS, &ce, sizeof(ce)));
+	forge_begin(&packet, FORGE_SEND_ONLY, pair->b.qp->qp_num,
+		    (pair->a.psn - 1000) & PSN_MASK);
+	for (int i = 0; i < 1000; i++)
+		vt_ok(forge_send(forge, &packet));
+	want_counted(&pair->b, "np_ecn_marked_roce_packets", marked + 1000);
+	told = counted(&pair->b, "np_cnp_sent") - told;
+	vt_require(told >= 1, "there was no CNP");
+	vt_require((uint64_t)told <= (vt_now_ns() - begun) / CNP_NS + 1, "%lld CNPs", told);
+	rc_works(pair);
+}
+
+static void add_tests(void)
+{
+	VT_TEST(once_in_a_flight);
+	VT_TEST(never_below_the_least);
+	VT_TEST(flood_of_cnps);
+	VT_TEST(not_connected);
+	VT_TEST(without_acknowledgements);
+	VT_TEST(flood_of_marks);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv, add_tests);
+}
