@@ -71,7 +71,7 @@ enum nopin_copying {
  * @stats: what it counted
  * @keys: index of a key -> struct nopin_key
  * @key_next: cyclic allocation in @keys, under its xa_lock
- * @avs: address handles of programs: index -> struct nopin_av
+ * @avs: address handles for datagrams: index -> struct nopin_av
  * @av_next: cyclic allocation in @avs, under its xa_lock
  * @xrc_srqs: number of an SRQ of XRC -> struct nopin_srq
  * @xrc_srq_next: cyclic allocation in @xrc_srqs, under its xa_lock

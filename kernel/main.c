@@ -99,7 +99,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	dev->net = dev_net(ndev);
 	nopin_policy_set_default(dev);
 	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	xa_init_flags(&dev->avs, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&dev->avs, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->xrc_srqs, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->owners, XA_FLAGS_ACCOUNT);
 

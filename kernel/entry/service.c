@@ -111,13 +111,13 @@ const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 	case IB_QPT_RC:
 		return user ? &nopin_rc : &nopin_rc_kernel;
 	case IB_QPT_UC:
-		return user ? &nopin_uc : NULL;
+		return &nopin_uc;
 	case IB_QPT_XRC_INI:
 		return user ? &nopin_xrc_initiator : NULL;
 	case IB_QPT_XRC_TGT: /* of its domain, which may outlive the program */
 		return user ? NULL : &nopin_xrc_target;
 	case IB_QPT_UD:
-		return user ? &nopin_ud : NULL;
+		return &nopin_ud;
 	case IB_QPT_GSI:
 		return user ? NULL : &nopin_gsi;
 	default:

@@ -82,7 +82,7 @@ struct nopin_route {
 	struct dst_cache cache;
 };
 
-int nopin_route_init(struct nopin_route *route);
+int nopin_route_init(struct nopin_route *route, gfp_t gfp);
 void nopin_route_reset(struct nopin_route *route);
 void nopin_route_destroy(struct nopin_route *route);
 

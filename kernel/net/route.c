@@ -13,15 +13,16 @@
 /**
  * nopin_route_init - prepare a route that will be used for many packets
  * @route: the caller fills in the other fields, then calls nopin_route_reset()
+ * @gfp: how memory may be had
  *
  * A route for a packet or two needs no more than zeroes in @route->cache.
  *
  * Return: 0 or -ENOMEM.
- * Context: process, may sleep.
+ * Context: as @gfp says.
  */
-int nopin_route_init(struct nopin_route *route)
+int nopin_route_init(struct nopin_route *route, gfp_t gfp)
 {
-	return dst_cache_init(&route->cache, GFP_KERNEL);
+	return dst_cache_init(&route->cache, gfp);
 }
 
 /**

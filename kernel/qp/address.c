@@ -106,33 +106,47 @@ bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *at
 	return true;
 }
 
+/* Kernel users let go of theirs in any context. */
+static int nopin_av_number(struct nopin_dev *dev, struct nopin_av *av, gfp_t gfp)
+{
+	unsigned long flags;
+	int err;
+
+	xa_lock_irqsave(&dev->avs, flags);
+	err = __xa_alloc_cyclic(&dev->avs, &av->index, av, xa_limit_31b, &dev->av_next,
+				gfp);
+	xa_unlock_irqrestore(&dev->avs, flags);
+	return err;
+}
+
 /**
- * nopin_av_create - let the datagrams of a program go to an address
+ * nopin_av_create - let datagrams go to an address
  * @pd: protection domain whose QPs may send there
  * @attr: passed nopin_address_check()
+ * @gfp: how memory may be had
  *
- * Context: process.
+ * Context: as @gfp says.
  * Return: the address vector, or ERR_PTR().
  */
-struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *attr)
+struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *attr,
+				 gfp_t gfp)
 {
 	struct nopin_dev *dev = to_nopin_dev(pd->device);
 	struct nopin_av *av;
 	int err;
 
-	av = kzalloc(sizeof(*av), GFP_KERNEL_ACCOUNT);
+	av = kzalloc(sizeof(*av), gfp);
 	if (!av)
 		return ERR_PTR(-ENOMEM);
 	av->pd = pd;
-	err = nopin_route_init(&av->route);
+	err = nopin_route_init(&av->route, gfp);
 	if (err)
 		goto free_av;
 	err = nopin_address_route(&av->route, dev->net, attr, 0, 0);
 	if (err)
 		goto destroy_route;
-	/* Found from here on by nobody but the program that made it: by its answer. */
-	err = xa_alloc_cyclic(&dev->avs, &av->index, av, xa_limit_31b, &dev->av_next,
-			      GFP_KERNEL_ACCOUNT);
+	/* Found from here on by nobody but who made it: by its answer. */
+	err = nopin_av_number(dev, av, gfp);
 	if (err < 0)
 		goto destroy_route;
 	return av;
@@ -156,12 +170,42 @@ static void nopin_av_free(struct rcu_head *rcu)
  * nopin_av_destroy - let no datagram go there any more
  * @av: the address vector; freed once nobody sends by it
  *
- * Context: process.
+ * Context: any.
  */
 void nopin_av_destroy(struct nopin_av *av)
 {
-	xa_erase(&to_nopin_dev(av->pd->device)->avs, av->index);
+	struct nopin_dev *dev = to_nopin_dev(av->pd->device);
+	unsigned long flags;
+
+	xa_lock_irqsave(&dev->avs, flags);
+	__xa_erase(&dev->avs, av->index);
+	xa_unlock_irqrestore(&dev->avs, flags);
 	call_rcu(&av->rcu, nopin_av_free);
+}
+
+/**
+ * nopin_ah_av - the address vector of a kernel user's address handle
+ * @ah: the handle
+ *
+ * Most are of ib_mad's, for one datagram of QP 1 each, which goes without.
+ *
+ * Context: any.
+ * Return: the address vector, or ERR_PTR().
+ */
+struct nopin_av *nopin_ah_av(struct nopin_ah *ah)
+{
+	struct nopin_av *av = READ_ONCE(ah->av), *other;
+
+	if (av)
+		return av;
+	av = nopin_av_create(ah->ibah.pd, &ah->attr, GFP_ATOMIC);
+	if (IS_ERR(av))
+		return av;
+	other = cmpxchg(&ah->av, NULL, av);
+	if (!other)
+		return av;
+	nopin_av_destroy(av);
+	return other;
 }
 
 /**

@@ -11,7 +11,7 @@ struct nopin_dev;
 struct nopin_owner;
 
 /**
- * struct nopin_av - an address vector: where the datagrams of a program can go
+ * struct nopin_av - an address vector: where datagrams can go
  * @pd: protection domain whose QPs may use it
  * @index: what work requests call it
  * @route: how packets get there; used with BH off
@@ -28,8 +28,9 @@ struct nopin_av {
  * struct nopin_ah - an address handle
  * @ibah: first
  * @attr: the address
- * @av: of a program's; NULL: the kernel's
- * @owner: who pays for @av
+ * @av: of a program's; of the kernel's from its first datagram on, but QP 1 has no need of
+ *	one
+ * @owner: the program's, who pays for @av
  */
 struct nopin_ah {
 	struct ib_ah ibah;
@@ -47,8 +48,10 @@ int nopin_address_check(const struct rdma_ah_attr *attr, bool datagrams);
 int nopin_address_route(struct nopin_route *route, struct net *net,
 			const struct rdma_ah_attr *attr, u32 local_qpn, u32 remote_qpn);
 
-struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *attr);
+struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *attr,
+				 gfp_t gfp);
 void nopin_av_destroy(struct nopin_av *av);
+struct nopin_av *nopin_ah_av(struct nopin_ah *ah);
 struct nopin_av *nopin_av_find(struct nopin_dev *dev, u32 index);
 
 bool nopin_address_admits_to_group(struct nopin_dev *dev, const struct sk_buff *skb);

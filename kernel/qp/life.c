@@ -195,7 +195,7 @@ int nopin_qp_create(struct nopin_qp *qp, const struct nopin_service *service,
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	nopin_qp_init(qp);
 
-	err = nopin_route_init(&qp->route);
+	err = nopin_route_init(&qp->route, GFP_KERNEL);
 	if (err)
 		return err;
 	err = nopin_qp_create_queues(qp, uctx, resp);

@@ -5,6 +5,7 @@
  * is in it, as that of a program.
  */
 #include "mem/region.h"
+#include "qp/address.h"
 #include "qp/post.h"
 #include "qp/qp.h"
 #include "qp/srq.h"
@@ -65,6 +66,22 @@ static int nopin_post_reg(struct nopin_send_wqe *head, const struct ib_reg_wr *w
 	return 0;
 }
 
+/* Where a datagram goes. */
+static int nopin_post_address(struct nopin_send_wqe *head, const struct ib_ud_wr *wr)
+{
+	struct nopin_av *av;
+
+	if (!wr->ah)
+		return -EINVAL;
+	av = nopin_ah_av(to_nopin_ah(wr->ah));
+	if (IS_ERR(av))
+		return PTR_ERR(av);
+	head->ah = av->index;
+	head->remote_qpn = wr->remote_qpn;
+	head->remote_qkey = wr->remote_qkey;
+	return 0;
+}
+
 /* What a request is about; each kind has its own struct around @wr. */
 static int nopin_post_subject(struct nopin_send_wqe *head, const struct ib_send_wr *wr)
 {
@@ -99,6 +116,7 @@ static int nopin_sq_fill(const struct nopin_qp *qp, struct nopin_send_wqe *head,
 {
 	u32 opcode = wr->opcode == IB_WR_REG_MR ? NOPIN_WR_REG_MR : wr->opcode;
 	const struct nopin_request *request;
+	int err;
 
 	request = nopin_request_row(opcode, qp->service->requests);
 	if (!request->operation || wr->send_flags & ~NOPIN_SEND_FLAGS)
@@ -108,7 +126,9 @@ static int nopin_sq_fill(const struct nopin_qp *qp, struct nopin_send_wqe *head,
 	head->opcode = opcode;
 	head->flags = wr->send_flags;
 	head->imm_data = wr->ex.imm_data;
-	return nopin_post_subject(head, wr) ?: nopin_post_body(head, wr, &qp->cap);
+	err = qp->service->connected ? nopin_post_subject(head, wr) :
+				       nopin_post_address(head, ud_wr(wr));
+	return err ?: nopin_post_body(head, wr, &qp->cap);
 }
 
 /**
@@ -118,7 +138,8 @@ static int nopin_sq_fill(const struct nopin_qp *qp, struct nopin_send_wqe *head,
  * @bad_wr: gets the first that was refused
  *
  * Context: any.
- * Return: 0; -ENOMEM when the ring is full; -EINVAL for a request that is none.
+ * Return: 0; -ENOMEM when the ring is full, or without memory for a datagram's address;
+ *	-EINVAL for a request that is none; -ENODEV when the device of the address is gone.
  */
 int nopin_sq_post(struct nopin_qp *qp, const struct ib_send_wr *wr,
 		  const struct ib_send_wr **bad_wr)

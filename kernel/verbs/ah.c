@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Address handles: of programs, for their datagrams, and of the kernel's GSI users. */
+/* Address handles: of programs and kernel users, for their datagrams. */
 #include <rdma/nopin-abi.h>
 
 #include "qp/address.h"
@@ -18,7 +18,7 @@ static int nopin_ah_create_user(struct nopin_ah *ah, struct ib_udata *udata)
 	err = nopin_udata_empty(udata) ?: nopin_share_take(dev, owner, NOPIN_AHS);
 	if (err)
 		return err;
-	av = nopin_av_create(ah->ibah.pd, &ah->attr);
+	av = nopin_av_create(ah->ibah.pd, &ah->attr, GFP_KERNEL_ACCOUNT);
 	if (IS_ERR(av)) {
 		err = PTR_ERR(av);
 		goto give_share;
@@ -85,9 +85,9 @@ int nopin_destroy_ah(struct ib_ah *ibah, u32 flags)
 {
 	struct nopin_ah *ah = to_nopin_ah(ibah);
 
-	if (ah->av) {
+	if (ah->av)
 		nopin_av_destroy(ah->av);
+	if (ah->owner)
 		nopin_share_give(to_nopin_dev(ibah->device), ah->owner, NOPIN_AHS);
-	}
 	return 0;
 }

@@ -8,304 +8,12 @@
 
 #include <linux/delay.h>
 #include <linux/module.h>
-#include <linux/scatterlist.h>
-#include <linux/slab.h>
-#include <rdma/ib_cache.h>
-#include <rdma/ib_verbs.h>
 
-#define KV_BYTES	(16 * PAGE_SIZE)
-#define KV_WRS		16
-#define KV_WAIT_MS	10000
-#define KV_BOUNCES	1000
+#include "kverbs.h"
 
 static char *device = "nopin0";
 module_param(device, charp, 0);
 MODULE_PARM_DESC(device, "name of the RDMA device (default: nopin0)");
-
-/* One end: a QP with CQs of its own, and memory. */
-struct kv_end {
-	struct ib_pd *pd;
-	struct ib_cq *cq;
-	struct ib_qp *qp;
-	struct ib_srq *srq;
-	struct ib_mr *mr;
-	u8 *buf;
-	int bounces;
-};
-
-/* What a test works with. */
-struct kv {
-	struct ib_device *ibdev;
-	unsigned int pd_flags;
-	bool shared;
-	bool handler;
-	struct kv_end a, b;
-};
-
-static int kv_recv(struct kv_end *end, size_t offset, u32 length);
-static int kv_send(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u32 key);
-
-#define KV_CHECK(condition)						\
-	do {								\
-		if (!(condition)) {					\
-			pr_err("line %d: not so: %s\n", __LINE__, #condition); \
-			return -EIO;					\
-		}							\
-	} while (0)
-
-/* Both ends answer in the handler of their CQ, which polls and posts. */
-static void kv_bounce(struct ib_cq *cq, void *context)
-{
-	struct kv_end *end = context;
-	struct ib_wc wc;
-
-	do {
-		while (ib_poll_cq(cq, 1, &wc) > 0) {
-			if (wc.opcode != IB_WC_RECV || wc.status != IB_WC_SUCCESS)
-				continue;
-			WRITE_ONCE(end->bounces, end->bounces + 1);
-			if (end->bounces == KV_BOUNCES)
-				continue;
-			if (kv_recv(end, 0, 64) || kv_send(end, IB_WR_SEND, 64, 0))
-				pr_err("posting from the handler fails\n");
-		}
-	} while (ib_req_notify_cq(cq, IB_CQ_NEXT_COMP | IB_CQ_REPORT_MISSED_EVENTS) > 0);
-}
-
-/* --- making and connecting two ends ---------------------------------------------- */
-
-static int kv_end_create(struct kv *kv, struct kv_end *end)
-{
-	struct ib_srq_init_attr srq = { .attr = { .max_wr = KV_WRS, .max_sge = 2 } };
-	struct ib_cq_init_attr cq = { .cqe = 8 * KV_WRS };
-	struct ib_qp_init_attr init = {
-		.cap = { .max_send_wr = KV_WRS, .max_recv_wr = KV_WRS,
-			 .max_send_sge = 2, .max_recv_sge = 2, .max_inline_data = 64 },
-		.sq_sig_type = IB_SIGNAL_REQ_WR,
-		.qp_type = IB_QPT_RC,
-	};
-
-	end->buf = kmalloc(KV_BYTES, GFP_KERNEL);
-	if (!end->buf)
-		return -ENOMEM;
-	end->pd = ib_alloc_pd(kv->ibdev, kv->pd_flags);
-	if (IS_ERR(end->pd))
-		return PTR_ERR(end->pd);
-	end->cq = kv->handler ? ib_create_cq(kv->ibdev, kv_bounce, NULL, end, &cq) :
-				ib_alloc_cq(kv->ibdev, end, cq.cqe, 0, IB_POLL_DIRECT);
-	if (IS_ERR(end->cq))
-		return PTR_ERR(end->cq);
-	if (kv->shared) {
-		end->srq = ib_create_srq(end->pd, &srq);
-		if (IS_ERR(end->srq))
-			return PTR_ERR(end->srq);
-		init.srq = end->srq;
-	}
-	init.send_cq = end->cq;
-	init.recv_cq = end->cq;
-	end->qp = ib_create_qp(end->pd, &init);
-	if (IS_ERR(end->qp))
-		return PTR_ERR(end->qp);
-	end->mr = ib_alloc_mr(end->pd, IB_MR_TYPE_MEM_REG, KV_BYTES / PAGE_SIZE);
-	return PTR_ERR_OR_ZERO(end->mr);
-}
-
-static void kv_end_destroy(struct kv *kv, struct kv_end *end)
-{
-	if (!IS_ERR_OR_NULL(end->mr))
-		ib_dereg_mr(end->mr);
-	if (!IS_ERR_OR_NULL(end->qp))
-		ib_destroy_qp(end->qp);
-	if (!IS_ERR_OR_NULL(end->srq))
-		ib_destroy_srq(end->srq);
-	if (!IS_ERR_OR_NULL(end->cq)) {
-		if (kv->handler)
-			ib_destroy_cq(end->cq);
-		else
-			ib_free_cq(end->cq);
-	}
-	if (!IS_ERR_OR_NULL(end->pd))
-		ib_dealloc_pd(end->pd);
-	kfree(end->buf);
-}
-
-/* The first RoCE v2 address of the device. */
-static int kv_gid(struct ib_device *ibdev, union ib_gid *gid)
-{
-	const struct ib_gid_attr *attr;
-	int i;
-
-	for (i = 0; i < 16; i++) {
-		attr = rdma_get_gid_attr(ibdev, 1, i);
-		if (IS_ERR(attr))
-			continue;
-		*gid = attr->gid;
-		if (attr->gid_type != IB_GID_TYPE_ROCE_UDP_ENCAP ||
-		    !ipv6_addr_v4mapped((struct in6_addr *)gid)) {
-			rdma_put_gid_attr(attr);
-			continue;
-		}
-		rdma_put_gid_attr(attr);
-		return i;
-	}
-	return -ENODEV;
-}
-
-static int kv_connect(struct kv *kv, struct kv_end *end, const struct kv_end *peer)
-{
-	struct ib_qp_attr attr = {
-		.qp_state = IB_QPS_INIT,
-		.port_num = 1,
-		.qp_access_flags = IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ |
-				   IB_ACCESS_REMOTE_ATOMIC,
-	};
-	union ib_gid gid;
-	int index = kv_gid(kv->ibdev, &gid);
-	int err;
-
-	if (index < 0)
-		return index;
-	err = ib_modify_qp(end->qp, &attr, IB_QP_STATE | IB_QP_PKEY_INDEX | IB_QP_PORT |
-			   IB_QP_ACCESS_FLAGS);
-	if (err)
-		return err;
-	attr.qp_state = IB_QPS_RTR;
-	attr.path_mtu = IB_MTU_1024;
-	attr.dest_qp_num = peer->qp->qp_num;
-	attr.max_dest_rd_atomic = 4;
-	attr.min_rnr_timer = 12;
-	attr.ah_attr.type = rdma_ah_find_type(kv->ibdev, 1);
-	rdma_ah_set_port_num(&attr.ah_attr, 1);
-	rdma_ah_set_grh(&attr.ah_attr, &gid, 0, index, 64, 0);
-	err = ib_modify_qp(end->qp, &attr, IB_QP_STATE | IB_QP_AV | IB_QP_PATH_MTU |
-			   IB_QP_DEST_QPN | IB_QP_RQ_PSN | IB_QP_MAX_DEST_RD_ATOMIC |
-			   IB_QP_MIN_RNR_TIMER);
-	if (err)
-		return err;
-	attr.qp_state = IB_QPS_RTS;
-	attr.timeout = 14;
-	attr.retry_cnt = 7;
-	attr.rnr_retry = 7;
-	attr.max_rd_atomic = 4;
-	return ib_modify_qp(end->qp, &attr, IB_QP_STATE | IB_QP_TIMEOUT | IB_QP_RETRY_CNT |
-			    IB_QP_RNR_RETRY | IB_QP_SQ_PSN | IB_QP_MAX_QP_RD_ATOMIC);
-}
-
-static void kv_close(struct kv *kv)
-{
-	kv_end_destroy(kv, &kv->a);
-	kv_end_destroy(kv, &kv->b);
-}
-
-static int kv_open(struct kv *kv)
-{
-	int i;
-
-	int err = kv_end_create(kv, &kv->a) ?: kv_end_create(kv, &kv->b) ?:
-		  kv_connect(kv, &kv->a, &kv->b) ?: kv_connect(kv, &kv->b, &kv->a);
-
-	if (err) {
-		pr_err("no two connected QPs: %d\n", err);
-		return err;
-	}
-	for (i = 0; i < KV_BYTES; i++) {
-		kv->a.buf[i] = i * 7 + i / 256;
-		kv->b.buf[i] = i * 5 + 1;
-	}
-	return 0;
-}
-
-/* --- work requests ------------------------------------------------------------------ */
-
-static int kv_wait(struct kv_end *end, struct ib_wc *wc)
-{
-	int n, ms;
-
-	for (ms = 0; ms < KV_WAIT_MS; ms++) {
-		n = ib_poll_cq(end->cq, 1, wc);
-		if (n)
-			return n < 0 ? n : 0;
-		usleep_range(500, 1000);
-	}
-	pr_err("no completion\n");
-	return -ETIMEDOUT;
-}
-
-/* Expect one completion with this status. */
-static int kv_expect(struct kv_end *end, struct ib_wc *wc, enum ib_wc_status status)
-{
-	int err = kv_wait(end, wc);
-
-	if (err)
-		return err;
-	if (wc->status == status)
-		return 0;
-	pr_err("status %s instead of %s\n", ib_wc_status_msg(wc->status),
-	       ib_wc_status_msg(status));
-	return -EIO;
-}
-
-static struct ib_sge kv_sge(struct kv_end *end, size_t offset, u32 length)
-{
-	return (struct ib_sge){ .addr = (uintptr_t)end->buf + offset, .length = length,
-				.lkey = end->pd->local_dma_lkey };
-}
-
-static int kv_recv(struct kv_end *end, size_t offset, u32 length)
-{
-	struct ib_sge sge = kv_sge(end, offset, length);
-	struct ib_recv_wr wr = { .wr_id = offset, .sg_list = &sge, .num_sge = 1 };
-
-	return end->srq ? ib_post_srq_recv(end->srq, &wr, NULL) :
-			  ib_post_recv(end->qp, &wr, NULL);
-}
-
-static int kv_send(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u32 key)
-{
-	struct ib_sge sge = kv_sge(end, 0, length);
-	struct ib_send_wr wr = {
-		.sg_list = &sge,
-		.num_sge = length ? 1 : 0,
-		.opcode = opcode,
-		.send_flags = IB_SEND_SIGNALED,
-	};
-
-	wr.ex.invalidate_rkey = key;
-	return ib_post_send(end->qp, &wr, NULL);
-}
-
-static int kv_rdma(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u64 addr,
-		   u32 rkey)
-{
-	struct ib_sge sge = kv_sge(end, 0, length);
-	struct ib_rdma_wr wr = {
-		.wr = { .sg_list = &sge, .num_sge = 1, .opcode = opcode,
-			.send_flags = IB_SEND_SIGNALED },
-		.remote_addr = addr,
-		.rkey = rkey,
-	};
-
-	return ib_post_send(end->qp, &wr.wr, NULL);
-}
-
-/* Lets the region stand for the buffer from @offset on. */
-static int kv_reg(struct kv_end *end, size_t offset, u32 length, int access)
-{
-	struct ib_reg_wr wr = {
-		.wr = { .opcode = IB_WR_REG_MR, .send_flags = IB_SEND_SIGNALED },
-		.mr = end->mr,
-		.access = access,
-	};
-	struct scatterlist sg;
-
-	sg_init_one(&sg, end->buf + offset, length);
-	if (ib_dma_map_sg(end->qp->device, &sg, 1, DMA_BIDIRECTIONAL) != 1 ||
-	    ib_map_mr_sg(end->mr, &sg, 1, NULL, PAGE_SIZE) != 1)
-		return -EIO;
-	ib_update_fast_reg_key(end->mr, ib_inc_rkey(end->mr->rkey));
-	wr.key = end->mr->rkey;
-	return ib_post_send(end->qp, &wr.wr, NULL);
-}
 
 /* --- tests ---------------------------------------------------------------------------- */
 
@@ -535,6 +243,49 @@ static int kv_test_handler(struct kv *kv)
 	return 0;
 }
 
+/* The handle is made, used for the first time and let go of with interrupts off. */
+static int kv_datagram(struct kv *kv, u32 qkey, u32 length)
+{
+	struct rdma_ah_attr attr = {};
+	unsigned long flags;
+	struct ib_wc wc;
+	struct ib_ah *ah;
+	int err;
+
+	KV_CHECK(!kv_address(kv, &attr));
+	local_irq_save(flags);
+	ah = rdma_create_ah(kv->a.pd, &attr, 0);
+	err = IS_ERR(ah) ? PTR_ERR(ah) : 0;
+	if (!err)
+		err = kv_send_to(&kv->a, ah, kv->b.qp->qp_num, qkey, length);
+	local_irq_restore(flags);
+	KV_CHECK(!err && !kv_expect(&kv->a, &wc, IB_WC_SUCCESS) && wc.opcode == IB_WC_SEND);
+	local_irq_save(flags);
+	rdma_destroy_ah(ah, 0);
+	local_irq_restore(flags);
+	return 0;
+}
+
+static int kv_test_datagrams(struct kv *kv)
+{
+	struct ib_wc wc;
+	u32 length;
+
+	for (length = 1; length < 1024; length = 3 * length + 1) {
+		memset(kv->b.buf, 0, KV_BYTES);
+		KV_CHECK(!kv_recv(&kv->b, 0, sizeof(struct ib_grh) + 1024));
+		KV_CHECK(!kv_datagram(kv, KV_QKEY + 1, length)); /* taken by nobody */
+		KV_CHECK(!kv_datagram(kv, KV_QKEY, length));
+		KV_CHECK(!kv_expect(&kv->b, &wc, IB_WC_SUCCESS));
+		KV_CHECK(wc.wc_flags & IB_WC_GRH && wc.src_qp == kv->a.qp->qp_num);
+		KV_CHECK(wc.byte_len == sizeof(struct ib_grh) + length);
+		KV_CHECK(!memcmp(kv->b.buf + sizeof(struct ib_grh), kv->a.buf, length));
+		KV_CHECK(!kv->b.buf[sizeof(struct ib_grh) + length]);
+	}
+	KV_CHECK(kv_send_to(&kv->a, NULL, kv->b.qp->qp_num, KV_QKEY, 64));
+	return 0;
+}
+
 /* --- running them --------------------------------------------------------------------- */
 
 static const struct kv_test {
@@ -543,6 +294,7 @@ static const struct kv_test {
 	unsigned int pd_flags;
 	bool shared;
 	bool handler;
+	enum ib_qp_type type;	/* 0: RC */
 } kv_tests[] = {
 	{ "send, interrupts off", kv_test_send },
 	{ "send to a shared receive queue", kv_test_send, 0, true },
@@ -559,6 +311,9 @@ static const struct kv_test {
 	{ "full queue", kv_test_full },
 	{ "drain", kv_test_drain },
 	{ "a handler that polls and posts", kv_test_handler, 0, false, true },
+	{ "send over UC", kv_test_send, .type = IB_QPT_UC },
+	{ "datagrams", kv_test_datagrams, .type = IB_QPT_UD },
+	{ "datagrams to a shared receive queue", kv_test_datagrams, 0, true, .type = IB_QPT_UD },
 };
 
 static int kv_run(struct ib_device *ibdev, const struct kv_test *test)
@@ -566,6 +321,7 @@ static int kv_run(struct ib_device *ibdev, const struct kv_test *test)
 	struct kv kv = {
 		.ibdev = ibdev,
 		.pd_flags = test->pd_flags,
+		.type = test->type ?: IB_QPT_RC,
 		.shared = test->shared,
 		.handler = test->handler,
 	};
