@@ -240,3 +240,32 @@ verbs_skip_reason() {
 }
 
 module_users() { awk '$1 == "nopin" {print $3}' /proc/modules; }
+
+slab_mib() { awk '/^(SUnreclaim|KernelStack|VmallocUsed|Percpu):/ {sum += $2}
+	END {print int(sum / 1024)}' /proc/meminfo; }
+
+# memory_begin, then memory_is_back: of what the kernel had of memory meanwhile nothing is
+# left. By name where the kernel looks for that, which keeps what was freed for a while
+# (KASAN); by the sum elsewhere.
+memory_begin() {
+	echo 3 >/proc/sys/vm/drop_caches
+	memory_before=$(slab_mib)
+}
+
+memory_is_back() {
+	local leaks=/sys/kernel/debug/kmemleak after
+	if [ -e "$leaks" ]; then
+		echo scan >"$leaks"
+		sleep 6
+		echo scan >"$leaks"
+		expect "kmemleak" "" "$(head -c 2000 "$leaks")"
+		return
+	fi
+	echo 3 >/proc/sys/vm/drop_caches
+	after=$(slab_mib)
+	if [ "$after" -le $((memory_before + 16)) ]; then
+		pass "kernel memory is back where it was ($memory_before MiB, now $after MiB)"
+	else
+		fail "kernel memory" "$memory_before MiB before, $after MiB after"
+	fi
+}
