@@ -40,6 +40,7 @@ struct nopin_prefetch_range {
 	struct nopin_mirrored *mirrored;
 	u64 va;
 	u64 len;
+	bool writable; /* by its key */
 };
 
 /**
@@ -154,6 +155,15 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 	return 0;
 }
 
+/* What is only looked at is taken for writing where the CPU could write it at once. */
+static int nopin_prefetch_element(const struct nopin_prefetch_range *range,
+				  unsigned int flags, struct nopin_prefetch_turn *turn)
+{
+	if (flags & NOPIN_FAULT_SNAPSHOT && range->writable)
+		flags |= NOPIN_FAULT_WRITE;
+	return nopin_prefetch_pages(range, flags, turn);
+}
+
 static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
 			      struct nopin_prefetch_turn *turn)
 {
@@ -161,8 +171,8 @@ static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
 	u32 i;
 
 	for (i = 0; i < prefetch->num && !ret; i++)
-		ret = nopin_prefetch_pages(&prefetch->range[i], prefetch->fault_flags,
-					   turn);
+		ret = nopin_prefetch_element(&prefetch->range[i], prefetch->fault_flags,
+					     turn);
 	return ret;
 }
 
@@ -285,6 +295,7 @@ static int nopin_prefetch_add(struct nopin_prefetch *prefetch, struct ib_pd *pd,
 		range->mirrored = to_nopin_mirrored(key->memory);
 		range->va = key->va + offset;
 		range->len = sge->length;
+		range->writable = ib_access_writable(key->access);
 		prefetch->num++;
 	}
 	nopin_key_exit(key);

@@ -5,11 +5,18 @@
  */
 #include "fault.h"
 
+/* Is page @i to be written? A snapshot asks for no page, and takes what there is. */
+static bool nopin_fault_asks(const struct nopin_fault *fault, unsigned int i)
+{
+	return !(fault->demand->flags & NOPIN_FAULT_SNAPSHOT) &&
+	       i >= fault->part.first && i < fault->part.want_end;
+}
+
 /* The entry for what HMM said about page @i, or 0. */
 static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned int i)
 {
 	return nopin_entry_make(*nopin_fault_pfn(fault, i), nopin_fault_writes(fault),
-				i >= fault->part.first && i < fault->part.want_end);
+				nopin_fault_asks(fault, i));
 }
 
 /* Does one mapping of the CPU cover the span? Then it does for every page. */

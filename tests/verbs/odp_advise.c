@@ -13,6 +13,9 @@
 #define NO_FAULT	IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT
 #define FLUSH		IBV_ADVISE_MR_FLAG_FLUSH
 
+/* What the kernel has read of a counter is older than this afterwards. */
+#define COUNTERS_MS	50
+
 static int advise(struct rc_end *end, int advice, uint32_t flags, struct vt_mem *mem,
 		  size_t off, size_t len)
 {
@@ -120,6 +123,25 @@ static void no_fault(const void *arg)
 	}
 	odp_check_get(&b);
 	odp_check(&b);
+}
+
+/* What the CPU may write becomes the NIC's for writing, too: no WRITE faults after that. */
+static void no_fault_writes(const void *arg)
+{
+	struct odp_bench b = cold_bench(arg);
+	const struct vt_dev *dev = odp_mem_end(&b)->dev;
+	long long faults;
+
+	odp_put(&b, 0, LEN);	/* the other end's memory is there from now on */
+	vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
+	memset(b.mem->addr, 0x5a, LEN);
+	vt_ok(advise(odp_mem_end(&b), NO_FAULT, FLUSH, b.mem, 0, LEN));
+	vt_sleep_ms(COUNTERS_MS);
+	faults = vt_counter(dev, "page_faults");
+	odp_put(&b, 0, LEN);
+	vt_sleep_ms(COUNTERS_MS);
+	faults = vt_counter(dev, "page_faults") - faults;
+	vt_require(!faults, "%lld faults of pages that were there", faults);
 }
 
 /* A copy-on-write page that was prefetched for writing is a copy by then. */
@@ -274,6 +296,7 @@ static void add_tests(void)
 	odp_test(flushed_for_writing, "flushed_for_writing", ODP_ALL_SIDES);
 	odp_test(not_flushed, "not_flushed", ODP_RDMA_SIDES);
 	odp_test(no_fault, "no_fault", ODP_RDMA_SIDES);
+	odp_test(no_fault_writes, "no_fault_writes", ODP_RDMA_SIDES);
 	odp_test(private_file, "private_file", ODP_RDMA_SIDES);
 	odp_test(many_regions, "many_regions", ODP_RDMA_SIDES);
 	odp_test(refused, "refused", ODP_RDMA_SIDES);
