@@ -92,17 +92,17 @@ static bool nopin_execute_takes_recv(const struct nopin_opcode_info *op)
 	return op->operation == NOPIN_SEND || op->headers & NOPIN_HDR_IMM;
 }
 
-/* A SEND or WRITE packet has been carried out. */
+/* A SEND or WRITE packet, or @packets of them in one piece, has been carried out. */
 static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
-						const struct nopin_inbound *in)
+						const struct nopin_pkt *pkt, u32 packets)
 {
-	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
+	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 
-	nopin_rq_received(&qp->rq, in->pkt, in->packets);
+	nopin_rq_received(&qp->rq, pkt, packets);
 	if (op->place & NOPIN_LAST && nopin_execute_takes_recv(op))
-		nopin_execute_complete_recv(qp, in->pkt);
-	if (in->pkt->ack_req && qp->service->reliable)
-		nopin_reply(qp, in->pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
+		nopin_execute_complete_recv(qp, pkt);
+	if (pkt->ack_req && qp->service->reliable)
+		nopin_reply(qp, pkt->psn, NOPIN_AETH_ACK | NOPIN_AETH_NO_CREDITS);
 	return NOPIN_DONE;
 }
 
@@ -167,7 +167,9 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		nopin_execute_fail_recv(qp, IB_WC_LOC_PROT_ERR);
 	else if (verdict == NOPIN_DONE && op->headers & NOPIN_HDR_IETH)
 		verdict = nopin_execute_invalidate(qp, in->pkt);
-	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	return nopin_execute_advance(qp, in->pkt, in->packets);
 }
 
 /*
@@ -227,7 +229,9 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
 						NOPIN_ACCESS_ERROR);
 	}
-	return verdict == NOPIN_DONE ? nopin_execute_advance(qp, in) : verdict;
+	if (verdict != NOPIN_DONE)
+		return verdict;
+	return nopin_execute_advance(qp, in->pkt, in->packets);
 }
 
 static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
@@ -400,7 +404,6 @@ static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pk
 bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			 const struct nopin_pkt *pkt, struct nopin_hold *hold)
 {
-	const struct nopin_inbound in = { .pkt = pkt, .packets = 1 };
 	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	u32 len = pkt->payload_len;
 	void *to;
@@ -414,7 +417,7 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 		return false;
 	nopin_memcpy(to, skb->data + pkt->hdr_len, len);
 	qp->rq.received = 0;
-	nopin_execute_advance(qp, &in);
+	nopin_execute_advance(qp, pkt, 1);
 	return true;
 }
 

@@ -76,25 +76,33 @@ static bool nopin_send_gather_small(struct nopin_qp *qp,
 	return from;
 }
 
+/* From wherever it is. What that takes of the stack is cleared, so it stays out of line. */
+static noinline enum nopin_copied nopin_send_gather_any(struct nopin_qp *qp,
+							const struct nopin_swqe *wqe,
+							u32 offset, u32 len,
+							void *payload)
+{
+	struct nopin_copy copy = {
+		.from = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
+		.to = nopin_place_bytes(payload),
+		.length = len,
+		.want = wqe->length - offset,
+	};
+
+	return nopin_park_copy(&qp->sq.park, &copy);
+}
+
 static enum nopin_copied nopin_send_gather(struct nopin_qp *qp,
 					   const struct nopin_swqe *wqe,
 					   u32 offset, u32 len, void *payload)
 {
-	struct nopin_copy copy;
-
 	if (wqe->flags & NOPIN_SEND_INLINE) {
 		memcpy(payload, wqe->data + offset, len);
 		return NOPIN_COPIED;
 	}
 	if (nopin_send_gather_small(qp, wqe, offset, len, payload))
 		return NOPIN_COPIED;
-	copy = (struct nopin_copy){
-		.from = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
-		.to = nopin_place_bytes(payload),
-		.length = len,
-		.want = wqe->length - offset,
-	};
-	return nopin_park_copy(&qp->sq.park, &copy);
+	return nopin_send_gather_any(qp, wqe, offset, len, payload);
 }
 
 /**

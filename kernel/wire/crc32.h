@@ -8,6 +8,9 @@
 /* Bytes of a message that may lie elsewhere, in front of the rest. */
 #define NOPIN_CRC32_HEAD	64
 
+/* What is computed at a time: a rest of other length behind the head costs more. */
+#define NOPIN_CRC32_PIECE	16
+
 u32 nopin_crc32(u32 crc, const void *data, size_t len);
 u32 nopin_crc32_headed(u32 crc, const void *head, const void *data, size_t len);
 const char *nopin_crc32_init(void);

@@ -51,17 +51,41 @@ nopin_fold(struct nopin_v128 a, struct nopin_v128 by, struct nopin_v128 onto)
 	return nopin_add(onto, nopin_mul_high(a, by));
 }
 
+/* The lower half of the product of @a and @k. */
+static __always_inline u64 nopin_multiply(u64 a, u64 k)
+{
+	const struct nopin_v128 x = { { a } }, by = { { k } };
+
+	return nopin_mul_low(x, by).v[0];
+}
+
+/*
+ * The remainder of 128 bits: the first half is folded into the second, the first 32 of
+ * the 96 bits that are left are folded once more, and Barrett's method divides the rest:
+ * by floor(x^64 / P), then by P.
+ */
+static __always_inline u32 nopin_remainder(struct nopin_v128 a)
+{
+	const struct nopin_v128 by = { { nopin_fold_128.v[1] } };
+	struct nopin_v128 b = { { a.v[1] } };
+	u64 rest, quotient;
+
+	b = nopin_add(b, nopin_mul_low(a, by));
+	rest = (u64)b.v[0] >> 32 | (u64)b.v[1] << 32;
+	rest ^= nopin_multiply((u32)b.v[0], 0x163cd6124);
+	quotient = nopin_multiply((u32)rest, 0x1f7011641);
+	return (rest ^ nopin_multiply((u32)quotient, 0x1db710641)) >> 32;
+}
+
 /* The CRC of what was folded into @a and the @len bytes behind it. */
 static __always_inline u32 nopin_reduce(struct nopin_v128 a, const u8 *p, size_t len)
 {
-	u8 rest[16];
 	u32 crc;
 
 	for (; len >= 16; p += 16, len -= 16)
 		a = nopin_fold(a, nopin_fold_128, nopin_load(p));
-	__builtin_memcpy(rest, &a, sizeof(rest));
-	crc = crc32_le(0, rest, sizeof(rest));
-	return crc32_le(crc, p, len);
+	crc = nopin_remainder(a);
+	return len ? crc32_le(crc, p, len) : crc;
 }
 
 /* As nopin_crc32_fold(). */

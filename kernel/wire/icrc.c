@@ -15,7 +15,12 @@
 #include "wire/headers.h"
 #include "wire/icrc.h"
 
-#define NOPIN_ICRC_SEED	0xdebb20e3	/* ones, after eight bytes of ones */
+/*
+ * The CRC begins with ones; after eight bytes of ones it is 0xdebb20e3. To begin with
+ * zero and to have these four bytes added to the first four is the same, and then any
+ * number of zeros may go before.
+ */
+static const u8 nopin_icrc_seed[] = { 0xe3, 0x20, 0xbb, 0xde };
 
 /* Lengths of the headers, and offsets of fields in them. */
 #define IPV4_LEN	20
@@ -58,9 +63,23 @@ static void nopin_icrc_put(u8 *field, u16 value)
 	field[1] = value;
 }
 
+/* Of @num bytes from @first on, which the seed may be a part of. */
+static void nopin_icrc_add_seed(u8 *masked, size_t first, size_t num)
+{
+	size_t i;
+
+	for (i = first; i < first + num; i++)
+		masked[i] ^= nopin_icrc_seed[i];
+}
+
+static u8 *nopin_icrc_ip(struct nopin_icrc *icrc)
+{
+	return icrc->bytes + NOPIN_CRC32_PIECE;
+}
+
 static u8 *nopin_icrc_udp(struct nopin_icrc *icrc)
 {
-	return icrc->masked + (icrc->ipv4 ? IPV4_LEN : IPV6_LEN);
+	return nopin_icrc_ip(icrc) + (icrc->ipv4 ? IPV4_LEN : IPV6_LEN);
 }
 
 /**
@@ -75,9 +94,11 @@ void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp
 {
 	icrc->ipv4 = *(const u8 *)ip >> 4 == 4;
 	if (icrc->ipv4)
-		nopin_icrc_prepare_ipv4(icrc->masked, ip);
+		nopin_icrc_prepare_ipv4(nopin_icrc_ip(icrc), ip);
 	else
-		nopin_icrc_prepare_ipv6(icrc->masked, ip);
+		nopin_icrc_prepare_ipv6(nopin_icrc_ip(icrc), ip);
+	memset(icrc->bytes, 0, NOPIN_CRC32_PIECE);
+	nopin_icrc_add_seed(nopin_icrc_ip(icrc), 0, sizeof(nopin_icrc_seed));
 	memcpy(nopin_icrc_udp(icrc), udp, UDP_LEN);
 	memset(nopin_icrc_udp(icrc) + UDP_CHECK, 0xff, 2);
 }
@@ -91,10 +112,12 @@ void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp
  */
 void nopin_icrc_resize(struct nopin_icrc *icrc, size_t len)
 {
-	if (icrc->ipv4)
-		nopin_icrc_put(icrc->masked + IPV4_TOTAL, IPV4_LEN + len);
-	else
-		nopin_icrc_put(icrc->masked + IPV6_PAYLOAD, len);
+	if (icrc->ipv4) {
+		nopin_icrc_put(nopin_icrc_ip(icrc) + IPV4_TOTAL, IPV4_LEN + len);
+		nopin_icrc_add_seed(nopin_icrc_ip(icrc), IPV4_TOTAL, 2);
+	} else {
+		nopin_icrc_put(nopin_icrc_ip(icrc) + IPV6_PAYLOAD, len);
+	}
 	nopin_icrc_put(nopin_icrc_udp(icrc) + UDP_LENGTH, len);
 }
 
@@ -106,7 +129,7 @@ void nopin_icrc_resize(struct nopin_icrc *icrc, size_t len)
  */
 void nopin_icrc_next(struct nopin_icrc *icrc)
 {
-	u8 *id = icrc->masked + IPV4_ID;
+	u8 *id = nopin_icrc_ip(icrc) + IPV4_ID;
 
 	if (icrc->ipv4)
 		nopin_icrc_put(id, (id[0] << 8 | id[1]) + 1);
@@ -115,22 +138,28 @@ void nopin_icrc_next(struct nopin_icrc *icrc)
 /*
  * With what counts of the BTH and the first bytes behind it there are as many
  * masked ones as the CRC takes in at once: so all of a packet but a short one is
- * computed in one go. @filled is a constant to the compiler.
+ * computed in one go. As many zeros go before as make the whole a number of pieces,
+ * if the head has room for them. @filled is a constant to the compiler.
  */
-static __always_inline u32 nopin_icrc_headers(u8 *masked, size_t filled,
+static __always_inline u32 nopin_icrc_headers(struct nopin_icrc *icrc, size_t filled,
 					      const void *bth, size_t len)
 {
-	const void *next = bth + BTH_LEN;
+	size_t zeros = -(filled + len) % NOPIN_CRC32_PIECE;
 	size_t room = NOPIN_CRC32_HEAD - filled - BTH_LEN;
+	const void *next = bth + BTH_LEN;
+	u8 *masked = nopin_icrc_ip(icrc);
 
 	memcpy(masked + filled, bth, BTH_LEN);
 	masked[filled + BTH_RESV8A] = 0xff;
 	filled += BTH_LEN;
 	len -= BTH_LEN;
 	if (len < room)
-		return crc32_le(crc32_le(NOPIN_ICRC_SEED, masked, filled), next, len);
+		return crc32_le(crc32_le(0, masked, filled), next, len);
 	memcpy(masked + filled, next, room);
-	return nopin_crc32_headed(NOPIN_ICRC_SEED, masked, next + room, len - room);
+	if (zeros > room)
+		zeros = 0;
+	room -= zeros;
+	return nopin_crc32_headed(0, masked - zeros, next + room, len - room);
 }
 
 /**
@@ -145,8 +174,8 @@ static __always_inline u32 nopin_icrc_headers(u8 *masked, size_t filled,
 u32 nopin_icrc_begin(struct nopin_icrc *icrc, const void *bth, size_t len)
 {
 	if (icrc->ipv4)
-		return nopin_icrc_headers(icrc->masked, IPV4_LEN + UDP_LEN, bth, len);
-	return nopin_icrc_headers(icrc->masked, IPV6_LEN + UDP_LEN, bth, len);
+		return nopin_icrc_headers(icrc, IPV4_LEN + UDP_LEN, bth, len);
+	return nopin_icrc_headers(icrc, IPV6_LEN + UDP_LEN, bth, len);
 }
 
 /**

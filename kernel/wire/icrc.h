@@ -9,11 +9,12 @@
 
 /**
  * struct nopin_icrc - what counts of the IP and UDP headers of a packet
- * @masked: the two headers, and room for what follows them
+ * @bytes: NOPIN_CRC32_PIECE zeros, of which some are taken in first; the two headers,
+ *	masked and with the seed added; and room for what follows them
  * @ipv4: the first is an IPv4 header, else IPv6
  */
 struct nopin_icrc {
-	u8 masked[NOPIN_CRC32_HEAD];
+	u8 bytes[NOPIN_CRC32_PIECE + NOPIN_CRC32_HEAD];
 	bool ipv4;
 };
 
