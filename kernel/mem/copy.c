@@ -216,8 +216,7 @@ static enum nopin_copied nopin_copy_verdict(const struct nopin_copy *copy, int r
 
 /**
  * nopin_copy - copy from one place to another
- * @copy: the two, one of them memory; of its results only source_failed and
- *	miss.memory need to be zero
+ * @copy: the two, one of them memory; as from nopin_copy_init()
  *
  * Return: what came of it. Unless NOPIN_COPIED, some of the bytes may have been
  *	copied.

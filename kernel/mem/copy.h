@@ -69,37 +69,56 @@ struct nopin_copy {
 	struct nopin_key *key;
 };
 
-static inline struct nopin_place nopin_place_bytes(const void *bytes)
+/*
+ * Places and copies are filled in where they are, field by field: on the way of each
+ * packet, a whole struct that is cleared first, or returned and copied, is dear.
+ */
+static inline void nopin_place_bytes(struct nopin_place *place, const void *bytes)
 {
-	return (struct nopin_place){ .kind = NOPIN_BYTES, .bytes = (void *)bytes };
+	place->kind = NOPIN_BYTES;
+	place->num_sge = 0;
+	place->bytes = (void *)bytes;
 }
 
-static inline struct nopin_place nopin_place_packet(const struct sk_buff *skb, u64 offset)
+static inline void nopin_place_packet(struct nopin_place *place, const struct sk_buff *skb,
+				      u64 offset)
 {
-	return (struct nopin_place){ .kind = NOPIN_PACKET, .skb = skb, .offset = offset };
+	place->kind = NOPIN_PACKET;
+	place->num_sge = 0;
+	place->offset = offset;
+	place->skb = skb;
 }
 
 /* What a peer names: @qp is the nopin_qp.id of the responding QP. */
-static inline struct nopin_place nopin_place_range(struct ib_pd *pd, u64 qp, u32 key,
-						   u64 iova, int rights)
+static inline void nopin_place_range(struct nopin_place *place, struct ib_pd *pd, u64 qp,
+				     u32 key, u64 iova, int rights)
 {
-	return (struct nopin_place){
-		.kind = NOPIN_RANGE,
-		.range = { .pd = pd, .qp = qp, .key = key, .iova = iova, .rights = rights },
-	};
+	place->kind = NOPIN_RANGE;
+	place->num_sge = 0;
+	place->range.pd = pd;
+	place->range.qp = qp;
+	place->range.key = key;
+	place->range.rights = rights;
+	place->range.iova = iova;
 }
 
-static inline struct nopin_place nopin_place_sges(struct ib_pd *pd,
-						  const struct nopin_sge *sge, u32 num_sge,
-						  u64 offset)
+static inline void nopin_place_sges(struct nopin_place *place, struct ib_pd *pd,
+				    const struct nopin_sge *sge, u32 num_sge, u64 offset)
 {
-	return (struct nopin_place){
-		.kind = NOPIN_SGES,
-		.range.pd = pd,
-		.sge = sge,
-		.num_sge = num_sge,
-		.offset = offset,
-	};
+	place->kind = NOPIN_SGES;
+	place->num_sge = num_sge;
+	place->offset = offset;
+	place->sge = sge;
+	place->range.pd = pd;
+}
+
+/* What there is beside the places. */
+static inline void nopin_copy_init(struct nopin_copy *copy, size_t length, size_t want)
+{
+	copy->length = length;
+	copy->want = want;
+	copy->source_failed = false;
+	copy->miss.memory = NULL;
 }
 
 enum nopin_copied nopin_copy(struct nopin_copy *copy);

@@ -66,16 +66,16 @@ static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt 
 /* Put an answer where its request wants it. */
 static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe,
-					       struct nopin_place from, u32 offset, u32 len)
+					       const struct nopin_place *from,
+					       u32 offset, u32 len)
 {
-	struct nopin_copy copy = {
-		.from = from,
-		.to = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
-		.length = len,
-		.want = wqe->length - offset,
-	};
-	enum nopin_copied copied = nopin_park_copy(&qp->sq.park, &copy);
+	struct nopin_copy copy __uninitialized;
+	enum nopin_copied copied;
 
+	nopin_copy_init(&copy, len, wqe->length - offset);
+	copy.from = *from;
+	nopin_place_sges(&copy.to, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+	copied = nopin_park_copy(&qp->sq.park, &copy);
 	if (copied != NOPIN_COPIED && copied != NOPIN_COPY_MISS)
 		nopin_sq_fail(qp, IB_WC_LOC_PROT_ERR);
 	return copied;
@@ -83,7 +83,7 @@ static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
 
 /* An answer to the oldest request: true when it is parked. */
 static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *pkt,
-				   struct nopin_place from, u32 offset, u32 len)
+				   const struct nopin_place *from, u32 offset, u32 len)
 {
 	const struct nopin_swqe *wqe = nopin_sq_oldest(&qp->sq);
 	enum nopin_copied copied = nopin_completer_place(qp, wqe, from, offset, len);
@@ -104,6 +104,7 @@ static bool nopin_completer_is_write_answer(const struct nopin_swqe *wqe,
 static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
+	struct nopin_place from __uninitialized;
 	struct nopin_swqe *wqe;
 	u32 offset;
 
@@ -120,20 +121,22 @@ static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 		nopin_sq_fail(qp, IB_WC_BAD_RESP_ERR);
 		return false;
 	}
-	return nopin_completer_answer(qp, pkt, nopin_place_packet(skb, pkt->hdr_len),
-				      offset, pkt->payload_len);
+	nopin_place_packet(&from, skb, pkt->hdr_len);
+	return nopin_completer_answer(qp, pkt, &from, offset, pkt->payload_len);
 }
 
 static bool nopin_completer_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
+	struct nopin_place from __uninitialized;
+
 	if (!nopin_completer_expects(qp, pkt))
 		return false;
 	if (!nopin_request_is_atomic(nopin_sq_oldest(&qp->sq)->request)) {
 		nopin_sq_fail(qp, IB_WC_BAD_RESP_ERR);
 		return false;
 	}
-	return nopin_completer_answer(qp, pkt, nopin_place_bytes(&pkt->original), 0,
-				      sizeof(pkt->original));
+	nopin_place_bytes(&from, &pkt->original);
+	return nopin_completer_answer(qp, pkt, &from, 0, sizeof(pkt->original));
 }
 
 static bool nopin_completer_awaits(const struct nopin_qp *qp, u32 psn)

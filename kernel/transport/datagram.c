@@ -40,18 +40,19 @@ static void nopin_datagram_complete(struct nopin_qp *qp, const struct sk_buff *s
 }
 
 /* A part of the datagram to where the receive has room for it. */
-static enum nopin_copied nopin_datagram_copy(struct nopin_qp *qp, struct nopin_place from,
+static enum nopin_copied nopin_datagram_copy(struct nopin_qp *qp,
+					     const struct nopin_place *from,
 					     u32 offset, u32 len)
 {
+	struct nopin_copy copy __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
-	struct nopin_copy copy = {
-		.from = from,
-		.to = nopin_place_sges(rq->pd, rq->recv->sge, rq->recv->num_sge, offset),
-		.length = len,
-		.want = len,
-	};
 
-	return len ? nopin_park_copy(&rq->park, &copy) : NOPIN_COPIED;
+	if (!len)
+		return NOPIN_COPIED;
+	nopin_copy_init(&copy, len, len);
+	copy.from = *from;
+	nopin_place_sges(&copy.to, rq->pd, rq->recv->sge, rq->recv->num_sge, offset);
+	return nopin_park_copy(&rq->park, &copy);
 }
 
 /* The program's receive is at fault: it completes with that, and the QP fails. */
@@ -70,6 +71,7 @@ static void nopin_datagram_fail(struct nopin_qp *qp, const struct nopin_pkt *pkt
 static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
 				   const struct nopin_pkt *pkt)
 {
+	struct nopin_place from __uninitialized;
 	u8 grh[NOPIN_GRH_LEN];
 	enum nopin_copied copied;
 
@@ -78,10 +80,11 @@ static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
 		return true;
 	}
 	nopin_net_copy_grh(skb, grh);
-	copied = nopin_datagram_copy(qp, nopin_place_bytes(grh), 0, sizeof(grh));
+	nopin_place_bytes(&from, grh);
+	copied = nopin_datagram_copy(qp, &from, 0, sizeof(grh));
+	nopin_place_packet(&from, skb, pkt->hdr_len);
 	if (copied == NOPIN_COPIED)
-		copied = nopin_datagram_copy(qp, nopin_place_packet(skb, pkt->hdr_len),
-					     NOPIN_GRH_LEN, pkt->payload_len);
+		copied = nopin_datagram_copy(qp, &from, NOPIN_GRH_LEN, pkt->payload_len);
 	if (copied == NOPIN_COPY_MISS)
 		return false;
 	if (copied == NOPIN_COPIED)

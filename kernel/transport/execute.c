@@ -147,7 +147,7 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 					     const struct nopin_inbound *in)
 {
 	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
-	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
+	struct nopin_copy copy __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_verdict verdict;
 
@@ -155,12 +155,13 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		return NOPIN_RNR;
 	if (op->place & NOPIN_FIRST)
 		rq->received = 0;
+	nopin_copy_init(&copy, in->pkt->payload_len, 0);
 	if (!(op->place & NOPIN_LAST))
 		copy.want = max(rq->received, NOPIN_SEND_AHEAD);
 	if ((u64)rq->received + copy.length > min_t(u64, rq->recv->length, NOPIN_MAX_MSG))
 		return nopin_execute_too_long(qp);
-	copy.to = nopin_place_sges(rq->pd, rq->recv->sge, rq->recv->num_sge,
-				   rq->received);
+	copy.from = in->from;
+	nopin_place_sges(&copy.to, rq->pd, rq->recv->sge, rq->recv->num_sge, rq->received);
 	verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
 					NOPIN_OPERATION_ERROR);
 	if (verdict == NOPIN_OPERATION_ERROR)
@@ -205,11 +206,24 @@ static bool nopin_execute_write_fits(const struct nopin_rq *rq,
 	return end < rq->write.length;
 }
 
+/* A piece of a WRITE to where it goes. */
+static enum nopin_verdict nopin_execute_put(struct nopin_qp *qp,
+					    const struct nopin_inbound *in)
+{
+	struct nopin_copy copy __uninitialized;
+	struct nopin_rq *rq = &qp->rq;
+
+	nopin_copy_init(&copy, in->pkt->payload_len, rq->write.length - rq->received);
+	copy.from = in->from;
+	nopin_place_range(&copy.to, nopin_rq_keys(qp), qp->id, rq->write.rkey,
+			  rq->write.remote_addr + rq->received, IB_ACCESS_REMOTE_WRITE);
+	return nopin_execute_verdict(nopin_park_copy(in->park, &copy), NOPIN_ACCESS_ERROR);
+}
+
 static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 					      const struct nopin_inbound *in)
 {
 	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
-	struct nopin_copy copy = { .from = in->from, .length = in->pkt->payload_len };
 	enum nopin_verdict verdict = NOPIN_DONE;
 	struct nopin_rq *rq = &qp->rq;
 
@@ -221,14 +235,8 @@ static enum nopin_verdict nopin_execute_write(struct nopin_qp *qp,
 		return NOPIN_INVALID_REQUEST;
 	if (op->headers & NOPIN_HDR_IMM && !nopin_rq_take_recv(qp))
 		return NOPIN_RNR;
-	if (copy.length) {
-		copy.want = rq->write.length - rq->received;
-		copy.to = nopin_place_range(nopin_rq_keys(qp), qp->id, rq->write.rkey,
-					    rq->write.remote_addr + rq->received,
-					    IB_ACCESS_REMOTE_WRITE);
-		verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
-						NOPIN_ACCESS_ERROR);
-	}
+	if (in->pkt->payload_len)
+		verdict = nopin_execute_put(qp, in);
 	if (verdict != NOPIN_DONE)
 		return verdict;
 	return nopin_execute_advance(qp, in->pkt, in->packets);
@@ -243,18 +251,16 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 		.compare = pkt->compare,
 		.swap_add = pkt->swap_add,
 	};
-	struct nopin_copy copy = {
-		.to = nopin_place_range(nopin_rq_keys(qp), qp->id, pkt->rkey,
-					pkt->remote_addr, IB_ACCESS_REMOTE_ATOMIC),
-		.length = sizeof(u64),
-		.want = sizeof(u64),
-	};
+	struct nopin_copy copy __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_copied copied;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
 	    !rq->resources_size || pkt->remote_addr % sizeof(u64))
 		return NOPIN_INVALID_REQUEST;
+	nopin_copy_init(&copy, sizeof(u64), sizeof(u64));
+	nopin_place_range(&copy.to, nopin_rq_keys(qp), qp->id, pkt->rkey,
+			  pkt->remote_addr, IB_ACCESS_REMOTE_ATOMIC);
 	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
 	if (copied != NOPIN_COPIED)
 		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
@@ -272,12 +278,7 @@ static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 						     const struct nopin_pkt *pkt)
 {
 	struct nopin_atomic atomic = { .op = NOPIN_ATOMIC_STORE };
-	struct nopin_copy copy = {
-		.to = nopin_place_range(nopin_rq_keys(qp), qp->id, pkt->rkey,
-					pkt->remote_addr, IB_ACCESS_REMOTE_WRITE),
-		.length = sizeof(u64),
-		.want = sizeof(u64),
-	};
+	struct nopin_copy copy __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_copied copied;
 
@@ -285,6 +286,9 @@ static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 	    !rq->resources_size || pkt->remote_addr % sizeof(u64) ||
 	    skb_copy_bits(skb, pkt->hdr_len, &atomic.swap_add, sizeof(u64)))
 		return NOPIN_INVALID_REQUEST;
+	nopin_copy_init(&copy, sizeof(u64), sizeof(u64));
+	nopin_place_range(&copy.to, nopin_rq_keys(qp), qp->id, pkt->rkey,
+			  pkt->remote_addr, IB_ACCESS_REMOTE_WRITE);
 	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
 	if (copied != NOPIN_COPIED)
 		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
@@ -433,20 +437,20 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
-	struct nopin_inbound in = {
-		.pkt = pkt,
-		.packets = 1,
-		.from = nopin_place_packet(skb, pkt->hdr_len),
-		.park = &qp->rq.park,
-	};
 	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
+	struct nopin_inbound in __uninitialized;
 
 	if (!nopin_execute_length_ok(qp, pkt))
 		return NOPIN_INVALID_REQUEST;
 	if (op->headers & NOPIN_HDR_XRCETH && !nopin_xrc_choose(qp, pkt->srqn))
 		return NOPIN_INVALID_REQUEST;
-	if (nopin_opcode_is_data(op))
+	if (nopin_opcode_is_data(op)) {
+		in.pkt = pkt;
+		in.packets = 1;
+		nopin_place_packet(&in.from, skb, pkt->hdr_len);
+		in.park = &qp->rq.park;
 		return nopin_execute_data(qp, &in);
+	}
 	/* More at a time than the peer was told it may ask for (IBTA 9.7.4.1.4). */
 	if (!nopin_execute_in_order(&qp->rq, op) ||
 	    qp->rq.outstanding >= qp->rq.resources_size)

@@ -107,12 +107,13 @@ bool nopin_loopback_is_alive(struct nopin_qp *qp)
 }
 
 /* The requester's own memory from @offset on, or what it posted inline. */
-static struct nopin_place nopin_loopback_own(const struct nopin_qp *qp,
-					     const struct nopin_swqe *wqe, u32 offset)
+static void nopin_loopback_own(struct nopin_place *place, const struct nopin_qp *qp,
+			       const struct nopin_swqe *wqe, u32 offset)
 {
 	if (wqe->flags & NOPIN_SEND_INLINE)
-		return nopin_place_bytes(wqe->data + offset);
-	return nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+		nopin_place_bytes(place, wqe->data + offset);
+	else
+		nopin_place_sges(place, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
 }
 
 static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp, struct nopin_qp *peer,
@@ -120,13 +121,12 @@ static enum nopin_verdict nopin_loopback_data(struct nopin_qp *qp, struct nopin_
 					      const struct nopin_piece *piece)
 {
 	struct nopin_pkt pkt = { .psn = qp->sq.next_psn };
-	struct nopin_inbound in = {
-		.pkt = &pkt,
-		.packets = piece->packets,
-		.from = nopin_loopback_own(qp, wqe, piece->offset),
-		.park = &qp->sq.park,
-	};
+	struct nopin_inbound in __uninitialized;
 
+	in.pkt = &pkt;
+	in.packets = piece->packets;
+	nopin_loopback_own(&in.from, qp, wqe, piece->offset);
+	in.park = &qp->sq.park;
 	nopin_send_describe(&pkt, qp, wqe, piece->offset, piece->len);
 	if (!peer->service->reliable && !nopin_rq_follows(&peer->rq, &pkt))
 		return NOPIN_INVALID_REQUEST;
@@ -137,18 +137,15 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp, struct nopin_
 					      const struct nopin_swqe *wqe,
 					      const struct nopin_piece *piece)
 {
-	struct nopin_copy copy = {
-		.from = nopin_place_range(peer->ibqp.pd, peer->id, wqe->rkey,
-					  wqe->remote_addr + piece->offset,
-					  IB_ACCESS_REMOTE_READ),
-		.to = nopin_loopback_own(qp, wqe, piece->offset),
-		.length = piece->len,
-		.want = wqe->length - piece->offset,
-	};
+	struct nopin_copy copy __uninitialized;
 	enum nopin_copied copied = NOPIN_COPIED;
 
 	if (!nopin_rq_may_read(peer) || peer->rq.in_message)
 		return NOPIN_INVALID_REQUEST;
+	nopin_copy_init(&copy, piece->len, wqe->length - piece->offset);
+	nopin_place_range(&copy.from, peer->ibqp.pd, peer->id, wqe->rkey,
+			  wqe->remote_addr + piece->offset, IB_ACCESS_REMOTE_READ);
+	nopin_loopback_own(&copy.to, qp, wqe, piece->offset);
 	if (piece->len)
 		copied = nopin_park_copy(&qp->sq.park, &copy);
 	if (copied == NOPIN_COPY_MISS)

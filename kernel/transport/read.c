@@ -56,16 +56,15 @@ static u8 nopin_read_opcode(bool first, bool last)
 static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 {
 	struct nopin_read_job *job = &qp->rq.read;
-	struct nopin_copy copy = {
-		.from = nopin_place_range(job->pd, qp->id, job->rkey,
-					  job->remote_addr + job->sent,
-					  IB_ACCESS_REMOTE_READ),
-		.to = nopin_place_bytes(payload),
-		.length = len,
-		.want = job->length - job->sent,
-	};
+	struct nopin_copy copy __uninitialized;
 
-	return len ? nopin_park_copy(&qp->rq.park, &copy) : NOPIN_COPIED;
+	if (!len)
+		return NOPIN_COPIED;
+	nopin_copy_init(&copy, len, job->length - job->sent);
+	nopin_place_range(&copy.from, job->pd, qp->id, job->rkey,
+			  job->remote_addr + job->sent, IB_ACCESS_REMOTE_READ);
+	nopin_place_bytes(&copy.to, payload);
+	return nopin_park_copy(&qp->rq.park, &copy);
 }
 
 /* One response. What cannot be sent now ends the job: the peer asks again. */

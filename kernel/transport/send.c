@@ -76,19 +76,15 @@ static bool nopin_send_gather_small(struct nopin_qp *qp,
 	return from;
 }
 
-/* From wherever it is. What that takes of the stack is cleared, so it stays out of line. */
-static noinline enum nopin_copied nopin_send_gather_any(struct nopin_qp *qp,
-							const struct nopin_swqe *wqe,
-							u32 offset, u32 len,
-							void *payload)
+static enum nopin_copied nopin_send_gather_any(struct nopin_qp *qp,
+					       const struct nopin_swqe *wqe,
+					       u32 offset, u32 len, void *payload)
 {
-	struct nopin_copy copy = {
-		.from = nopin_place_sges(qp->ibqp.pd, wqe->sge, wqe->num_sge, offset),
-		.to = nopin_place_bytes(payload),
-		.length = len,
-		.want = wqe->length - offset,
-	};
+	struct nopin_copy copy __uninitialized;
 
+	nopin_copy_init(&copy, len, wqe->length - offset);
+	nopin_place_sges(&copy.from, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+	nopin_place_bytes(&copy.to, payload);
 	return nopin_park_copy(&qp->sq.park, &copy);
 }
 

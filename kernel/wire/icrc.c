@@ -16,11 +16,11 @@
 #include "wire/icrc.h"
 
 /*
- * The CRC begins with ones; after eight bytes of ones it is 0xdebb20e3. To begin with
- * zero and to have these four bytes added to the first four is the same, and then any
- * number of zeros may go before.
+ * The CRC begins with ones; after eight bytes of ones it is this. To begin with zero and
+ * to have it added to the first four bytes is the same, and then any number of zeros may
+ * go before.
  */
-static const u8 nopin_icrc_seed[] = { 0xe3, 0x20, 0xbb, 0xde };
+#define NOPIN_ICRC_SEED	0xdebb20e3
 
 /* Lengths of the headers, and offsets of fields in them. */
 #define IPV4_LEN	20
@@ -63,13 +63,13 @@ static void nopin_icrc_put(u8 *field, u16 value)
 	field[1] = value;
 }
 
-/* Of @num bytes from @first on, which the seed may be a part of. */
-static void nopin_icrc_add_seed(u8 *masked, size_t first, size_t num)
+static void nopin_icrc_add_seed(u8 *first)
 {
-	size_t i;
+	__le32 word;
 
-	for (i = first; i < first + num; i++)
-		masked[i] ^= nopin_icrc_seed[i];
+	memcpy(&word, first, sizeof(word));
+	word ^= cpu_to_le32(NOPIN_ICRC_SEED);
+	memcpy(first, &word, sizeof(word));
 }
 
 static u8 *nopin_icrc_ip(struct nopin_icrc *icrc)
@@ -98,7 +98,7 @@ void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp
 	else
 		nopin_icrc_prepare_ipv6(nopin_icrc_ip(icrc), ip);
 	memset(icrc->bytes, 0, NOPIN_CRC32_PIECE);
-	nopin_icrc_add_seed(nopin_icrc_ip(icrc), 0, sizeof(nopin_icrc_seed));
+	nopin_icrc_add_seed(nopin_icrc_ip(icrc));
 	memcpy(nopin_icrc_udp(icrc), udp, UDP_LEN);
 	memset(nopin_icrc_udp(icrc) + UDP_CHECK, 0xff, 2);
 }
@@ -112,11 +112,14 @@ void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp
  */
 void nopin_icrc_resize(struct nopin_icrc *icrc, size_t len)
 {
+	u8 *ip = nopin_icrc_ip(icrc);
+
 	if (icrc->ipv4) {
-		nopin_icrc_put(nopin_icrc_ip(icrc) + IPV4_TOTAL, IPV4_LEN + len);
-		nopin_icrc_add_seed(nopin_icrc_ip(icrc), IPV4_TOTAL, 2);
+		nopin_icrc_put(ip + IPV4_TOTAL, IPV4_LEN + len);
+		ip[IPV4_TOTAL] ^= NOPIN_ICRC_SEED >> 16 & 0xff;
+		ip[IPV4_TOTAL + 1] ^= NOPIN_ICRC_SEED >> 24;
 	} else {
-		nopin_icrc_put(nopin_icrc_ip(icrc) + IPV6_PAYLOAD, len);
+		nopin_icrc_put(ip + IPV6_PAYLOAD, len);
 	}
 	nopin_icrc_put(nopin_icrc_udp(icrc) + UDP_LENGTH, len);
 }
