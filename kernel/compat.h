@@ -9,6 +9,7 @@
 #ifndef NOPIN_COMPAT_H
 #define NOPIN_COMPAT_H
 
+#include <linux/bits.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/shrinker.h>
@@ -106,9 +107,21 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define IB_DEVICE_ATOMIC_WRITE		0
 #endif
 
+/* 6.2: FLUSH, likewise. The core refuses regions with such a right where it knows none. */
+#ifndef NOPIN_HAS_FLUSH
+#define IB_UVERBS_WC_FLUSH		8
+#define IB_UVERBS_WR_FLUSH		14
+#define IB_DEVICE_FLUSH_GLOBAL		0
+#define IB_ACCESS_FLUSH_GLOBAL		BIT(8)
+#define IB_ACCESS_FLUSH_PERSISTENT	BIT(9)
+#endif
+
 /* 6.16: so does what is told of on-demand memory. */
 #ifndef NOPIN_HAS_ODP_ATOMIC_WRITE
 #define IB_ODP_SUPPORT_ATOMIC_WRITE	0
+#endif
+#ifndef NOPIN_HAS_ODP_FLUSH
+#define IB_ODP_SUPPORT_FLUSH		0
 #endif
 
 /* 6.11: a device tells that its name was chosen. */

@@ -22,18 +22,22 @@
 	 BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) |			\
 	 BIT(IB_UVERBS_WR_ATOMIC_WRITE) | BIT(IB_UVERBS_WR_LOCAL_INV))
 
+/* What only programs post: kernel users register memory where they bind windows. */
+#define NOPIN_USER_REQUESTS						\
+	(BIT(IB_UVERBS_WR_BIND_MW) | BIT(IB_UVERBS_WR_FLUSH))
+
 static const struct nopin_service nopin_rc = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
 	.connected	= true,
 	.reliable	= true,
 	.rings		= true,
-	.requests	= NOPIN_RC_REQUESTS | BIT(IB_UVERBS_WR_BIND_MW),
+	.requests	= NOPIN_RC_REQUESTS | NOPIN_USER_REQUESTS,
 	.arrive		= nopin_receive_connected,
 	.resume		= nopin_responder_resume,
 };
 
-/* A kernel user's, who registers memory where a program binds windows. */
+/* A kernel user's. */
 static const struct nopin_service nopin_rc_kernel = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
@@ -64,7 +68,7 @@ static const struct nopin_service nopin_xrc_initiator = {
 	.connected	= true,
 	.reliable	= true,
 	.rings		= true,
-	.requests	= NOPIN_RC_REQUESTS | BIT(IB_UVERBS_WR_BIND_MW),
+	.requests	= NOPIN_RC_REQUESTS | NOPIN_USER_REQUESTS,
 	.arrive		= nopin_receive_answers,
 	.resume		= nopin_responder_resume,
 };

@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 #include <rdma/ib_verbs.h>
 
+#include "compat.h"
 #include "device.h"
 #include "mem/key.h"
 
@@ -32,7 +33,8 @@
 
 /* What only a peer asks for. */
 #define NOPIN_KEY_REMOTE						\
-	(IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC)
+	(IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \
+	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_FLUSH_PERSISTENT)
 
 /* Inside an RCU read-side section, which keeps the struct. */
 static struct nopin_key *nopin_key_find(struct nopin_dev *dev, u32 value)
@@ -162,6 +164,31 @@ int nopin_key_check(const struct nopin_range *range)
 		nopin_key_exit(key);
 	rcu_read_unlock();
 	return PTR_ERR_OR_ZERO(key);
+}
+
+/**
+ * nopin_key_check_whole - would an access to all that a key stands for be let in?
+ * @range: who asks, by which key and for which rights
+ *
+ * Return: 0, or an error as key.h has it.
+ * Context: BH off.
+ */
+int nopin_key_check_whole(const struct nopin_range *range)
+{
+	struct nopin_range whole = *range;
+	struct nopin_key *key;
+	int err = -EINVAL;
+
+	rcu_read_lock();
+	key = nopin_key_use(to_nopin_dev(range->pd->device), range->key);
+	if (key) {
+		whole.iova = key->iova;
+		whole.len = key->length;
+		err = nopin_key_admit(key, &whole);
+		nopin_key_exit(key);
+	}
+	rcu_read_unlock();
+	return err;
 }
 
 /**

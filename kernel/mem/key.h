@@ -122,6 +122,7 @@ struct nopin_range {
 struct nopin_key *nopin_key_enter(const struct nopin_range *range, u64 *va);
 void nopin_key_exit(struct nopin_key *key);
 int nopin_key_check(const struct nopin_range *range);
+int nopin_key_check_whole(const struct nopin_range *range);
 
 struct nopin_key *nopin_key_alloc(struct ib_pd *pd, struct nopin_memory *memory);
 int nopin_key_publish(struct nopin_dev *dev, struct nopin_key *key);

@@ -5,6 +5,7 @@
 
 #include <rdma/ib_verbs.h>
 
+#include "compat.h"
 #include "mem/key.h"
 #include "mem/memory.h"
 
@@ -12,7 +13,7 @@
 #define NOPIN_REGION_ACCESS						\
 	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |		\
 	 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |		\
-	 IB_ACCESS_MW_BIND |						\
+	 IB_ACCESS_MW_BIND | IB_ACCESS_FLUSH_GLOBAL |			\
 	 IB_ZERO_BASED | IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB |	\
 	 IB_ACCESS_OPTIONAL)
 

@@ -86,17 +86,27 @@ static const struct nopin_request nopin_requests[] = {
 		.answered	= true,
 		.length		= sizeof(u64),
 	},
+	[IB_UVERBS_WR_FLUSH] = {
+		.completion	= IB_UVERBS_WC_FLUSH,
+		.operation	= NOPIN_FLUSH,
+		.opcode		= { [NOPIN_ONLY] = NOPIN_RC_FLUSH },
+		.bare		= true,
+		.answered	= true,
+	},
 	[NOPIN_WR_REG_MR] = {
 		.completion	= IB_WC_REG_MR,
 		.operation	= NOPIN_REG_MR,
+		.bare		= true,
 	},
 	[IB_UVERBS_WR_LOCAL_INV] = {
 		.completion	= IB_UVERBS_WC_LOCAL_INV,
 		.operation	= NOPIN_LOCAL_INV,
+		.bare		= true,
 	},
 	[IB_UVERBS_WR_BIND_MW] = {
 		.completion	= IB_UVERBS_WC_BIND_MW,
 		.operation	= NOPIN_BIND_MW,
+		.bare		= true,
 	},
 	[IB_UVERBS_WR_SEND_WITH_INV] = {
 		.completion	= IB_UVERBS_WC_SEND,

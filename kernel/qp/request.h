@@ -18,6 +18,7 @@
  * @completion: enum ib_uverbs_wc_opcode that it completes with
  * @operation: what it asks the peer to do; NOPIN_NO_OPERATION: there is no such request
  * @opcode: of its packets, by enum nopin_message_place
+ * @bare: it has no data at all
  * @may_inline: its data may stand in the work request
  * @answered: it has a response of its own, and is one of max_rd_atomic while it is in
  *	flight (IBTA 9.7.5.1.1, A19)
@@ -30,6 +31,7 @@ struct nopin_request {
 	u8 completion;
 	u8 operation;
 	u8 opcode[4];
+	bool bare;
 	bool may_inline;
 	bool answered;
 	bool fetches;
@@ -44,6 +46,12 @@ static inline bool nopin_request_is_atomic(const struct nopin_request *request)
 {
 	return request->operation == NOPIN_CMP_SWAP ||
 	       request->operation == NOPIN_FETCH_ADD;
+}
+
+/* Does its response say no more than that it was done? */
+static inline bool nopin_request_is_confirmed(const struct nopin_request *request)
+{
+	return request->answered && !request->fetches;
 }
 
 /* Is it carried out here, without the peer? */

@@ -38,7 +38,7 @@ void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
 }
 
 /**
- * nopin_resource_keep_atomic - remember an atomic or an ATOMIC WRITE
+ * nopin_resource_keep_atomic - remember an atomic, an ATOMIC WRITE or a FLUSH
  * @rq: the responder, with room for some
  * @pkt: the request
  * @original: what it found
@@ -92,7 +92,7 @@ bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *
 }
 
 /**
- * nopin_resource_atomic - the answer to an atomic or ATOMIC WRITE with an old PSN
+ * nopin_resource_atomic - the answer to an atomic, ATOMIC WRITE or FLUSH with an old PSN
  * @rq: the responder
  * @pkt: the request
  *

@@ -127,6 +127,35 @@ bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 }
 
 /**
+ * nopin_rq_may_flush - may the peer FLUSH what a request names?
+ * @qp: the QP
+ * @pd: protection domain that its key is of
+ * @pkt: the request
+ * @rights: IB_ACCESS_FLUSH_*
+ *
+ * Unlike that of an empty message its key is looked at, whatever its length.
+ *
+ * Context: rq.lock held.
+ * Return: true when it may.
+ */
+bool nopin_rq_may_flush(const struct nopin_qp *qp, struct ib_pd *pd,
+			const struct nopin_pkt *pkt, int rights)
+{
+	struct nopin_range range = {
+		.pd = pd,
+		.qp = qp->id,
+		.key = pkt->rkey,
+		.rights = rights,
+		.iova = pkt->remote_addr,
+		.len = pkt->dma_len,
+	};
+
+	if (pkt->flush_level == NOPIN_FLUSH_MR)
+		return !nopin_key_check_whole(&range);
+	return !nopin_key_check(&range);
+}
+
+/**
  * nopin_rq_follows - does a packet begin a message, or go on with the one under way?
  * @rq: the responder of a service that acknowledges nothing
  * @pkt: its headers

@@ -26,7 +26,8 @@ struct nopin_xrcd;
  * @psn: its first PSN
  * @packets: PSNs that it takes; 0: it is none
  * @operation: enum nopin_operation; the answer to a READ is its memory, that to an
- *	ATOMIC WRITE says no more than that it was done, and that to an atomic is @original
+ *	ATOMIC WRITE or FLUSH says no more than that it was done, and that to an atomic is
+ *	@original
  * @rkey: region of the READ
  * @length: bytes of the READ
  * @remote_addr: first byte of the READ
@@ -181,6 +182,8 @@ bool nopin_rq_take_recv(struct nopin_qp *qp);
 bool nopin_rq_may_read(const struct nopin_qp *qp);
 bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 		     const struct nopin_pkt *pkt, int right);
+bool nopin_rq_may_flush(const struct nopin_qp *qp, struct ib_pd *pd,
+			const struct nopin_pkt *pkt, int rights);
 bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt);
 void nopin_rq_pass(struct nopin_rq *rq, u32 psn);
 void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 packets);

@@ -54,6 +54,12 @@ static u32 nopin_swqe_max_inline(const struct nopin_swqe *swqe, const struct ib_
 	return max(cap->max_inline_data, length);
 }
 
+static bool nopin_swqe_may_flush(const struct nopin_swqe *swqe)
+{
+	return swqe->flush_type && !(swqe->flush_type & ~NOPIN_FLUSH_TYPES) &&
+	       swqe->flush_level <= NOPIN_FLUSH_MR && swqe->flush_length <= U32_MAX;
+}
+
 static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 				 const struct ib_qp_cap *cap)
 {
@@ -61,7 +67,9 @@ static int nopin_swqe_check_head(const struct nopin_swqe *swqe,
 
 	if (!request->operation || swqe->flags & ~NOPIN_SEND_FLAGS)
 		return -EINVAL;
-	if (nopin_request_is_local(request) && swqe->num_sge)
+	if (request->bare && swqe->num_sge)
+		return -EINVAL;
+	if (request->operation == NOPIN_FLUSH && !nopin_swqe_may_flush(swqe))
 		return -EINVAL;
 	if (swqe->flags & NOPIN_SEND_INLINE)
 		return request->may_inline && !swqe->num_sge &&

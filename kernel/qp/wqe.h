@@ -24,9 +24,12 @@
  * @ah: datagrams: index of the address vector
  * @compare_add: atomics
  * @bind_length: of a window, in bytes
+ * @flush_length: of what is to be flushed, in bytes
  * @swap: atomics
  * @bind_lkey: of a window's region
  * @bind_access: rights of a window
+ * @flush_type: NOPIN_FLUSH_GLOBAL and so on
+ * @flush_level: NOPIN_FLUSH_RANGE and so on
  * @remote_srqn: XRC
  * @length: bytes of the message
  * @first_psn: of its first packet, valid once numbered
@@ -59,12 +62,17 @@ struct nopin_swqe {
 	union {
 		u64 compare_add;
 		u64 bind_length;
+		u64 flush_length;
 	};
 	union {
 		u64 swap;
 		struct {
 			u32 bind_lkey;
 			u32 bind_access;
+		};
+		struct {
+			u32 flush_type;
+			u32 flush_level;
 		};
 	};
 	u32 remote_srqn;

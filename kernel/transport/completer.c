@@ -93,11 +93,11 @@ static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *
 	return copied == NOPIN_COPY_MISS;
 }
 
-/* An ATOMIC WRITE is answered by a response without data. */
-static bool nopin_completer_is_write_answer(const struct nopin_swqe *wqe,
+/* An ATOMIC WRITE or FLUSH is answered by a response without data. */
+static bool nopin_completer_is_confirmation(const struct nopin_swqe *wqe,
 					    const struct nopin_pkt *pkt)
 {
-	return wqe->request->operation == NOPIN_ATOMIC_WRITE && !pkt->payload_len &&
+	return nopin_request_is_confirmed(wqe->request) && !pkt->payload_len &&
 	       nopin_pkt_base(pkt) == NOPIN_RC_READ_RESPONSE_ONLY;
 }
 
@@ -111,7 +111,7 @@ static bool nopin_completer_read(struct nopin_qp *qp, struct sk_buff *skb,
 	if (!nopin_completer_expects(qp, pkt))
 		return false;
 	wqe = nopin_sq_oldest(&qp->sq);
-	if (nopin_completer_is_write_answer(wqe, pkt)) {
+	if (nopin_completer_is_confirmation(wqe, pkt)) {
 		nopin_sq_acked(qp, nopin_psn_add(pkt->psn, 1));
 		return false;
 	}

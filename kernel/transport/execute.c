@@ -4,6 +4,7 @@
  * that the packet claims has been checked, so that one which has to wait for a
  * page, or for a receive, can be carried out again from the start.
  */
+#include "compat.h"
 #include "device.h"
 #include "mem/copy.h"
 #include "qp/xrc.h"
@@ -272,6 +273,15 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
+/* An ATOMIC WRITE or FLUSH is done. */
+static void nopin_execute_confirm(struct nopin_qp *qp, const struct nopin_pkt *pkt)
+{
+	nopin_resource_keep_atomic(&qp->rq, pkt, 0);
+	nopin_rq_answered(&qp->rq, 1, true);
+	qp->rq.answered++;
+	nopin_reply_done(qp, pkt->psn);
+}
+
 /* What is stored has the order of its bytes on the wire. */
 static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 						     const struct sk_buff *skb,
@@ -293,10 +303,39 @@ static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 	if (copied != NOPIN_COPIED)
 		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
 
-	nopin_resource_keep_atomic(rq, pkt, 0);
-	nopin_rq_answered(rq, 1, true);
-	rq->answered++;
-	nopin_reply_written(qp, pkt->psn);
+	nopin_execute_confirm(qp, pkt);
+	return NOPIN_DONE;
+}
+
+/* The rights that a FLUSH needs, or 0: it is none. */
+static int nopin_execute_flush_rights(const struct nopin_pkt *pkt)
+{
+	int rights = 0;
+
+	if (pkt->flush_type & ~NOPIN_FLUSH_TYPES || pkt->flush_level > NOPIN_FLUSH_MR)
+		return 0;
+	if (pkt->flush_type & NOPIN_FLUSH_GLOBAL)
+		rights |= IB_ACCESS_FLUSH_GLOBAL;
+	if (pkt->flush_type & NOPIN_FLUSH_PERSISTENT)
+		rights |= IB_ACCESS_FLUSH_PERSISTENT; /* which no region has */
+	return rights;
+}
+
+/*
+ * A request is not begun before the bytes of those before it are in memory, so that there
+ * is nothing to do but to let them be seen in that order.
+ */
+static enum nopin_verdict nopin_execute_flush(struct nopin_qp *qp,
+					      const struct nopin_pkt *pkt)
+{
+	int rights = nopin_execute_flush_rights(pkt);
+
+	if (!rights || rights & ~qp->attr.qp_access_flags || !qp->rq.resources_size)
+		return NOPIN_INVALID_REQUEST;
+	if (!nopin_rq_may_flush(qp, nopin_rq_keys(qp), pkt, rights))
+		return NOPIN_ACCESS_ERROR;
+	mb(); /* what was written is seen by whoever hears of the answer */
+	nopin_execute_confirm(qp, pkt);
 	return NOPIN_DONE;
 }
 
@@ -459,5 +498,7 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 		return nopin_execute_read(qp, pkt);
 	if (op->operation == NOPIN_ATOMIC_WRITE)
 		return nopin_execute_atomic_write(qp, skb, pkt);
+	if (op->operation == NOPIN_FLUSH)
+		return nopin_execute_flush(qp, pkt);
 	return nopin_execute_atomic(qp, pkt);
 }

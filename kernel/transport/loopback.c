@@ -265,7 +265,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 	u32 behind;
 
 	*packets = 0;
-	if (wqe->request->length) /* atomics, ATOMIC WRITE */
+	if (wqe->request->answered && wqe->request->operation != NOPIN_RDMA_READ)
 		return false;
 
 	spin_lock(&peer->rq.lock);

@@ -80,13 +80,13 @@ void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome)
 }
 
 /**
- * nopin_reply_written - answer an ATOMIC WRITE
+ * nopin_reply_done - answer an ATOMIC WRITE or FLUSH
  * @qp: the QP
  * @psn: of the request
  *
  * Context: rq.lock held, BH off.
  */
-void nopin_reply_written(struct nopin_qp *qp, u32 psn)
+void nopin_reply_done(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_pkt pkt = {
 		.opcode = NOPIN_RC_READ_RESPONSE_ONLY | qp->service->wire,
@@ -109,7 +109,7 @@ void nopin_reply_written(struct nopin_qp *qp, u32 psn)
  */
 void nopin_reply_alive(struct nopin_qp *qp, u32 psn)
 {
-	nopin_reply_written(qp, nopin_psn_add(psn, -NOPIN_PSN_PAST));
+	nopin_reply_done(qp, nopin_psn_add(psn, -NOPIN_PSN_PAST));
 }
 
 /**

@@ -9,7 +9,7 @@ const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict)
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak);
 void nopin_reply(struct nopin_qp *qp, u32 psn, u8 syndrome);
 void nopin_reply_alive(struct nopin_qp *qp, u32 psn);
-void nopin_reply_written(struct nopin_qp *qp, u32 psn);
+void nopin_reply_done(struct nopin_qp *qp, u32 psn);
 void nopin_reply_atomic(struct nopin_qp *qp, u32 psn, u64 original);
 
 #endif /* NOPIN_REPLY_H */

@@ -115,6 +115,8 @@ static bool nopin_requester_send(struct nopin_qp *qp, struct nopin_swqe *wqe)
 		return nopin_send_atomic(qp, wqe);
 	case NOPIN_ATOMIC_WRITE:
 		return nopin_send_atomic_write(qp, wqe);
+	case NOPIN_FLUSH:
+		return nopin_send_flush(qp, wqe);
 	default:
 		return nopin_send_data(qp, wqe);
 	}

@@ -63,8 +63,8 @@ static bool nopin_responder_replay_atomic(struct nopin_qp *qp, const struct nopi
 
 	if (!original)
 		return false;
-	if (nopin_pkt_op(pkt)->operation == NOPIN_ATOMIC_WRITE)
-		nopin_reply_written(qp, pkt->psn);
+	if (nopin_opcode_is_confirmed(nopin_pkt_op(pkt)))
+		nopin_reply_done(qp, pkt->psn);
 	else
 		nopin_reply_atomic(qp, pkt->psn, *original);
 	return true;
@@ -112,6 +112,7 @@ static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
 	case NOPIN_CMP_SWAP:
 	case NOPIN_FETCH_ADD:
 	case NOPIN_ATOMIC_WRITE:
+	case NOPIN_FLUSH:
 		return nopin_responder_replay_atomic(qp, pkt);
 	default:
 		return nopin_responder_repeat_ack_asked(qp, pkt);

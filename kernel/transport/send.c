@@ -269,6 +269,35 @@ bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
+/**
+ * nopin_send_flush - send a FLUSH
+ * @qp: the QP
+ * @wqe: the request
+ *
+ * Context: sq.lock held, BH off.
+ * Return: false: not now.
+ */
+bool nopin_send_flush(struct nopin_qp *qp, struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_pkt pkt = {
+		.opcode = wqe->request->opcode[NOPIN_ONLY] | qp->service->wire,
+		.srqn = wqe->remote_srqn,
+		.remote_addr = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.dma_len = wqe->flush_length,
+		.flush_type = wqe->flush_type,
+		.flush_level = wqe->flush_level,
+		.ack_req = true,
+	};
+
+	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq) || !nopin_send_open(qp, &pkt))
+		return false;
+	nopin_send_close(qp, &pkt);
+	nopin_sq_sent(qp, wqe, sq->next_psn);
+	return true;
+}
+
 /* Where a datagram goes: all that are in one train go the same way. */
 static bool nopin_send_address(struct nopin_qp *qp, const struct nopin_swqe *wqe)
 {

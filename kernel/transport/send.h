@@ -12,5 +12,6 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_datagram(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe);
 bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe);
+bool nopin_send_flush(struct nopin_qp *qp, struct nopin_swqe *wqe);
 
 #endif /* NOPIN_SEND_H */

@@ -75,6 +75,15 @@ struct nopin_ieth {
 	__be32 rkey;
 } __packed;
 
+/* FLUSH Extended Transport Header (IBTA A19) */
+struct nopin_feth {
+	__be32 level_type;	/* reserved bits; selectivity level, placement type */
+} __packed;
+
+#define NOPIN_FETH_TYPE		0xfU
+#define NOPIN_FETH_LEVEL	0x3U
+#define NOPIN_FETH_LEVEL_SHIFT	4
+
 /* Congestion Notification Packet (IBTA A17.9.3) */
 struct nopin_cnp {
 	u8 reserved[16];

@@ -9,6 +9,7 @@
 	(sizeof(struct nopin_bth) +					\
 	 ((h) & NOPIN_HDR_XRCETH ? sizeof(struct nopin_xrceth) : 0) +	\
 	 ((h) & NOPIN_HDR_DETH ? sizeof(struct nopin_deth) : 0) +	\
+	 ((h) & NOPIN_HDR_FETH ? sizeof(struct nopin_feth) : 0) +	\
 	 ((h) & NOPIN_HDR_RETH ? sizeof(struct nopin_reth) : 0) +	\
 	 ((h) & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) + \
 	 ((h) & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +	\
@@ -32,6 +33,7 @@
 /* Its last part is the AETH of a response. */
 #define ATOMIC_ACK_HEADERS	(NOPIN_HDR_AETH | NOPIN_HDR_ATOMIC_ACK)
 #define WRITE_IMM_HEADERS	(NOPIN_HDR_RETH | NOPIN_HDR_IMM)
+#define FLUSH_HEADERS		(NOPIN_HDR_FETH | NOPIN_HDR_RETH)
 
 #define OPCODE(service, op)	[NOPIN_WIRE_##service | NOPIN_RC_##op]
 
@@ -88,6 +90,8 @@
 				#service " CmpSwap"),			\
 	OPCODE(service, FETCH_ADD) = ROW(FETCH_ADD, ONLY, (more) | NOPIN_HDR_ATOMIC_ETH, \
 				#service " FetchAdd"),			\
+	OPCODE(service, FLUSH) = ROW(FLUSH, ONLY, (more) | FLUSH_HEADERS, \
+				#service " Flush"),			\
 	OPCODE(service, ATOMIC_WRITE) = ROW(ATOMIC_WRITE, ONLY, (more) | NOPIN_HDR_RETH, \
 				#service " AtomicWrite")
 

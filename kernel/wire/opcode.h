@@ -41,6 +41,7 @@ enum nopin_opcode {
 	NOPIN_RC_FETCH_ADD		= 0x14,
 	NOPIN_RC_SEND_LAST_INV		= 0x16,
 	NOPIN_RC_SEND_ONLY_INV		= 0x17,
+	NOPIN_RC_FLUSH			= 0x1c,	/* IBTA A19, as the next one */
 	NOPIN_RC_ATOMIC_WRITE		= 0x1d,
 	NOPIN_UD_SEND_ONLY		= 0x64,
 	NOPIN_UD_SEND_ONLY_IMM		= 0x65,
@@ -56,6 +57,7 @@ enum nopin_operation {
 	NOPIN_CMP_SWAP,
 	NOPIN_FETCH_ADD,
 	NOPIN_ATOMIC_WRITE,
+	NOPIN_FLUSH,
 	NOPIN_REQUESTS,		/* how many; from here on responses */
 	NOPIN_READ_RESPONSE = NOPIN_REQUESTS,
 	NOPIN_ACKNOWLEDGE,
@@ -85,6 +87,7 @@ enum nopin_message_place {
 #define NOPIN_HDR_IETH		0x0040
 #define NOPIN_HDR_XRCETH	0x0080	/* before all others */
 #define NOPIN_HDR_CNP		0x0100	/* reserved bytes, and nothing else */
+#define NOPIN_HDR_FETH		0x0200	/* before the RETH */
 
 /**
  * struct nopin_opcode_info - one row of the opcode table
@@ -116,6 +119,12 @@ static inline bool nopin_opcode_is_response(const struct nopin_opcode_info *op)
 static inline bool nopin_opcode_is_data(const struct nopin_opcode_info *op)
 {
 	return op->operation == NOPIN_SEND || op->operation == NOPIN_RDMA_WRITE;
+}
+
+/* Is it a request whose response says no more than that it was done? */
+static inline bool nopin_opcode_is_confirmed(const struct nopin_opcode_info *op)
+{
+	return op->operation == NOPIN_ATOMIC_WRITE || op->operation == NOPIN_FLUSH;
 }
 
 #endif /* NOPIN_OPCODE_H */

@@ -85,6 +85,14 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers
 		pkt->src_qp = be32_to_cpu(deth->src_qp) & NOPIN_BTH_24BIT;
 		data += sizeof(*deth);
 	}
+	if (headers & NOPIN_HDR_FETH) {
+		const struct nopin_feth *feth = data;
+		u32 word = be32_to_cpu(feth->level_type);
+
+		pkt->flush_type = word & NOPIN_FETH_TYPE;
+		pkt->flush_level = word >> NOPIN_FETH_LEVEL_SHIFT & NOPIN_FETH_LEVEL;
+		data += sizeof(*feth);
+	}
 	if (headers & NOPIN_HDR_RETH) {
 		const struct nopin_reth *reth = data;
 
@@ -208,6 +216,13 @@ static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers
 		deth->qkey = cpu_to_be32(pkt->qkey);
 		deth->src_qp = cpu_to_be32(pkt->src_qp & NOPIN_BTH_24BIT);
 		data += sizeof(*deth);
+	}
+	if (headers & NOPIN_HDR_FETH) {
+		struct nopin_feth *feth = data;
+
+		feth->level_type = cpu_to_be32((u32)pkt->flush_level << NOPIN_FETH_LEVEL_SHIFT |
+					       pkt->flush_type);
+		data += sizeof(*feth);
 	}
 	if (headers & NOPIN_HDR_RETH) {
 		struct nopin_reth *reth = data;

@@ -50,6 +50,8 @@ enum nopin_nak {
  * @qkey: DETH
  * @src_qp: DETH
  * @srqn: XRCETH: the SRQ that it is for
+ * @flush_type: FETH: NOPIN_FLUSH_* of the ABI, unchecked
+ * @flush_level: FETH: NOPIN_FLUSH_RANGE and so on, unchecked
  * @imm_data: ImmDt, network byte order
  * @hdr_len: bytes from the BTH to the payload
  * @payload_len: bytes of payload, without padding
@@ -77,6 +79,8 @@ struct nopin_pkt {
 	u32 qkey;
 	u32 src_qp;
 	u32 srqn;
+	u8 flush_type;
+	u8 flush_level;
 	__be32 imm_data;
 };
 

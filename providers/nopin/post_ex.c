@@ -17,6 +17,12 @@
 #define NOPIN_ATOMIC_WRITE_OP 0
 #endif
 
+#ifdef NOPIN_HAVE_FLUSH
+#define NOPIN_FLUSH_OP IBV_QP_EX_WITH_FLUSH
+#else
+#define NOPIN_FLUSH_OP 0
+#endif
+
 #define NOPIN_SEND_OPS                                                         \
 	((uint64_t)IBV_QP_EX_WITH_RDMA_WRITE |                                 \
 	 IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |            \
@@ -24,7 +30,7 @@
 	 IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |                                   \
 	 IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD | IBV_QP_EX_WITH_LOCAL_INV |      \
 	 IBV_QP_EX_WITH_SEND_WITH_INV | IBV_QP_EX_WITH_BIND_MW |               \
-	 NOPIN_ATOMIC_WRITE_OP)
+	 NOPIN_ATOMIC_WRITE_OP | NOPIN_FLUSH_OP)
 
 /* What an ATOMIC WRITE writes. */
 #define NOPIN_ATOMIC_BYTES 8
@@ -172,6 +178,21 @@ static void wr_atomic_write(struct ibv_qp_ex *ibqp, uint32_t rkey, uint64_t remo
 	memcpy(nopin_send_data(wqe), value, NOPIN_ATOMIC_BYTES);
 	wqe->flags |= NOPIN_SEND_INLINE;
 	wqe->inline_len = NOPIN_ATOMIC_BYTES;
+}
+#endif
+
+#ifdef NOPIN_HAVE_FLUSH
+static void wr_flush(struct ibv_qp_ex *ibqp, uint32_t rkey, uint64_t remote_addr,
+		     size_t len, uint8_t type, uint8_t level)
+{
+	struct nopin_send_wqe *wqe;
+
+	wqe = wr_claim_rdma(ibqp, IBV_WR_FLUSH, rkey, remote_addr);
+	if (wqe) {
+		wqe->flush_length = len;
+		wqe->flush_type = type;
+		wqe->flush_level = level;
+	}
 }
 #endif
 
@@ -378,6 +399,10 @@ void nopin_qp_ex_init(struct ibv_qp_ex *qp, uint64_t send_ops)
 #ifdef NOPIN_HAVE_ATOMIC_WRITE
 	if (send_ops & IBV_QP_EX_WITH_ATOMIC_WRITE)
 		qp->wr_atomic_write = wr_atomic_write;
+#endif
+#ifdef NOPIN_HAVE_FLUSH
+	if (send_ops & IBV_QP_EX_WITH_FLUSH)
+		qp->wr_flush = wr_flush;
 #endif
 	if (send_ops & IBV_QP_EX_WITH_SEND_WITH_INV)
 		qp->wr_send_inv = wr_send_inv;

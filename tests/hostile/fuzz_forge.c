@@ -19,11 +19,11 @@
 
 /* What each opcode has behind the BTH. */
 enum { RETH = 1, ATOMIC = 2, AETH = 4, ORIGINAL = 8, DETH = 16, IMM = 32, PAYLOAD = 64,
-       RESPONSE = 128 };
+       RESPONSE = 128, FETH = 256 };
 
 static const struct kind {
 	uint8_t opcode;
-	uint8_t has;
+	uint16_t has;
 } kinds[] = {
 	{ 0x00, PAYLOAD }, { 0x01, PAYLOAD }, { 0x02, PAYLOAD }, { 0x03, PAYLOAD | IMM },
 	{ 0x04, PAYLOAD }, { 0x05, PAYLOAD | IMM }, { 0x06, PAYLOAD | RETH },
@@ -36,7 +36,7 @@ static const struct kind {
 	{ 0x12, AETH | ORIGINAL | RESPONSE },
 	{ 0x16, PAYLOAD | IMM }, { 0x17, PAYLOAD | IMM }, /* in its place a key */
 	{ 0x64, PAYLOAD | DETH }, { 0x65, PAYLOAD | DETH | IMM },
-	{ 0x1d, PAYLOAD | RETH },
+	{ 0x1c, FETH | RETH }, { 0x1d, PAYLOAD | RETH },
 	{ 0x20, PAYLOAD }, { 0x21, PAYLOAD }, { 0x22, PAYLOAD }, { 0x23, PAYLOAD | IMM },
 	{ 0x24, PAYLOAD }, { 0x26, PAYLOAD | RETH }, { 0x27, PAYLOAD }, { 0x28, PAYLOAD },
 	{ 0x2a, PAYLOAD | RETH }, { 0x2b, PAYLOAD | RETH | IMM }, { 0xa4, PAYLOAD },
@@ -155,11 +155,13 @@ static uint32_t draw_payload(void)
 
 /* --- the packet --- */
 
-static void put_headers(struct fuzz *fuzz, struct fuzz_target *target, uint8_t has,
+static void put_headers(struct fuzz *fuzz, struct fuzz_target *target, uint16_t has,
 			struct forge_packet *packet, uint32_t payload)
 {
 	const struct fuzz_region *region = draw_region(fuzz, target);
 
+	if (has & FETH) /* one that is right, or any */
+		forge_put32(packet, vt_chance(80) ? 1 | vt_below(2) << 4 : vt_rand());
 	if (has & RETH)
 		forge_reth(packet, draw_va(region), draw_rkey(region), draw_length(payload));
 	if (has & ATOMIC)

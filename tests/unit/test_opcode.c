@@ -26,6 +26,7 @@ static void headers_have_wire_size(void **state)
 	assert_int_equal(sizeof(struct nopin_ieth), 4);
 	assert_int_equal(sizeof(struct nopin_xrceth), 4);
 	assert_int_equal(sizeof(struct nopin_cnp), 16);
+	assert_int_equal(sizeof(struct nopin_feth), 4);
 }
 
 /* Every opcode that is known, and its headers, in the order of the values. */
@@ -40,7 +41,7 @@ static const struct {
 	{ 0x0c, 28, false }, { 0x0d, 16, true }, { 0x0e, 12, true }, { 0x0f, 16, true },
 	{ 0x10, 16, true }, { 0x11, 16, false }, { 0x12, 24, false },
 	{ 0x13, 40, false }, { 0x14, 40, false }, { 0x16, 16, true }, { 0x17, 16, true },
-	{ 0x1d, 28, true },
+	{ 0x1c, 32, false }, { 0x1d, 28, true },
 	{ 0x20, 12, true }, { 0x21, 12, true }, { 0x22, 12, true }, { 0x23, 16, true },
 	{ 0x24, 12, true }, { 0x25, 16, true }, { 0x26, 28, true }, { 0x27, 12, true },
 	{ 0x28, 12, true }, { 0x29, 16, true }, { 0x2a, 28, true }, { 0x2b, 32, true },
@@ -52,7 +53,7 @@ static const struct {
 	{ 0xac, 32, false }, { 0xad, 16, true }, { 0xae, 12, true }, { 0xaf, 16, true },
 	{ 0xb0, 16, true }, { 0xb1, 16, false }, { 0xb2, 24, false },
 	{ 0xb3, 44, false }, { 0xb4, 44, false }, { 0xb6, 20, true }, { 0xb7, 20, true },
-	{ 0xbd, 32, true },
+	{ 0xbc, 36, false }, { 0xbd, 32, true },
 };
 
 static void table_is_as_specified(void **state)
@@ -82,6 +83,7 @@ static size_t bytes_of_headers(u16 headers)
 {
 	return NOPIN_BTH_LEN +
 	       (headers & NOPIN_HDR_XRCETH ? sizeof(struct nopin_xrceth) : 0) +
+	       (headers & NOPIN_HDR_FETH ? sizeof(struct nopin_feth) : 0) +
 	       (headers & NOPIN_HDR_RETH ? sizeof(struct nopin_reth) : 0) +
 	       (headers & NOPIN_HDR_ATOMIC_ETH ? sizeof(struct nopin_atomic_eth) : 0) +
 	       (headers & NOPIN_HDR_AETH ? sizeof(struct nopin_aeth) : 0) +
@@ -122,6 +124,7 @@ static void rows_are_as_named(void **state)
 		assert_int_equal(says(op, "CmpSwap"), op->operation == NOPIN_CMP_SWAP);
 		assert_int_equal(says(op, "FetchAdd"), op->operation == NOPIN_FETCH_ADD);
 		assert_int_equal(says(op, "AtomicWrite"), op->operation == NOPIN_ATOMIC_WRITE);
+		assert_int_equal(says(op, "Flush"), op->operation == NOPIN_FLUSH);
 		assert_int_equal(says(op, "ATOMIC"),
 				 op->operation == NOPIN_ATOMIC_ACKNOWLEDGE);
 		assert_int_equal(says(op, "Response") || says(op, "Ack") ||

@@ -64,6 +64,10 @@ static struct nopin_pkt sample(u8 opcode, u32 payload_len)
 	}
 	if (has(opcode, NOPIN_HDR_RETH))
 		pkt.dma_len = 0x12131415;
+	if (has(opcode, NOPIN_HDR_FETH)) {
+		pkt.flush_type = 2;
+		pkt.flush_level = 1;
+	}
 	if (has(opcode, NOPIN_HDR_ATOMIC_ETH)) {
 		pkt.swap_add = 0xa1a2a3a4a5a6a7a8;
 		pkt.compare = 0xb1b2b3b4b5b6b7b8;

@@ -6,116 +6,21 @@
  * rights do not cover may change, in its own process or in its parent's.
  */
 #include <pthread.h>
-#include <rdma/ib_user_verbs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <nopin-abi.h>
-
-#include "rc.h"
+#include "raw.h"
 
 #define ARENA		(256 * KIB)
 #define TARGETS		16
-#define MAX_RINGS	8	/* of a pair */
-#define MARKER		0x6d61726b65640000ULL
-
-/* --- finding the rings --- */
-
-struct ring {
-	uint8_t *map;
-	size_t len;
-	size_t first, stride;	/* of the entries; stride 0: not known */
-};
-
-struct rings {
-	struct ring all[MAX_RINGS];
-	int num;
-	struct ring *sq, *rq;	/* of end a */
-};
-
-/* Mappings seen before; what a parent left in our address space is among them. */
-static uint8_t *known[8 * KIB];
-static int num_known;
-
-static bool is_known(const uint8_t *map)
-{
-	for (int i = 0; i < num_known; i++)
-		if (known[i] == map)
-			return true;
-	return false;
-}
-
-/* The rings that were mapped since the last call. */
-static void find_maps(struct rings *rings)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	unsigned long from, to;
-	char line[512];
-
-	vt_require(maps, "/proc/self/maps: %s", strerror(errno));
-	rings->num = 0;
-	while (fgets(line, sizeof(line), maps) && num_known < (int)ARRAY_SIZE(known)) {
-		if (!strstr(line, "/uverbs") || sscanf(line, "%lx-%lx", &from, &to) != 2)
-			continue;
-		if (is_known((uint8_t *)from))
-			continue;
-		known[num_known++] = (uint8_t *)from;
-		if (rings->num < MAX_RINGS)
-			rings->all[rings->num++] = (struct ring){
-				.map = (uint8_t *)from, .len = to - from,
-			};
-	}
-	fclose(maps);
-}
-
-/* Where the 64-bit @value is in @ring, 0 if it is not. */
-static size_t find_value(const struct ring *ring, uint64_t value)
-{
-	for (size_t at = 0; at + 8 <= ring->len; at += 8)
-		if (!memcmp(ring->map + at, &value, 8))
-			return at;
-	return 0;
-}
-
-/* The ring that holds requests of the ids @id and @id + 1, one after the other. */
-static struct ring *find_ring(struct rings *rings, uint64_t id)
-{
-	for (int i = 0; i < rings->num; i++) {
-		size_t one = find_value(&rings->all[i], id);
-		size_t two = find_value(&rings->all[i], id + 1);
-
-		if (one != sizeof(struct nopin_ring) || two <= one)
-			continue;
-		rings->all[i].first = one;
-		rings->all[i].stride = two - one;
-		return &rings->all[i];
-	}
-	vt_fail("no ring holds the marked requests");
-}
-
-/* Post marked requests through the provider and look where they went. */
-static void find_rings(struct rings *rings, struct rc_end *end)
-{
-	struct vt_wr wr;
-
-	for (int i = 0; i < 2; i++) {
-		vt_ok(rc_post_recv(end, MARKER + 16 + i, NULL, 0));
-		vt_wr_init(&wr, IBV_WR_RDMA_WRITE, MARKER + i);
-		vt_ok(rc_post(end, &wr));
-		vt_want(end->scq, MARKER + i, IBV_WC_SUCCESS);
-	}
-	find_maps(rings);
-	rings->sq = find_ring(rings, MARKER);
-	rings->rq = find_ring(rings, MARKER + 16);
-}
 
 /* --- what is attacked with what --- */
 
 struct target {
 	struct rc_pair *pair;
-	struct rings rings;
+	struct raw_rings rings;
 	struct vt_mem *arena, *fixed;	/* writable, read-only */
 	uint32_t remote_key;		/* of the arena, at end b */
 };
@@ -189,7 +94,7 @@ static void fill_sges(const struct attack *at, struct nopin_sge *sge, int num)
 		};
 }
 
-static uint8_t *some_entry(const struct ring *ring)
+static uint8_t *some_entry(const struct raw_ring *ring)
 {
 	return ring->map + ring->first +
 	       vt_below((ring->len - ring->first) / ring->stride) * ring->stride;
@@ -224,7 +129,7 @@ static void scribble_recv(const struct attack *at)
 		fill_sges(at, (struct nopin_sge *)(wqe + 1), 1);
 }
 
-static void scribble_head(const struct ring *ring)
+static void scribble_head(const struct raw_ring *ring)
 {
 	struct nopin_ring *head = (void *)ring->map;
 
@@ -243,7 +148,7 @@ static void scribble_head(const struct ring *ring)
 	}
 }
 
-static void scribble_noise(const struct ring *ring)
+static void scribble_noise(const struct raw_ring *ring)
 {
 	size_t len = 1 + vt_below(64);
 
@@ -252,7 +157,7 @@ static void scribble_noise(const struct ring *ring)
 
 static void scribble(const struct attack *at)
 {
-	const struct ring *any = &at->now->rings.all[vt_below(at->now->rings.num)];
+	const struct raw_ring *any = &at->now->rings.all[vt_below(at->now->rings.num)];
 
 	switch (vt_below(8)) {
 	case 0:
@@ -277,22 +182,6 @@ static void scribble(const struct attack *at)
 
 /* --- the child --- */
 
-static void doorbell(struct ibv_context *ctx, uint32_t handle, uint32_t number)
-{
-	struct {
-		struct ib_uverbs_cmd_hdr hdr;
-		struct ib_uverbs_post_send post;
-	} cmd = {
-		.hdr = { number, sizeof(cmd) / 4, 1 },
-		.post = { .qp_handle = handle, .wqe_size = sizeof(struct ib_uverbs_send_wr) },
-	};
-	uint32_t response = 0;
-
-	cmd.post.response = (uintptr_t)&response;
-	if (write(ctx->cmd_fd, &cmd, sizeof(cmd)) < 0)
-		return;		/* an errno is an answer */
-}
-
 static void *ringer(void *arg)
 {
 	struct attack *at = arg;
@@ -303,8 +192,8 @@ static void *ringer(void *arg)
 		for (int i = 0; i < 2; i++) {
 			struct ibv_context *ctx = ends[i]->dev->ctx;
 
-			doorbell(ctx, ends[i]->qp->handle, IB_USER_VERBS_CMD_POST_SEND);
-			doorbell(ctx, ends[i]->qp->handle, IB_USER_VERBS_CMD_POST_RECV);
+			raw_doorbell(ctx, ends[i]->qp->handle, IB_USER_VERBS_CMD_POST_SEND);
+			raw_doorbell(ctx, ends[i]->qp->handle, IB_USER_VERBS_CMD_POST_RECV);
 		}
 	return NULL;
 }
@@ -329,7 +218,7 @@ static void target_init(struct target *target, struct attack *at, enum vt_kind k
 	attr.rnr_retry = 0;
 	pair = rc_pair_new(&attr);
 	target->pair = pair;
-	find_rings(&target->rings, &pair->a);
+	raw_find_rings(&target->rings, &pair->a);
 	target->arena = vt_mem_at(pair->a.pd, kind, at->memory, ARENA, VT_ACCESS_ALL);
 	target->fixed = vt_mem_at(pair->a.pd, kind, at->fixed, ARENA,
 				  IBV_ACCESS_REMOTE_READ);
@@ -349,10 +238,10 @@ static uint8_t *filled(uint8_t **copy)
 
 static void attack_init(struct attack *at, const struct vt_mem *victim, enum vt_kind kind)
 {
-	struct rings inherited;
+	struct raw_rings inherited;
 
 	memset(at, 0, sizeof(*at));
-	find_maps(&inherited);
+	raw_find_maps(&inherited);
 	at->victim = victim;
 	at->memory = vt_map(ARENA, 0);
 	at->fixed = filled(&at->fixed_copy);
@@ -432,7 +321,7 @@ static void scribbled(const void *arg)
 /* --- queues that never end --- */
 
 struct feed {
-	struct ring *ring[2];
+	struct raw_ring *ring[2];
 	bool stop;
 };
 
@@ -443,7 +332,7 @@ static void *feeder(void *arg)
 
 	while (!__atomic_load_n(&feed->stop, __ATOMIC_RELAXED))
 		for (size_t i = 0; i < ARRAY_SIZE(feed->ring); i++) {
-			const struct ring *ring = feed->ring[i];
+			const struct raw_ring *ring = feed->ring[i];
 			struct nopin_ring *head = (void *)ring->map;
 			uint32_t half = (ring->len - ring->first) / ring->stride / 2;
 
@@ -459,22 +348,22 @@ static void endless_run(void)
 {
 	struct rc_attr attr = rc_attr_default;
 	struct feed feed = {};
-	struct rings rings;
+	struct raw_rings rings;
 	struct rc_pair *pair;
 	pthread_t thread;
 
 	attr.wr = 4096;		/* more than the kernel empties while we are interrupted */
-	find_maps(&rings);
+	raw_find_maps(&rings);
 	pair = rc_pair_new(&attr);
-	find_rings(&rings, &pair->a);
+	raw_find_rings(&rings, &pair->a);
 	feed.ring[0] = rings.sq;
 	feed.ring[1] = rings.rq;
 	vt_ok(pthread_create(&thread, NULL, feeder, &feed));
 	vt_sleep_ms(10);
 	vt_ok(rc_to_state(&pair->a, IBV_QPS_ERR));
 	vt_sleep_ms(10);
-	doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_SEND);
-	doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_RECV);
+	raw_doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_SEND);
+	raw_doorbell(pair->a.dev->ctx, pair->a.qp->handle, IB_USER_VERBS_CMD_POST_RECV);
 	__atomic_store_n(&feed.stop, true, __ATOMIC_RELAXED);
 	vt_ok(pthread_join(thread, NULL));
 	_exit(EXIT_SUCCESS);

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 """Checks a capture of RoCEv2 traffic, packet by packet.
 
-usage: wire.py CAPTURE WORDS [packed|late]
+usage: wire.py CAPTURE WORDS [packed|late|newer]
 
 tshark decodes it: every packet as InfiniBand, none malformed, and every kind that
 is wanted is there; or, with "packed", packets that were packed in one buffer and
 taken apart by the stack: those have UDP checksums, which are right; or, with "late",
-what a responder sends while a READ waits for a page. Every ICRC is computed again
+what a responder sends while a READ waits for a page; or, with "newer", the kinds of
+annex A19. Every ICRC is computed again
 from the specification (InfiniBand architecture, annex A17), and by scapy's
 contrib.roce where that can, over IPv4. Prints PASS, FAIL and SKIP lines; WORDS end
 their names.
@@ -30,6 +31,8 @@ WANTED = {
     22: 'SEND Last with Invalidate', 23: 'SEND Only with Invalidate',
     100: 'UD SEND Only (connection management)', 129: 'Congestion Notification',
 }
+# Of annex A19, and what answers them.
+NEWER = {16: 'RDMA READ response Only', 28: 'FLUSH', 29: 'ATOMIC WRITE'}
 SYNDROMES = {0: 'ACK', 1: 'RNR NAK', 3: 'NAK'}
 AETH_OPCODES = (13, 15, 16, 17, 18)
 CNP = 129
@@ -146,19 +149,19 @@ def bth_of(packet):
     return (packet[0] & 15) * 4 + 8 if packet[0] >> 4 == 4 else 48
 
 
-def check_kinds(packets):
+def check_kinds(packets, wanted, wanted_syndromes):
     opcodes, syndromes = collections.Counter(), collections.Counter()
     for packet in packets:
         bth = bth_of(packet)
         opcodes[packet[bth]] += 1
         if packet[bth] in AETH_OPCODES:
             syndromes[packet[bth + 12] >> 5 & 3] += 1
-    for opcode, name in WANTED.items():
+    for opcode, name in wanted.items():
         if opcodes[opcode]:
             say('PASS', f'captured {name}, {opcodes[opcode]} times')
         else:
             say('FAIL', f'captured {name}', 'never')
-    for syndrome, name in SYNDROMES.items():
+    for syndrome, name in wanted_syndromes.items():
         if syndromes[syndrome]:
             say('PASS', f'captured syndrome {name}, {syndromes[syndrome]} times')
         else:
@@ -266,8 +269,10 @@ def main():
         check_packed(rows)
     elif sys.argv[3:] == ['late']:
         check_late(packets)
+    elif sys.argv[3:] == ['newer']:
+        check_kinds(packets, NEWER, {})
     else:
-        check_kinds(packets)
+        check_kinds(packets, WANTED, SYNDROMES)
         check_congestion(packets)
     check_icrc(packets)
     return 1 if failures else 0

@@ -101,6 +101,15 @@ struct nopin_sge {
 #define NOPIN_SEND_INLINE	(1U << 3)
 #define NOPIN_SEND_FLAGS	0xfU
 
+/* nopin_send_wqe.flush_type; the values of enum ibv_placement_type. */
+#define NOPIN_FLUSH_GLOBAL	(1U << 0)	/* every CPU and device sees it */
+#define NOPIN_FLUSH_PERSISTENT	(1U << 1)	/* it outlives a power failure */
+#define NOPIN_FLUSH_TYPES	0x3U
+
+/* nopin_send_wqe.flush_level; the values of enum ibv_selectivity_level. */
+#define NOPIN_FLUSH_RANGE	0U
+#define NOPIN_FLUSH_MR		1U	/* all of the region, whatever the range says */
+
 /**
  * struct nopin_send_wqe - head of a send queue entry, 64 bytes
  * @wr_id: the program's, returned in the completion
@@ -118,9 +127,12 @@ struct nopin_sge {
  * @ah: datagrams: nopin_create_ah_resp.ah of the address handle
  * @compare_add: CMP_SWAP: the value to compare; FETCH_ADD: the addend
  * @bind_length: BIND_MW: bytes of the window; 0: it is bound to nothing
+ * @flush_length: FLUSH: bytes, 32 bits
  * @swap: CMP_SWAP: the value to store
  * @bind_lkey: BIND_MW: of the region
  * @bind_access: BIND_MW: enum ibv_access_flags
+ * @flush_type: FLUSH: NOPIN_FLUSH_GLOBAL and so on
+ * @flush_level: FLUSH: NOPIN_FLUSH_RANGE and so on
  * @remote_srqn: XRC: number of the SRQ that it is for, 24 bits
  * @rsvd: zero
  *
@@ -148,12 +160,17 @@ struct nopin_send_wqe {
 	union {
 		__aligned_u64 compare_add;
 		__aligned_u64 bind_length;
+		__aligned_u64 flush_length;
 	};
 	union {
 		__aligned_u64 swap;
 		struct {
 			__u32 bind_lkey;
 			__u32 bind_access;
+		};
+		struct {
+			__u32 flush_type;
+			__u32 flush_level;
 		};
 	};
 	__u32 remote_srqn;
