@@ -93,6 +93,9 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	attr->vendor_id = NOPIN_VENDOR_ID;
 	attr->vendor_part_id = NOPIN_VENDOR_PART_ID;
 	attr->device_cap_flags = IB_DEVICE_RC_RNR_NAK_GEN |
+				 IB_DEVICE_CURR_QP_STATE_MOD |
+				 IB_DEVICE_UD_AV_PORT_ENFORCE |
+				 IB_DEVICE_SYS_IMAGE_GUID |
 				 IB_DEVICE_PORT_ACTIVE_EVENT |
 				 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B |
 				 IB_DEVICE_MEM_MGT_EXTENSIONS | IB_DEVICE_SRQ_RESIZE |
