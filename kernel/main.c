@@ -128,7 +128,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	 */
 	if (!rdma_dev_access_netns(ibdev, dev->net))
 		write_pnet(&ibdev->coredev.rdma_net, dev->net);
-	ibdev->driver_def = nopin_dm_uapi;
+	ibdev->driver_def = nopin_uapi;
 	ib_set_device_ops(ibdev, &nopin_device_ops);
 	ib_set_device_ops(ibdev, &nopin_life_ops);
 }

@@ -135,6 +135,7 @@ const struct ib_device_ops nopin_device_ops = {
 	.alloc_ucontext = nopin_alloc_ucontext,
 	.dealloc_ucontext = nopin_dealloc_ucontext,
 	.disassociate_ucontext = nopin_disassociate_ucontext,
+	.query_ucontext = nopin_query_ucontext,
 	.mmap = nopin_mapped_mmap,
 	.mmap_free = nopin_mapped_mmap_free,
 

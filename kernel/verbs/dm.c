@@ -106,13 +106,24 @@ struct ib_dm *nopin_alloc_dm(struct ib_device *ibdev, struct ib_ucontext *ibuctx
 	dm = nopin_dm_create(dev, ibuctx, nopin_owner_of(&attrs->driver_udata), attr->length);
 	if (IS_ERR(dm))
 		return ERR_CAST(dm);
-	offset = nopin_mapped_offset(dm->mapped);
+	offset = nopin_dm_offset(&dm->ibdm);
 	err = uverbs_copy_to(attrs, NOPIN_ATTR_ALLOC_DM_OFFSET, &offset, sizeof(offset));
 	if (err) {
 		nopin_dm_free(dev, dm);
 		return ERR_PTR(err);
 	}
 	return &dm->ibdm;
+}
+
+/**
+ * nopin_dm_offset - where a program maps device memory
+ * @ibdm: the memory
+ *
+ * Return: the offset for mmap() on the command file descriptor.
+ */
+u64 nopin_dm_offset(struct ib_dm *ibdm)
+{
+	return nopin_mapped_offset(to_nopin_dm(ibdm)->mapped);
 }
 
 /**

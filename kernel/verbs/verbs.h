@@ -120,11 +120,16 @@ int nopin_advise_mr(struct ib_pd *ibpd, enum ib_uverbs_advise_mr_advice advice,
 int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 
+/* import.c */
+extern const struct uapi_definition nopin_uapi[];
+int nopin_query_ucontext(struct ib_ucontext *ibuctx, struct uverbs_attr_bundle *attrs);
+
 /* dm.c */
 extern const struct uapi_definition nopin_dm_uapi[];
 struct ib_dm *nopin_alloc_dm(struct ib_device *ibdev, struct ib_ucontext *ibuctx,
 			     struct ib_dm_alloc_attr *attr,
 			     struct uverbs_attr_bundle *attrs);
+u64 nopin_dm_offset(struct ib_dm *ibdm);
 int nopin_dealloc_dm(struct ib_dm *ibdm, struct uverbs_attr_bundle *attrs);
 struct ib_mr *nopin_reg_dm_mr(struct ib_pd *ibpd, struct ib_dm *ibdm,
 			      struct ib_dm_mr_attr *attr,

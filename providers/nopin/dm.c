@@ -29,6 +29,22 @@ static int dm_call(struct ibv_context *context, const struct ibv_alloc_dm_attr *
 	return ret;
 }
 
+static int dm_query(struct ibv_context *context, uint32_t handle, struct nopin_dm *dm,
+		    uint64_t *offset)
+{
+	struct nopin_ioctl cmd = {};
+	uint64_t length = 0;
+	int ret;
+
+	nopin_ioctl_handle(&cmd, NOPIN_ATTR_DM_QUERY_HANDLE, handle);
+	nopin_ioctl_out(&cmd, NOPIN_ATTR_DM_QUERY_LENGTH, &length, sizeof(length));
+	nopin_ioctl_out(&cmd, NOPIN_ATTR_DM_QUERY_OFFSET, offset, sizeof(*offset));
+	ret = nopin_ioctl_run(context, &cmd, UVERBS_OBJECT_DM, NOPIN_METHOD_DM_QUERY);
+	dm->vdm.handle = handle;
+	dm->length = length;
+	return ret;
+}
+
 static int dm_check(const struct nopin_dm *dm, uint64_t offset, size_t length)
 {
 	if (offset > dm->length || length > dm->length - offset)
@@ -56,27 +72,34 @@ static int dm_read(void *host, struct ibv_dm *ibdm, uint64_t offset, size_t leng
 	return ret;
 }
 
+/* Whatever is at @offset, by its length and its handle, both known. */
+static int dm_map(struct ibv_context *context, struct nopin_dm *dm, uint64_t offset)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	dm->vdm.dm.context = context;
+	dm->vdm.dm.handle = dm->vdm.handle;
+	dm->vdm.dm.memcpy_to_dm = dm_write;
+	dm->vdm.dm.memcpy_from_dm = dm_read;
+	dm->size = (dm->length + page - 1) / page * page;
+	dm->addr = mmap(NULL, dm->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			context->cmd_fd, (off_t)offset);
+	return dm->addr == MAP_FAILED ? errno : 0;
+}
+
 static int dm_alloc(struct ibv_context *context, const struct ibv_alloc_dm_attr *attr,
 		    struct nopin_dm *dm)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint64_t offset = 0;
 	int ret;
 
 	ret = dm_call(context, attr, dm, &offset);
 	if (ret)
 		return ret;
-	dm->vdm.dm.context = context;
-	dm->vdm.dm.memcpy_to_dm = dm_write;
-	dm->vdm.dm.memcpy_from_dm = dm_read;
 	dm->length = attr->length;
-	dm->size = (attr->length + page - 1) / page * page;
-	dm->addr = mmap(NULL, dm->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			context->cmd_fd, (off_t)offset);
-	if (dm->addr != MAP_FAILED)
-		return 0;
-	ret = errno;
-	ibv_cmd_free_dm(&dm->vdm);
+	ret = dm_map(context, dm, offset);
+	if (ret)
+		ibv_cmd_free_dm(&dm->vdm);
 	return ret;
 }
 
@@ -111,6 +134,33 @@ int nopin_free_dm(struct ibv_dm *ibdm)
 	munmap(dm->addr, dm->size);
 	free(dm);
 	return 0;
+}
+
+/* Some that somebody else has allocated in the same context. */
+struct ibv_dm *nopin_import_dm(struct ibv_context *context, uint32_t handle)
+{
+	struct nopin_dm *dm = calloc(1, sizeof(*dm));
+	uint64_t offset = 0;
+	int ret;
+
+	if (!dm)
+		return NULL;
+	ret = dm_query(context, handle, dm, &offset);
+	if (!ret)
+		ret = dm_map(context, dm, offset);
+	if (!ret)
+		return &dm->vdm.dm;
+	free(dm);
+	errno = ret;
+	return NULL;
+}
+
+void nopin_unimport_dm(struct ibv_dm *ibdm)
+{
+	struct nopin_dm *dm = to_nopin_dm(ibdm);
+
+	munmap(dm->addr, dm->size);
+	free(dm);
 }
 
 struct ibv_mr *nopin_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *ibdm, uint64_t dm_offset,

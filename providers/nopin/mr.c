@@ -76,6 +76,47 @@ struct ibv_mr *nopin_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset, size_t le
 	return &vmr->ibv_mr;
 }
 
+static int mr_query(struct ibv_context *context, uint32_t handle, struct ibv_mr *mr)
+{
+	struct nopin_ioctl cmd = {};
+	uint64_t length = 0;
+	int ret;
+
+	nopin_ioctl_handle(&cmd, UVERBS_ATTR_QUERY_MR_HANDLE, handle);
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_QUERY_MR_RESP_LKEY, &mr->lkey, sizeof(mr->lkey));
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_QUERY_MR_RESP_RKEY, &mr->rkey, sizeof(mr->rkey));
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_QUERY_MR_RESP_LENGTH, &length, sizeof(length));
+	ret = nopin_ioctl_run(context, &cmd, UVERBS_OBJECT_MR, UVERBS_METHOD_QUERY_MR);
+	mr->length = length;
+	return ret;
+}
+
+/* One that somebody else has made, of memory that need not be ours. */
+struct ibv_mr *nopin_import_mr(struct ibv_pd *pd, uint32_t handle)
+{
+	struct verbs_mr *vmr = calloc(1, sizeof(*vmr));
+	int ret;
+
+	if (!vmr)
+		return NULL;
+	ret = mr_query(pd->context, handle, &vmr->ibv_mr);
+	if (ret) {
+		free(vmr);
+		errno = ret;
+		return NULL;
+	}
+	vmr->mr_type = IBV_MR_TYPE_IMPORTED_MR;
+	vmr->ibv_mr.context = pd->context;
+	vmr->ibv_mr.pd = pd;
+	vmr->ibv_mr.handle = handle;
+	return &vmr->ibv_mr;
+}
+
+void nopin_unimport_mr(struct ibv_mr *mr)
+{
+	free(container_of(mr, struct verbs_mr, ibv_mr));
+}
+
 int nopin_rereg_mr(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
 		   void *addr, size_t length, int access)
 {

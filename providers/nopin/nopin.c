@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "compat.h"
-#include "nopin.h"
+#include "ioctl.h"
 
 #define NSEC_PER_SEC 1000000000L
 
@@ -119,6 +119,9 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.free_context = nopin_free_context,
 	.free_dm = nopin_free_dm,
 	.get_srq_num = nopin_get_srq_num,
+	.import_dm = nopin_import_dm,
+	.import_mr = nopin_import_mr,
+	.import_pd = nopin_import_pd,
 	.modify_qp = nopin_modify_qp,
 	.modify_srq = nopin_modify_srq,
 	.open_qp = nopin_open_qp,
@@ -138,6 +141,9 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.req_notify_cq = nopin_req_notify_cq,
 	.rereg_mr = nopin_rereg_mr,
 	.resize_cq = nopin_resize_cq,
+	.unimport_dm = nopin_unimport_dm,
+	.unimport_mr = nopin_unimport_mr,
+	.unimport_pd = nopin_unimport_pd,
 };
 
 /* A bit that this provider does not know changes what the rest means. */
@@ -154,10 +160,30 @@ static int context_open(struct nopin_context *ctx)
 	return resp.drv.comp_mask ? EPROTO : 0;
 }
 
-/* Owns @cmd_fd: libibverbs has it closed when this fails. */
-static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
-						 int cmd_fd,
-						 void *private_data nopin_unused)
+/* One that somebody else has opened, and passed the file of. */
+static int context_join(struct nopin_context *ctx)
+{
+	struct ibv_context *context = &ctx->vctx.context;
+	struct nopin_ioctl cmd = {};
+	uint64_t core_support = 0;
+	uint32_t vectors = 0;
+	int ret;
+
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_QUERY_CONTEXT_NUM_COMP_VECTORS, &vectors,
+			sizeof(vectors));
+	nopin_ioctl_out(&cmd, UVERBS_ATTR_QUERY_CONTEXT_CORE_SUPPORT, &core_support,
+			sizeof(core_support));
+	ret = nopin_ioctl_run(context, &cmd, UVERBS_OBJECT_DEVICE,
+			      UVERBS_METHOD_QUERY_CONTEXT);
+	if (ret)
+		return ret;
+	context->num_comp_vectors = (int)vectors;
+	container_of(context->device, struct verbs_device, device)->core_support = core_support;
+	return 0;
+}
+
+static struct verbs_context *context_new(struct ibv_device *device, int cmd_fd,
+					 int (*begin)(struct nopin_context *ctx))
 {
 	struct nopin_context *ctx;
 	int ret;
@@ -172,7 +198,7 @@ static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
 	if (!ctx)
 		return NULL;
 
-	ret = context_open(ctx);
+	ret = begin(ctx);
 	if (ret)
 		goto err_uninit;
 
@@ -185,6 +211,19 @@ err_uninit:
 	free(ctx);
 	errno = ret;
 	return NULL;
+}
+
+/* Owns @cmd_fd: libibverbs has it closed when this fails. */
+static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
+						 int cmd_fd,
+						 void *private_data nopin_unused)
+{
+	return context_new(device, cmd_fd, context_open);
+}
+
+static struct verbs_context *nopin_import_context(struct ibv_device *device, int cmd_fd)
+{
+	return context_new(device, cmd_fd, context_join);
 }
 
 static struct verbs_device *
@@ -212,6 +251,7 @@ static const struct verbs_device_ops nopin_device_ops = {
 	.alloc_device = nopin_alloc_device,
 	.uninit_device = nopin_uninit_device,
 	.alloc_context = nopin_alloc_context,
+	.import_context = nopin_import_context,
 };
 
 PROVIDER_DRIVER(nopin, nopin_device_ops);

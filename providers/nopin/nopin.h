@@ -216,6 +216,8 @@ static inline void nopin_wq_unlock(struct nopin_wq *wq)
 
 /* pd.c */
 struct ibv_pd *nopin_alloc_pd(struct ibv_context *context);
+struct ibv_pd *nopin_import_pd(struct ibv_context *context, uint32_t handle);
+void nopin_unimport_pd(struct ibv_pd *ibpd);
 struct ibv_pd *nopin_alloc_parent_domain(struct ibv_context *context,
 					 struct ibv_parent_domain_init_attr *attr);
 int nopin_dealloc_pd(struct ibv_pd *ibpd);
@@ -228,6 +230,8 @@ struct ibv_mr *nopin_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
 			    uint64_t hca_va, int access);
 struct ibv_mr *nopin_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset, size_t length,
 				   uint64_t iova, int fd, int access);
+struct ibv_mr *nopin_import_mr(struct ibv_pd *pd, uint32_t handle);
+void nopin_unimport_mr(struct ibv_mr *mr);
 int nopin_rereg_mr(struct verbs_mr *vmr, int flags, struct ibv_pd *pd,
 		   void *addr, size_t length, int access);
 int nopin_dereg_mr(struct verbs_mr *vmr);
@@ -235,6 +239,8 @@ int nopin_dereg_mr(struct verbs_mr *vmr);
 /* dm.c */
 struct ibv_dm *nopin_alloc_dm(struct ibv_context *context, struct ibv_alloc_dm_attr *attr);
 int nopin_free_dm(struct ibv_dm *ibdm);
+struct ibv_dm *nopin_import_dm(struct ibv_context *context, uint32_t handle);
+void nopin_unimport_dm(struct ibv_dm *ibdm);
 struct ibv_mr *nopin_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *ibdm, uint64_t dm_offset,
 			       size_t length, unsigned int access);
 

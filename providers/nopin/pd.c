@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "nopin.h"
+#include "ioctl.h"
 
 #define NOPIN_PARENT_COMP_MASK						\
 	((uint32_t)(IBV_PARENT_DOMAIN_INIT_ATTR_ALLOCATORS |		\
@@ -93,6 +93,38 @@ struct ibv_pd *nopin_alloc_pd(struct ibv_context *context)
 		return NULL;
 	}
 	return &pd->ibpd;
+}
+
+static int pd_query(struct ibv_context *context, uint32_t handle)
+{
+	struct nopin_ioctl cmd = {};
+
+	nopin_ioctl_handle(&cmd, NOPIN_ATTR_PD_QUERY_HANDLE, handle);
+	return nopin_ioctl_run(context, &cmd, UVERBS_OBJECT_PD, NOPIN_METHOD_PD_QUERY);
+}
+
+/* One that somebody else has made in the same context. */
+struct ibv_pd *nopin_import_pd(struct ibv_context *context, uint32_t handle)
+{
+	struct nopin_pd *pd = calloc(1, sizeof(*pd));
+	int ret;
+
+	if (!pd)
+		return NULL;
+	ret = pd_query(context, handle);
+	if (ret) {
+		free(pd);
+		errno = ret;
+		return NULL;
+	}
+	pd->ibpd.context = context;
+	pd->ibpd.handle = handle;
+	return &pd->ibpd;
+}
+
+void nopin_unimport_pd(struct ibv_pd *ibpd)
+{
+	free(to_nopin_pd(ibpd));
 }
 
 static bool parent_attr_ok(const struct ibv_parent_domain_init_attr *attr)

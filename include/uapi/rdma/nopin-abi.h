@@ -345,4 +345,22 @@ struct nopin_create_ah_resp {
  */
 #define NOPIN_ATTR_ALLOC_DM_OFFSET	(1U << 12)
 
+/*
+ * Methods of the driver's, for what another program has made in the same context: does this
+ * PD exist; how long device memory is, in bytes, and the offset of NOPIN_ATTR_ALLOC_DM_OFFSET,
+ * each a __aligned_u64.
+ */
+enum nopin_methods_pd {
+	NOPIN_METHOD_PD_QUERY = 1U << 12,
+};
+
+enum nopin_methods_dm {
+	NOPIN_METHOD_DM_QUERY = 1U << 12,
+};
+
+#define NOPIN_ATTR_PD_QUERY_HANDLE	(1U << 12)
+#define NOPIN_ATTR_DM_QUERY_HANDLE	(1U << 12)
+#define NOPIN_ATTR_DM_QUERY_LENGTH	((1U << 12) + 1)
+#define NOPIN_ATTR_DM_QUERY_OFFSET	((1U << 12) + 2)
+
 #endif /* NOPIN_ABI_USER_H */

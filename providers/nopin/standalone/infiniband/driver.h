@@ -303,9 +303,9 @@ struct verbs_context_ops {
 	void (*free_context)(struct ibv_context *context);
 	int (*free_dm)(struct ibv_dm *dm);
 	int (*get_srq_num)(struct ibv_srq *srq, uint32_t *srq_num);
-	verbs_op_slot import_dm;
-	verbs_op_slot import_mr;
-	verbs_op_slot import_pd;
+	struct ibv_dm *(*import_dm)(struct ibv_context *context, uint32_t dm_handle);
+	struct ibv_mr *(*import_mr)(struct ibv_pd *pd, uint32_t mr_handle);
+	struct ibv_pd *(*import_pd)(struct ibv_context *context, uint32_t pd_handle);
 	NOPIN_SINCE_65(verbs_op_slot inc_comp_cntr;)
 	NOPIN_SINCE_65(verbs_op_slot inc_err_comp_cntr;)
 	verbs_op_slot modify_cq;
@@ -363,9 +363,9 @@ struct verbs_context_ops {
 	NOPIN_SINCE_65(verbs_op_slot set_comp_cntr;)
 	verbs_op_slot set_ece;
 	NOPIN_SINCE_65(verbs_op_slot set_err_comp_cntr;)
-	verbs_op_slot unimport_dm;
-	verbs_op_slot unimport_mr;
-	verbs_op_slot unimport_pd;
+	void (*unimport_dm)(struct ibv_dm *dm);
+	void (*unimport_mr)(struct ibv_mr *mr);
+	void (*unimport_pd)(struct ibv_pd *pd);
 };
 
 static_assert(sizeof(struct verbs_context_ops) ==
