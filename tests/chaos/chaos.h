@@ -28,6 +28,9 @@
 #define CHILDREN	4
 #define MESSAGE_MAX	(256U * 1024)
 
+#define CHAOS_REMOTE	(IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | \
+			 IBV_ACCESS_REMOTE_ATOMIC)
+
 enum lane { LANE_VERBS, LANE_MM, LANES };
 
 struct chaos_opts {
@@ -53,6 +56,7 @@ struct page {
 struct region {
 	bool valid;
 	uint8_t kind;	/* enum vt_kind */
+	bool window;	/* peers reach it through one over all of it, where they may */
 	int access;
 	uint32_t off, len;
 	uint64_t iova;
@@ -122,6 +126,7 @@ struct result {
 
 struct link {
 	int worker[2];
+	bool shared[2];		/* receives come from an SRQ */
 	struct rc_addr addr[2];
 };
 

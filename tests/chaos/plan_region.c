@@ -72,6 +72,7 @@ static void draw_region(struct region *region)
 	}
 	draw_range(region);
 	region->iova = draw_iova(region);
+	region->window = !chaos_opts.faults && vt_chance(30);
 }
 
 static void log_region(int w, int r, const char *verb)
@@ -96,8 +97,12 @@ static struct cmd *region_cmd(int w, enum cmd_type type, int r, const char *verb
 
 static void plan_reg(int w, int r)
 {
-	draw_region(&chaos->desks[w].regions[r]);
+	struct region *region = &chaos->desks[w].regions[r];
+
+	draw_region(region);
 	region_cmd(w, CMD_REG, r, "reg");
+	if (region->window && region->access & CHAOS_REMOTE)
+		log_count("windows");
 }
 
 static void plan_dereg(int w, int r)

@@ -66,8 +66,10 @@ static void make_links(void)
 
 			chaos->links[l].worker[0] = a;
 			chaos->links[l].worker[1] = b;
-			link_cmd(l, 0, CMD_QP_MAKE);
-			link_cmd(l, 1, CMD_QP_MAKE);
+			for (int end = 0; end < 2; end++) {
+				chaos->links[l].shared[end] = vt_chance(40);
+				link_cmd(l, end, CMD_QP_MAKE);
+			}
 		}
 }
 

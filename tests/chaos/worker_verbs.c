@@ -7,7 +7,10 @@
 static struct vt_dev *dev;
 static struct ibv_pd *pd;
 static struct ibv_mr *mrs[REGIONS];
+static struct ibv_mw *mws[REGIONS];
+static struct rc_pair *binder;		/* of the process with itself, for windows */
 static struct rc_end ends[LINKS_MAX][2];
+static struct ibv_srq *srqs[LINKS_MAX][2];
 static struct rc_attr attr;
 
 /*
@@ -36,19 +39,61 @@ static bool err_no(int err)
 		vt_require(!failed_, "%s: %s", #failed, strerror(errno)); \
 	} while (0)
 
+static void binder_open(void)
+{
+	struct rc_addr a, b;
+
+	TRY(!(binder = calloc(1, sizeof(*binder))));
+	rc_end_open(&binder->a, dev, pd, &attr);
+	rc_end_open(&binder->b, dev, pd, &attr);
+	a = rc_end_addr(&binder->a);
+	b = rc_end_addr(&binder->b);
+	rc_connect(&binder->a, &attr, &b);
+	rc_connect(&binder->b, &attr, &a);
+}
+
 void worker_verbs_open(void)
 {
 	dev = vt_dev(vt_opts.peer ? worker_id & 1 : 0);
 	attr = rc_attr_default;
 	chaos->mtu[worker_id] = 128U << dev->port.active_mtu;
 	TRY(!(pd = ibv_alloc_pd(dev->ctx)));
+	if (!chaos_opts.faults)
+		binder_open();
 }
 
-/* --- regions --- */
+/* --- regions, and windows over them --- */
 
 static int reg_access(const struct region *as)
 {
-	return as->access | (as->kind == VT_PINNED ? 0 : IBV_ACCESS_ON_DEMAND);
+	return as->access | (as->kind == VT_PINNED ? 0 : IBV_ACCESS_ON_DEMAND) |
+	       (as->window ? IBV_ACCESS_MW_BIND : 0);
+}
+
+/* Nobody reaches the region by its own key then. */
+static void window_make(int r, const struct region *as)
+{
+	struct ibv_mw_bind bind = {
+		.wr_id = r,
+		.send_flags = IBV_SEND_SIGNALED,
+		.bind_info = {
+			.mr = mrs[r], .addr = as->iova, .length = as->len,
+			.mw_access_flags = as->access & CHAOS_REMOTE,
+		},
+	};
+
+	if (!as->window || !(as->access & CHAOS_REMOTE))
+		return;
+	TRY(!(mws[r] = ibv_alloc_mw(pd, IBV_MW_TYPE_1)));
+	TRY(err_no(ibv_bind_mw(binder->a.qp, mws[r], &bind)));
+	vt_want(binder->a.scq, r, IBV_WC_SUCCESS);
+}
+
+static void window_end(int r)
+{
+	if (mws[r])
+		TRY(err_no(ibv_dealloc_mw(mws[r])));
+	mws[r] = NULL;
 }
 
 static struct ibv_mr *reg(const struct region *as)
@@ -63,17 +108,19 @@ static void publish(int r)
 	struct region *region = &chaos->desks[worker_id].regions[r];
 
 	region->lkey = mrs[r]->lkey;
-	region->rkey = mrs[r]->rkey;
+	region->rkey = mws[r] ? mws[r]->rkey : mrs[r]->rkey;
 }
 
 static void region_make(const struct cmd *cmd)
 {
 	TRY(!(mrs[cmd->region] = reg(&cmd->as)));
+	window_make(cmd->region, &cmd->as);
 	publish(cmd->region);
 }
 
 static void region_end(const struct cmd *cmd)
 {
+	window_end(cmd->region);
 	TRY(err_no(ibv_dereg_mr(mrs[cmd->region])));
 	mrs[cmd->region] = NULL;
 }
@@ -83,8 +130,10 @@ static void region_change(const struct cmd *cmd)
 {
 	int access = cmd->flags & IBV_REREG_MR_CHANGE_ACCESS ? reg_access(&cmd->as) : 0;
 
+	window_end(cmd->region);
 	TRY(ibv_rereg_mr(mrs[cmd->region], cmd->flags, pd, worker_addr(cmd->as.off),
 			 cmd->as.len, access));
+	window_make(cmd->region, &cmd->as);
 	publish(cmd->region);
 }
 
@@ -109,18 +158,33 @@ static void region_advise(const struct cmd *cmd)
 
 /* --- queue pairs --- */
 
-static void qp_end(struct rc_end *end)
+static void qp_end(int link, int which)
 {
+	struct rc_end *end = &ends[link][which];
+
 	if (!end->qp)
 		return;
 	TRY(err_no(ibv_destroy_qp(end->qp)));
+	if (srqs[link][which])
+		TRY(err_no(ibv_destroy_srq(srqs[link][which])));
+	srqs[link][which] = NULL;
 	TRY(err_no(ibv_destroy_cq(end->scq)));
 	TRY(err_no(ibv_destroy_cq(end->rcq)));
 	memset(end, 0, sizeof(*end));
 }
 
+static struct ibv_srq *srq_make(void)
+{
+	struct ibv_srq_init_attr init = { .attr = { .max_wr = attr.wr, .max_sge = PIECES } };
+	struct ibv_srq *srq;
+
+	TRY(!(srq = ibv_create_srq(pd, &init)));
+	return srq;
+}
+
 static void qp_make(const struct cmd *cmd)
 {
+	struct ibv_srq **srq = &srqs[cmd->link][cmd->end];
 	struct rc_end *end = &ends[cmd->link][cmd->end];
 	struct ibv_qp_init_attr init = {
 		.qp_type = IBV_QPT_RC,
@@ -131,8 +195,11 @@ static void qp_make(const struct cmd *cmd)
 		},
 	};
 
-	qp_end(end);
+	qp_end(cmd->link, cmd->end);
 	end->dev = dev;
+	if (chaos->links[cmd->link].shared[cmd->end])
+		*srq = srq_make();
+	init.srq = *srq;
 	TRY(!(end->scq = ibv_create_cq(dev->ctx, attr.wr + 1, NULL, NULL, 0)));
 	TRY(!(end->rcq = ibv_create_cq(dev->ctx, attr.wr + 1, NULL, NULL, 0)));
 	init.send_cq = end->scq;
@@ -141,10 +208,16 @@ static void qp_make(const struct cmd *cmd)
 	chaos->links[cmd->link].addr[cmd->end] = rc_end_addr(end);
 }
 
+/* A reset leaves the receives of an SRQ where they are, which the next ones are not for. */
 static void qp_reset(const struct cmd *cmd)
 {
 	struct rc_end *end = &ends[cmd->link][cmd->end];
 
+	if (srqs[cmd->link][cmd->end]) {
+		qp_make(cmd);
+		vt_drain_events(dev);
+		return;
+	}
 	TRY(err_no(rc_to_state(end, IBV_QPS_RESET)));
 	vt_drain(end->scq);
 	vt_drain(end->rcq);
@@ -170,11 +243,17 @@ static void qp_connect(const struct cmd *cmd)
 
 static void post_recv(const struct cmd *cmd)
 {
+	struct ibv_srq *srq = srqs[cmd->link][cmd->end];
 	struct ibv_sge sge[PIECES];
+	struct ibv_recv_wr wr = { .wr_id = cmd->op, .sg_list = sge, .num_sge = cmd->num };
+	struct ibv_recv_wr *bad;
 
 	for (int i = 0; i < cmd->num; i++)
 		sge[i] = sge_of(&cmd->piece[i]);
-	vt_ok(rc_post_recv(&ends[cmd->link][cmd->end], cmd->op, sge, cmd->num));
+	if (srq)
+		vt_ok(ibv_post_srq_recv(srq, &wr, &bad));
+	else
+		vt_ok(rc_post_recv(&ends[cmd->link][cmd->end], cmd->op, sge, cmd->num));
 }
 
 static void wr_remote(struct vt_wr *wr, const struct cmd *cmd)
@@ -318,10 +397,14 @@ void worker_verbs_close(void)
 {
 	for (int l = 0; l < LINKS_MAX; l++)
 		for (int e = 0; e < 2; e++)
-			qp_end(&ends[l][e]);
-	for (int r = 0; r < REGIONS; r++)
+			qp_end(l, e);
+	for (int r = 0; r < REGIONS; r++) {
+		window_end(r);
 		if (mrs[r])
 			TRY(err_no(ibv_dereg_mr(mrs[r])));
+	}
+	vt_release_to(0);
+	free(binder);
 	TRY(err_no(ibv_dealloc_pd(pd)));
 	vt_drain_events(dev);
 	vt_devs_close();
