@@ -50,17 +50,31 @@ static void init_send(struct perf_flow *flow, unsigned int i)
 	wr->send_flags = last ? IBV_SEND_SIGNALED : 0;
 	if (!last && i % flow->batch % flow->post != flow->post - 1)
 		wr->next = wr + 1;
+	if (flow->link->service == PERF_UD) {
+		wr->wr.ud.ah = flow->link->ah;
+		wr->wr.ud.remote_qpn = flow->link->end[1].qp->qp_num;
+		wr->wr.ud.remote_qkey = PERF_QKEY;
+	} else if (flow->link->service == PERF_XRC) {
+		wr->qp_type.xrc.remote_srqn = flow->link->srqn;
+	}
 	if (flow->op == PERF_SEND)
 		return;
 	wr->wr.rdma.remote_addr = far->iova + i * flow->size;
 	wr->wr.rdma.rkey = far->mr->rkey;
 }
 
+/* What comes before the data in each receive. */
+static size_t gap(const struct perf_flow *flow)
+{
+	return flow->link->service == PERF_UD ? PERF_GRH : 0;
+}
+
 static void init_recv(struct perf_flow *flow, unsigned int i)
 {
+	size_t room = flow->size + gap(flow);
 	struct ibv_recv_wr *wr = &flow->recv[i];
 
-	flow->recv_sge[i] = vt_sge(flow->link->mem[1], i * flow->size, flow->size);
+	flow->recv_sge[i] = vt_sge(flow->link->mem[1], i * room, room);
 	wr->sg_list = &flow->recv_sge[i];
 	wr->num_sge = 1;
 	if (!last_of_batch(flow, i))
@@ -81,7 +95,8 @@ void perf_flow_init(struct perf_flow *flow, struct perf_link *link, enum perf_op
 	flow->sge = calloc(requests(flow), sizeof(*flow->sge));
 	flow->recv_sge = calloc(requests(flow), sizeof(*flow->recv_sge));
 	vt_require(flow->wr && flow->recv && flow->sge && flow->recv_sge, "out of memory");
-	vt_require(requests(flow) * size <= link->len && requests(flow) < link->attr.wr,
+	vt_require(requests(flow) * (size + gap(flow)) <= link->len &&
+		   requests(flow) < link->attr.wr,
 		   "%u requests of %zu bytes do not fit", requests(flow), size);
 	for (unsigned int i = 0; i < requests(flow); i++) {
 		init_send(flow, i);
@@ -111,8 +126,12 @@ static uint8_t *target(const struct perf_flow *flow)
 
 int perf_flow_check(struct perf_flow *flow)
 {
-	if (memcmp(source(flow), target(flow), requests(flow) * flow->size))
-		return perf_fail("the data differ");
+	size_t num = gap(flow) ? requests(flow) : 1, len = requests(flow) * flow->size / num;
+
+	for (size_t i = 0; i < num; i++)
+		if (memcmp(source(flow) + i * len,
+			   target(flow) + i * (len + gap(flow)) + gap(flow), len))
+			return perf_fail("the data differ");
 	return 0;
 }
 
@@ -120,8 +139,10 @@ int perf_flow_check(struct perf_flow *flow)
 
 static int post_receives(struct perf_flow *flow, unsigned int first)
 {
+	struct ibv_srq *srq = flow->link->srq;
 	struct ibv_recv_wr *bad;
-	int err = ibv_post_recv(flow->link->end[1].qp, &flow->recv[first], &bad);
+	int err = srq ? ibv_post_srq_recv(srq, &flow->recv[first], &bad) :
+			ibv_post_recv(flow->link->end[1].qp, &flow->recv[first], &bad);
 
 	return err ? perf_fail("post_recv: %s", strerror(err)) : 0;
 }

@@ -137,7 +137,11 @@ int perf_link_open(struct perf_link *link)
 		return 0;
 	if (!side->nic)
 		return perf_fail("%s", side->missing);
-	if (!side->nic->iwarp)
+	if (side->nic->iwarp && link->service != PERF_RC)
+		return perf_lacks("%s has connections only", side->name);
+	if (link->service >= PERF_UD)
+		perf_service_connect(link);
+	else if (!side->nic->iwarp)
 		roce_connect(link);
 	else if (perf_iwarp_connect(link))
 		return -1;

@@ -13,6 +13,7 @@ static const struct {
 	{ "limits", perf_limits },
 	{ "bandwidth", perf_bandwidth },
 	{ "latency", perf_latency },
+	{ "services", perf_services },
 	{ "cpu", perf_cpu },
 	{ "scaling", perf_scaling },
 	{ "registration", perf_registration },

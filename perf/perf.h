@@ -17,9 +17,13 @@
 #define PERF_SIDES	8
 #define PERF_MEMORY	(16 * MIB)	/* of each end of a link */
 #define PERF_FLIGHT	512		/* requests in flight at most, of one flow */
+#define PERF_QKEY	0x1234
+#define PERF_GRH	40U		/* bytes before a datagram's own */
 #define PERF_SILENCE_NS	20000000000ULL	/* without a completion: it hangs */
 
 enum perf_path { PERF_LOCAL, PERF_WIRE, PERF_PATHS };
+/* What kind of QPs a link has; SRQ is RC with shared receives. */
+enum perf_service { PERF_RC, PERF_UC, PERF_UD, PERF_SRQ, PERF_XRC, PERF_SERVICES };
 enum perf_op { PERF_WRITE, PERF_READ, PERF_SEND, PERF_OPS };
 
 extern const char *const perf_path_name[PERF_PATHS];
@@ -89,6 +93,10 @@ int perf_try(int (*fn)(void *arg), void *arg);
  * struct perf_link - a connected pair of QPs
  * @memory: of each end, the same for all sides that take turns
  * @len: bytes of it
+ * @service: what kind of QPs
+ * @srq: where receives come from, NULL: from the QP
+ * @srqn: XRC: its number
+ * @ah: UD: the way to the receiver
  * @warm: how many of them each operation has reached already
  * @open: connected, and no request has failed
  */
@@ -100,6 +108,10 @@ struct perf_link {
 	struct rc_attr attr;
 	struct rc_end end[2];
 	struct vt_mem *mem[2];
+	enum perf_service service;
+	struct ibv_srq *srq;
+	uint32_t srqn;
+	struct ibv_ah *ah;
 	size_t warm[PERF_OPS];
 	bool open;
 };
@@ -110,6 +122,7 @@ void perf_links_init(struct perf_link *link, const struct perf_run *run,
 int perf_link_open(struct perf_link *link);
 void perf_link_fail(struct perf_link *link);
 int perf_iwarp_connect(struct perf_link *link);
+void perf_service_connect(struct perf_link *link);
 int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec);
 void perf_nic_roce(struct perf_nic *nic, int i, const char *spec);
 void perf_attr_fit(struct rc_attr *attr, const struct vt_dev *a, const struct vt_dev *b);
@@ -215,6 +228,7 @@ void perf_limits_init(void);
 void perf_limits(const struct perf_run *run);
 void perf_bandwidth(const struct perf_run *run);
 void perf_latency(const struct perf_run *run);
+void perf_services(const struct perf_run *run);
 void perf_scaling(const struct perf_run *run);
 void perf_cpu(const struct perf_run *run);
 void perf_registration(const struct perf_run *run);

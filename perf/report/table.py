@@ -8,6 +8,8 @@ TITLES = (
     ("bandwidth", "Bandwidth, each request posted by itself", "MB/s"),
     ("depth", "The same over requests in flight", "MB/s"),
     ("rate", "Message rate, 64 requests posted at a time", "messages/s"),
+    ("services", "Services: datagrams, without acknowledgement, shared receives",
+     "MB/s or messages/s"),
     ("latency", "Latency, half of a round trip; of READs, until the completion", "us"),
     ("cpu", "CPU time of the whole machine per GB, sleeping for completions", "s/GB"),
     ("qps", "QPs in one thread", "MB/s or messages/s"),

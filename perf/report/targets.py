@@ -14,6 +14,8 @@ BANDWIDTH = {
 RATE = (10, 6)
 FLIGHTS = (128, 512)  # requests, of which those of nopin share a system call
 LATENCY = (1 / 3, 1 / 2)
+DATAGRAMS = (6, 4)
+SHARED_RECEIVES = 0.95
 COPY_SHARE = 0.70
 WIRE_SUM = 1.5
 ON_DEMAND = 0.02
@@ -68,6 +70,27 @@ def against_rxe(result):
         yield Verdict(
             f"CPU time per GB, 64 KiB, {PATH_WORDS[path]}: part of rxe's",
             result.ratio("cpu", path=path), CPU_SHARE, False)
+
+
+def services(result):
+    for size in (64, KIB):
+        for path, bound in zip(PATHS, DATAGRAMS):
+            yield Verdict(
+                f"datagrams, {size_words(size)}, {PATH_WORDS[path]}: times rxe",
+                result.ratio("services", op="UD send", size=size, path=path), bound, True)
+    for path in PATHS:
+        for op, base, size, bound in (
+            ("UC write", "RC write", 64 * KIB, 1),
+            ("SRQ send", "RC send", 64, SHARED_RECEIVES),
+            ("XRC send", "RC send", 64, SHARED_RECEIVES),
+            ("SRQ send", "RC send", KIB, SHARED_RECEIVES),
+            ("XRC send", "RC send", KIB, SHARED_RECEIVES),
+        ):
+            ours, other = (result.median(OURS, "services", op=what, size=size, path=path)
+                           for what in (op, base))
+            yield Verdict(
+                f"{op}, {size_words(size)}, {PATH_WORDS[path]}: part of {base}",
+                ours / other if ours and other else None, bound, True)
 
 
 def against_limits(result):
@@ -128,5 +151,6 @@ def scaling(result):
 
 def verdicts(result):
     return [
-        *against_rxe(result), *against_limits(result), *on_demand(result), *scaling(result)
+        *against_rxe(result), *services(result), *against_limits(result),
+        *on_demand(result), *scaling(result),
     ]
