@@ -11,6 +11,7 @@
 
 #include <linux/bits.h>
 #include <linux/hrtimer.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -194,6 +195,42 @@ struct nopin_neon_state {};
 #define nopin_tunnel_release(socket)						\
 	udp_tunnel_sock_release(nopin_tunnel_end(socket, udp_tunnel_sock_release,	\
 						 struct sock *))
+
+/* 6.15: a page's own memory map is found by a function. */
+#ifndef NOPIN_HAS_PAGE_PGMAP
+#define page_pgmap(page)	((page)->pgmap)
+#endif
+
+#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+/*
+ * 6.19: a device's private page may be one of several, of an order; soon afterwards its
+ * memory map is given, too. What a kernel does not have does nothing.
+ */
+static inline void nopin_no_init(struct page *page)
+{
+}
+
+static inline void nopin_no_init_order(struct page *page, unsigned int order)
+{
+}
+
+static inline void nopin_no_init_map(struct page *page, struct dev_pagemap *map,
+				     unsigned int order)
+{
+}
+
+#define nopin_init_like(function)						\
+	__builtin_choose_expr(__builtin_types_compatible_p(			\
+		typeof(zone_device_page_init), typeof(function)),		\
+		zone_device_page_init, function)
+
+static inline void nopin_device_page_init(struct page *page, struct dev_pagemap *map)
+{
+	nopin_init_like(nopin_no_init)(page);
+	nopin_init_like(nopin_no_init_order)(page, 0);
+	nopin_init_like(nopin_no_init_map)(page, map, 0);
+}
+#endif
 
 /*
  * 6.12 and 6.1.115: a UDP packet that is marked FRAGLIST need not have a list to be

@@ -4,12 +4,14 @@
 #define NOPIN_DEVICE_H
 
 #include <linux/netdevice.h>
+#include <linux/rwsem.h>
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
 
 #include "stats.h"
 
 struct nopin_qp_handle;
+struct nopin_store;
 
 /*
  * Limits, reported by query_device and enforced where objects are made. Each is a
@@ -25,6 +27,7 @@ struct nopin_qp_handle;
 #define NOPIN_MAX_MR		1048576
 #define NOPIN_MAX_MW		1048576
 #define NOPIN_MAX_DM		(64U << 20)	/* bytes of device memory */
+#define NOPIN_MAX_MEMORY	BIT_ULL(40)	/* bytes that pages move to */
 #define NOPIN_MAX_LISTED	512	/* pages of a kernel user's region */
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
@@ -85,6 +88,8 @@ enum nopin_copying {
  * @copying: who copies
  * @engine: it has asked for an engine and got it; under @copy_mutex
  * @copy_mutex: one change of @copying at a time
+ * @store: memory of its own, to which pages move; NULL: none
+ * @store_sem: held for reading while @store is used
  * @active: the port's state as last reported; under RTNL
  * @owners: uid -> struct nopin_owner; its lock protects what users have, too
  * @objects: how many there are of each kind, under the lock of @owners
@@ -107,6 +112,8 @@ struct nopin_dev {
 	enum nopin_copying copying;
 	bool engine;
 	struct mutex copy_mutex; /* copying, engine */
+	struct nopin_store *store;
+	struct rw_semaphore store_sem; /* store */
 	bool active;
 	struct xarray owners;
 	int objects[NOPIN_KINDS];

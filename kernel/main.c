@@ -22,7 +22,9 @@
 #include "mem/prefetch.h"
 #include "mirror/mirror.h"
 #include "mirror/shrink.h"
+#include "mirror/stored.h"
 #include "net/net.h"
+#include "store/store.h"
 #include "verbs/port.h"
 #include "verbs/verbs.h"
 #include "wire/crc32.h"
@@ -292,6 +294,7 @@ static int __init nopin_init(void)
 	if (err)
 		return err;
 	pr_info("ICRC by %s\n", nopin_crc32_init());
+	nopin_store_init(nopin_mirror_returned);
 	err = nopin_mirror_init();
 	if (err)
 		return err;

@@ -31,6 +31,10 @@ enum nopin_counter {
 	NOPIN_DMA_COPIES,		/* carried out by a DMA engine */
 	NOPIN_DMA_BYTES,
 	NOPIN_DMA_ERRORS,		/* the engine failed, so that the CPU copied */
+	NOPIN_MIGRATIONS_IN,		/* pages moved into the NIC's memory */
+	NOPIN_MIGRATIONS_OUT,		/* and back to the CPU's, for whatever reason */
+	NOPIN_MIGRATION_FAULTS,		/* of those, because the CPU touched them */
+	NOPIN_MEMORY_BYTES,		/* that memory in use, now */
 	NOPIN_ECN_MARKED,		/* packets that say so: congestion on their way */
 	NOPIN_CNPS_SENT,
 	NOPIN_CNPS_HANDLED,		/* the window was made smaller, or is small */

@@ -9,6 +9,7 @@
 #include <linux/pagemap.h>
 
 #include "span.h"
+#include "store/store.h"
 
 /*
  * memfd_secret() memory is no longer mapped by the kernel: nothing that we
@@ -43,6 +44,9 @@ static bool nopin_folio_has_kaddr(struct folio *folio)
  *    us first. Marking the folio here would be wrong: it is theirs to do, under
  *    the folio's lock.
  *  - hugetlbfs and ramfs do not reclaim.
+ *
+ *  - A page in a NIC's memory is anonymous. It has no copy in swap, and its mark moves
+ *    with it.
  *
  * The zero page, KSM pages, private file mappings and pages shared with a fork
  * are never writable in the CPU's tables, so they do not get here. A fault for
@@ -87,7 +91,8 @@ unsigned long nopin_entry_make(unsigned long hmm, bool write, bool asked)
 
 	if (!nopin_folio_has_kaddr(folio))
 		return 0;
-	entry = page_to_pfn(page) << NOPIN_ENTRY_PFN_SHIFT | NOPIN_ENTRY_VALID;
+	entry = page_to_pfn(nopin_store_backing(page)) << NOPIN_ENTRY_PFN_SHIFT |
+		NOPIN_ENTRY_VALID;
 	if (write && hmm & HMM_PFN_WRITE && nopin_folio_take_write(folio, asked))
 		entry |= NOPIN_ENTRY_WRITE;
 	return entry;

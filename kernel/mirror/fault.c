@@ -18,6 +18,7 @@
 
 #include "../compat.h"
 #include "fault.h"
+#include "store/store.h"
 #include "trace.h"
 
 /* How many times as many pages the next attempt may have to fault. */
@@ -78,6 +79,7 @@ static int nopin_fault_look(struct nopin_fault *fault)
 		.start = nopin_fault_va(fault, fault->seen.first),
 		.end = nopin_fault_va(fault, fault->seen.end),
 		.hmm_pfns = nopin_fault_pfn(fault, fault->seen.first),
+		.dev_private_owner = NOPIN_STORE_OWNER,
 	};
 	int ret;
 
@@ -304,6 +306,15 @@ static int nopin_fault_run(struct nopin_fault *fault)
 	return ret;
 }
 
+/*
+ * Where the neighbours were not there, the next page will not be either: the CPU's fault
+ * may come first. Of a page in a NIC's memory it would be the end.
+ */
+static bool nopin_fault_is_far(const struct nopin_span *span)
+{
+	return READ_ONCE(span->window) == NOPIN_WINDOW_MIN && !nopin_store_is_used();
+}
+
 /* [va, va + want) lies in one span. */
 static int nopin_fault_span(struct nopin_fault *fault, u64 va, u64 need, u64 want)
 {
@@ -321,8 +332,7 @@ static int nopin_fault_span(struct nopin_fault *fault, u64 va, u64 need, u64 wan
 	fault->walk = (struct nopin_fault_walk){
 		.missing = UINT_MAX,
 		.batch = 1,
-		/* Where the neighbours were not there, the next page will not be either. */
-		.blind = need && READ_ONCE(fault->part.span->window) == NOPIN_WINDOW_MIN,
+		.blind = need && nopin_fault_is_far(fault->part.span),
 	};
 	memset(&fault->fill.room, 0, sizeof(fault->fill.room));
 	nopin_fault_let_shut(fault);

@@ -78,7 +78,8 @@ static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 	trace_nopin_mirror_invalidate(mirror->mm, range->start, range->end,
 				      range->event, dropped);
 	if (dropped)
-		nopin_watchers_count(&mirror->watchers, nopin_span_start(span), which);
+		nopin_watchers_count(&mirror->watchers, NOPIN_WATCH_TAKEN,
+				     nopin_span_start(span), which);
 	if (empty) {
 		nopin_span_mark(mirror, span->index);
 		nopin_mirror_kick(mirror, nopin_range_is_gone(range) ?

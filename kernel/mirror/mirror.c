@@ -89,6 +89,23 @@ static struct nopin_mirror *nopin_mirror_find(struct mm_struct *mm)
 }
 
 /**
+ * nopin_mirror_get_known - the mirror of a process, if it has one
+ * @mm: of the process
+ *
+ * Return: the mirror with a reference, or NULL.
+ * Context: any but softirq and interrupts.
+ */
+struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm)
+{
+	struct nopin_mirror *mirror;
+
+	spin_lock(&nopin_mirrors_lock);
+	mirror = nopin_mirror_find(mm);
+	spin_unlock(&nopin_mirrors_lock);
+	return mirror;
+}
+
+/**
  * nopin_mirror_get_current - the mirror of the calling process
  *
  * Every user in the process shares one. A child that it forks has a mirror of
@@ -105,9 +122,7 @@ struct nopin_mirror *nopin_mirror_get_current(void)
 	if (!mm)
 		return ERR_PTR(-EINVAL);
 
-	spin_lock(&nopin_mirrors_lock);
-	mirror = nopin_mirror_find(mm);
-	spin_unlock(&nopin_mirrors_lock);
+	mirror = nopin_mirror_get_known(mm);
 	if (mirror)
 		return mirror;
 

@@ -262,6 +262,7 @@ void nopin_waits_init(struct nopin_waits *waits);
 /* mirror.c */
 extern struct workqueue_struct *nopin_mirror_wq;
 struct nopin_mirror *nopin_mirror_next(void);
+struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm);
 
 /**
  * nopin_mirror_kick - let the reaper come by, no later than asked before

@@ -180,8 +180,11 @@ struct watch_model {
 static void watch_change(struct kunit *test, struct span_fixture *fix,
 			 struct nopin_mirror *mirror, struct watch_model *w, atomic64_t *total)
 {
+	u64 taken;
+
 	if (w->live) {
-		KUNIT_EXPECT_EQ(test, nopin_mirror_watched(mirror, &w->watch), w->pages);
+		taken = nopin_mirror_watched(mirror, &w->watch, NOPIN_WATCH_TAKEN);
+		KUNIT_EXPECT_EQ(test, taken, w->pages);
 		nopin_mirror_unwatch(mirror, &w->watch);
 		w->live = false;
 		return;
@@ -217,7 +220,7 @@ static u64 watch_take(struct span_fixture *fix, struct nopin_mirror *mirror,
 			}
 		total += watched;
 	}
-	nopin_watchers_count(&mirror->watchers, 0, dropped);
+	nopin_watchers_count(&mirror->watchers, NOPIN_WATCH_TAKEN, 0, dropped);
 	return total;
 }
 

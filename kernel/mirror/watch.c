@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Watches: invalidations counted by range. Statistics only: the mirror works
- * the same without.
+ * Watches: invalidations, and pages that move, counted by range. Statistics only: the
+ * mirror works the same without.
  *
  * A program may have any number of regions over the same page, and the kernel
  * must not pay for them when it takes that page away. So no watch has a counter.
@@ -52,8 +52,16 @@ static struct nopin_edge *to_nopin_edge(struct rb_node *node)
 
 static void nopin_sum_add(struct nopin_sum *sum, const struct nopin_sum *more)
 {
-	sum->pages += more->pages;
+	unsigned int i;
+
+	for (i = 0; i < NOPIN_WATCH_KINDS; i++)
+		sum->pages[i] += more->pages[i];
 	sum->depth += more->depth;
+}
+
+static bool nopin_sum_is(const struct nopin_sum *sum, const struct nopin_sum *other)
+{
+	return !memcmp(sum, other, sizeof(*sum)); /* it has no holes */
 }
 
 /* True: the sum of the subtree is what it was, and so are those above. */
@@ -67,7 +75,7 @@ static bool nopin_edge_sum_up(struct nopin_edge *edge, bool exit)
 		nopin_sum_add(&sum, &left->tree);
 	if (right)
 		nopin_sum_add(&sum, &right->tree);
-	if (exit && sum.pages == edge->tree.pages && sum.depth == edge->tree.depth)
+	if (exit && nopin_sum_is(&sum, &edge->tree))
 		return true;
 	edge->tree = sum;
 	return false;
@@ -138,20 +146,27 @@ static void nopin_edge_insert(struct nopin_tally *tally, struct nopin_edge *edge
 static void nopin_edge_remove(struct nopin_tally *tally, struct nopin_edge *edge)
 {
 	struct nopin_edge *heir = to_nopin_edge(rb_next(&edge->node));
+	unsigned int i;
 
 	if (!heir || heir->page != edge->page)
 		heir = to_nopin_edge(rb_prev(&edge->node));
 	if (heir) {
-		heir->own.pages += edge->own.pages;
+		for (i = 0; i < NOPIN_WATCH_KINDS; i++)
+			heir->own.pages[i] += edge->own.pages[i];
 		nopin_edge_sums_propagate(&heir->node, NULL);
 	}
 	rb_erase_augmented(&edge->node, &tally->edges, &nopin_edge_sums);
 }
 
-static u64 nopin_watch_sum(const struct nopin_watch *watch)
+static struct nopin_sum nopin_watch_sum(const struct nopin_watch *watch)
 {
-	return nopin_tally_before(watch->tally, watch->end.page).pages -
-	       nopin_tally_before(watch->tally, watch->first.page).pages;
+	struct nopin_sum less = nopin_tally_before(watch->tally, watch->first.page);
+	struct nopin_sum sum = nopin_tally_before(watch->tally, watch->end.page);
+	unsigned int i;
+
+	for (i = 0; i < NOPIN_WATCH_KINDS; i++)
+		sum.pages[i] -= less.pages[i];
+	return sum;
 }
 
 /* The tally with one more watch, or NULL: there is none. */
@@ -212,12 +227,12 @@ void nopin_watchers_init(struct nopin_watchers *watchers)
 }
 
 /**
- * nopin_mirror_watch - count the pages that the kernel takes from a range
+ * nopin_mirror_watch - count what becomes of the pages of a range
  * @mirror: the mirror
  * @watch: stays until nopin_mirror_unwatch()
  * @va: first byte
  * @length: bytes, not 0; may be U64_MAX
- * @total: where to count as well
+ * @total: where to count those as well that the kernel takes away
  *
  * Return: 0 or -ENOMEM.
  * Context: process, sleeps.
@@ -269,26 +284,29 @@ void nopin_mirror_unwatch(struct nopin_mirror *mirror, struct nopin_watch *watch
  * nopin_mirror_watched - how many pages has a watch counted?
  * @mirror: the mirror
  * @watch: between nopin_mirror_watch() and nopin_mirror_unwatch()
+ * @kind: of event
  *
  * Return: pages.
  * Context: process.
  */
-u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch)
+u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch,
+			 enum nopin_watched kind)
 {
 	u64 pages;
 
 	spin_lock(&mirror->watchers.lock);
-	pages = nopin_watch_sum(watch) - watch->before;
+	pages = nopin_watch_sum(watch).pages[kind] - watch->before.pages[kind];
 	spin_unlock(&mirror->watchers.lock);
 	return pages;
 }
 
 /*
- * The pages of @dropped from @i on that are in one piece with it are counted, if that
+ * The pages of @which from @i on that are in one piece with it are counted, if that
  * piece is watched. @base: page of bit 0. Returns how many; @end: of the piece.
  */
-static unsigned int nopin_tally_count_piece(struct nopin_tally *tally, unsigned long base,
-					    const unsigned long *dropped,
+static unsigned int nopin_tally_count_piece(struct nopin_tally *tally,
+					    enum nopin_watched kind, unsigned long base,
+					    const unsigned long *which,
 					    unsigned int i, unsigned int *end)
 {
 	struct nopin_edge *edge = nopin_tally_find(tally, base + i);
@@ -301,33 +319,35 @@ static unsigned int nopin_tally_count_piece(struct nopin_tally *tally, unsigned 
 		*end = min_t(unsigned long, *end, next->page - base);
 	if (!edge || !nopin_tally_before(tally, base + i + 1).depth)
 		return 0;
-	n = bitmap_weight(dropped, *end) - bitmap_weight(dropped, i);
-	edge->own.pages += n;
+	n = bitmap_weight(which, *end) - bitmap_weight(which, i);
+	edge->own.pages[kind] += n;
 	nopin_edge_sums_propagate(&edge->node, NULL);
 	return n;
 }
 
-static void nopin_tally_count(struct nopin_tally *tally, unsigned long base,
-			      const unsigned long *dropped)
+static void nopin_tally_count(struct nopin_tally *tally, enum nopin_watched kind,
+			      unsigned long base, const unsigned long *which)
 {
 	unsigned int n = 0, i, end;
 
-	for (i = find_first_bit(dropped, NOPIN_SPAN_PAGES); i < NOPIN_SPAN_PAGES;
-	     i = find_next_bit(dropped, NOPIN_SPAN_PAGES, end))
-		n += nopin_tally_count_piece(tally, base, dropped, i, &end);
-	atomic64_add(n, tally->total);
+	for (i = find_first_bit(which, NOPIN_SPAN_PAGES); i < NOPIN_SPAN_PAGES;
+	     i = find_next_bit(which, NOPIN_SPAN_PAGES, end))
+		n += nopin_tally_count_piece(tally, kind, base, which, i, &end);
+	if (kind == NOPIN_WATCH_TAKEN)
+		atomic64_add(n, tally->total);
 }
 
 /**
- * nopin_watchers_count - tell those concerned that pages were taken away
+ * nopin_watchers_count - tell those concerned what became of pages
  * @watchers: of the mirror
+ * @kind: what it was
  * @start: address of the span
- * @dropped: its pages that had an entry
+ * @which: of its pages
  *
  * Context: where invalidations run: does not sleep.
  */
-void nopin_watchers_count(struct nopin_watchers *watchers, u64 start,
-			  const unsigned long *dropped)
+void nopin_watchers_count(struct nopin_watchers *watchers, enum nopin_watched kind,
+			  u64 start, const unsigned long *which)
 {
 	struct nopin_tally *tally;
 
@@ -335,6 +355,6 @@ void nopin_watchers_count(struct nopin_watchers *watchers, u64 start,
 		return;
 	spin_lock(&watchers->lock);
 	list_for_each_entry(tally, &watchers->tallies, list)
-		nopin_tally_count(tally, start >> PAGE_SHIFT, dropped);
+		nopin_tally_count(tally, kind, start >> PAGE_SHIFT, which);
 	spin_unlock(&watchers->lock);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Who wants to know how many pages the kernel took away from a range. */
+/* Who wants to know what became of the pages of a range. */
 #ifndef NOPIN_WATCH_H
 #define NOPIN_WATCH_H
 
 #include <linux/atomic.h>
+#include <linux/kconfig.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
@@ -11,13 +12,22 @@
 struct nopin_mirror;
 struct nopin_tally;
 
+/* What is counted, page by page; where nothing moves, the first alone. */
+enum nopin_watched {
+	NOPIN_WATCH_TAKEN,	/* entries that the kernel took away */
+	NOPIN_WATCH_IN,		/* moved into a NIC's memory */
+	NOPIN_WATCH_OUT,	/* moved back */
+	NOPIN_WATCH_RETURNED,	/* of those, because the CPU touched them */
+	NOPIN_WATCH_KINDS = IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? NOPIN_WATCH_RETURNED + 1 : 1
+};
+
 /**
  * struct nopin_sum - what an edge, or a tree of edges, adds up to
- * @pages: pages that were taken away
+ * @pages: how many, of each kind
  * @depth: watches that begin here, less those that end here
  */
 struct nopin_sum {
-	u64 pages;
+	u64 pages[NOPIN_WATCH_KINDS];
 	long depth;
 };
 
@@ -36,17 +46,17 @@ struct nopin_edge {
 };
 
 /**
- * struct nopin_watch - counts the pages that are taken away from a range
+ * struct nopin_watch - counts what becomes of the pages of a range
  * @tally: where, shared by the watches that count for the same total
  * @first: before the first page of the range
  * @end: after its last page
- * @before: what the range had lost before it was watched
+ * @before: what there was in it before it was watched
  */
 struct nopin_watch {
 	struct nopin_tally *tally;
 	struct nopin_edge first;
 	struct nopin_edge end;
-	u64 before;
+	struct nopin_sum before;
 };
 
 /**
@@ -62,11 +72,12 @@ struct nopin_watchers {
 int nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
 		       u64 va, u64 length, atomic64_t *total);
 void nopin_mirror_unwatch(struct nopin_mirror *mirror, struct nopin_watch *watch);
-u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch);
+u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch,
+			 enum nopin_watched kind);
 
 /* Private to the mirror room. */
 void nopin_watchers_init(struct nopin_watchers *watchers);
-void nopin_watchers_count(struct nopin_watchers *watchers, u64 start,
-			  const unsigned long *dropped);
+void nopin_watchers_count(struct nopin_watchers *watchers, enum nopin_watched kind,
+			  u64 start, const unsigned long *which);
 
 #endif /* NOPIN_WATCH_H */

@@ -116,6 +116,14 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	return 0;
 }
 
+/* What its commands have beyond those of the core. */
+const struct uapi_definition nopin_uapi[] = {
+	UAPI_DEF_CHAIN(nopin_dm_uapi),
+	UAPI_DEF_CHAIN(nopin_import_uapi),
+	UAPI_DEF_CHAIN(nopin_migrate_uapi),
+	{},
+};
+
 /* main.c adds what belongs to the life of the device itself. */
 const struct ib_device_ops nopin_device_ops = {
 	.owner = THIS_MODULE,

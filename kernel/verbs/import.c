@@ -56,9 +56,7 @@ ADD_UVERBS_METHODS(nopin_pd_methods, UVERBS_OBJECT_PD,
 ADD_UVERBS_METHODS(nopin_dm_methods, UVERBS_OBJECT_DM,
 		   &UVERBS_METHOD(NOPIN_METHOD_DM_QUERY));
 
-/* What there is beyond the core's commands. */
-const struct uapi_definition nopin_uapi[] = {
-	UAPI_DEF_CHAIN(nopin_dm_uapi),
+const struct uapi_definition nopin_import_uapi[] = {
 	UAPI_DEF_CHAIN_OBJ_TREE(UVERBS_OBJECT_PD, &nopin_pd_methods),
 	UAPI_DEF_CHAIN_OBJ_TREE(UVERBS_OBJECT_DM, &nopin_dm_methods),
 	{},

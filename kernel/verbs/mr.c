@@ -7,6 +7,7 @@
 
 #include "mem/prefetch.h"
 #include "mem/region.h"
+#include "mirror/stored.h"
 #include "verbs/verbs.h"
 
 /**
@@ -359,16 +360,39 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	return 0;
 }
 
+/* Where pages move at all. */
+static int nopin_mr_put_moves(struct sk_buff *msg, struct nopin_mirrored *mirrored)
+{
+	static const char * const names[] = {
+		[NOPIN_WATCH_IN] = "migrations_in",
+		[NOPIN_WATCH_OUT] = "migrations_out",
+		[NOPIN_WATCH_RETURNED] = "migration_faults",
+	};
+	u64 resident = nopin_mirror_resident(mirrored->mirror, mirrored->memory.va,
+					     mirrored->memory.length);
+	enum nopin_watched kind;
+	u64 pages;
+
+	for (kind = NOPIN_WATCH_IN; kind < NOPIN_WATCH_KINDS; kind++) {
+		pages = nopin_mirror_watched(mirrored->mirror, &mirrored->watch, kind);
+		if (rdma_nl_stat_hwcounter_entry(msg, names[kind], pages))
+			return -EMSGSIZE;
+	}
+	return rdma_nl_stat_hwcounter_entry(msg, "memory_bytes", resident << PAGE_SHIFT);
+}
+
 static int nopin_mr_put_counters(struct sk_buff *msg,
 				 struct nopin_mirrored *mirrored)
 {
-	u64 invalidations = nopin_mirror_watched(mirrored->mirror, &mirrored->watch);
+	u64 invalidations = nopin_mirror_watched(mirrored->mirror, &mirrored->watch,
+						 NOPIN_WATCH_TAKEN);
 
 	return rdma_nl_stat_hwcounter_entry(msg, "page_invalidations", invalidations) ||
 	       rdma_nl_stat_hwcounter_entry(msg, "page_faults",
 					    atomic64_read(&mirrored->page_faults)) ||
 	       rdma_nl_stat_hwcounter_entry(msg, "prefetches",
-					    atomic64_read(&mirrored->prefetches));
+					    atomic64_read(&mirrored->prefetches)) ||
+	       (NOPIN_WATCH_KINDS > 1 && nopin_mr_put_moves(msg, mirrored));
 }
 
 /**

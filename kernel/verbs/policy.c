@@ -6,6 +6,7 @@
  *   pin	what becomes of memory that a program registers without
  *		IB_ACCESS_ON_DEMAND, in regions to come
  *   copy	who copies, from now on: the CPU, or a DMA engine
+ *   memory	how much memory of its own it has, to which pages of programs may move
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,6 +26,10 @@ static char *nopin_copying = "cpu";
 module_param_named(copy, nopin_copying, charp, 0444);
 MODULE_PARM_DESC(copy, "who copies large pieces: cpu (default), dma (a DMA engine) or auto (that while it is idle)");
 
+static char *nopin_memory = "0";
+module_param_named(memory, nopin_memory, charp, 0444);
+MODULE_PARM_DESC(memory, "memory of its own that a device has, to which pages move: bytes, or with K, M or G (default 0)");
+
 static const char * const nopin_policies[] = {
 	[NOPIN_PIN_ORDINARY]	= "ordinary",
 	[NOPIN_PIN_NEVER]	= "never",
@@ -38,6 +43,16 @@ static const char * const nopin_copyings[] = {
 
 static enum nopin_pin nopin_pin_default;
 static enum nopin_copying nopin_copying_default;
+static u64 nopin_memory_default;
+
+/* "64M". False: it is no such thing. */
+static bool nopin_policy_read_size(const char *text, u64 *size)
+{
+	char *end;
+
+	*size = memparse(text, &end);
+	return end != text && *text != '-' && !*skip_spaces(end);
+}
 
 /**
  * nopin_policy_init - read the module parameters
@@ -60,6 +75,10 @@ int nopin_policy_init(void)
 		return policy;
 	}
 	nopin_copying_default = policy;
+	if (!nopin_policy_read_size(nopin_memory, &nopin_memory_default)) {
+		pr_err("memory=%s: must be a size\n", nopin_memory);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -93,10 +112,19 @@ static int nopin_policy_set_copying(struct nopin_dev *dev, enum nopin_copying co
  */
 void nopin_policy_set_default(struct nopin_dev *dev)
 {
+	int err;
+
 	mutex_init(&dev->copy_mutex);
+	init_rwsem(&dev->store_sem);
 	dev->pin = nopin_pin_default;
 	if (nopin_policy_set_copying(dev, nopin_copying_default))
 		pr_warn("copy=%s: there is no DMA engine, the CPU copies\n", nopin_copying);
+	err = nopin_memory_set(dev, nopin_memory_default);
+	if (err == -EOPNOTSUPP)
+		pr_warn("memory=%s: this kernel has none of devices (CONFIG_DEVICE_PRIVATE)\n",
+			nopin_memory);
+	else if (err)
+		pr_warn("memory=%s: not to be had: %pe\n", nopin_memory, ERR_PTR(err));
 }
 
 /**
@@ -108,6 +136,7 @@ void nopin_policy_set_default(struct nopin_dev *dev)
 void nopin_policy_release(struct nopin_dev *dev)
 {
 	nopin_policy_set_copying(dev, NOPIN_COPY_CPU);
+	nopin_memory_set(dev, 0);
 }
 
 static ssize_t pin_show(struct device *device, struct device_attribute *attr, char *buf)
@@ -150,9 +179,31 @@ static ssize_t copy_store(struct device *device, struct device_attribute *attr,
 
 static DEVICE_ATTR_RW(copy);
 
+static ssize_t memory_show(struct device *device, struct device_attribute *attr, char *buf)
+{
+	struct nopin_dev *dev = rdma_device_to_drv_device(device, struct nopin_dev, ibdev);
+
+	return sysfs_emit(buf, "%llu\n", nopin_memory_size(dev));
+}
+
+static ssize_t memory_store(struct device *device, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct nopin_dev *dev = rdma_device_to_drv_device(device, struct nopin_dev, ibdev);
+	u64 size;
+	int err = -EINVAL;
+
+	if (nopin_policy_read_size(buf, &size))
+		err = nopin_memory_set(dev, size);
+	return err ?: count;
+}
+
+static DEVICE_ATTR_RW(memory);
+
 static struct attribute *nopin_attrs[] = {
 	&dev_attr_pin.attr,
 	&dev_attr_copy.attr,
+	&dev_attr_memory.attr,
 	NULL,
 };
 

@@ -28,6 +28,10 @@ static const struct rdma_stat_desc nopin_stat_descs[NOPIN_COUNTERS] = {
 	[NOPIN_DMA_COPIES].name		= "dma_copies",
 	[NOPIN_DMA_BYTES].name		= "dma_bytes",
 	[NOPIN_DMA_ERRORS].name		= "dma_errors",
+	[NOPIN_MIGRATIONS_IN].name	= "migrations_in",
+	[NOPIN_MIGRATIONS_OUT].name	= "migrations_out",
+	[NOPIN_MIGRATION_FAULTS].name	= "migration_faults",
+	[NOPIN_MEMORY_BYTES].name	= "memory_bytes",
 	[NOPIN_ECN_MARKED].name		= "np_ecn_marked_roce_packets",
 	[NOPIN_CNPS_SENT].name		= "np_cnp_sent",
 	[NOPIN_CNPS_HANDLED].name	= "rp_cnp_handled",
@@ -86,6 +90,7 @@ int nopin_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
 		stats->value[i] = nopin_stat_read(&dev->stats, i);
 	stats->value[NOPIN_PAGE_INVALIDATIONS] +=
 		atomic64_read(&dev->stats.page_invalidations);
+	stats->value[NOPIN_MEMORY_BYTES] = nopin_memory_resident(dev);
 	nopin_net_drops(dev->net, &drops);
 	stats->value[NOPIN_DROP_MALFORMED] += drops.malformed;
 	stats->value[NOPIN_DROP_ICRC] += drops.icrc;

@@ -31,6 +31,7 @@ struct nopin_pd {
 };
 
 extern const struct ib_device_ops nopin_device_ops;
+extern const struct uapi_definition nopin_uapi[];
 
 /* policy.c */
 extern const struct attribute_group nopin_attr_group;
@@ -121,7 +122,7 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 int nopin_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 
 /* import.c */
-extern const struct uapi_definition nopin_uapi[];
+extern const struct uapi_definition nopin_import_uapi[];
 int nopin_query_ucontext(struct ib_ucontext *ibuctx, struct uverbs_attr_bundle *attrs);
 
 /* dm.c */
@@ -134,6 +135,12 @@ int nopin_dealloc_dm(struct ib_dm *ibdm, struct uverbs_attr_bundle *attrs);
 struct ib_mr *nopin_reg_dm_mr(struct ib_pd *ibpd, struct ib_dm *ibdm,
 			      struct ib_dm_mr_attr *attr,
 			      struct uverbs_attr_bundle *attrs);
+
+/* migrate.c */
+extern const struct uapi_definition nopin_migrate_uapi[];
+int nopin_memory_set(struct nopin_dev *dev, u64 size);
+u64 nopin_memory_size(struct nopin_dev *dev);
+u64 nopin_memory_resident(struct nopin_dev *dev);
 
 /* mw.c */
 int nopin_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);

@@ -346,12 +346,13 @@ struct nopin_create_ah_resp {
 #define NOPIN_ATTR_ALLOC_DM_OFFSET	(1U << 12)
 
 /*
- * Methods of the driver's, for what another program has made in the same context: does this
- * PD exist; how long device memory is, in bytes, and the offset of NOPIN_ATTR_ALLOC_DM_OFFSET,
- * each a __aligned_u64.
+ * Methods of the driver's. Those that query are for what another program has made in the
+ * same context: does this PD exist; how long device memory is, in bytes, and the offset of
+ * NOPIN_ATTR_ALLOC_DM_OFFSET, each a __aligned_u64.
  */
 enum nopin_methods_pd {
 	NOPIN_METHOD_PD_QUERY = 1U << 12,
+	NOPIN_METHOD_PD_MIGRATE,
 };
 
 enum nopin_methods_dm {
@@ -362,5 +363,19 @@ enum nopin_methods_dm {
 #define NOPIN_ATTR_DM_QUERY_HANDLE	(1U << 12)
 #define NOPIN_ATTR_DM_QUERY_LENGTH	((1U << 12) + 1)
 #define NOPIN_ATTR_DM_QUERY_OFFSET	((1U << 12) + 2)
+
+/*
+ * NOPIN_METHOD_PD_MIGRATE: memory of the calling process moves into the memory of the PD's
+ * device, or back. All attributes are mandatory: the PD; address and length, each a
+ * __aligned_u64, of which whole pages are made; NOPIN_MIGRATE_*, a __u32.
+ */
+enum nopin_migrate_attrs {
+	NOPIN_ATTR_MIGRATE_PD = 1U << 12,
+	NOPIN_ATTR_MIGRATE_ADDR,
+	NOPIN_ATTR_MIGRATE_LENGTH,
+	NOPIN_ATTR_MIGRATE_FLAGS,
+};
+
+#define NOPIN_MIGRATE_TO_DEVICE		(1U << 0)	/* otherwise back */
 
 #endif /* NOPIN_ABI_USER_H */

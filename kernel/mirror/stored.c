@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Pages of a process in the memory of NICs: moving them there and back, and how many
+ * there are. The mirror itself cares little: such a page has an entry as any other, which
+ * names what stands behind it, and moving it is an invalidation.
+ */
+#include <linux/delay.h>
+#include <linux/hmm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "span.h"
+#include "store/store.h"
+#include "stored.h"
+
+/* A page that others have in hand, for an instant or for good, is tried as often. */
+#define NOPIN_MOVE_TRIES	6
+
+/* --- counting --- */
+
+/* Some of the 64 pages from @va on, the first of a line. */
+static void nopin_stored_count(struct nopin_mirror *mirror, enum nopin_watched kind,
+			       u64 va, u64 which)
+{
+	unsigned long pages[NOPIN_SPAN_LINES] = {};
+
+	if (!which)
+		return;
+	pages[nopin_span_page(va) / NOPIN_LINE_PAGES] = which;
+	nopin_watchers_count(&mirror->watchers, kind, round_down(va, NOPIN_SPAN_SIZE), pages);
+}
+
+static u64 nopin_stored_line(u64 va)
+{
+	return round_down(va, NOPIN_LINE_SIZE);
+}
+
+/**
+ * nopin_mirror_returned - the CPU's touch has brought a page back
+ * @mm: of whom
+ * @va: address of the page
+ *
+ * Context: page fault; mmap_lock is held for reading.
+ */
+void nopin_mirror_returned(struct mm_struct *mm, unsigned long va)
+{
+	struct nopin_mirror *mirror = nopin_mirror_get_known(mm);
+	u64 which = BIT_ULL(nopin_span_page(va) % NOPIN_LINE_PAGES);
+
+	if (!mirror)
+		return;
+	nopin_stored_count(mirror, NOPIN_WATCH_RETURNED, nopin_stored_line(va), which);
+	nopin_stored_count(mirror, NOPIN_WATCH_OUT, nopin_stored_line(va), which);
+	nopin_mirror_put(mirror);
+}
+
+/**
+ * struct nopin_census - a look at who is where
+ * @notifier: of the range; its sequence is protected by @lock
+ * @lock: held while what was seen is used
+ * @seen: what HMM says
+ */
+struct nopin_census {
+	struct mmu_interval_notifier notifier;
+	spinlock_t lock; /* notifier's sequence */
+	unsigned long seen[NOPIN_LINE_PAGES];
+};
+
+static bool nopin_census_invalidate(struct mmu_interval_notifier *notifier,
+				    const struct mmu_notifier_range *range,
+				    unsigned long seq)
+{
+	struct nopin_census *census = container_of(notifier, struct nopin_census, notifier);
+
+	spin_lock(&census->lock);
+	mmu_interval_set_seq(notifier, seq);
+	spin_unlock(&census->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops nopin_census_ops = {
+	.invalidate = nopin_census_invalidate,
+};
+
+/* Whose struct page one may look at: of a page that is a NIC's as long as nobody says no. */
+static unsigned long nopin_census_sum(const struct nopin_census *census, unsigned int num)
+{
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < num; i++)
+		if (census->seen[i] & HMM_PFN_VALID)
+			pages += is_device_private_page(hmm_pfn_to_page(census->seen[i]));
+	return pages;
+}
+
+/* The pages of [va, end), in one line. -EBUSY: look again. */
+static int nopin_census_look(struct nopin_census *census, u64 va, u64 end,
+			     unsigned long *pages)
+{
+	struct hmm_range range = {
+		.notifier = &census->notifier,
+		.notifier_seq = mmu_interval_read_begin(&census->notifier),
+		.start = va,
+		.end = end,
+		.hmm_pfns = census->seen,
+		.dev_private_owner = NOPIN_STORE_OWNER,
+	};
+	int ret;
+
+	memset(census->seen, 0, sizeof(census->seen));
+	mmap_read_lock(census->notifier.mm);
+	ret = hmm_range_fault(&range);
+	mmap_read_unlock(census->notifier.mm);
+	if (ret)
+		return ret;
+	spin_lock(&census->lock);
+	if (mmu_interval_read_retry(&census->notifier, range.notifier_seq))
+		ret = -EBUSY;
+	else
+		*pages += nopin_census_sum(census, (end - va) >> PAGE_SHIFT);
+	spin_unlock(&census->lock);
+	return ret;
+}
+
+/* Whole pages. What does not hold still is left out. */
+static unsigned long nopin_census_take(struct nopin_census *census,
+				       struct nopin_mirror *mirror, u64 va, u64 end)
+{
+	unsigned long pages = 0;
+	unsigned int tries;
+	u64 next;
+
+	for (; va < end && !fatal_signal_pending(current); va = next) {
+		va = nopin_mirror_skip_hole(mirror, va);
+		if (va >= end)
+			break;
+		next = min(end, nopin_stored_line(va) + NOPIN_LINE_SIZE);
+		for (tries = 0; tries < 10; tries++)
+			if (nopin_census_look(census, va, next, &pages) != -EBUSY)
+				break;
+		cond_resched();
+	}
+	return pages;
+}
+
+/* With the process's users kept. */
+static unsigned long nopin_stored_count_pages(struct nopin_mirror *mirror, u64 va, u64 end)
+{
+	struct nopin_census *census = kmalloc(sizeof(*census), GFP_KERNEL);
+	unsigned long pages = 0;
+
+	if (!census)
+		return 0;
+	spin_lock_init(&census->lock);
+	if (!mmu_interval_notifier_insert(&census->notifier, mirror->mm, va, end - va,
+					  &nopin_census_ops)) {
+		pages = nopin_census_take(census, mirror, va, end);
+		mmu_interval_notifier_remove(&census->notifier);
+	}
+	kfree(census);
+	return pages;
+}
+
+/**
+ * nopin_mirror_resident - how many pages of a range are in the memory of NICs?
+ * @mirror: the mirror, not necessarily of the calling process
+ * @va: address of the first byte
+ * @length: bytes; may be U64_MAX
+ *
+ * Looks at the page tables: it takes as long as there is memory.
+ *
+ * Return: pages, as of now.
+ * Context: process, sleeps; mmap_lock not held.
+ */
+u64 nopin_mirror_resident(struct nopin_mirror *mirror, u64 va, u64 length)
+{
+	u64 limit = mirror->mm->task_size, first = round_down(va, PAGE_SIZE);
+	unsigned long pages = 0;
+	u64 end;
+
+	if (!nopin_store_is_used() || va >= limit || !length)
+		return 0;
+	end = length > limit - va ? limit : round_up(va + length, PAGE_SIZE);
+	if (!mmget_not_zero(mirror->mm))
+		return 0;
+	pages = nopin_stored_count_pages(mirror, first, end);
+	mmput_async(mirror->mm);
+	return pages;
+}
+
+/* --- moving --- */
+
+/**
+ * struct nopin_way - a range on its way
+ * @mirror: of the calling process
+ * @store: where to; NULL: back
+ * @first: address of the first page
+ * @end: address behind the last one
+ */
+struct nopin_way {
+	struct nopin_mirror *mirror;
+	struct nopin_store *store;
+	u64 first;
+	u64 end;
+};
+
+/*
+ * What may move: memory of a program's own, that is not to be in the CPU's memory in any
+ * case. The kernel itself says no to what has no page of its own.
+ */
+static bool nopin_way_allows(const struct nopin_way *way, const struct vm_area_struct *vma)
+{
+	return !way->store || (vma_is_anonymous((struct vm_area_struct *)vma) &&
+			       !(vma->vm_flags & VM_LOCKED));
+}
+
+static int nopin_way_move(const struct nopin_way *way, struct vm_area_struct *vma,
+			  u64 va, u64 end)
+{
+	u64 shift = (va - nopin_stored_line(va)) >> PAGE_SHIFT, moved = 0;
+	enum nopin_watched kind = way->store ? NOPIN_WATCH_IN : NOPIN_WATCH_OUT;
+	int err;
+
+	if (!nopin_way_allows(way, vma))
+		return -EINVAL;
+	if (way->store)
+		err = nopin_store_move_in(way->store, vma, va, end, &moved);
+	else
+		err = nopin_store_move_out(vma, va, end, &moved);
+	nopin_stored_count(way->mirror, kind, nopin_stored_line(va), moved << shift);
+	return err;
+}
+
+/* From @va on, what is in one line and in one mapping; @next: where to go on. */
+static int nopin_way_step(const struct nopin_way *way, u64 va, u64 *next)
+{
+	struct mm_struct *mm = way->mirror->mm;
+	struct vm_area_struct *vma;
+	int err = -EFAULT;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = vma_lookup(mm, va);
+	if (vma) {
+		*next = min3(way->end, nopin_stored_line(va) + NOPIN_LINE_SIZE,
+			     (u64)vma->vm_end);
+		err = nopin_way_move(way, vma, va, *next);
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+static int nopin_way_go(const struct nopin_way *way)
+{
+	u64 va, next;
+	int err;
+
+	for (va = way->first; va < way->end; va = next) {
+		err = nopin_way_step(way, va, &next);
+		if (err)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Are all pages where they are to be? */
+static bool nopin_way_is_done(const struct nopin_way *way)
+{
+	u64 length = way->end - way->first;
+	u64 there = nopin_mirror_resident(way->mirror, way->first, length);
+
+	return there == (way->store ? length >> PAGE_SHIFT : 0);
+}
+
+/**
+ * nopin_mirror_move - move memory of the calling process into a NIC's memory, or back
+ * @mirror: of the calling process
+ * @store: the NIC's; NULL: back, from any NIC of ours
+ * @va: address of the first byte
+ * @length: bytes
+ *
+ * All pages that the range touches move. A page that is not there yet becomes one of
+ * zeros. One that is in a NIC's memory already stays where it is.
+ *
+ * Return: 0: all are there, as of then. Otherwise some may be, and nothing is lost:
+ *	-EFAULT: there is a hole; -EINVAL: memory that cannot move; -ENOSPC: the NIC's
+ *	memory is full; -ENOMEM: the kernel's is; -EBUSY: others use a page; -EINTR: the
+ *	caller has been killed.
+ * Context: process, sleeps; mmap_lock not held.
+ */
+int nopin_mirror_move(struct nopin_mirror *mirror, struct nopin_store *store, u64 va,
+		      u64 length)
+{
+	u64 limit = mirror->mm->task_size;
+	struct nopin_way way = {
+		.mirror = mirror,
+		.store = store,
+		.first = round_down(va, PAGE_SIZE),
+	};
+	unsigned int tries;
+	int err;
+
+	if (!length)
+		return 0;
+	if (va >= limit || length > limit - va)
+		return -EFAULT;
+	way.end = round_up(va + length, PAGE_SIZE);
+	for (tries = 0; tries < NOPIN_MOVE_TRIES; tries++) {
+		err = nopin_way_go(&way);
+		if (err || nopin_way_is_done(&way))
+			return err;
+		msleep(1U << tries);
+	}
+	return -EBUSY;
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Pages that move: into a NIC's memory, out of it by request, out of it because the CPU
+ * touched one, and all of them out of it when that memory goes.
+ *
+ * The kernel does it in three steps, between which we copy. A page that is in use
+ * elsewhere is left where it is.
+ *
+ *   migrate_vma_setup      entries of the page tables become those of a move, in which
+ *                          nobody sees a page; mirrors are told (invalidate.c), so no
+ *                          copy by a NIC is in flight either
+ *   (copy)
+ *   migrate_vma_pages      the new page takes over what the kernel knows of the old one,
+ *                          unless somebody has got hold of that meanwhile
+ *   migrate_vma_finalize   the entries name the new page, or again the old one
+ */
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/migrate.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "private.h"
+
+/**
+ * struct nopin_move - pages on their way
+ * @src: where they are
+ * @dst: where they get
+ */
+struct nopin_move {
+	unsigned long src[NOPIN_MOVE_PAGES];
+	unsigned long dst[NOPIN_MOVE_PAGES];
+};
+
+static bool nopin_move_is_due(unsigned long src)
+{
+	return src & MIGRATE_PFN_MIGRATE;
+}
+
+/* After migrate_vma_pages() or migrate_device_pages(): which pages have moved. */
+static u64 nopin_moved(const unsigned long *src, unsigned int num)
+{
+	u64 moved = 0;
+	unsigned int i;
+
+	for (i = 0; i < num; i++)
+		if (nopin_move_is_due(src[i]))
+			moved |= BIT_ULL(i);
+	return moved;
+}
+
+/* @src: MIGRATE_PFN_*; a page that is not there yet is one of zeros. */
+static int nopin_move_fill(struct nopin_store *store, unsigned long src, unsigned long *dst)
+{
+	struct page *from = migrate_pfn_to_page(src);
+	struct page *to = nopin_store_take(store);
+
+	if (IS_ERR(to))
+		return PTR_ERR(to);
+	if (from)
+		copy_highpage(nopin_store_backing(to), from);
+	else
+		clear_highpage(nopin_store_backing(to));
+	*dst = migrate_pfn(page_to_pfn(to));
+	return 0;
+}
+
+static void nopin_move_in_all(struct nopin_store *store, struct migrate_vma *args, int *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < args->npages && !*err; i++)
+		if (nopin_move_is_due(args->src[i]))
+			*err = nopin_move_fill(store, args->src[i], &args->dst[i]);
+}
+
+/**
+ * nopin_store_move_in - move pages into the NIC's memory
+ * @store: the memory
+ * @vma: anonymous
+ * @start: address of the first page
+ * @end: address behind the last one, of NOPIN_MOVE_PAGES at most, in the same @vma
+ * @moved: which have been moved: bit 0, that at @start
+ *
+ * Return: 0: what could be moved has been; -ENOSPC: there is no room for all; -ENOMEM;
+ *	-EINVAL: no such memory.
+ * Context: process, sleeps; mmap_lock is held for reading.
+ */
+int nopin_store_move_in(struct nopin_store *store, struct vm_area_struct *vma,
+			unsigned long start, unsigned long end, u64 *moved)
+{
+	struct nopin_move *move = kmalloc(sizeof(*move), GFP_KERNEL);
+	struct migrate_vma args = {
+		.vma = vma,
+		.start = start,
+		.end = end,
+		.pgmap_owner = NOPIN_STORE_OWNER,
+		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+	};
+	int err;
+
+	if (!move)
+		return -ENOMEM;
+	args.src = move->src;
+	args.dst = move->dst;
+	err = migrate_vma_setup(&args);
+	if (err)
+		goto out;
+	nopin_move_in_all(store, &args, &err);
+	migrate_vma_pages(&args);
+	*moved = nopin_moved(args.src, args.npages);
+	nopin_stat_add(store->stats, NOPIN_MIGRATIONS_IN, hweight64(*moved));
+	migrate_vma_finalize(&args);
+out:
+	kfree(move);
+	return err;
+}
+
+/* @page: an ordinary one, or NULL: there was none. */
+static int nopin_move_drain(unsigned long src, struct page *page, unsigned long *dst)
+{
+	if (!page)
+		return -ENOMEM;
+	lock_page(page);
+	copy_highpage(page, nopin_store_backing(migrate_pfn_to_page(src)));
+	*dst = migrate_pfn(page_to_pfn(page));
+	return 0;
+}
+
+/* Where nothing is mapped, or any more, the kernel says "due" as well: of no page. */
+static int nopin_move_out_all(struct migrate_vma *args)
+{
+	unsigned long va;
+	struct page *page;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < args->npages && !err; i++) {
+		if (!nopin_move_is_due(args->src[i]) || !migrate_pfn_to_page(args->src[i]))
+			continue;
+		va = args->start + i * PAGE_SIZE;
+		page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, args->vma, va);
+		err = nopin_move_drain(args->src[i], page, &args->dst[i]);
+	}
+	return err;
+}
+
+/* Likewise; each counts for the NIC that it was in. */
+static u64 nopin_moved_out(const unsigned long *src, unsigned int num)
+{
+	u64 moved = nopin_moved(src, num);
+	unsigned int i;
+
+	for (i = 0; i < num; i++)
+		if (moved & BIT_ULL(i))
+			nopin_stat_inc(nopin_store_of(migrate_pfn_to_page(src[i]))->stats,
+				       NOPIN_MIGRATIONS_OUT);
+	return moved;
+}
+
+/* @args: what to move, and where its arrays are. */
+static int nopin_move_out(struct migrate_vma *args, u64 *moved)
+{
+	int err;
+
+	args->pgmap_owner = NOPIN_STORE_OWNER;
+	args->flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	err = migrate_vma_setup(args);
+	if (err)
+		return err;
+	err = nopin_move_out_all(args);
+	migrate_vma_pages(args);
+	*moved = nopin_moved_out(args->src, args->npages);
+	migrate_vma_finalize(args);
+	return err;
+}
+
+/**
+ * nopin_store_move_out - move pages out of the memory of any NIC of ours
+ * @vma: any
+ * @start: address of the first page
+ * @end: address behind the last one, of NOPIN_MOVE_PAGES at most, in the same @vma
+ * @moved: which have been moved: bit 0, that at @start
+ *
+ * Return: 0: what could be moved has been; -ENOMEM; -EINVAL: memory that is none of a
+ *	program's own.
+ * Context: process, sleeps; mmap_lock is held for reading.
+ */
+int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, u64 *moved)
+{
+	struct nopin_move *move = kmalloc(sizeof(*move), GFP_KERNEL);
+	struct migrate_vma args = { .vma = vma, .start = start, .end = end };
+	int err;
+
+	if (!move)
+		return -ENOMEM;
+	args.src = move->src;
+	args.dst = move->dst;
+	err = nopin_move_out(&args, moved);
+	kfree(move);
+	return err;
+}
+
+/**
+ * nopin_store_fault - dev_pagemap_ops.migrate_to_ram
+ * @vmf: the CPU's touch of one of our pages
+ *
+ * A page that others are at is left to them; the CPU then touches it again.
+ *
+ * Return: 0 or VM_FAULT_*.
+ * Context: page fault.
+ */
+vm_fault_t nopin_store_fault(struct vm_fault *vmf)
+{
+	struct nopin_store *store = nopin_store_of(vmf->page);
+	unsigned long va = vmf->address & PAGE_MASK;
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma args = {
+		.vma = vmf->vma,
+		.start = va,
+		.end = va + PAGE_SIZE,
+		.src = &src,
+		.dst = &dst,
+		.fault_page = vmf->page,
+	};
+	u64 moved = 0;
+	int err = nopin_move_out(&args, &moved);
+
+	if (moved) {
+		nopin_stat_inc(store->stats, NOPIN_MIGRATION_FAULTS);
+		nopin_store_returned(vmf->vma->vm_mm, va);
+	}
+	return err ? vmf_error(err) : 0;
+}
+
+static void nopin_store_evict_some(struct nopin_store *store, struct nopin_move *move,
+				   unsigned long slot, unsigned int num)
+{
+	unsigned int i;
+
+	memset(move, 0, sizeof(*move));
+	migrate_device_range(move->src, store->first + slot, num);
+	for (i = 0; i < num; i++)
+		if (nopin_move_is_due(move->src[i]))
+			nopin_move_drain(move->src[i],
+					 alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NOFAIL),
+					 &move->dst[i]);
+	migrate_device_pages(move->src, move->dst, num);
+	nopin_moved_out(move->src, num);
+	migrate_device_finalize(move->src, move->dst, num);
+}
+
+/**
+ * nopin_store_evict - bring all back
+ * @store: a memory that gives no page away any more
+ *
+ * Who has a page in hand right now, a fault for one, puts it back soon.
+ *
+ * Context: process, sleeps.
+ */
+void nopin_store_evict(struct nopin_store *store)
+{
+	struct nopin_move *move = kmalloc(sizeof(*move), GFP_KERNEL | __GFP_NOFAIL);
+	unsigned long slot, num = store->slots.num;
+
+	while (nopin_slots_used(&store->slots)) {
+		for (slot = nopin_slots_find(&store->slots, 0); slot < num;
+		     slot = nopin_slots_find(&store->slots, slot + NOPIN_MOVE_PAGES)) {
+			nopin_store_evict_some(store, move, slot,
+					       min_t(unsigned long, NOPIN_MOVE_PAGES,
+						     num - slot));
+			cond_resched();
+		}
+		if (nopin_slots_used(&store->slots))
+			usleep_range(1000, 2000);
+	}
+	kfree(move);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Private to the store room: the memory of one NIC. */
+#ifndef NOPIN_STORE_PRIVATE_H
+#define NOPIN_STORE_PRIVATE_H
+
+#include <linux/ioport.h>
+
+#include "compat.h"
+#include "slots.h"
+#include "stats.h"
+#include "store.h"
+
+/**
+ * struct nopin_store - the memory of one NIC
+ * @slots: which of its pages are in use
+ * @first: page frame number of the first one
+ * @region: the addresses that it has, which no memory has
+ * @stats: of the NIC
+ * @pagemap: what the kernel knows of it
+ */
+struct nopin_store {
+	struct nopin_slots slots;
+	unsigned long first;
+	struct resource *region;
+	const struct nopin_stats *stats;
+	struct dev_pagemap pagemap;
+};
+
+/* Of one of our private pages. */
+static inline struct nopin_store *nopin_store_of(struct page *page)
+{
+	return container_of(page_pgmap(page), struct nopin_store, pagemap);
+}
+
+/* store.c */
+struct page *nopin_store_take(struct nopin_store *store);
+extern nopin_returned_fn nopin_store_returned;
+
+/* move.c */
+vm_fault_t nopin_store_fault(struct vm_fault *vmf);
+void nopin_store_evict(struct nopin_store *store);
+
+#endif /* NOPIN_STORE_PRIVATE_H */

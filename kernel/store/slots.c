@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* Which pages of a NIC's memory are taken. */
+#include <linux/bitmap.h>
+#include <linux/errno.h>
+
+#include "slots.h"
+
+/**
+ * nopin_slots_init - all are free
+ * @slots: to be filled in
+ * @num: how many there are, not 0
+ *
+ * Return: 0 or -ENOMEM.
+ * Context: process, sleeps.
+ */
+int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
+{
+	spin_lock_init(&slots->lock);
+	slots->taken = bitmap_zalloc(num, GFP_KERNEL);
+	slots->num = num;
+	slots->used = 0;
+	slots->hint = 0;
+	slots->shut = false;
+	return slots->taken ? 0 : -ENOMEM;
+}
+
+/**
+ * nopin_slots_destroy - nobody takes any more, or gives one back
+ * @slots: after nopin_slots_init(), whatever came of it
+ *
+ * Context: any.
+ */
+void nopin_slots_destroy(struct nopin_slots *slots)
+{
+	bitmap_free(slots->taken);
+}
+
+/**
+ * nopin_slots_take - take one that is free
+ * @slots: of a NIC
+ *
+ * Return: its number, or -ENOSPC.
+ * Context: any but interrupts.
+ */
+long nopin_slots_take(struct nopin_slots *slots)
+{
+	unsigned long slot;
+	long ret = -ENOSPC;
+
+	spin_lock(&slots->lock);
+	if (!slots->shut && slots->used < slots->num) {
+		slot = find_next_zero_bit(slots->taken, slots->num, slots->hint);
+		if (slot == slots->num)
+			slot = find_first_zero_bit(slots->taken, slots->num);
+		__set_bit(slot, slots->taken);
+		WRITE_ONCE(slots->used, slots->used + 1);
+		slots->hint = slot + 1;
+		ret = slot;
+	}
+	spin_unlock(&slots->lock);
+	return ret;
+}
+
+/**
+ * nopin_slots_give - give one back
+ * @slots: of a NIC
+ * @slot: from nopin_slots_take()
+ *
+ * Context: any but interrupts.
+ */
+void nopin_slots_give(struct nopin_slots *slots, unsigned long slot)
+{
+	spin_lock(&slots->lock);
+	if (!WARN_ON(!__test_and_clear_bit(slot, slots->taken)))
+		WRITE_ONCE(slots->used, slots->used - 1);
+	spin_unlock(&slots->lock);
+}
+
+/**
+ * nopin_slots_shut - give no more away
+ * @slots: of a NIC
+ *
+ * Context: any but interrupts.
+ */
+void nopin_slots_shut(struct nopin_slots *slots)
+{
+	spin_lock(&slots->lock);
+	slots->shut = true;
+	spin_unlock(&slots->lock);
+}
+
+/**
+ * nopin_slots_find - which are taken?
+ * @slots: of a NIC
+ * @from: where to begin to look
+ *
+ * Return: the first that is taken, from @from on; at least the number of slots: none.
+ * Context: any but interrupts.
+ */
+unsigned long nopin_slots_find(struct nopin_slots *slots, unsigned long from)
+{
+	unsigned long slot;
+
+	spin_lock(&slots->lock);
+	slot = find_next_bit(slots->taken, slots->num, from);
+	spin_unlock(&slots->lock);
+	return slot;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* Which pages of a NIC's memory are taken: one bit for each. */
+#ifndef NOPIN_SLOTS_H
+#define NOPIN_SLOTS_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/**
+ * struct nopin_slots - so many places, each taken or free
+ * @lock: protects what follows
+ * @taken: a bit for each place
+ * @num: places
+ * @used: those that are taken
+ * @hint: where to look first
+ * @shut: no more are given away
+ */
+struct nopin_slots {
+	spinlock_t lock; /* what follows */
+	unsigned long *taken;
+	unsigned long num;
+	unsigned long used;
+	unsigned long hint;
+	bool shut;
+};
+
+int nopin_slots_init(struct nopin_slots *slots, unsigned long num);
+void nopin_slots_destroy(struct nopin_slots *slots);
+long nopin_slots_take(struct nopin_slots *slots);
+void nopin_slots_give(struct nopin_slots *slots, unsigned long slot);
+void nopin_slots_shut(struct nopin_slots *slots);
+unsigned long nopin_slots_find(struct nopin_slots *slots, unsigned long from);
+
+/* How many are taken, as of now. */
+static inline unsigned long nopin_slots_used(const struct nopin_slots *slots)
+{
+	return READ_ONCE(slots->used);
+}
+
+#endif /* NOPIN_SLOTS_H */

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The memory of a NIC: its pages, as the kernel has them, and what stands behind them.
+ *
+ * A page is charged to the memory cgroup of its program wherever it is, as the kernel
+ * moves the charge with it. What stands behind it is charged to nobody: it is in the place
+ * of a chip that the administrator has bought, and memory=SIZE is the price.
+ */
+#include <linux/numa.h>
+#include <linux/slab.h>
+
+#include "private.h"
+
+/* Pages that are in use, of all NICs. */
+atomic_long_t nopin_store_pages = ATOMIC_LONG_INIT(0);
+
+/* Set before there is a store. */
+nopin_returned_fn nopin_store_returned;
+
+/**
+ * nopin_store_init - set the room up
+ * @returned: is told of each page that the CPU's touch brings back
+ *
+ * Context: module load.
+ */
+void nopin_store_init(nopin_returned_fn returned)
+{
+	nopin_store_returned = returned;
+}
+
+/**
+ * nopin_store_take - a page of the NIC's
+ * @store: its memory
+ *
+ * Return: the page, locked, its bytes (nopin_store_backing()) not cleared; put_page()
+ *	gives it back. ERR_PTR(-ENOSPC): the memory is full; -ENOMEM: the kernel's is.
+ * Context: process, sleeps.
+ */
+struct page *nopin_store_take(struct nopin_store *store)
+{
+	struct page *backing, *page;
+	long slot;
+
+	slot = nopin_slots_take(&store->slots);
+	if (slot < 0)
+		return ERR_PTR(slot);
+	backing = alloc_page(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	if (!backing) {
+		nopin_slots_give(&store->slots, slot);
+		return ERR_PTR(-ENOMEM);
+	}
+	page = pfn_to_page(store->first + slot);
+	nopin_device_page_init(page, &store->pagemap);
+	page->zone_device_data = backing;
+	atomic_long_inc(&nopin_store_pages);
+	return page;
+}
+
+/* Nobody has the page any more. Whoever drops the last reference may hold page table locks. */
+static void nopin_store_page_free(struct page *page)
+{
+	struct nopin_store *store = nopin_store_of(page);
+	struct page *backing = page->zone_device_data;
+
+	page->zone_device_data = NULL;
+	__free_page(backing);
+	nopin_slots_give(&store->slots, page_to_pfn(page) - store->first);
+	atomic_long_dec(&nopin_store_pages);
+}
+
+#ifdef NOPIN_HAS_FOLIO_FREE
+static void nopin_store_folio_free(struct folio *folio)
+{
+	nopin_store_page_free(folio_page(folio, 0));
+}
+#endif
+
+static const struct dev_pagemap_ops nopin_pagemap_ops = {
+#ifdef NOPIN_HAS_FOLIO_FREE
+	.folio_free = nopin_store_folio_free,
+#else
+	.page_free = nopin_store_page_free,
+#endif
+	.migrate_to_ram = nopin_store_fault,
+};
+
+/* Have the kernel make a struct page for each page. */
+static int nopin_store_map(struct nopin_store *store, u64 size)
+{
+	struct dev_pagemap *pagemap = &store->pagemap;
+	void *ret;
+
+	store->region = request_free_mem_region(&iomem_resource, size, "nopin");
+	if (IS_ERR(store->region))
+		return PTR_ERR(store->region);
+	pagemap->type = MEMORY_DEVICE_PRIVATE;
+	pagemap->range.start = store->region->start;
+	pagemap->range.end = store->region->end;
+	pagemap->nr_range = 1;
+	pagemap->ops = &nopin_pagemap_ops;
+	pagemap->owner = NOPIN_STORE_OWNER;
+	store->first = PHYS_PFN(store->region->start);
+	ret = memremap_pages(pagemap, numa_node_id());
+	if (!IS_ERR(ret))
+		return 0;
+	release_mem_region(store->region->start, resource_size(store->region));
+	return PTR_ERR(ret);
+}
+
+/**
+ * nopin_store_create - give a NIC memory
+ * @size: bytes, at least a page
+ * @stats: of the NIC; they outlive the store
+ *
+ * Return: the memory or ERR_PTR(); -EOPNOTSUPP where the kernel has no such memory.
+ * Context: process, sleeps.
+ */
+struct nopin_store *nopin_store_create(u64 size, const struct nopin_stats *stats)
+{
+	struct nopin_store *store = kzalloc(sizeof(*store), GFP_KERNEL);
+	int err;
+
+	if (!store)
+		return ERR_PTR(-ENOMEM);
+	store->stats = stats;
+	err = nopin_slots_init(&store->slots, size >> PAGE_SHIFT);
+	if (!err)
+		err = nopin_store_map(store, size);
+	if (!err)
+		return store;
+	nopin_slots_destroy(&store->slots);
+	kfree(store);
+	return ERR_PTR(err);
+}
+
+/**
+ * nopin_store_destroy - a NIC has no memory any more
+ * @store: the memory; nobody moves anything there any more
+ *
+ * What is in it is brought back to where the CPU has its own.
+ *
+ * Context: process, sleeps.
+ */
+void nopin_store_destroy(struct nopin_store *store)
+{
+	nopin_slots_shut(&store->slots);
+	nopin_store_evict(store);
+	memunmap_pages(&store->pagemap);
+	release_mem_region(store->region->start, resource_size(store->region));
+	nopin_slots_destroy(&store->slots);
+	kfree(store);
+}
+
+/**
+ * nopin_store_size - how much memory is it?
+ * @store: the memory
+ *
+ * Return: bytes.
+ * Context: any.
+ */
+u64 nopin_store_size(const struct nopin_store *store)
+{
+	return (u64)store->slots.num << PAGE_SHIFT;
+}
+
+/**
+ * nopin_store_resident - how much of it is in use?
+ * @store: the memory
+ *
+ * Return: bytes, as of now.
+ * Context: any.
+ */
+u64 nopin_store_resident(const struct nopin_store *store)
+{
+	return (u64)nopin_slots_used(&store->slots) << PAGE_SHIFT;
+}

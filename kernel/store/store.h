@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Memory of the NIC's own, to which pages of programs move. To the kernel it is a
+ * device's private memory (ZONE_DEVICE, DEVICE_PRIVATE): each page has a struct page, and
+ * its entry in the page tables is one that the CPU faults at. As there is no NIC with
+ * memory, an ordinary page of the kernel stands behind each page that is in use.
+ */
+#ifndef NOPIN_STORE_H
+#define NOPIN_STORE_H
+
+#include <linux/atomic.h>
+#include <linux/err.h>
+#include <linux/kconfig.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+
+struct nopin_stats;
+struct nopin_store;
+
+/* The most pages that move in one call. */
+#define NOPIN_MOVE_PAGES	64U	/* bits of a u64 */
+
+/**
+ * typedef nopin_returned_fn - the CPU's touch has brought a page back
+ * @mm: whose touch
+ * @va: address of the page
+ *
+ * Context: page fault; mmap_lock is held for reading.
+ */
+typedef void (*nopin_returned_fn)(struct mm_struct *mm, unsigned long va);
+
+#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+
+extern atomic_long_t nopin_store_pages;
+
+/* Whose memory it is, to the kernel. All of our devices reach that of all of them. */
+#define NOPIN_STORE_OWNER	((void *)&nopin_store_pages)
+
+/* Is any page in the memory of any NIC of ours? A hint. */
+static inline bool nopin_store_is_used(void)
+{
+	return atomic_long_read(&nopin_store_pages);
+}
+
+/**
+ * nopin_store_backing - where the bytes of a page are
+ * @page: any page; if it is a device's private one, then ours, and it stays so
+ *
+ * Return: a page that the kernel reaches.
+ * Context: any.
+ */
+static inline struct page *nopin_store_backing(struct page *page)
+{
+	return is_device_private_page(page) ? page->zone_device_data : page;
+}
+
+void nopin_store_init(nopin_returned_fn returned);
+struct nopin_store *nopin_store_create(u64 size, const struct nopin_stats *stats);
+void nopin_store_destroy(struct nopin_store *store);
+u64 nopin_store_size(const struct nopin_store *store);
+u64 nopin_store_resident(const struct nopin_store *store);
+
+int nopin_store_move_in(struct nopin_store *store, struct vm_area_struct *vma,
+			unsigned long start, unsigned long end, u64 *moved);
+int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, u64 *moved);
+
+#else /* no kernel for it: nothing moves */
+
+#define NOPIN_STORE_OWNER	NULL
+
+static inline bool nopin_store_is_used(void)
+{
+	return false;
+}
+
+static inline struct page *nopin_store_backing(struct page *page)
+{
+	return page;
+}
+
+static inline void nopin_store_init(nopin_returned_fn returned)
+{
+}
+
+static inline struct nopin_store *nopin_store_create(u64 size,
+						     const struct nopin_stats *stats)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void nopin_store_destroy(struct nopin_store *store)
+{
+}
+
+static inline u64 nopin_store_size(const struct nopin_store *store)
+{
+	return 0;
+}
+
+static inline u64 nopin_store_resident(const struct nopin_store *store)
+{
+	return 0;
+}
+
+static inline int nopin_store_move_in(struct nopin_store *store,
+				      struct vm_area_struct *vma, unsigned long start,
+				      unsigned long end, u64 *moved)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
+				       unsigned long end, u64 *moved)
+{
+	return 0;
+}
+
+#endif
+
+#endif /* NOPIN_STORE_H */
