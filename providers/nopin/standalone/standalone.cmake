@@ -72,6 +72,25 @@ install(TARGETS nopin-provider LIBRARY DESTINATION "${NOPIN_PROVIDER_DIR}")
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/nopin.driver"
   DESTINATION "${NOPIN_DRIVER_DIR}")
 
+# What programs link with for what is beyond verbs (nopindv.h). It is no plug-in, and
+# knows nothing of libibverbs but its public header.
+add_library(nopindv SHARED nopindv.c)
+set_target_properties(nopindv PROPERTIES
+  VERSION 1.0 SOVERSION 1
+  C_STANDARD 11
+  C_EXTENSIONS ON
+  PUBLIC_HEADER "${CMAKE_CURRENT_SOURCE_DIR}/nopindv.h"
+  LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/nopindv.map")
+target_compile_options(nopindv PRIVATE -Wall -Wextra -Wshadow -Wmissing-prototypes
+  -Wwrite-strings)
+target_include_directories(nopindv PRIVATE
+  "${CMAKE_CURRENT_SOURCE_DIR}/../../include/uapi" "${IBVERBS_INCLUDE_DIR}")
+target_link_options(nopindv PRIVATE -Wl,--no-undefined
+  "-Wl,--version-script,${CMAKE_CURRENT_SOURCE_DIR}/nopindv.map")
+install(TARGETS nopindv
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  PUBLIC_HEADER DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/infiniband")
+
 if (NOT DEFINED BUILD_TESTING OR BUILD_TESTING)
   include(tests/tests.cmake)
 endif()
