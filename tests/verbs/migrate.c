@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Pages in the NIC's own memory: what moves them there and back, what the NIC and the CPU
+ * see of them, and what else can happen to memory. Debian's kernels have no such memory;
+ * the debug kernel does.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "nopindv.h"
+#include "odp_bench.h"
+#include "odp_system.h"
+
+#define PAGES	(LEN / PAGE)
+#define MEMORY	(4 * MIB)
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+/* --- the device's memory --- */
+
+static int memory_file(const struct vt_dev *dev, int flags)
+{
+	int fd = openat(dev->counters, "../../../memory", flags | O_CLOEXEC);
+
+	return fd >= 0 ? fd : openat(dev->counters, "../memory", flags | O_CLOEXEC);
+}
+
+/* 0 or an errno. */
+static int try_memory(const struct vt_dev *dev, size_t size)
+{
+	int fd = memory_file(dev, O_WRONLY), ret = 0;
+	char text[32];
+
+	if (fd < 0)
+		return errno;
+	snprintf(text, sizeof(text), "%zu\n", size);
+	if (write(fd, text, strlen(text)) < 0)
+		ret = errno;
+	close(fd);
+	return ret;
+}
+
+static void no_memory(void *obj)
+{
+	try_memory(obj, 0);
+}
+
+static void set_memory(struct vt_dev *dev, size_t size)
+{
+	int ret = try_memory(dev, size);
+
+	if (ret == EOPNOTSUPP || ret == ENOENT)
+		vt_skip("this kernel has no memory of devices (the debug kernel has)");
+	vt_ok(ret);
+	vt_defer(no_memory, dev);
+}
+
+/* Counters are looked at at most every 10 ms. */
+static bool counts(const struct vt_dev *dev, const char *name, long long want)
+{
+	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
+		if (vt_counter(dev, name) == want)
+			return true;
+		vt_sleep_ms(5);
+	}
+	vt_note("%s is %lld, not %lld", name, vt_counter(dev, name), want);
+	return false;
+}
+
+/* How many pages are in no memory of the CPU's: here they are in the NIC's. */
+static size_t away(const void *addr, size_t len)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+
+	vt_require(fd >= 0, "pagemap: %s", strerror(errno));
+	for (size_t i = 0; i < len / PAGE; i++) {
+		uint64_t entry;
+		off_t off = (off_t)(((uintptr_t)addr / PAGE + i) * sizeof(entry));
+
+		vt_require(pread(fd, &entry, sizeof(entry), off) == sizeof(entry), "pagemap");
+		n += entry >> 62 == 1; /* not present, but swapped */
+	}
+	close(fd);
+	return n;
+}
+
+struct nic {
+	struct odp_bench b;
+	struct rc_end *end;
+	uint8_t *mem;
+};
+
+static uint8_t *small_pages(size_t len)
+{
+	uint8_t *mem = vt_map(len, 0);
+
+	madvise(mem, len, MADV_NOHUGEPAGE);
+	return mem;
+}
+
+static struct nic nic_of(const void *arg, size_t memory)
+{
+	struct nic nic = { .b = odp_bench(arg, small_pages(LEN), LEN) };
+
+	nic.end = odp_mem_end(&nic.b);
+	nic.mem = nic.b.mem->addr;
+	set_memory(nic.end->dev, memory);
+	return nic;
+}
+
+static int move_some(struct nic *nic, void *addr, size_t len, bool to_device)
+{
+	return nopindv_migrate(nic->end->pd, addr, len, to_device);
+}
+
+static void move(struct nic *nic, bool to_device)
+{
+	vt_ok(move_some(nic, nic->mem, LEN, to_device));
+	vt_require(away(nic->mem, LEN) == (to_device ? PAGES : 0), "%zu pages are away",
+		   away(nic->mem, LEN));
+}
+
+static void still_there(struct nic *nic)
+{
+	vt_require(away(nic->mem, LEN) == PAGES, "only %zu of %lu pages are in the NIC",
+		   away(nic->mem, LEN), PAGES);
+}
+
+/* --- there and back --- */
+
+static void there_and_back(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *want;
+
+	for (int i = 0; i < 4; i++) {
+		odp_check(&nic.b);
+		want = odp_copy_of(nic.mem, LEN);
+		move(&nic, true);
+		odp_get(&nic.b, 0, LEN);
+		vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
+		still_there(&nic);
+		odp_put(&nic.b, PAGE + 100, LEN - 2 * PAGE);
+		still_there(&nic);
+		odp_get(&nic.b, PAGE + 100, LEN - 2 * PAGE);
+		vt_require(!memcmp(nic.b.back->addr, nic.b.src->addr, LEN - 2 * PAGE),
+			   "the NIC does not read what it wrote");
+		still_there(&nic);
+		if (i & 1)
+			move(&nic, false);
+		vt_require(!memcmp(nic.mem, want, PAGE + 100), "beside the put, data changed");
+		vt_require(!memcmp(nic.mem + PAGE + 100, nic.b.src->addr, LEN - 2 * PAGE),
+			   "the CPU does not see what the NIC wrote");
+		vt_require(!away(nic.mem, LEN), "a touch has not brought all back");
+	}
+}
+
+/* Memory that nobody has touched is one of zeros there as well. */
+static void never_touched(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+
+	move(&nic, false);
+	move(&nic, true);
+	odp_check_zeros(&nic.b, 0, LEN);
+	still_there(&nic);
+	vt_ok(madvise(nic.mem, LEN / 2, MADV_DONTNEED));
+	move(&nic, false);
+	odp_check(&nic.b);
+}
+
+/* `rdma statistic` shows its region; where the devices are elsewhere it is not asked. */
+static void of_the_region(size_t faults, size_t resident)
+{
+	if (vt_opts.peer)
+		return;
+	vt_require(odp_run("rdma statistic show mr | tr -s '[:space:]' ' ' | grep -q 'migrations_in %lu migrations_out %zu migration_faults %zu memory_bytes %zu'",
+			   PAGES, faults, faults, resident), "the region has counted otherwise");
+}
+
+static void what_is_counted(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	const struct vt_dev *dev = nic.end->dev;
+	long long in = vt_counter(dev, "migrations_in");
+	long long out = vt_counter(dev, "migrations_out");
+	long long faults = vt_counter(dev, "migration_faults");
+
+	odp_check(&nic.b);
+	move(&nic, true);
+	vt_require(counts(dev, "migrations_in", in + (long long)PAGES), "in");
+	vt_require(counts(dev, "memory_bytes", LEN), "bytes");
+	for (size_t i = 0; i < 3; i++)
+		nic.mem[i * 5 * PAGE]++;
+	vt_require(counts(dev, "migration_faults", faults + 3), "faults");
+	vt_require(counts(dev, "memory_bytes", LEN - 3 * PAGE), "bytes");
+	of_the_region(3, LEN - 3 * PAGE);
+	move(&nic, false);
+	vt_require(counts(dev, "migrations_out", out + (long long)PAGES), "out");
+	vt_require(counts(dev, "migration_faults", faults + 3), "faults");
+	vt_require(counts(dev, "memory_bytes", 0), "bytes");
+}
+
+/* The memory goes while pages are in it: they are back, and programs notice nothing. */
+static void the_memory_goes(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *want;
+
+	odp_check(&nic.b);
+	want = odp_copy_of(nic.mem, LEN);
+	move(&nic, true);
+	vt_ok(try_memory(nic.end->dev, 0));
+	vt_require(!away(nic.mem, LEN), "pages are away");
+	vt_require(!memcmp(nic.mem, want, LEN), "data differ");
+	vt_require(move_some(&nic, nic.mem, LEN, true) == EOPNOTSUPP, "there is no memory");
+	odp_check(&nic.b);
+}
+
+/* --- what else happens to memory --- */
+
+static void child_writes(uint8_t *mem, const uint8_t *want, bool *right)
+{
+	*right = !memcmp(mem, want, LEN);
+	memset(mem, 0xcc, LEN);
+	for (size_t i = 0; i < LEN; i++)
+		*right = *right && mem[i] == 0xcc;
+}
+
+/* Neither sees what the other's CPU or NIC writes after the fork. */
+static void forked(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *want;
+	int pid;
+
+	odp_check(&nic.b);
+	want = odp_copy_of(nic.mem, LEN);
+	move(&nic, true);
+	pid = vt_fork();
+	if (!pid) {
+		bool right;
+
+		child_writes(nic.mem, want, &right);
+		_exit(!right);
+	}
+	odp_get(&nic.b, 0, LEN);
+	vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC sees the child's writes");
+	odp_check(&nic.b);
+	vt_require(!vt_wait_child(pid, vt_patience_ms()), "the child saw other data");
+	odp_check_get(&nic.b);
+}
+
+/* The NIC writes while a child has the pages as well, and then the child reads. */
+static void forked_and_put(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *want;
+	int go[2], pid;
+	char byte;
+
+	odp_check(&nic.b);
+	want = odp_copy_of(nic.mem, LEN);
+	move(&nic, true);
+	vt_ok(pipe(go));
+	pid = vt_fork();
+	if (!pid)
+		_exit(read(go[0], &byte, 1) != 1 || memcmp(nic.mem, want, LEN));
+	odp_check(&nic.b);
+	vt_require(write(go[1], "", 1) == 1, "pipe");
+	vt_require(!vt_wait_child(pid, vt_patience_ms()), "the child sees the NIC's writes");
+	close(go[0]);
+	close(go[1]);
+}
+
+static void unmapped(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+
+	for (int i = 0; i < 3; i++) {
+		odp_check(&nic.b);
+		move(&nic, true);
+		odp_get(&nic.b, 0, LEN);
+		if (i == 0)
+			vt_ok(madvise(nic.mem, LEN, MADV_DONTNEED));
+		else
+			odp_map_fixed(nic.mem, LEN);
+		madvise(nic.mem, LEN, MADV_NOHUGEPAGE);
+		vt_require(counts(nic.end->dev, "memory_bytes", 0), "pages are left");
+		odp_check_zeros(&nic.b, 0, LEN);
+	}
+}
+
+/* Elsewhere in the address space the pages are still in the NIC. */
+static void remapped(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *other = small_pages(LEN), *want;
+
+	odp_check(&nic.b);
+	want = odp_copy_of(nic.mem, LEN);
+	move(&nic, true);
+	odp_get(&nic.b, 0, LEN);
+	vt_require(mremap(nic.mem, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, other) == other,
+		   "mremap: %s", strerror(errno));
+	odp_map_fixed(nic.mem, LEN);
+	madvise(nic.mem, LEN, MADV_NOHUGEPAGE);
+	odp_check_zeros(&nic.b, 0, LEN);
+	vt_require(away(other, LEN) == PAGES, "%zu pages are away", away(other, LEN));
+	vt_require(!memcmp(other, want, LEN), "data differ");
+	odp_check(&nic.b);
+}
+
+static void protected(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *want;
+
+	odp_check(&nic.b);
+	want = odp_copy_of(nic.mem, LEN);
+	move(&nic, true);
+	vt_ok(mprotect(nic.mem, LEN, PROT_READ));
+	odp_get(&nic.b, 0, LEN);
+	vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
+	still_there(&nic);
+	odp_put_fails(&nic.b, 0, 64);
+	vt_ok(mprotect(nic.mem, LEN, PROT_READ | PROT_WRITE));
+	odp_reconnect(&nic.b);
+	odp_check(&nic.b);
+}
+
+/* The kernel neither swaps out nor frees what is in the NIC. */
+static void swapped(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *want;
+
+	odp_swap_on(16);
+	odp_check(&nic.b);
+	want = odp_copy_of(nic.mem, LEN);
+	move(&nic, true);
+	madvise(nic.mem, LEN, MADV_PAGEOUT);
+	odp_get(&nic.b, 0, LEN);
+	vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
+	vt_require(counts(nic.end->dev, "memory_bytes", LEN), "pages have left");
+	odp_check(&nic.b);
+
+	/* What is in swap is brought in first; a page with a copy there has none afterwards. */
+	want = odp_copy_of(nic.mem, LEN);
+	madvise(nic.mem, LEN, MADV_PAGEOUT);
+	for (size_t i = 0; i < LEN; i += 2 * PAGE)
+		vt_require(nic.mem[i] == want[i], "data differ");
+	vt_ok(madvise(nic.mem, LEN, MADV_WILLNEED));
+	for (size_t i = 0; i < LEN; i += PAGE)
+		vt_require(nic.mem[i] == want[i], "data differ");
+	vt_ok(move_some(&nic, nic.mem, LEN, true));
+	odp_put(&nic.b, 0, LEN);
+	vt_ok(move_some(&nic, nic.mem, LEN, false));
+	madvise(nic.mem, LEN, MADV_PAGEOUT);
+	vt_require(!memcmp(nic.mem, nic.b.src->addr, LEN), "what the NIC wrote is lost");
+}
+
+/* A huge page is taken apart. */
+static void huge(const void *arg)
+{
+	uint8_t *mem = odp_map_aligned(2 * MIB, 2 * MIB), *want;
+	struct nic nic = { .b = odp_bench(arg, mem, 2 * MIB) };
+
+	nic.end = odp_mem_end(&nic.b);
+	nic.mem = mem;
+	set_memory(nic.end->dev, MEMORY);
+	madvise(mem, 2 * MIB, MADV_HUGEPAGE);
+	odp_check(&nic.b);
+	want = odp_copy_of(mem, 2 * MIB);
+	vt_ok(move_some(&nic, mem, 2 * MIB, true));
+	vt_require(away(mem, 2 * MIB) == 512, "%zu pages are away", away(mem, 2 * MIB));
+	odp_get(&nic.b, 0, 2 * MIB);
+	vt_require(!memcmp(nic.b.back->addr, want, 2 * MIB), "the NIC read other data");
+	vt_require(away(mem, 2 * MIB) == 512, "%zu pages are away", away(mem, 2 * MIB));
+	odp_check(&nic.b);
+}
+
+/* --- more than there is room for --- */
+
+static void full(const void *arg)
+{
+	struct nic nic = nic_of(arg, LEN / 2);
+	uint8_t *want;
+
+	for (int i = 0; i < 3; i++) {
+		odp_check(&nic.b);
+		want = odp_copy_of(nic.mem, LEN);
+		vt_require(move_some(&nic, nic.mem, LEN, true) == ENOSPC, "there was room");
+		vt_require(away(nic.mem, LEN) == PAGES / 2, "%zu pages are away",
+			   away(nic.mem, LEN));
+		odp_get(&nic.b, 0, LEN);
+		vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
+		vt_require(!memcmp(nic.mem, want, LEN), "data differ");
+		vt_ok(move_some(&nic, nic.mem + LEN / 2, LEN / 2, true));
+		vt_ok(move_some(&nic, nic.mem + LEN / 2, LEN / 2, true));
+	}
+}
+
+/* What an ended process had there is free again. */
+static void owner_ends(const void *arg)
+{
+	struct vt_dev *dev = vt_dev(0);
+	uint8_t *mem;
+
+	(void)arg;
+	set_memory(dev, LEN);
+	for (int i = 0; i < 3; i++) {
+		int pid = vt_fork();
+
+		if (!pid) {
+			struct vt_dev mine;
+
+			vt_dev_open(&mine, vt_opts.device);
+			mem = small_pages(LEN);
+			memset(mem, 1, LEN);
+			_exit(!!nopindv_migrate(ibv_alloc_pd(mine.ctx), mem, LEN, true));
+		}
+		vt_require(!vt_wait_child(pid, vt_patience_ms()), "the child has no room");
+		vt_require(counts(dev, "memory_bytes", 0), "pages are left");
+	}
+}
+
+/* --- refusals --- */
+
+static void refusals(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *map = small_pages(4 * PAGE), *file;
+	int fd = memfd_create("migrate", MFD_CLOEXEC);
+
+	vt_require(fd >= 0 && !ftruncate(fd, PAGE), "memfd: %s", strerror(errno));
+	file = odp_map_file(fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+	*file = 1;
+	vt_require(move_some(&nic, file, PAGE, true) == EINVAL, "a file moved");
+	vt_ok(munmap(map + PAGE, PAGE));
+	vt_require(move_some(&nic, map, 4 * PAGE, true) == EFAULT, "a hole moved");
+	vt_require(move_some(&nic, map, 4 * PAGE, false) == EFAULT, "a hole moved back");
+	odp_map_fixed(map + PAGE, PAGE);
+	vt_ok(mlock(map, PAGE));
+	vt_require(move_some(&nic, map, PAGE, true) == EINVAL, "locked memory moved");
+	vt_ok(munlock(map, PAGE));
+	vt_require(move_some(&nic, map, SIZE_MAX, true) == EFAULT, "more than all moved");
+	vt_require(move_some(&nic, (void *)UINTPTR_MAX, 1, true) == EFAULT, "the end moved");
+	vt_ok(move_some(&nic, map + 100, 0, true));
+	vt_ok(move_some(&nic, map + PAGE - 1, 2, true));
+	vt_require(away(map, 2 * PAGE) == 2, "whole pages");
+	vt_ok(move_some(&nic, map, 2 * PAGE, false));
+	close(fd);
+}
+
+/* What is pinned is where it is. */
+static void pinned(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	struct vt_mem *mem;
+
+	if (!odp_pins(nic.end->dev))
+		vt_skip("nothing is pinned here");
+	mem = vt_mem_new(nic.end->pd, VT_PINNED, 4 * PAGE, VT_ACCESS_ALL);
+	memset(mem->addr, 0x5a, 4 * PAGE);
+	vt_require(move_some(&nic, mem->addr, 4 * PAGE, true) == EBUSY, "a pinned page moved");
+	vt_require(!away(mem->addr, 4 * PAGE), "a pinned page is away");
+	for (size_t i = 0; i < 4 * PAGE; i++)
+		vt_require(mem->addr[i] == 0x5a, "data differ");
+}
+
+/* Without memory, or a kernel that knows of any, all that can be had is the answer. */
+static void without_memory(const void *arg)
+{
+	struct vt_dev *dev = vt_dev(0);
+	uint8_t *mem = small_pages(PAGE);
+	struct ibv_pd *pd = vt_new_pd(dev->ctx);
+
+	(void)arg;
+	vt_require(nopindv_version() == NOPINDV_VERSION, "another library");
+	*mem = 1;
+	vt_require(nopindv_migrate(pd, mem, PAGE, true) == EOPNOTSUPP, "it moved");
+	vt_require(nopindv_migrate(pd, mem, PAGE, false) == EOPNOTSUPP, "it moved back");
+}
+
+static void sizes(const void *arg)
+{
+	static const char *const wrong[] = { "", "x", "-1", "1M x", "1MM", "2000G" };
+	struct vt_dev *dev = vt_dev(0);
+	int fd;
+
+	(void)arg;
+	set_memory(dev, PAGE);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		fd = memory_file(dev, O_WRONLY);
+		vt_require(fd >= 0, "memory: %s", strerror(errno));
+		vt_require(!*wrong[i] || write(fd, wrong[i], strlen(wrong[i])) < 0,
+			   "\"%s\" was taken", wrong[i]);
+		close(fd);
+	}
+	for (size_t size = 1; size < 64 * MIB; size *= 7)
+		vt_ok(try_memory(dev, size));
+}
+
+/* --- traffic at the same time --- */
+
+struct migrater {
+	struct odp_disturber d;
+	struct ibv_pd *pd;
+	struct vt_dev *dev;
+	unsigned int turn;
+};
+
+static void disturb_move(struct odp_disturber *d)
+{
+	struct migrater *m = (struct migrater *)d;
+
+	/* Pages in use right now stay; that is no failure. */
+	nopindv_migrate(m->pd, d->addr, LEN, m->turn++ % 3);
+}
+
+static void disturb_memory(struct odp_disturber *d)
+{
+	struct migrater *m = (struct migrater *)d;
+
+	nopindv_migrate(m->pd, d->addr, LEN, true);
+	try_memory(m->dev, m->turn++ % 2 ? MEMORY : LEN / 2);
+}
+
+static void traffic_while(const void *arg, void (*disturb)(struct odp_disturber *d))
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	struct migrater m = {
+		.d = { .disturb = disturb, .addr = nic.mem },
+		.pd = nic.end->pd,
+		.dev = nic.end->dev,
+	};
+
+	odp_traffic_while(&nic.b, &m.d);
+}
+
+static void traffic_while_migrating(const void *arg)
+{
+	traffic_while(arg, disturb_move);
+}
+
+static void traffic_while_memory_changes(const void *arg)
+{
+	traffic_while(arg, disturb_memory);
+}
+
+/* All of the region is written all the time, while pages come and go. */
+static void hammered(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	struct odp_hammer h;
+
+	odp_hammer_start(&h, &nic.b);
+	for (unsigned int i = 0; i < 10 * vt_opts.rounds; i++) {
+		move_some(&nic, nic.mem, LEN, true);
+		for (size_t k = 0; k < LEN; k += PAGE)
+			*(volatile uint8_t *)(nic.mem + k);
+	}
+	odp_hammer_stop(&h);
+	vt_require(!h.dead, "a WRITE failed");
+	odp_check(&nic.b);
+}
+
+static void add_tests(void)
+{
+	VT_TEST(without_memory);
+	odp_test(there_and_back, "there_and_back", ODP_ALL_SIDES);
+	odp_test(never_touched, "never_touched", 1U << ODP_REMOTE);
+	odp_test(what_is_counted, "what_is_counted", 1U << ODP_REMOTE);
+	odp_test(the_memory_goes, "the_memory_goes", 1U << ODP_LOCAL);
+	odp_test(forked, "forked", ODP_RDMA_SIDES);
+	odp_test(forked_and_put, "forked_and_put", ODP_RDMA_SIDES);
+	odp_test(unmapped, "unmapped", 1U << ODP_REMOTE);
+	odp_test(remapped, "remapped", 1U << ODP_REMOTE);
+	odp_test(protected, "protected", 1U << ODP_REMOTE);
+	odp_test(swapped, "swapped", 1U << ODP_REMOTE);
+	odp_test(huge, "huge", 1U << ODP_LOCAL);
+	odp_test(full, "full", 1U << ODP_REMOTE);
+	VT_TEST(owner_ends);
+	odp_test(refusals, "refusals", 1U << ODP_REMOTE);
+	odp_test(pinned, "pinned", 1U << ODP_REMOTE);
+	VT_TEST(sizes);
+	odp_test(traffic_while_migrating, "traffic_while_migrating", ODP_RDMA_SIDES);
+	odp_test(traffic_while_memory_changes, "traffic_while_memory_changes",
+		 1U << ODP_REMOTE);
+	odp_test(hammered, "hammered", ODP_RDMA_SIDES);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv, add_tests);
+}
