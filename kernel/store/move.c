@@ -23,6 +23,9 @@
 
 #include "private.h"
 
+/* Set before there is a store. */
+nopin_returned_fn nopin_store_returned;
+
 /**
  * struct nopin_move - pages on their way
  * @src: where they are

@@ -32,11 +32,12 @@ static inline struct nopin_store *nopin_store_of(struct page *page)
 	return container_of(page_pgmap(page), struct nopin_store, pagemap);
 }
 
-/* store.c */
+/* pages.c */
 struct page *nopin_store_take(struct nopin_store *store);
-extern nopin_returned_fn nopin_store_returned;
+void nopin_store_give(struct page *page);
 
 /* move.c */
+extern nopin_returned_fn nopin_store_returned;
 vm_fault_t nopin_store_fault(struct vm_fault *vmf);
 void nopin_store_evict(struct nopin_store *store);
 

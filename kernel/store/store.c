@@ -1,77 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/*
- * The memory of a NIC: its pages, as the kernel has them, and what stands behind them.
- *
- * A page is charged to the memory cgroup of its program wherever it is, as the kernel
- * moves the charge with it. What stands behind it is charged to nobody: it is in the place
- * of a chip that the administrator has bought, and memory=SIZE is the price.
- */
+/* The memory of a NIC: how it comes, and how it goes. */
 #include <linux/numa.h>
 #include <linux/slab.h>
 
 #include "private.h"
 
-/* Pages that are in use, of all NICs. */
-atomic_long_t nopin_store_pages = ATOMIC_LONG_INIT(0);
-
-/* Set before there is a store. */
-nopin_returned_fn nopin_store_returned;
-
-/**
- * nopin_store_init - set the room up
- * @returned: is told of each page that the CPU's touch brings back
- *
- * Context: module load.
- */
-void nopin_store_init(nopin_returned_fn returned)
-{
-	nopin_store_returned = returned;
-}
-
-/**
- * nopin_store_take - a page of the NIC's
- * @store: its memory
- *
- * Return: the page, locked, its bytes (nopin_store_backing()) not cleared; put_page()
- *	gives it back. ERR_PTR(-ENOSPC): the memory is full; -ENOMEM: the kernel's is.
- * Context: process, sleeps.
- */
-struct page *nopin_store_take(struct nopin_store *store)
-{
-	struct page *backing, *page;
-	long slot;
-
-	slot = nopin_slots_take(&store->slots);
-	if (slot < 0)
-		return ERR_PTR(slot);
-	backing = alloc_page(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	if (!backing) {
-		nopin_slots_give(&store->slots, slot);
-		return ERR_PTR(-ENOMEM);
-	}
-	page = pfn_to_page(store->first + slot);
-	nopin_device_page_init(page, &store->pagemap);
-	page->zone_device_data = backing;
-	atomic_long_inc(&nopin_store_pages);
-	return page;
-}
-
-/* Nobody has the page any more. Whoever drops the last reference may hold page table locks. */
-static void nopin_store_page_free(struct page *page)
-{
-	struct nopin_store *store = nopin_store_of(page);
-	struct page *backing = page->zone_device_data;
-
-	page->zone_device_data = NULL;
-	__free_page(backing);
-	nopin_slots_give(&store->slots, page_to_pfn(page) - store->first);
-	atomic_long_dec(&nopin_store_pages);
-}
-
 #ifdef NOPIN_HAS_FOLIO_FREE
 static void nopin_store_folio_free(struct folio *folio)
 {
-	nopin_store_page_free(folio_page(folio, 0));
+	nopin_store_give(folio_page(folio, 0));
 }
 #endif
 
@@ -79,7 +16,7 @@ static const struct dev_pagemap_ops nopin_pagemap_ops = {
 #ifdef NOPIN_HAS_FOLIO_FREE
 	.folio_free = nopin_store_folio_free,
 #else
-	.page_free = nopin_store_page_free,
+	.page_free = nopin_store_give,
 #endif
 	.migrate_to_ram = nopin_store_fault,
 };
@@ -105,6 +42,17 @@ static int nopin_store_map(struct nopin_store *store, u64 size)
 		return 0;
 	release_mem_region(store->region->start, resource_size(store->region));
 	return PTR_ERR(ret);
+}
+
+/**
+ * nopin_store_init - set the room up
+ * @returned: is told of each page that the CPU's touch brings back
+ *
+ * Context: module load.
+ */
+void nopin_store_init(nopin_returned_fn returned)
+{
+	nopin_store_returned = returned;
 }
 
 /**

@@ -70,7 +70,9 @@ static int nopin_bth_parse(struct nopin_pkt *pkt, const struct nopin_bth *bth)
 }
 
 /* The extended headers at @data, in wire order. */
-static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers)
+/* The headers that tell what a request is about, which come first. Returns the next. */
+static const void *nopin_ext_parse_subject(struct nopin_pkt *pkt, const void *data,
+					   u16 headers)
 {
 	if (headers & NOPIN_HDR_XRCETH) {
 		const struct nopin_xrceth *xrceth = data;
@@ -110,6 +112,12 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers
 		pkt->compare = be64_to_cpu(atomic->compare);
 		data += sizeof(*atomic);
 	}
+	return data;
+}
+
+static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers)
+{
+	data = nopin_ext_parse_subject(pkt, data, headers);
 	if (headers & NOPIN_HDR_AETH) {
 		const struct nopin_aeth *aeth = data;
 		u32 word = be32_to_cpu(aeth->syndrome_msn);
@@ -202,7 +210,8 @@ static void nopin_bth_build(const struct nopin_pkt *pkt, struct nopin_bth *bth)
 	bth->psn = cpu_to_be32(psn);
 }
 
-static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers)
+/* As nopin_ext_parse_subject(). */
+static void *nopin_ext_build_subject(const struct nopin_pkt *pkt, void *data, u16 headers)
 {
 	if (headers & NOPIN_HDR_XRCETH) {
 		struct nopin_xrceth *xrceth = data;
@@ -241,6 +250,12 @@ static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers
 		atomic->compare = cpu_to_be64(pkt->compare);
 		data += sizeof(*atomic);
 	}
+	return data;
+}
+
+static void nopin_ext_build(const struct nopin_pkt *pkt, void *data, u16 headers)
+{
+	data = nopin_ext_build_subject(pkt, data, headers);
 	if (headers & NOPIN_HDR_AETH) {
 		struct nopin_aeth *aeth = data;
 		u32 word = (u32)pkt->syndrome << NOPIN_AETH_SYNDROME_SHIFT;
