@@ -8,10 +8,9 @@ tshark decodes it: every packet as InfiniBand, none malformed, and every kind th
 is wanted is there; or, with "packed", packets that were packed in one buffer and
 taken apart by the stack: those have UDP checksums, which are right; or, with "late",
 what a responder sends while a READ waits for a page; or, with "newer", the kinds of
-annex A19. Every ICRC is computed again
-from the specification (InfiniBand architecture, annex A17), and by scapy's
-contrib.roce where that can, over IPv4. Prints PASS, FAIL and SKIP lines; WORDS end
-their names.
+annex A19. Every ICRC is computed again from the specification (InfiniBand architecture,
+annex A17), and those of some packets of each kind by scapy's contrib.roce where that can,
+over IPv4. Prints PASS, FAIL and SKIP lines; WORDS end their names.
 """
 import collections
 import subprocess
@@ -36,6 +35,7 @@ NEWER = {16: 'RDMA READ response Only', 28: 'FLUSH', 29: 'ATOMIC WRITE'}
 SYNDROMES = {0: 'ACK', 1: 'RNR NAK', 3: 'NAK'}
 AETH_OPCODES = (13, 15, 16, 17, 18)
 CNP = 129
+SCAPY_PACKETS = 100     # of each kind
 CE = 3          # of the traffic class: congestion experienced
 
 FIELDS = ['frame.number', 'frame.protocols', '_ws.malformed', '_ws.expert.message',
@@ -240,20 +240,30 @@ def check_late(packets):
         say('PASS', f'no ACK while a READ waits for a page ({signs} other signs of life)')
 
 
+def some_of_each(packets):
+    """With their numbers: scapy takes milliseconds for each, and much more in a VM."""
+    seen = collections.Counter()
+    for number, packet in enumerate(packets, 1):
+        opcode = packet[bth_of(packet)]
+        seen[opcode] += 1
+        if seen[opcode] <= SCAPY_PACKETS:
+            yield number, packet
+
+
 def check_icrc(packets):
     by_spec = [n for n, p in enumerate(packets, 1) if icrc(p) != p[-4:]]
     if by_spec:
         say('FAIL', 'ICRC by the specification', f'packets {by_spec[:10]}')
     else:
         say('PASS', f'ICRC by the specification ({len(packets)} packets)')
-    verdicts = [(n, scapy_icrc(p), p[-4:]) for n, p in enumerate(packets, 1)]
+    verdicts = [(n, scapy_icrc(p), p[-4:]) for n, p in some_of_each(packets)]
     known = [v for v in verdicts if v[1] is not None]
     wrong = [n for n, theirs, ours in known if theirs != ours]
     if not known:
         say('SKIP', "ICRC by scapy's contrib.roce", 'it has none over IPv6')
-    elif wrong or len(known) != len(packets):
+    elif wrong or len(known) != len(verdicts):
         say('FAIL', "ICRC by scapy's contrib.roce",
-            f'packets {wrong[:10]}, {len(packets) - len(known)} not known to it')
+            f'packets {wrong[:10]}, {len(verdicts) - len(known)} not known to it')
     else:
         say('PASS', f"ICRC by scapy's contrib.roce ({len(known)} packets)")
 
