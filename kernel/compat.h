@@ -79,6 +79,17 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #endif
 
 /*
+ * How __vmalloc() fails rather than have the OOM killer come: 6.19 warns of the flag that
+ * tries hardest, and 7.1 takes it again. No header tells.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0) &&	\
+	LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define NOPIN_GFP_VMALLOC_MAYFAIL	__GFP_NORETRY
+#else
+#define NOPIN_GFP_VMALLOC_MAYFAIL	__GFP_RETRY_MAYFAIL
+#endif
+
+/*
  * Of two functions the one whose type a member of struct ib_device_ops has. The
  * members that have changed:
  *

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "compat.h"
 #include "queue/mapped.h"
 
 static void nopin_mapped_free(struct nopin_mapped *mapped)
@@ -25,7 +26,7 @@ static struct nopin_mapped *nopin_mapped_alloc(size_t size)
 		return NULL;
 	mapped->size = PAGE_ALIGN(size);
 	mapped->addr = __vmalloc(mapped->size, GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-				 __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+				 NOPIN_GFP_VMALLOC_MAYFAIL | __GFP_NOWARN);
 	if (!mapped->addr) {
 		kfree(mapped);
 		return NULL;
