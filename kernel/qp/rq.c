@@ -99,6 +99,20 @@ bool nopin_rq_may_read(const struct nopin_qp *qp)
 	return qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ && qp->rq.resources_size;
 }
 
+/* The memory that a request with a RETH names. */
+static struct nopin_range nopin_rq_range(const struct nopin_qp *qp, struct ib_pd *pd,
+					 const struct nopin_pkt *pkt, int rights)
+{
+	return (struct nopin_range){
+		.pd = pd,
+		.qp = qp->id,
+		.key = pkt->rkey,
+		.rights = rights,
+		.iova = pkt->remote_addr,
+		.len = pkt->dma_len,
+	};
+}
+
 /**
  * nopin_rq_grants - may the peer have all of the memory that a request names?
  * @qp: the QP
@@ -114,14 +128,7 @@ bool nopin_rq_may_read(const struct nopin_qp *qp)
 bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 		     const struct nopin_pkt *pkt, int right)
 {
-	struct nopin_range range = {
-		.pd = pd,
-		.qp = qp->id,
-		.key = pkt->rkey,
-		.rights = right,
-		.iova = pkt->remote_addr,
-		.len = pkt->dma_len,
-	};
+	struct nopin_range range = nopin_rq_range(qp, pd, pkt, right);
 
 	return !pkt->dma_len || !nopin_key_check(&range);
 }
@@ -141,14 +148,7 @@ bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 bool nopin_rq_may_flush(const struct nopin_qp *qp, struct ib_pd *pd,
 			const struct nopin_pkt *pkt, int rights)
 {
-	struct nopin_range range = {
-		.pd = pd,
-		.qp = qp->id,
-		.key = pkt->rkey,
-		.rights = rights,
-		.iova = pkt->remote_addr,
-		.len = pkt->dma_len,
-	};
+	struct nopin_range range = nopin_rq_range(qp, pd, pkt, rights);
 
 	if (pkt->flush_level == NOPIN_FLUSH_MR)
 		return !nopin_key_check_whole(&range);

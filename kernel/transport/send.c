@@ -216,6 +216,19 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
+/* A request of one packet without data, which has a response of its own. */
+static bool nopin_send_answered(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				struct nopin_pkt *pkt)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq) || !nopin_send_open(qp, pkt))
+		return false;
+	nopin_send_close(qp, pkt);
+	nopin_sq_sent(qp, wqe, sq->next_psn);
+	return true;
+}
+
 /**
  * nopin_send_atomic - send an atomic
  * @qp: the QP
@@ -227,7 +240,6 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
 	bool swap = wqe->request->operation == NOPIN_CMP_SWAP;
-	struct nopin_sq *sq = &qp->sq;
 	struct nopin_pkt pkt = {
 		.opcode = wqe->request->opcode[NOPIN_ONLY] | qp->service->wire,
 		.srqn = wqe->remote_srqn,
@@ -238,13 +250,7 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 		.ack_req = true,
 	};
 
-	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq))
-		return false;
-	if (!nopin_send_open(qp, &pkt))
-		return false;
-	nopin_send_close(qp, &pkt);
-	nopin_sq_sent(qp, wqe, sq->next_psn);
-	return true;
+	return nopin_send_answered(qp, wqe, &pkt);
 }
 
 /**
@@ -279,7 +285,6 @@ bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe)
  */
 bool nopin_send_flush(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
-	struct nopin_sq *sq = &qp->sq;
 	struct nopin_pkt pkt = {
 		.opcode = wqe->request->opcode[NOPIN_ONLY] | qp->service->wire,
 		.srqn = wqe->remote_srqn,
@@ -291,11 +296,7 @@ bool nopin_send_flush(struct nopin_qp *qp, struct nopin_swqe *wqe)
 		.ack_req = true,
 	};
 
-	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq) || !nopin_send_open(qp, &pkt))
-		return false;
-	nopin_send_close(qp, &pkt);
-	nopin_sq_sent(qp, wqe, sq->next_psn);
-	return true;
+	return nopin_send_answered(qp, wqe, &pkt);
 }
 
 /* Where a datagram goes: all that are in one train go the same way. */
