@@ -15,18 +15,25 @@
 #define PAGE		4096U
 #define ARENA_PAGES	1024U
 #define ARENA_LEN	(ARENA_PAGES * PAGE)
+/* Device memory comes behind it, in the model only. */
+#define DM_PAGES	64U
+#define DM_LEN		(DM_PAGES * PAGE)
+#define MODEL_PAGES	(ARENA_PAGES + DM_PAGES)
+#define MODEL_LEN	(MODEL_PAGES * PAGE)
 /* The same in every process; User Mode Linux has 39 bits of address space. */
 #define ARENA_BASE	0x6000000000ULL
 #define FIXED_PAGE	(ARENA_PAGES / 8 * 7)	/* --pin: only kept from here on */
 
 #define CREW_MAX	6
-#define LINKS_MAX	(CREW_MAX * (CREW_MAX + 1) / 2)
+#define LINKS_MAX	(CREW_MAX * (CREW_MAX + 1))
 #define REGIONS		8
 #define PIECES		4
-#define OPS_MAX		24
+#define DRAWN_MAX	24	/* operations of a batch, */
+#define OPS_MAX		(DRAWN_MAX + LINKS_MAX)	/* and a last one of each link */
 #define CMDS_MAX	256
 #define CHILDREN	4
 #define MESSAGE_MAX	(256U * 1024)
+#define GRH_LEN		40U
 
 #define CHAOS_REMOTE	(IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | \
 			 IBV_ACCESS_REMOTE_ATOMIC)
@@ -53,9 +60,11 @@ struct page {
 	bool eof;	/* of a file that has become too short */
 };
 
+#define KIND_DM	VT_KINDS	/* device memory */
+
 struct region {
 	bool valid;
-	uint8_t kind;	/* enum vt_kind */
+	uint8_t kind;	/* enum vt_kind, or KIND_DM */
 	bool window;	/* peers reach it through one over all of it, where they may */
 	int access;
 	uint32_t off, len;
@@ -73,6 +82,7 @@ enum cmd_type {
 	CMD_REG, CMD_DEREG, CMD_REREG, CMD_ADVISE,
 	CMD_QP_MAKE, CMD_QP_RESET, CMD_QP_CONNECT,
 	CMD_RECV, CMD_POST, CMD_WAIT_SENT, CMD_WAIT_RECEIVED,
+	CMD_COUNT, CMD_REASON,
 	CMD_FILL, CMD_CHECK, CMD_SETTLE,
 	CMD_MM, CMD_QUIT,
 };
@@ -80,7 +90,8 @@ enum cmd_type {
 enum mm_call {
 	/* leave the data as they are, whatever goes on */
 	MM_PAGEOUT, MM_COLD, MM_COLLAPSE, MM_HUGE, MM_NOHUGE, MM_MERGE, MM_UNMERGE,
-	MM_LOCK, MM_MOVE_PAGES, MM_SOFT_DIRTY, MM_COMPACT, MM_TOUCH, MM_DIRTY, MM_SCRIBBLE,
+	MM_LOCK, MM_MOVE_PAGES, MM_SOFT_DIRTY, MM_COMPACT, MM_TOUCH, MM_DIRTY,
+	MM_TO_NIC, MM_FROM_NIC, MM_SCRIBBLE,
 	MM_KEEP_LAST = MM_SCRIBBLE,
 	/* need quiet memory, and leave it as it was */
 	MM_SNAPSHOT, MM_SNAPSHOT_CHECK, MM_FLIP, MM_AWAY,
@@ -92,6 +103,8 @@ enum mm_call {
 
 #define SETTLE_ZERO	1	/* a byte may be zero as well */
 #define SETTLE_PAGE	2	/* all as in shadow, or all as in alt */
+#define SETTLE_LOSS	4	/* what is as in alt was lost, which needs a reason */
+#define SETTLE_ANY	8	/* whatever it is */
 
 /* One thing to do, and what came of it. */
 struct cmd {
@@ -124,19 +137,34 @@ struct result {
 	bool has_imm;
 };
 
+enum { SERVICE_RC, SERVICE_UC, SERVICE_UD, SERVICE_XRC, SERVICES };
+
+struct service {
+	const char *name;
+	enum ibv_qp_type type;	/* of what sends */
+	uint32_t ops;		/* 1 << enum ibv_wr_opcode */
+	uint32_t most;		/* bytes of a message */
+	uint32_t header;	/* bytes that a receive has before them */
+	bool one_packet;	/* a message has to fit in one */
+	bool reliable;		/* else who sends is not told what becomes of it */
+};
+
 struct link {
+	const struct service *service;
 	int worker[2];
 	bool shared[2];		/* receives come from an SRQ */
 	struct rc_addr addr[2];
+	struct rc_addr target[2];	/* of XRC: what receives */
+	uint32_t srqn[2];
 };
 
 struct desk {
 	struct cmd cmds[LANES][CMDS_MAX];
 	int num[LANES];
 	struct region regions[REGIONS];
-	struct page pages[ARENA_PAGES];
+	struct page pages[MODEL_PAGES];
 	uint32_t file_pages;
-	uint8_t shadow[ARENA_LEN], alt[ARENA_LEN], file[ARENA_LEN];
+	uint8_t shadow[MODEL_LEN], alt[MODEL_LEN], file[ARENA_LEN];
 };
 
 struct chaos {
@@ -148,6 +176,11 @@ struct chaos {
 };
 
 extern struct chaos *chaos;
+
+/* --- service.c: what links can do --- */
+
+extern const struct service services[SERVICES];
+uint32_t link_most(const struct link *link);
 
 /* --- crew.c: the processes, seen from the controller --- */
 
@@ -213,6 +246,9 @@ struct op {
 	int maybe_flags;		/* SETTLE_* of what lands */
 	bool or_zero;			/* it is new or zero, never old */
 	bool in_line, quiet, beside;	/* @quiet: not signaled */
+	bool dropped;			/* the target refuses it, and nobody is told */
+	bool recv_fails;		/* its receive does, as it is the program's fault */
+	bool last;			/* of its link: what was before it has arrived */
 	int trouble;
 	uint32_t key_xor, imm;
 	uint64_t compare_add, swap;
@@ -231,6 +267,7 @@ struct batch {
 extern struct batch batch;
 
 void plan_ops(void);
+const struct service *op_service(const struct op *op);
 void op_effect(struct op *op);
 const struct piece *op_landing(const struct op *op, int *w, int *num);
 bool plan_race(struct op *op, int claims);
@@ -245,6 +282,7 @@ bool region_covers(const struct region *region, uint32_t off, uint32_t len);
 void step_first(void);
 void step_run(void);
 void step_check_all(void);
+void step_lost(int w, uint32_t off);
 
 /* --- the process itself --- */
 
@@ -255,6 +293,9 @@ uint8_t *worker_addr(uint32_t off);
 void worker_verbs_open(void);
 bool worker_verbs(struct cmd *cmd, int left);
 void worker_verbs_close(void);
+void worker_dm_get(uint32_t off, uint8_t *to, uint32_t len);
+void worker_dm_put(uint32_t off, const uint8_t *from, uint32_t len);
+void worker_migrate(const struct cmd *cmd, bool to_nic);
 void worker_mm_open(void);
 void worker_mm(struct cmd *cmd);
 int worker_mm_file(void);

@@ -141,7 +141,7 @@ void log_mismatch(int w, const struct cmd *cmd)
 {
 	const struct desk *desk = &chaos->desks[w];
 	const struct page *page = &desk->pages[cmd->bad / PAGE];
-	size_t len = ARENA_LEN - cmd->bad;
+	size_t len = MODEL_LEN - cmd->bad;
 
 	if (len > sizeof(cmd->got))
 		len = sizeof(cmd->got);

@@ -24,8 +24,8 @@ static struct claim claims[1024];
 static int num_claims;
 static struct settle settles[1024];
 static int num_settles;
-static uint64_t touched[CREW_MAX][ARENA_PAGES];	/* in which step */
-static uint64_t pending[CREW_MAX][ARENA_PAGES];	/* was lazy until this step */
+static uint64_t touched[CREW_MAX][MODEL_PAGES];	/* in which step */
+static uint64_t pending[CREW_MAX][MODEL_PAGES];	/* was lazy until this step */
 
 static uint32_t last_page(uint32_t off, uint32_t len)
 {
@@ -37,11 +37,11 @@ void model_reset(int w)
 {
 	struct desk *desk = &chaos->desks[w];
 
-	memset(desk->shadow, 0, ARENA_LEN);
+	memset(desk->shadow, 0, MODEL_LEN);
 	memset(desk->file, 0, ARENA_LEN);
 	memset(desk->regions, 0, sizeof(desk->regions));
 	desk->file_pages = ARENA_PAGES;
-	for (uint32_t p = 0; p < ARENA_PAGES; p++)
+	for (uint32_t p = 0; p < MODEL_PAGES; p++)
 		desk->pages[p] = (struct page){ PROT_RW, BACK_ANON, false, false };
 }
 
@@ -49,7 +49,7 @@ static bool has_prot(int w, uint32_t off, uint32_t len, enum prot prot)
 {
 	if (!len)
 		return true;
-	if (off >= ARENA_LEN || len > ARENA_LEN - off)
+	if (off >= MODEL_LEN || len > MODEL_LEN - off)
 		return false;
 	for (uint32_t p = off / PAGE; p <= last_page(off, len); p++) {
 		const struct page *page = &chaos->desks[w].pages[p];
@@ -74,16 +74,16 @@ bool model_has_lazy(int w, uint32_t off, uint32_t len)
 {
 	if (!len)
 		return false;
-	for (uint32_t p = off / PAGE; p <= last_page(off, len) && p < ARENA_PAGES; p++)
+	for (uint32_t p = off / PAGE; p <= last_page(off, len) && p < MODEL_PAGES; p++)
 		if (chaos->desks[w].pages[p].lazy || pending[w][p] == chaos_step)
 			return true;
 	return false;
 }
 
-/* Pinned pages cannot change places under their region. */
+/* Pinned pages cannot change places under their region, nor can device memory. */
 bool model_fixed(uint32_t page)
 {
-	return chaos_opts.pin && page >= FIXED_PAGE;
+	return page >= ARENA_PAGES || (chaos_opts.pin && page >= FIXED_PAGE);
 }
 
 /* --- claims --- */
@@ -245,8 +245,8 @@ static void ask(int w, enum cmd_type type, uint32_t off, uint32_t len, int flags
 
 static void ask_touched(int w)
 {
-	for (uint32_t p = 0, n; p < ARENA_PAGES; p += n + 1) {
-		for (n = 0; p + n < ARENA_PAGES && touched[w][p + n] == chaos_step; n++)
+	for (uint32_t p = 0, n; p < MODEL_PAGES; p += n + 1) {
+		for (n = 0; p + n < MODEL_PAGES && touched[w][p + n] == chaos_step; n++)
 			;
 		if (n && chaos->desks[w].num[LANE_VERBS] < CMDS_MAX - 64)
 			ask(w, CMD_CHECK, p * PAGE, n * PAGE, 0);
@@ -270,7 +270,7 @@ void model_judge(int skip, bool all)
 		if (w == skip || !look)
 			continue;
 		if (all)
-			ask(w, CMD_CHECK, 0, ARENA_LEN, 1);
+			ask(w, CMD_CHECK, 0, MODEL_LEN, 1);
 		else
 			ask_touched(w);
 	}
@@ -285,5 +285,7 @@ void model_judged(void)
 
 			if ((cmd->type == CMD_CHECK || cmd->type == CMD_SETTLE) && cmd->err)
 				log_mismatch(w, cmd);
+			if (cmd->type == CMD_SETTLE && cmd->arg)
+				step_lost(w, cmd->off);
 		}
 }

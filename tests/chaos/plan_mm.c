@@ -8,6 +8,7 @@ static const char *const call_name[MM_CALLS] = {
 	[MM_UNMERGE] = "UNMERGEABLE", [MM_LOCK] = "mlock", [MM_MOVE_PAGES] = "move_pages",
 	[MM_SOFT_DIRTY] = "clear_refs", [MM_COMPACT] = "compact",
 	[MM_TOUCH] = "POPULATE_READ", [MM_DIRTY] = "POPULATE_WRITE",
+	[MM_TO_NIC] = "to the NIC", [MM_FROM_NIC] = "from the NIC",
 	[MM_SCRIBBLE] = "fork and write", [MM_SNAPSHOT] = "fork",
 	[MM_SNAPSHOT_CHECK] = "child looks", [MM_FLIP] = "mprotect and back",
 	[MM_AWAY] = "mremap and back", [MM_UNMAP] = "munmap", [MM_MAP] = "mmap",
@@ -418,6 +419,26 @@ static void plan_fill(int w)
 	}
 }
 
+/* Device memory is written by words. */
+static void plan_fill_dm(int w)
+{
+	static uint8_t data[2 * PAGE];
+	uint32_t len = 4 * (1 + vt_below(sizeof(data) / 4));
+	uint32_t off = ARENA_LEN + 4 * vt_below((DM_LEN - len) / 4 + 1);
+	struct cmd *cmd;
+
+	if (model_claimed(w, off, len, true))
+		return;
+	draw_bytes(data, len);
+	model_claim(w, off, len, true);
+	model_write(w, off, len, data);
+	cmd = crew_cmd(w, LANE_MM, CMD_FILL);
+	cmd->off = off;
+	cmd->len = len;
+	log_event(w, off, len, "written by the CPU");
+	log_count("CPU writes");
+}
+
 /* --- */
 
 static bool is_worn(int w)
@@ -431,7 +452,7 @@ static bool is_worn(int w)
 
 static void plan_other(int w)
 {
-	switch (vt_below(16)) {
+	switch (vt_below(17)) {
 	case 0:
 		return plan_unmap(w);
 	case 1:
@@ -456,6 +477,8 @@ static void plan_other(int w)
 		return plan_away(w);
 	case 12:
 		return plan_scribble(w);
+	case 13:
+		return plan_fill_dm(w);
 	default:
 		return plan_fill(w);
 	}

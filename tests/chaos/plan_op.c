@@ -17,6 +17,7 @@ struct need {
 	bool write;	/* the page is written */
 	bool bad;	/* some page must not allow it */
 	bool certain;	/* old or zero will not do */
+	bool cpu;	/* the library reads it */
 	uint32_t align;
 };
 
@@ -62,7 +63,7 @@ static bool suits(const struct need *need, uint32_t off, uint32_t len)
 	bool good = need->write ? model_writable(need->w, off, len) :
 				  model_readable(need->w, off, len);
 
-	if (off >= ARENA_LEN || len > ARENA_LEN - off || good == need->bad)
+	if (off >= MODEL_LEN || len > MODEL_LEN - off || good == need->bad)
 		return false;
 	if (need->certain && model_has_lazy(need->w, off, len))
 		return false;
@@ -79,7 +80,7 @@ static bool pick_piece(const struct need *need, uint32_t len, struct piece *piec
 		if (r < 0)
 			return false;
 		region = &chaos->desks[need->w].regions[r];
-		if (region->len < len)
+		if (region->len < len || (need->cpu && region->kind == KIND_DM))
 			continue;
 		off = pick_off(region, len, need->align);
 		if (!region_covers(region, off, len) || !suits(need, off, len))
@@ -111,6 +112,17 @@ static int pick_pieces(const struct need *need, uint32_t len, struct piece *piec
 	return num;
 }
 
+const struct service *op_service(const struct op *op)
+{
+	return chaos->links[op->link].service;
+}
+
+/* What may be lost is certain else, so that either is seen. */
+static bool is_lossy(const struct op *op)
+{
+	return !op_service(op)->reliable;
+}
+
 static bool is_plain(const struct op *op)
 {
 	return op->kind->op == IBV_WR_RDMA_WRITE || op->kind->op == IBV_WR_RDMA_READ;
@@ -123,7 +135,7 @@ static uint32_t pick_len(struct op *op, int attempt)
 
 	if (op->kind->atomic)
 		return 8;
-	len = vt_length(MESSAGE_MAX >> (2 * attempt), 1024);
+	len = vt_length(link_most(&chaos->links[op->link]) >> (2 * attempt), 1024);
 	if (op->in_line)
 		len %= rc_attr_default.inline_len + 1;
 	return len ? len : op->trouble != FINE;
@@ -145,8 +157,9 @@ static bool pick_local(struct op *op)
 		.access = op->kind->fetches ? IBV_ACCESS_LOCAL_WRITE : 0,
 		.write = op->kind->fetches,
 		.bad = op->trouble == SOURCE_PAGE,
-		.certain = op->maybe || op->in_line || op->kind->atomic ||
+		.certain = op->maybe || op->in_line || op->kind->atomic || is_lossy(op) ||
 			   target_is_lazy(op),
+		.cpu = op->in_line,
 		.align = 1,
 	};
 
@@ -203,7 +216,7 @@ static bool pick_target(struct op *op)
 		.access = op->kind->rdma ? op->kind->remote_right : IBV_ACCESS_LOCAL_WRITE,
 		.write = op->kind->op != IBV_WR_RDMA_READ,
 		.bad = op->trouble == TARGET_PAGE,
-		.certain = op->maybe || op->kind->atomic,
+		.certain = op->maybe || op->kind->atomic || is_lossy(op),
 		.align = op->kind->atomic ? 8 : 1,
 	};
 
@@ -244,6 +257,38 @@ static bool pick_link(struct op *op)
 	return true;
 }
 
+static const struct rc_op *pick_kind(const struct service *service)
+{
+	const struct rc_op *kind;
+
+	do {
+		kind = &rc_ops[vt_below(RC_OPS)];
+	} while (!(service->ops & 1U << kind->op));
+	return kind;
+}
+
+static bool is_first(const struct op *op)
+{
+	for (int i = 0; i < batch.num; i++)
+		if (batch.ops[i].link == op->link)
+			return false;
+	return true;
+}
+
+/* Nobody is told of what the target refuses, unless its own receive is at fault. */
+static bool is_dropped(const struct op *op, enum trouble trouble)
+{
+	return is_lossy(op) && op->kind->rdma && trouble >= TARGET_PAGE;
+}
+
+/* What ends a connection ends it for what is under way, too. */
+static bool may_have(const struct op *op, enum trouble trouble)
+{
+	bool goes_on = is_dropped(op, trouble) && !op->kind->recv;
+
+	return goes_on || !is_lossy(op) || is_first(op);
+}
+
 static enum trouble pick_trouble(const struct op *op)
 {
 	enum trouble trouble;
@@ -251,20 +296,27 @@ static enum trouble pick_trouble(const struct op *op)
 	if (!vt_chance(6) || op->maybe)
 		return FINE;
 	trouble = 1 + vt_below(TROUBLES - 1);
-	return !op->kind->rdma && trouble >= RIGHTS ? TARGET_PAGE : trouble;
+	if (!op->kind->rdma && trouble >= RIGHTS)
+		trouble = TARGET_PAGE;
+	return may_have(op, trouble) ? trouble : FINE;
+}
+
+static enum ibv_wc_status status_of_trouble(const struct op *op)
+{
+	if (op->trouble == SOURCE_PAGE)
+		return IBV_WC_LOC_PROT_ERR;
+	if (is_lossy(op))
+		return IBV_WC_SUCCESS;
+	return op->kind->rdma ? IBV_WC_REM_ACCESS_ERR : IBV_WC_REM_OP_ERR;
 }
 
 /* How an operation ends that meets trouble, and that its link ends with it. */
 static void foresee_trouble(struct op *op)
 {
-	enum ibv_wc_status status = IBV_WC_REM_ACCESS_ERR;
-
-	if (op->trouble == SOURCE_PAGE)
-		status = IBV_WC_LOC_PROT_ERR;
-	else if (!op->kind->rdma)
-		status = IBV_WC_REM_OP_ERR;
-	op->allowed = 1U << status;
-	op->closes = true;
+	op->allowed = 1U << status_of_trouble(op);
+	op->dropped = is_dropped(op, op->trouble);
+	op->closes = !op->dropped || op->kind->recv;
+	op->recv_fails = op->trouble == TARGET_PAGE && !op->kind->rdma;
 	op->effect = op->trouble <= TARGET_PAGE ||
 		     (op->trouble == BOUNDS && op->kind->op == IBV_WR_RDMA_READ);
 	op->partly = op->trouble == BOUNDS;
@@ -315,15 +367,16 @@ static void log_op(const struct op *op)
 
 	for (int i = 0; i < op->num_local; i++)
 		log_event(op->from, op->local[i].off, op->local[i].len,
-			  "op %d: %s%s: local, region %d, to %d:%#x%s%s", op->id,
-			  op->kind->name, op->in_line ? " inline" : "", op->local[i].region,
+			  "op %d: %s %s%s: local, region %d, to %d:%#x%s%s", op->id,
+			  op_service(op)->name, op->kind->name, op->in_line ? " inline" : "", op->local[i].region,
 			  op->to, op->num_target ? op->target[0].off : 0, trouble, maybe);
 	for (int i = 0; i < op->num_target; i++)
 		log_event(op->to, op->target[i].off, op->target[i].len,
-			  "op %d: %s: remote, region %d, from %d:%#x%s%s", op->id,
-			  op->kind->name, op->target[i].region, op->from,
+			  "op %d: %s %s: remote, region %d, from %d:%#x%s%s", op->id,
+			  op_service(op)->name, op->kind->name, op->target[i].region, op->from,
 			  op->num_local ? op->local[0].off : 0, trouble, maybe);
 	log_count(op->kind->name);
+	log_count(op_service(op)->name);
 	if (op->trouble)
 		log_count("errors");
 }
@@ -332,7 +385,20 @@ static void log_op(const struct op *op)
 static bool may_race(const struct op *op)
 {
 	return is_plain(op) && !op->maybe && !op->in_line && op->len &&
-	       batch.victim < 0 && vt_chance(15);
+	       batch.victim < 0 && (!is_lossy(op) || is_first(op)) && vt_chance(15);
+}
+
+/* Nothing of a WRITE that was lost is told. */
+static void doubt(const struct op *op)
+{
+	const struct piece *landing;
+	int w, num;
+
+	if (!is_lossy(op) || op->kind->recv || op->maybe)
+		return;
+	landing = op_landing(op, &w, &num);
+	for (int i = 0; i < num; i++)
+		model_settle(w, landing[i].off, landing[i].len, SETTLE_LOSS);
 }
 
 static bool plan_op(struct op *op)
@@ -342,9 +408,9 @@ static bool plan_op(struct op *op)
 
 	memset(op, 0, sizeof(*op));
 	op->id = batch.num;
-	op->kind = &rc_ops[vt_below(RC_OPS)];
 	if (!pick_link(op))
 		return false;
+	op->kind = pick_kind(op_service(op));
 	op->maybe = op->from == batch.victim || op->to == batch.victim;
 	op->trouble = pick_trouble(op);
 	op->in_line = !op->trouble && may_be_inline(op);
@@ -360,11 +426,17 @@ static bool plan_op(struct op *op)
 	log_op(op);
 	if (op->effect)
 		op_effect(op);
+	doubt(op);
 	if (race)
 		plan_race_after(op);
 	if (op->closes)
 		batch.closed[op->link] = true;
 	return true;
+}
+
+static bool succeeds_never(const struct op *op)
+{
+	return op->trouble && !(op->allowed & 1U << IBV_WC_SUCCESS);
 }
 
 /* What is posted after an error is flushed, and does nothing. */
@@ -384,6 +456,42 @@ static void plan_follower(const struct op *bad)
 	log_count("flushed");
 }
 
+/*
+ * Where nobody is told what becomes of a message, an empty one behind it tells that it has
+ * been dealt with: they are carried out in their order, even datagrams, on one wire.
+ */
+static void plan_last(int link)
+{
+	struct op *op = &batch.ops[batch.num];
+
+	memset(op, 0, sizeof(*op));
+	op->id = batch.num++;
+	op->kind = rc_op(IBV_WR_SEND_WITH_IMM);
+	op->link = link;
+	op->dir = batch.dir[link];
+	op->from = chaos->links[link].worker[op->dir];
+	op->to = chaos->links[link].worker[!op->dir];
+	op->allowed = 1U << IBV_WC_SUCCESS;
+	op->imm = vt_rand() | 1;
+	op->last = true;
+}
+
+static bool is_used(int link)
+{
+	for (int i = 0; i < batch.num; i++)
+		if (batch.ops[i].link == link)
+			return true;
+	return false;
+}
+
+static bool wants_last(int link)
+{
+	const struct link *l = &chaos->links[link];
+
+	return !l->service->reliable && !batch.closed[link] && is_used(link) &&
+	       l->worker[0] != batch.victim && l->worker[1] != batch.victim;
+}
+
 void plan_ops(void)
 {
 	int want = 1 + vt_below(vt_chance(30) ? 16 : 6);
@@ -399,7 +507,11 @@ void plan_ops(void)
 		if (!plan_op(op))
 			continue;
 		batch.num++;
-		if (op->trouble && batch.num < OPS_MAX - 2 && vt_chance(40))
+		if (op->closes && succeeds_never(op) && batch.num < DRAWN_MAX - 2 &&
+		    vt_chance(40))
 			plan_follower(op);
 	}
+	for (int l = 0; l < chaos->num_links; l++)
+		if (wants_last(l))
+			plan_last(l);
 }

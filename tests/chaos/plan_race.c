@@ -102,7 +102,10 @@ static void foresee_race(struct op *op)
 		return;
 	}
 	op->closes = true;
-	op->allowed |= 1U << (side.remote ? IBV_WC_REM_ACCESS_ERR : IBV_WC_LOC_PROT_ERR);
+	if (!side.remote)
+		op->allowed |= 1U << IBV_WC_LOC_PROT_ERR;
+	else if (op_service(op)->reliable)
+		op->allowed |= 1U << IBV_WC_REM_ACCESS_ERR;
 	if (side.race == RACE_FRESH && side.lands)
 		op->or_zero = true;
 	else if (side.race == RACE_FRESH)

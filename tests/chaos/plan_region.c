@@ -9,6 +9,9 @@ static void draw_range(struct region *region)
 	if (region->kind == VT_PINNED) {
 		first = FIXED_PAGE * PAGE;
 		room = ARENA_LEN - first;
+	} else if (region->kind == KIND_DM) {
+		first = ARENA_LEN;
+		room = DM_LEN;
 	}
 	switch (vt_below(4)) {
 	case 0:
@@ -25,6 +28,8 @@ static void draw_range(struct region *region)
 	region->off = first + vt_below(room - region->len + 1);
 	if (vt_chance(30))
 		region->off &= ~(PAGE - 1);
+	if (region->kind == KIND_DM)	/* from which on its addresses count */
+		region->off &= ~7U;
 }
 
 /* Any address with the same offset in the page; sometimes at the very top. */
@@ -33,6 +38,8 @@ static uint64_t draw_iova(const struct region *region)
 	uint64_t skew = region->off % PAGE;
 	uint64_t pages = (region->len + skew + PAGE - 1) / PAGE + 1;
 
+	if (region->kind == KIND_DM)
+		return 0;
 	switch (vt_below(4)) {
 	case 0:
 		return skew;
@@ -64,6 +71,8 @@ static void draw_region(struct region *region)
 	region->kind = vt_chance(20) ? VT_IMPLICIT : VT_ODP;
 	if (chaos_opts.pin && vt_chance(25))
 		region->kind = VT_PINNED;
+	if (vt_chance(12))
+		region->kind = KIND_DM;
 	region->access = draw_access();
 	if (region->kind == VT_IMPLICIT) {
 		region->len = ARENA_LEN;
@@ -75,12 +84,17 @@ static void draw_region(struct region *region)
 	region->window = !chaos_opts.faults && vt_chance(30);
 }
 
+static const char *kind_name(const struct region *region)
+{
+	return region->kind == KIND_DM ? "device memory" : vt_kind_name[region->kind];
+}
+
 static void log_region(int w, int r, const char *verb)
 {
 	const struct region *region = &chaos->desks[w].regions[r];
 
 	log_event(w, region->off, region->len, "%s region %d: %s, access %#x, iova %#llx",
-		  verb, r, vt_kind_name[region->kind], region->access,
+		  verb, r, kind_name(region), region->access,
 		  (unsigned long long)region->iova);
 	log_count(verb);
 }
@@ -103,6 +117,8 @@ static void plan_reg(int w, int r)
 	region_cmd(w, CMD_REG, r, "reg");
 	if (region->window && region->access & CHAOS_REMOTE)
 		log_count("windows");
+	if (region->kind == KIND_DM)
+		log_count("of device memory");
 }
 
 static void plan_dereg(int w, int r)
@@ -116,7 +132,7 @@ static void plan_rereg(int w, int r)
 	struct region *region = &chaos->desks[w].regions[r];
 	int flags = 1 + vt_below(2);
 
-	if (region->kind == VT_IMPLICIT)
+	if (region->kind == VT_IMPLICIT || region->kind == KIND_DM)
 		return;
 	flags = (flags & 1 ? IBV_REREG_MR_CHANGE_ACCESS : 0) |
 		(flags & 2 ? IBV_REREG_MR_CHANGE_TRANSLATION : 0);
@@ -140,6 +156,11 @@ static void advise_piece(int w, int r, struct piece *piece)
 		piece->len = 64 * PAGE;
 }
 
+static bool may_be_advised(const struct region *region)
+{
+	return region->valid && region->kind != KIND_DM;
+}
+
 static void plan_advise(int w)
 {
 	static const enum ibv_advise_mr_advice advice[] = {
@@ -151,7 +172,7 @@ static void plan_advise(int w)
 	cmd->arg = advice[vt_below(ARRAY_SIZE(advice))];
 	cmd->flags = vt_chance(50) ? IBV_ADVISE_MR_FLAG_FLUSH : 0;
 	for (int r = 0; r < REGIONS && cmd->num < PIECES; r++)
-		if (chaos->desks[w].regions[r].valid && vt_chance(25))
+		if (may_be_advised(&chaos->desks[w].regions[r]) && vt_chance(25))
 			advise_piece(w, r, &cmd->piece[cmd->num++]);
 	for (int i = 0; i < cmd->num; i++)
 		log_event(w, cmd->piece[i].off, cmd->piece[i].len, "advise %d", cmd->arg);

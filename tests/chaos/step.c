@@ -57,19 +57,29 @@ static void plan_connect(int link)
 	}
 }
 
-/* Every process with every other and with itself. */
+static void make_link(int a, int b, const struct service *service)
+{
+	int l = chaos->num_links++;
+	struct link *link = &chaos->links[l];
+
+	link->service = service;
+	link->worker[0] = a;
+	link->worker[1] = b;
+	for (int end = 0; end < 2; end++) {
+		link->shared[end] = vt_chance(40);
+		link_cmd(l, end, CMD_QP_MAKE);
+	}
+}
+
+/* Every process with every other and with itself: by RC, and by one of the others. */
 static void make_links(void)
 {
+	int other = vt_rand() & 0xff;
+
 	for (int a = 0; a < chaos_opts.crew; a++)
 		for (int b = a; b < chaos_opts.crew; b++) {
-			int l = chaos->num_links++;
-
-			chaos->links[l].worker[0] = a;
-			chaos->links[l].worker[1] = b;
-			for (int end = 0; end < 2; end++) {
-				chaos->links[l].shared[end] = vt_chance(40);
-				link_cmd(l, end, CMD_QP_MAKE);
-			}
+			make_link(a, b, &services[SERVICE_RC]);
+			make_link(a, b, &services[1 + other++ % (SERVICES - 1)]);
 		}
 }
 
@@ -98,8 +108,21 @@ static bool is_follower(const struct op *op)
 	return op->allowed == 1U << IBV_WC_WR_FLUSH_ERR;
 }
 
+/* Who may be sent what is lost: what is counted from now on is a reason for it. */
+static void count_drops(void)
+{
+	bool counts[CREW_MAX] = {};
+
+	for (int i = 0; i < batch.num; i++)
+		counts[batch.ops[i].to] |= batch.ops[i].last;
+	for (int w = 0; w < chaos_opts.crew; w++)
+		if (counts[w])
+			crew_cmd(w, LANE_VERBS, CMD_COUNT);
+}
+
 static void post_receives(void)
 {
+	count_drops();
 	for (int i = 0; i < batch.num; i++) {
 		const struct op *op = &batch.ops[i];
 		struct cmd *cmd;
@@ -209,16 +232,16 @@ static void judge_sent(const struct op *op)
 		return;
 	if (!(op->allowed & 1U << status)) {
 		if (!chaos_opts.faults || status == IBV_WC_SUCCESS)
-			log_die("operation %d (%s, %u bytes, %d to %d): %s, want %s%s", op->id,
-				op->kind->name, op->len, op->from, op->to,
+			log_die("operation %d (%s %s, %u bytes, %d to %d): %s, want %s%s",
+				op->id, op_service(op)->name, op->kind->name, op->len, op->from, op->to,
 				ibv_wc_status_str(status),
 				ibv_wc_status_str(__builtin_ctz(op->allowed)),
 				op->allowed & (op->allowed - 1) ? " or another" : "");
 		forgive(op);
 	}
 	if (result->sent && status == IBV_WC_SUCCESS && result->send_opcode != op->kind->wc)
-		log_die("operation %d (%s) completed with opcode %d", op->id, op->kind->name,
-			result->send_opcode);
+		log_die("operation %d (%s %s) completed with opcode %d", op->id,
+			op_service(op)->name, op->kind->name, result->send_opcode);
 	if (result->sent && op->closes && !op->trouble)
 		log_count(status ? "races lost" : "races won");
 }
@@ -227,29 +250,44 @@ static bool wants_receive(const struct op *op)
 {
 	if (!op->kind->recv || op->to == batch.victim || op->from == batch.victim)
 		return false;
-	return succeeded(op) || (op->trouble && !op->kind->rdma &&
-				 op->allowed == 1U << IBV_WC_REM_OP_ERR);
+	return !op->dropped && (succeeded(op) || op->recv_fails);
+}
+
+static bool is_received_right(const struct op *op)
+{
+	const struct result *result = &chaos->results[op->id];
+
+	return result->recv_opcode == op->kind->recv_wc &&
+	       result->recv_len == op->len + (op->kind->rdma ? 0 : op_service(op)->header) &&
+	       result->has_imm == op->kind->imm && (!op->kind->imm || result->imm == op->imm);
 }
 
 static void judge_received(const struct op *op)
 {
 	const struct result *result = &chaos->results[op->id];
-	bool failed = !succeeded(op);
+	const char *name = op_service(op)->name;
 
-	if (!wants_receive(op) || (chaos_opts.faults && failed))
+	if (!wants_receive(op) || (chaos_opts.faults && !succeeded(op)))
 		return;
 	if (!result->received)
-		log_die("operation %d (%s): nothing was received", op->id, op->kind->name);
-	if (result->recv_status != (failed ? IBV_WC_LOC_PROT_ERR : IBV_WC_SUCCESS))
-		log_die("operation %d (%s): the receive ended with %s", op->id,
+		log_die("operation %d (%s %s): nothing was received", op->id, name,
+			op->kind->name);
+	if (result->recv_status != (op->recv_fails ? IBV_WC_LOC_PROT_ERR : IBV_WC_SUCCESS))
+		log_die("operation %d (%s %s): the receive ended with %s", op->id, name,
 			op->kind->name, ibv_wc_status_str(result->recv_status));
-	if (failed)
-		return;
-	if (result->recv_opcode != op->kind->recv_wc || result->recv_len != op->len ||
-	    result->has_imm != op->kind->imm || (op->kind->imm && result->imm != op->imm))
-		log_die("operation %d (%s): received opcode %d, %u bytes of %u, data %#x of %#x",
-			op->id, op->kind->name, result->recv_opcode, result->recv_len, op->len,
-			result->imm, op->imm);
+	if (!op->recv_fails && !is_received_right(op))
+		log_die("operation %d (%s %s): received opcode %d, %u bytes of %u, data %#x of %#x",
+			op->id, name, op->kind->name, result->recv_opcode, result->recv_len,
+			op->len, result->imm, op->imm);
+}
+
+/* What tells that nothing more comes, 0 where receives are as many as wanted. */
+static uint32_t imm_of_last(int link)
+{
+	for (int i = 0; i < batch.num; i++)
+		if (batch.ops[i].last && batch.ops[i].link == link)
+			return batch.ops[i].imm;
+	return 0;
 }
 
 static void wait_receives(void)
@@ -266,6 +304,73 @@ static void wait_receives(void)
 		cmd = link_cmd(l, !batch.dir[l], CMD_WAIT_RECEIVED);
 		cmd->arg = wanted[l];
 		cmd->flags = chaos_opts.faults;
+		cmd->imm = imm_of_last(l);
+	}
+}
+
+/* --- what was lost, where that may be --- */
+
+static bool lost[CREW_MAX];
+
+/* Some of its bytes have not come. */
+void step_lost(int w, uint32_t off)
+{
+	log_event(w, off, 1, "not written");
+	lost[w] = true;
+}
+
+/* Whatever came instead: the receive of what is lost is the next one's. */
+static void give_up(const struct op *op)
+{
+	const struct piece *landing;
+	int w, num;
+
+	landing = op_landing(op, &w, &num);
+	for (int i = 0; i < num; i++)
+		model_settle(w, landing[i].off, landing[i].len, SETTLE_ANY);
+}
+
+/* The last message took another's receive, or has not come itself. */
+static void judge_lossy(const struct op *last)
+{
+	const struct result *result = &chaos->results[last->id];
+
+	if (result->received && is_received_right(last))
+		return;
+	for (int i = 0; i < batch.num; i++)
+		if (batch.ops[i].link == last->link && batch.ops[i].kind->recv)
+			give_up(&batch.ops[i]);
+	batch.closed[last->link] = true;
+	lost[last->to] = true;
+}
+
+static void judge_losses(void)
+{
+	for (int i = 0; i < batch.num; i++)
+		if (batch.ops[i].last)
+			judge_lossy(&batch.ops[i]);
+}
+
+static bool is_lost(const struct op *op)
+{
+	return !op_service(op)->reliable && batch.closed[op->link] && !op->closes;
+}
+
+/* On one wire nothing is lost without a reason, which the device or the kernel counts. */
+static void want_reasons(void)
+{
+	struct cmd *asked[CREW_MAX] = {};
+
+	for (int w = 0; w < chaos_opts.crew; w++)
+		if (lost[w] && w != batch.victim)
+			asked[w] = crew_cmd(w, LANE_VERBS, CMD_REASON);
+	crew_run(VERBS, -1, 0);
+	for (int w = 0; w < chaos_opts.crew; w++) {
+		if (asked[w] && !asked[w]->arg && !chaos_opts.faults)
+			log_die("process %d was sent something that was lost for no reason", w);
+		if (asked[w])
+			log_count("lost");
+		lost[w] = false;
 	}
 }
 
@@ -274,7 +379,7 @@ static void wait_receives(void)
 static int link_to_dead(void)
 {
 	for (int l = 0; l < chaos->num_links; l++)
-		if (touches(l, batch.victim) &&
+		if (chaos->links[l].service == &services[SERVICE_RC] && touches(l, batch.victim) &&
 		    chaos->links[l].worker[0] != chaos->links[l].worker[1])
 			return l;
 	return -1;
@@ -358,7 +463,7 @@ static void draw_victim(void)
 	batch.victim = -1;
 	if (chaos_opts.crew > 1 && chaos_step && !vt_below(200)) {
 		batch.victim = vt_below(chaos_opts.crew);
-		log_event(batch.victim, 0, ARENA_LEN, "killed");
+		log_event(batch.victim, 0, MODEL_LEN, "killed");
 		log_count("killed");
 	}
 }
@@ -383,8 +488,10 @@ static void judge(void)
 		judge_sent(&batch.ops[i]);
 	wait_receives();
 	crew_run(VERBS, -1, 0);
+	judge_losses();
 	for (int i = 0; i < batch.num; i++)
-		judge_received(&batch.ops[i]);
+		if (!is_lost(&batch.ops[i]))
+			judge_received(&batch.ops[i]);
 	probe_dead();
 	reset_links();
 	crew_run(VERBS, -1, 0);
@@ -403,6 +510,7 @@ void step_run(void)
 	judge();
 	model_judge(batch.victim, false);
 	crew_run(VERBS, -1, 0);
+	want_reasons();
 	replace_dead();
 	crew_run(VERBS, -1, 0);
 	reconnect();

@@ -20,6 +20,17 @@ uint8_t *worker_addr(uint32_t off)
 
 /* --- looking at memory --- */
 
+/* What page @p holds; of device memory a copy, until the next call. */
+static const uint8_t *worker_page(uint32_t p)
+{
+	static uint8_t copy[PAGE];
+
+	if (p < ARENA_PAGES)
+		return worker_addr(p * PAGE);
+	worker_dm_get(p * PAGE, copy, PAGE);
+	return copy;
+}
+
 /* The first difference of the page at @off, from @got, is reported. */
 static void report(struct cmd *cmd, uint32_t off, const uint8_t *got, int err)
 {
@@ -32,7 +43,7 @@ static void report(struct cmd *cmd, uint32_t off, const uint8_t *got, int err)
 
 static bool page_right(uint32_t p)
 {
-	const uint8_t *got = worker_addr(p * PAGE);
+	const uint8_t *got = worker_page(p);
 
 	return !memcmp(got, desk->shadow + p * PAGE, PAGE) ||
 	       (desk->pages[p].lazy && !memcmp(got, zeros, PAGE));
@@ -68,7 +79,7 @@ static void check(struct cmd *cmd)
 		if (page->prot < PROT_RO || page->eof)
 			continue;
 		if (!page_right(p))
-			report_page(cmd, p, worker_addr(p * PAGE), EIO);
+			report_page(cmd, p, worker_page(p), EIO);
 		else if (cmd->flags && page->backing == BACK_SHARED)
 			check_file(cmd, p);
 	}
@@ -84,23 +95,49 @@ static void settle_page(struct cmd *cmd)
 		report_page(cmd, cmd->off / PAGE, got, EIO);
 }
 
+/* May it be so? Where it tells of a loss the command does, too. */
+static bool is_one_of(struct cmd *cmd, uint32_t off, uint8_t got)
+{
+	if (got == desk->shadow[off] || cmd->flags & SETTLE_ANY)
+		return true;
+	if (got == desk->alt[off] && cmd->flags & SETTLE_LOSS)
+		cmd->arg = 1;
+	return got == desk->alt[off] || (!got && cmd->flags & SETTLE_ZERO);
+}
+
+static void settle_bytes(struct cmd *cmd, uint32_t off, uint32_t end)
+{
+	const uint8_t *page = worker_page(off / PAGE);
+
+	for (uint32_t i = off; i < end && !cmd->err; i++) {
+		if (!is_one_of(cmd, i, page[i % PAGE]))
+			report(cmd, i, page + i % PAGE, EIO);
+		else
+			desk->shadow[i] = page[i % PAGE];
+	}
+}
+
 /* From now on what is there is what should be, if it may be there at all. */
 static void settle(struct cmd *cmd)
 {
+	uint32_t end = cmd->off + cmd->len, n;
+
 	if (cmd->flags & SETTLE_PAGE) {
 		settle_page(cmd);
 		return;
 	}
-	for (uint32_t i = cmd->off; i < cmd->off + cmd->len; i++) {
-		uint8_t got = *worker_addr(i);
-
-		if (got != desk->shadow[i] && got != desk->alt[i] &&
-		    (got || !(cmd->flags & SETTLE_ZERO))) {
-			report(cmd, i, worker_addr(i), EIO);
-			return;
-		}
-		desk->shadow[i] = got;
+	for (uint32_t off = cmd->off; off < end && !cmd->err; off += n) {
+		n = PAGE - off % PAGE < end - off ? PAGE - off % PAGE : end - off;
+		settle_bytes(cmd, off, off + n);
 	}
+}
+
+static void fill(const struct cmd *cmd)
+{
+	if (cmd->off < ARENA_LEN)
+		memcpy(worker_addr(cmd->off), desk->shadow + cmd->off, cmd->len);
+	else
+		worker_dm_put(cmd->off, desk->shadow + cmd->off, cmd->len);
 }
 
 /* --- lanes --- */
@@ -111,7 +148,7 @@ static void run(struct cmd *cmd, int left)
 		usleep(cmd->delay_us);
 	switch (cmd->type) {
 	case CMD_FILL:
-		memcpy(worker_addr(cmd->off), desk->shadow + cmd->off, cmd->len);
+		fill(cmd);
 		break;
 	case CMD_CHECK:
 		check(cmd);

@@ -316,6 +316,9 @@ void worker_mm(struct cmd *cmd)
 		return advise(cmd, MADV_POPULATE_READ);
 	case MM_DIRTY:
 		return advise(cmd, MADV_POPULATE_WRITE);
+	case MM_TO_NIC:
+	case MM_FROM_NIC:
+		return worker_migrate(cmd, cmd->arg >> 8 == MM_TO_NIC);
 	case MM_SCRIBBLE:
 		return scribble(cmd);
 	case MM_SNAPSHOT:
