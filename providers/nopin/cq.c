@@ -4,15 +4,11 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compat.h"
 #include "nopin.h"
-
-/* Polls in vain, of which the last gives way where there is one CPU. */
-#define NOPIN_VAIN_POLLS	16u
 
 struct nopin_create_cq_answer {
 	struct ib_uverbs_ex_create_cq_resp core;
@@ -225,27 +221,15 @@ static int cq_poll(struct nopin_cq *cq, int num_entries, struct ibv_wc *wc)
  * @cq: the CQ, not locked
  *
  * A doorbell that is owed is rung. Otherwise, where there is one CPU, what is waited
- * for comes from somebody who needs it: now and then such a poll gives way, and not
- * every time, for a program may also poll between steps of work of its own.
+ * for comes from somebody who needs it.
  *
  * Return: true if it is worth to poll again.
  */
 bool nopin_cq_vain(struct nopin_cq *cq)
 {
-	uint32_t vain;
-
 	if (nopin_pay())
 		return true;
-	if (!to_nopin_context(cq->vcq.cq.context)->one_cpu)
-		return false;
-
-	/* That threads may lose a count does no harm. */
-	vain = __atomic_load_n(&cq->vain, __ATOMIC_RELAXED) + 1;
-	__atomic_store_n(&cq->vain, vain, __ATOMIC_RELAXED);
-	if (vain % NOPIN_VAIN_POLLS)
-		return false;
-	sched_yield();
-	return true;
+	return to_nopin_context(cq->vcq.cq.context)->one_cpu && nopin_yield_vain(&cq->vain);
 }
 
 int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc)

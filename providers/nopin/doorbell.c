@@ -59,6 +59,8 @@ int nopin_doorbell_send(struct ibv_qp *ibqp)
 			     sizeof(struct ib_uverbs_send_wr));
 	if (ret == EACCES)
 		ret = ibv_cmd_post_send(ibqp, NULL, &bad_wr);
+	if (to_nopin_context(ibqp->context)->one_cpu)
+		nopin_yield_bell();
 	return ret;
 }
 

@@ -324,4 +324,8 @@ bool nopin_pay(void);
 void nopin_pay_others(const struct nopin_qp *qp);
 bool nopin_pay_qp(struct nopin_qp *qp);
 
+/* yield.c */
+bool nopin_yield_vain(uint32_t *vain);
+void nopin_yield_bell(void);
+
 #endif /* NOPIN_H */

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Completions out of the ring: both ways to poll, resizing, QPs that go. */
 #include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 
 #include "rig.h"
 
 /* The provider finds these before the C library's. */
 
 static int cpus = 2;
-static unsigned int yields;
+static unsigned int yields, sleeps;
+static long put_off;	/* the CPU, how often */
 static uint32_t brings;	/* a completion of this QP comes while we give way */
 
 int get_nprocs(void)
@@ -16,9 +20,25 @@ int get_nprocs(void)
 	return cpus;
 }
 
+int getrusage(__rusage_who_t who, struct rusage *usage)
+{
+	CHECK(who == RUSAGE_THREAD);
+	memset(usage, 0, sizeof(*usage));
+	usage->ru_nivcsw = put_off;
+	return 0;
+}
+
+int nanosleep(const struct timespec *time, struct timespec *rest)
+{
+	CHECK(!time->tv_sec && !rest);
+	sleeps++;
+	return 0;
+}
+
 int sched_yield(void)
 {
 	yields++;
+	put_off++;
 	if (brings)
 		fake_complete(brings, 21);
 	brings = 0;
@@ -132,6 +152,45 @@ static void gives_way(void **state)
 	CHECK(!yields);
 }
 
+static unsigned int sleeps_after_posts(struct rig *rig, unsigned int posts, long each)
+{
+	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND };
+	struct ibv_send_wr *bad;
+
+	sleeps = 0;
+	while (posts--) {
+		put_off += each;
+		CHECK(!ibv_post_send(rig->qp, &wr, &bad));
+		fake.sq->consumer = fake.sq->producer;
+	}
+	return sleeps;
+}
+
+/* Who is put off the CPU before each post looks at memory in vain, it seems. */
+static void gives_way_after_posts(void **state)
+{
+	struct rig *rig = *state;
+	unsigned int given;
+
+	CHECK(sleeps_after_posts(rig, 5000, 0) == 0);
+	given = sleeps_after_posts(rig, 5000, 1);
+	CHECK(given > 3000 && given < 5000);
+
+	/* That is found out again and again, and soon is over. */
+	CHECK(sleeps_after_posts(rig, 5000, 0) < 5000);
+	CHECK(sleeps_after_posts(rig, 5000, 0) == 0);
+
+	/* To yield in a poll is no sign. */
+	yields_of(rig, 5000);
+	CHECK(sleeps_after_posts(rig, 5000, 0) == 0);
+}
+
+/* With more than one, nobody is in the way. */
+static void stays_after_posts(void **state)
+{
+	CHECK(sleeps_after_posts(*state, 5000, 1) == 0);
+}
+
 static void cq_flags(void **state)
 {
 	struct rig *rig = *state;
@@ -218,6 +277,9 @@ int main(int argc, char **argv)
 		RIG_TEST(start_poll),
 		RIG_TEST(spins),
 		{ "gives_way", gives_way, rig_open_one_cpu, rig_close, NULL },
+		{ "gives_way_after_posts", gives_way_after_posts, rig_open_one_cpu, rig_close,
+		  NULL },
+		RIG_TEST(stays_after_posts),
 		RIG_TEST(cq_flags),
 		RIG_TEST(resize),
 		RIG_TEST(forget),
