@@ -4,7 +4,8 @@
  *
  * Linux takes a packet for any of its addresses by any interface. A NIC has only
  * what its own wire brings, and so has a QP here: a packet must come by the
- * interface that has the QP's address, or by lo from an address of this host.
+ * interface that has the QP's address, or by lo from an address of this host. Where the
+ * interface has accept_local, what such an address sends may come by it as well.
  */
 #include <linux/inetdevice.h>
 #include <net/addrconf.h>
@@ -174,6 +175,17 @@ static noinline bool nopin_net_came_by_master(struct net *net, const struct sk_b
 	return false;
 }
 
+/*
+ * What claims to come from this host IPv4 takes from no wire, unless the interface is told
+ * to: one end of the wire is the host's, too.
+ */
+static bool nopin_net_accepts_own(const struct sk_buff *skb)
+{
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+
+	return ip_hdr(skb)->version == 4 && in_dev && IN_DEV_ACCEPT_LOCAL(in_dev);
+}
+
 /**
  * nopin_net_came_by - did a packet come by the way that it should?
  * @net: the namespace
@@ -188,8 +200,10 @@ static noinline bool nopin_net_came_by_master(struct net *net, const struct sk_b
  */
 bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, bool own)
 {
-	if (own || nopin_net_is_local(skb))
-		return own && nopin_net_is_local(skb);
+	if (nopin_net_is_local(skb))
+		return own;
+	if (unlikely(own) && !nopin_net_accepts_own(skb))
+		return false;
 	return likely(skb->dev->ifindex == ifindex) ||
 	       nopin_net_came_by_master(net, skb, ifindex);
 }
