@@ -182,7 +182,7 @@ void nopin_copied_work(struct work_struct *work)
 
 	nopin_stat_inc(&qp->dev->stats, job->error ? NOPIN_DMA_ERRORS : NOPIN_DMA_COPIES);
 	if (!job->error)
-		nopin_stat_add(&qp->dev->stats, NOPIN_DMA_BYTES, job->copy.length);
+		nopin_stat_add(&qp->dev->stats, NOPIN_DMA_BYTES, job->length);
 	waited = wait->requester ? nopin_sq_end_wait(qp, wait, 0, true, &next) :
 				   nopin_rq_end_wait(qp, wait, 0, &next);
 	if (!waited)

@@ -63,24 +63,24 @@ static int nopin_visit_memory(struct nopin_visit *visit, const struct nopin_memo
 }
 
 /* @want: bytes behind the first of the range that the message goes on to. */
-static int nopin_visit_range(struct nopin_visit *visit, const struct nopin_range *range,
-			     u64 want)
+static int nopin_visit_range(struct nopin_visit *visit, const struct nopin_claim *claim,
+			     u64 iova, size_t len, u64 want)
 {
 	struct nopin_key *key;
 	int ret;
 	u64 va;
 
 	rcu_read_lock();
-	key = nopin_key_enter(range, &va);
+	key = nopin_key_enter(claim, iova, len, &va);
 	if (IS_ERR(key)) {
 		ret = PTR_ERR(key);
 		goto out;
 	}
 	visit->copy->key = key;
-	ret = nopin_visit_memory(visit, key->memory, va, range->len);
+	ret = nopin_visit_memory(visit, key->memory, va, len);
 	/* Of a miss at the other end the copy knows already. */
 	if (ret == -EAGAIN && !visit->copy->miss.memory)
-		nopin_visit_miss(visit, key, va, range->len, want);
+		nopin_visit_miss(visit, key, va, len, want);
 	nopin_key_exit(key);
 out:
 	rcu_read_unlock();
@@ -91,30 +91,33 @@ out:
 static int nopin_visit_sges(struct nopin_visit *visit, const struct nopin_place *place,
 			    u64 offset, size_t len, size_t want)
 {
-	struct nopin_range range = {
-		.pd = place->range.pd,
+	struct nopin_claim claim = {
+		.pd = place->claim.pd,
 		.rights = visit->access == NOPIN_WRITE ? IB_ACCESS_LOCAL_WRITE : 0,
 	};
 	u32 i;
 
 	for (i = 0; i < place->num_sge && len; i++) {
 		const struct nopin_sge *sge = &place->sge[i];
+		size_t part;
 		int ret;
 
 		if (offset >= sge->length) {
 			offset -= sge->length;
 			continue;
 		}
-		range.key = sge->lkey;
-		range.iova = sge->addr + offset; /* may wrap: then it is not the key's */
-		range.len = min_t(u64, len, sge->length - offset);
-		/* What comes after this element is somewhere else. */
-		ret = nopin_visit_range(visit, &range,
+		part = min_t(u64, len, sge->length - offset);
+		claim.key = sge->lkey;
+		/*
+		 * The sum may wrap: then it is not the key's. What comes after this
+		 * element is somewhere else.
+		 */
+		ret = nopin_visit_range(visit, &claim, sge->addr + offset, part,
 					min_t(u64, want, sge->length - offset));
 		if (ret)
 			return ret;
-		want -= min_t(u64, want, range.len);
-		len -= range.len;
+		want -= min(want, part);
+		len -= part;
 		offset = 0;
 	}
 	return len ? -ERANGE : 0;
@@ -125,14 +128,10 @@ static int nopin_visit_place(struct nopin_visit *visit, const struct nopin_place
 			     size_t off, size_t len)
 {
 	size_t want = visit->copy->want - min(visit->copy->want, off);
-	struct nopin_range range;
 
 	if (place->kind == NOPIN_SGES)
 		return nopin_visit_sges(visit, place, place->offset + off, len, want);
-	range = place->range;
-	range.iova += off;
-	range.len = len;
-	return nopin_visit_range(visit, &range, want);
+	return nopin_visit_range(visit, &place->claim, place->offset + off, len, want);
 }
 
 /* nopin_view_fn: from a view to bytes. */
@@ -140,7 +139,7 @@ static int nopin_copy_drain(const struct nopin_view *view, size_t off, void *ctx
 {
 	struct nopin_copy *copy = ctx;
 
-	nopin_view_read(view, copy->to.bytes + off);
+	nopin_view_read(view, copy->to->bytes + off);
 	return 0;
 }
 
@@ -183,7 +182,7 @@ static int nopin_copy_between(struct nopin_copy *copy, const struct nopin_view *
 	int ret;
 
 	copy->view = to;
-	ret = nopin_visit_place(&visit, &copy->from, off, to->len);
+	ret = nopin_visit_place(&visit, copy->from, off, to->len);
 	copy->source_failed = ret;
 	return ret;
 }
@@ -193,12 +192,12 @@ static int nopin_copy_fill(const struct nopin_view *view, size_t off, void *ctx)
 {
 	struct nopin_copy *copy = ctx;
 
-	switch (copy->from.kind) {
+	switch (copy->from->kind) {
 	case NOPIN_BYTES:
-		nopin_view_write(view, copy->from.bytes + off);
+		nopin_view_write(view, copy->from->bytes + off);
 		return 0;
 	case NOPIN_PACKET:
-		nopin_copy_skb(view, copy->from.skb, copy->from.offset + off);
+		nopin_copy_skb(view, copy->from->skb, copy->from->offset + off);
 		return 0;
 	default:
 		return nopin_copy_between(copy, view, off);
@@ -224,7 +223,7 @@ static enum nopin_copied nopin_copy_verdict(const struct nopin_copy *copy, int r
  */
 enum nopin_copied nopin_copy(struct nopin_copy *copy)
 {
-	bool gathers = copy->to.kind == NOPIN_BYTES;
+	bool gathers = copy->to->kind == NOPIN_BYTES;
 	struct nopin_visit visit = {
 		.copy = copy,
 		.fn = gathers ? nopin_copy_drain : nopin_copy_fill,
@@ -233,7 +232,7 @@ enum nopin_copied nopin_copy(struct nopin_copy *copy)
 	};
 	int ret;
 
-	ret = nopin_visit_place(&visit, gathers ? &copy->from : &copy->to, 0,
+	ret = nopin_visit_place(&visit, gathers ? copy->from : copy->to, 0,
 				copy->length);
 	if (ret && gathers)
 		copy->source_failed = true;
@@ -269,7 +268,7 @@ enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic
 		.access = NOPIN_WRITE,
 	};
 
-	return nopin_copy_verdict(copy, nopin_visit_place(&visit, &copy->to, 0,
+	return nopin_copy_verdict(copy, nopin_visit_place(&visit, copy->to, 0,
 							   copy->length));
 }
 
@@ -293,7 +292,7 @@ int nopin_copy_visit(struct nopin_copy *copy, bool source, nopin_view_fn fn, voi
 		.access = source ? NOPIN_READ : NOPIN_WRITE,
 	};
 
-	return nopin_visit_place(&visit, source ? &copy->from : &copy->to, 0, copy->length);
+	return nopin_visit_place(&visit, source ? copy->from : copy->to, 0, copy->length);
 }
 
 /**
@@ -310,17 +309,15 @@ int nopin_copy_visit(struct nopin_copy *copy, bool source, nopin_view_fn fn, voi
  */
 int nopin_sges_check(struct ib_pd *pd, const struct nopin_sge *sges, u32 num, int rights)
 {
-	struct nopin_range range = { .pd = pd, .rights = rights };
+	struct nopin_claim claim = { .pd = pd, .rights = rights };
 	int ret = 0;
 	u32 i;
 
 	for (i = 0; i < num && !ret; i++) {
 		if (!sges[i].length)
 			continue;
-		range.key = sges[i].lkey;
-		range.iova = sges[i].addr;
-		range.len = sges[i].length;
-		ret = nopin_key_check(&range);
+		claim.key = sges[i].lkey;
+		ret = nopin_key_check(&claim, sges[i].addr, sges[i].length);
 	}
 	return ret;
 }

@@ -22,8 +22,9 @@ enum nopin_place_kind {
  * @kind: which of the others are used
  * @bytes: the first byte
  * @skb: the packet
- * @offset: NOPIN_PACKET: of the first byte in @skb; NOPIN_SGES: over all elements
- * @range: NOPIN_RANGE: the memory; its @len is the copy's. NOPIN_SGES: @pd only
+ * @offset: NOPIN_PACKET: of the first byte in @skb; NOPIN_SGES: over all elements;
+ *	NOPIN_RANGE: its iova
+ * @claim: NOPIN_RANGE: by which key; NOPIN_SGES: @pd only
  * @sge: the elements
  * @num_sge: how many
  */
@@ -36,7 +37,7 @@ struct nopin_place {
 		const struct sk_buff *skb;
 		const struct nopin_sge *sge;
 	};
-	struct nopin_range range;
+	struct nopin_claim claim;
 };
 
 /* What came of a copy. */
@@ -59,8 +60,8 @@ enum nopin_copied {
  * @key: private: of the memory that is in view
  */
 struct nopin_copy {
-	struct nopin_place from;
-	struct nopin_place to;
+	const struct nopin_place *from;
+	const struct nopin_place *to;
 	size_t length;
 	size_t want;
 	bool source_failed;
@@ -95,11 +96,11 @@ static inline void nopin_place_range(struct nopin_place *place, struct ib_pd *pd
 {
 	place->kind = NOPIN_RANGE;
 	place->num_sge = 0;
-	place->range.pd = pd;
-	place->range.qp = qp;
-	place->range.key = key;
-	place->range.rights = rights;
-	place->range.iova = iova;
+	place->offset = iova;
+	place->claim.pd = pd;
+	place->claim.qp = qp;
+	place->claim.key = key;
+	place->claim.rights = rights;
 }
 
 static inline void nopin_place_sges(struct nopin_place *place, struct ib_pd *pd,
@@ -109,12 +110,15 @@ static inline void nopin_place_sges(struct nopin_place *place, struct ib_pd *pd,
 	place->num_sge = num_sge;
 	place->offset = offset;
 	place->sge = sge;
-	place->range.pd = pd;
+	place->claim.pd = pd;
 }
 
-/* What there is beside the places. */
-static inline void nopin_copy_init(struct nopin_copy *copy, size_t length, size_t want)
+/* An atomic operation has no place to copy from. */
+static inline void nopin_copy_init(struct nopin_copy *copy, const struct nopin_place *from,
+				   const struct nopin_place *to, size_t length, size_t want)
 {
+	copy->from = from;
+	copy->to = to;
 	copy->length = length;
 	copy->want = want;
 	copy->source_failed = false;

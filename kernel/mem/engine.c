@@ -272,7 +272,7 @@ static bool nopin_engine_submit_parts(struct nopin_engine_job *job)
 	size_t most = dma_get_max_seg_size(nopin_engine_device());
 	size_t left, n;
 
-	for (left = job->copy.length; left; left -= n) {
+	for (left = job->length; left; left -= n) {
 		n = min3(left, (size_t)from.run->len - from.off,
 			 (size_t)to.run->len - to.off);
 		n = min(n, most);

@@ -38,7 +38,9 @@ struct nopin_job_hold {
  * @list: among those that are under way, under the engine's lock
  * @over: called when it is over
  * @ctx: for @over
- * @copy: what it is of
+ * @source: of the copy that it is
+ * @destination: likewise
+ * @length: likewise, bytes
  * @error: of the engine, 0: all has been copied; valid when it is over
  * @parts: that are not over, and one for who hands them to the engine
  * @from: where the bytes are
@@ -51,7 +53,9 @@ struct nopin_engine_job {
 	struct list_head list;
 	nopin_job_fn over;
 	void *ctx;
-	struct nopin_copy copy;
+	struct nopin_place source;
+	struct nopin_place destination;
+	size_t length;
 	int error;
 	atomic_t parts;
 	struct nopin_dma_list from;

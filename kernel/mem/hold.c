@@ -67,19 +67,17 @@ static int nopin_hold_open(struct nopin_hold *hold, const struct nopin_key *key,
  */
 void *nopin_hold_move(struct nopin_hold *hold, u32 key, u64 iova, size_t len, int rights)
 {
-	struct nopin_range range = {
+	struct nopin_claim claim = {
 		.pd = hold->pd,
 		.qp = hold->qp,
 		.key = key,
 		.rights = rights,
-		.iova = iova,
-		.len = len,
 	};
 	struct nopin_key *found;
 	u64 va;
 
 	nopin_hold_end(hold);
-	found = nopin_key_enter(&range, &va);
+	found = nopin_key_enter(&claim, iova, len, &va);
 	if (IS_ERR(found))
 		return NULL;
 	hold->rights = rights;

@@ -98,68 +98,74 @@ struct nopin_key *nopin_key_lookup(struct nopin_dev *dev, u32 value)
 	return key;
 }
 
-static bool nopin_key_is_for(const struct nopin_key *key, const struct nopin_range *range)
+static bool nopin_key_is_for(const struct nopin_key *key, const struct nopin_claim *claim)
 {
-	if (key->qp && key->qp != range->qp)
+	if (key->qp && key->qp != claim->qp)
 		return false;
-	return !key->kind->peers_only || range->rights & NOPIN_KEY_REMOTE;
+	return !key->kind->peers_only || claim->rights & NOPIN_KEY_REMOTE;
 }
 
-static int nopin_key_admit(const struct nopin_key *key, const struct nopin_range *range)
+static int nopin_key_admit(const struct nopin_key *key, const struct nopin_claim *claim,
+			   u64 iova, u64 len)
 {
 	/* An iova before the first byte wraps to an offset past the last. */
-	u64 offset = range->iova - key->iova;
+	u64 offset = iova - key->iova;
 
-	if (key->pd != range->pd)
+	if (key->pd != claim->pd)
 		return -EINVAL;
-	if (unlikely(key->kind) && !nopin_key_is_for(key, range))
+	if (unlikely(key->kind) && !nopin_key_is_for(key, claim))
 		return -EINVAL;
-	if (range->rights & ~key->access)
+	if (claim->rights & ~key->access)
 		return -EACCES;
-	if (offset > key->length || range->len > key->length - offset)
+	if (offset > key->length || len > key->length - offset)
 		return -ERANGE;
 	return 0;
 }
 
 /**
  * nopin_key_enter - find a key, check an access to it, and use it
- * @range: what is to be accessed
+ * @claim: who asks, by which key and for which rights
+ * @iova: first byte that is to be accessed
+ * @len: bytes
  * @va: gets the user address of the first byte
  *
  * Return: the key, until nopin_key_exit(); or ERR_PTR() as key.h has it.
  * Context: BH off, in an RCU read-side section, until the access is over.
  */
-struct nopin_key *nopin_key_enter(const struct nopin_range *range, u64 *va)
+struct nopin_key *nopin_key_enter(const struct nopin_claim *claim, u64 iova, u64 len,
+				  u64 *va)
 {
 	struct nopin_key *key;
 	int err;
 
-	key = nopin_key_use(to_nopin_dev(range->pd->device), range->key);
+	key = nopin_key_use(to_nopin_dev(claim->pd->device), claim->key);
 	if (!key)
 		return ERR_PTR(-EINVAL);
-	err = nopin_key_admit(key, range);
+	err = nopin_key_admit(key, claim, iova, len);
 	if (err) {
 		nopin_key_exit(key);
 		return ERR_PTR(err);
 	}
-	*va = key->va + (range->iova - key->iova);
+	*va = key->va + (iova - key->iova);
 	return key;
 }
 
 /**
  * nopin_key_check - would an access be let in?
- * @range: what would be accessed
+ * @claim: who asks, by which key and for which rights
+ * @iova: first byte that would be accessed
+ * @len: bytes
  *
  * Return: 0, or an error as key.h has it.
  * Context: BH off.
  */
-int nopin_key_check(const struct nopin_range *range)
+int nopin_key_check(const struct nopin_claim *claim, u64 iova, u64 len)
 {
 	struct nopin_key *key;
 	u64 va;
 
 	rcu_read_lock();
-	key = nopin_key_enter(range, &va);
+	key = nopin_key_enter(claim, iova, len, &va);
 	if (!IS_ERR(key))
 		nopin_key_exit(key);
 	rcu_read_unlock();
@@ -168,23 +174,20 @@ int nopin_key_check(const struct nopin_range *range)
 
 /**
  * nopin_key_check_whole - would an access to all that a key stands for be let in?
- * @range: who asks, by which key and for which rights
+ * @claim: who asks, by which key and for which rights
  *
  * Return: 0, or an error as key.h has it.
  * Context: BH off.
  */
-int nopin_key_check_whole(const struct nopin_range *range)
+int nopin_key_check_whole(const struct nopin_claim *claim)
 {
-	struct nopin_range whole = *range;
 	struct nopin_key *key;
 	int err = -EINVAL;
 
 	rcu_read_lock();
-	key = nopin_key_use(to_nopin_dev(range->pd->device), range->key);
+	key = nopin_key_use(to_nopin_dev(claim->pd->device), claim->key);
 	if (key) {
-		whole.iova = key->iova;
-		whole.len = key->length;
-		err = nopin_key_admit(key, &whole);
+		err = nopin_key_admit(key, claim, key->iova, key->length);
 		nopin_key_exit(key);
 	}
 	rcu_read_unlock();

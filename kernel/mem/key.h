@@ -95,34 +95,31 @@ struct nopin_key {
 };
 
 /**
- * struct nopin_range - bytes that somebody names by a key
+ * struct nopin_claim - who asks for memory, and by which key
  * @pd: protection domain of the work request, or of the responding QP
  * @qp: nopin_qp.id of the responding QP; 0: it is the program's own access
  * @key: lkey or rkey
  * @rights: IB_ACCESS_* that the key must give
- * @iova: first byte
- * @len: bytes
  */
-struct nopin_range {
+struct nopin_claim {
 	struct ib_pd *pd;
 	u64 qp;
 	u32 key;
 	int rights;
-	u64 iova;
-	u64 len;
 };
 
 /*
- * What is wrong with a range:
+ * What is wrong with a claim on [iova, iova + len):
  *
  *   -EINVAL	there is no such key, or it is of another PD, or for others
  *   -EACCES	the key does not give these rights
  *   -ERANGE	the range is not within the key's
  */
-struct nopin_key *nopin_key_enter(const struct nopin_range *range, u64 *va);
+struct nopin_key *nopin_key_enter(const struct nopin_claim *claim, u64 iova, u64 len,
+				  u64 *va);
 void nopin_key_exit(struct nopin_key *key);
-int nopin_key_check(const struct nopin_range *range);
-int nopin_key_check_whole(const struct nopin_range *range);
+int nopin_key_check(const struct nopin_claim *claim, u64 iova, u64 len);
+int nopin_key_check_whole(const struct nopin_claim *claim);
 
 struct nopin_key *nopin_key_alloc(struct ib_pd *pd, struct nopin_memory *memory);
 int nopin_key_publish(struct nopin_dev *dev, struct nopin_key *key);

@@ -70,12 +70,12 @@ static int nopin_collect_view(const struct nopin_view *view, size_t off, void *c
 /* All that is there of it lies in one piece: else it is many small ones. */
 static bool nopin_collect_packet(struct nopin_engine_job *job, const struct nopin_copy *copy)
 {
-	struct sk_buff *skb = (struct sk_buff *)copy->from.skb;
+	struct sk_buff *skb = (struct sk_buff *)copy->from->skb;
 
-	if (copy->from.offset + copy->length > skb_headlen(skb))
+	if (copy->from->offset + copy->length > skb_headlen(skb))
 		return false;
 	if (!nopin_dma_add_own(&job->from, nopin_engine_device(),
-			       skb->data + copy->from.offset, copy->length, false))
+			       skb->data + copy->from->offset, copy->length, false))
 		return false;
 	job->skb = skb_get(skb);
 	return true;
@@ -99,7 +99,7 @@ static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
 {
 	if (!nopin_collect_memory(job, copy, false))
 		return false;
-	if (copy->from.kind == NOPIN_PACKET)
+	if (copy->from->kind == NOPIN_PACKET)
 		return nopin_collect_packet(job, copy);
 	return nopin_collect_memory(job, copy, true);
 }
@@ -120,15 +120,17 @@ struct nopin_engine_job *nopin_offload_prepare(struct nopin_copy *copy)
 
 	if (copy->length < READ_ONCE(nopin_copy_min) || !copy->length)
 		return NULL;
-	if (copy->to.kind == NOPIN_BYTES || copy->from.kind == NOPIN_BYTES)
+	if (copy->to->kind == NOPIN_BYTES || copy->from->kind == NOPIN_BYTES)
 		return NULL;
-	copying = READ_ONCE(to_nopin_dev(copy->to.range.pd->device)->copying);
+	copying = READ_ONCE(to_nopin_dev(copy->to->claim.pd->device)->copying);
 	if (copying == NOPIN_COPY_CPU)
 		return NULL;
 	job = nopin_engine_begin(copying == NOPIN_COPY_AUTO);
 	if (!job)
 		return NULL;
-	job->copy = *copy;
+	job->source = *copy->from;
+	job->destination = *copy->to;
+	job->length = copy->length;
 	if (nopin_collect(job, copy))
 		return job;
 	nopin_engine_abandon(job);
@@ -141,13 +143,12 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
 		return false;
 	if (place->kind == NOPIN_PACKET) /* which may have been copied to be kept */
 		return true;
-	if (place->range.pd != other->range.pd)
+	if (place->claim.pd != other->claim.pd)
 		return false;
 	if (place->kind == NOPIN_SGES)
 		return place->sge == other->sge && place->num_sge == other->num_sge;
-	return place->range.qp == other->range.qp && place->range.key == other->range.key &&
-	       place->range.rights == other->range.rights &&
-	       place->range.iova == other->range.iova;
+	return place->claim.qp == other->claim.qp && place->claim.key == other->claim.key &&
+	       place->claim.rights == other->claim.rights;
 }
 
 /**
@@ -163,8 +164,6 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
  */
 bool nopin_offload_is_of(const struct nopin_engine_job *job, const struct nopin_copy *copy)
 {
-	const struct nopin_copy *other = &job->copy;
-
-	return copy->length == other->length && nopin_place_is(&copy->from, &other->from) &&
-	       nopin_place_is(&copy->to, &other->to);
+	return copy->length == job->length && nopin_place_is(copy->from, &job->source) &&
+	       nopin_place_is(copy->to, &job->destination);
 }

@@ -103,14 +103,13 @@ static int nopin_window_hold(const struct nopin_key *key)
 static int nopin_window_grant(struct ib_pd *pd, const struct nopin_binding *binding,
 			      struct nopin_grant *grant)
 {
-	struct nopin_range range = {
+	struct nopin_claim claim = {
 		.pd = pd,
 		.key = binding->lkey,
 		.rights = nopin_window_rights(binding->access),
-		.iova = binding->addr,
-		.len = binding->length,
 	};
-	struct nopin_key *key = nopin_key_enter(&range, &grant->va);
+	struct nopin_key *key = nopin_key_enter(&claim, binding->addr, binding->length,
+						&grant->va);
 	int err;
 
 	if (IS_ERR(key))

@@ -99,17 +99,15 @@ bool nopin_rq_may_read(const struct nopin_qp *qp)
 	return qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ && qp->rq.resources_size;
 }
 
-/* The memory that a request with a RETH names. */
-static struct nopin_range nopin_rq_range(const struct nopin_qp *qp, struct ib_pd *pd,
+/* By the key that a request with a RETH names. */
+static struct nopin_claim nopin_rq_claim(const struct nopin_qp *qp, struct ib_pd *pd,
 					 const struct nopin_pkt *pkt, int rights)
 {
-	return (struct nopin_range){
+	return (struct nopin_claim){
 		.pd = pd,
 		.qp = qp->id,
 		.key = pkt->rkey,
 		.rights = rights,
-		.iova = pkt->remote_addr,
-		.len = pkt->dma_len,
 	};
 }
 
@@ -128,9 +126,10 @@ static struct nopin_range nopin_rq_range(const struct nopin_qp *qp, struct ib_pd
 bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 		     const struct nopin_pkt *pkt, int right)
 {
-	struct nopin_range range = nopin_rq_range(qp, pd, pkt, right);
+	struct nopin_claim claim = nopin_rq_claim(qp, pd, pkt, right);
 
-	return !pkt->dma_len || !nopin_key_check(&range);
+	return !pkt->dma_len ||
+	       !nopin_key_check(&claim, pkt->remote_addr, pkt->dma_len);
 }
 
 /**
@@ -148,11 +147,11 @@ bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 bool nopin_rq_may_flush(const struct nopin_qp *qp, struct ib_pd *pd,
 			const struct nopin_pkt *pkt, int rights)
 {
-	struct nopin_range range = nopin_rq_range(qp, pd, pkt, rights);
+	struct nopin_claim claim = nopin_rq_claim(qp, pd, pkt, rights);
 
 	if (pkt->flush_level == NOPIN_FLUSH_MR)
-		return !nopin_key_check_whole(&range);
-	return !nopin_key_check(&range);
+		return !nopin_key_check_whole(&claim);
+	return !nopin_key_check(&claim, pkt->remote_addr, pkt->dma_len);
 }
 
 /**

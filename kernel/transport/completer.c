@@ -70,11 +70,11 @@ static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
 					       u32 offset, u32 len)
 {
 	struct nopin_copy copy __uninitialized;
+	struct nopin_place to __uninitialized;
 	enum nopin_copied copied;
 
-	nopin_copy_init(&copy, len, wqe->length - offset);
-	copy.from = *from;
-	nopin_place_sges(&copy.to, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+	nopin_place_sges(&to, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+	nopin_copy_init(&copy, from, &to, len, wqe->length - offset);
 	copied = nopin_park_copy(&qp->sq.park, &copy);
 	if (copied != NOPIN_COPIED && copied != NOPIN_COPY_MISS)
 		nopin_sq_fail(qp, IB_WC_LOC_PROT_ERR);

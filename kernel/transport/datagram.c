@@ -45,13 +45,13 @@ static enum nopin_copied nopin_datagram_copy(struct nopin_qp *qp,
 					     u32 offset, u32 len)
 {
 	struct nopin_copy copy __uninitialized;
+	struct nopin_place to __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 
 	if (!len)
 		return NOPIN_COPIED;
-	nopin_copy_init(&copy, len, len);
-	copy.from = *from;
-	nopin_place_sges(&copy.to, rq->pd, rq->recv->sge, rq->recv->num_sge, offset);
+	nopin_place_sges(&to, rq->pd, rq->recv->sge, rq->recv->num_sge, offset);
+	nopin_copy_init(&copy, from, &to, len, len);
 	return nopin_park_copy(&rq->park, &copy);
 }
 

@@ -149,6 +149,8 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 {
 	const struct nopin_opcode_info *op = nopin_pkt_op(in->pkt);
 	struct nopin_copy copy __uninitialized;
+	struct nopin_place to __uninitialized;
+	u32 len = in->pkt->payload_len;
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_verdict verdict;
 
@@ -156,13 +158,11 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 		return NOPIN_RNR;
 	if (op->place & NOPIN_FIRST)
 		rq->received = 0;
-	nopin_copy_init(&copy, in->pkt->payload_len, 0);
-	if (!(op->place & NOPIN_LAST))
-		copy.want = max(rq->received, NOPIN_SEND_AHEAD);
-	if ((u64)rq->received + copy.length > min_t(u64, rq->recv->length, NOPIN_MAX_MSG))
+	if ((u64)rq->received + len > min_t(u64, rq->recv->length, NOPIN_MAX_MSG))
 		return nopin_execute_too_long(qp);
-	copy.from = in->from;
-	nopin_place_sges(&copy.to, rq->pd, rq->recv->sge, rq->recv->num_sge, rq->received);
+	nopin_place_sges(&to, rq->pd, rq->recv->sge, rq->recv->num_sge, rq->received);
+	nopin_copy_init(&copy, &in->from, &to, len,
+			op->place & NOPIN_LAST ? 0 : max(rq->received, NOPIN_SEND_AHEAD));
 	verdict = nopin_execute_verdict(nopin_park_copy(in->park, &copy),
 					NOPIN_OPERATION_ERROR);
 	if (verdict == NOPIN_OPERATION_ERROR)
@@ -212,12 +212,13 @@ static enum nopin_verdict nopin_execute_put(struct nopin_qp *qp,
 					    const struct nopin_inbound *in)
 {
 	struct nopin_copy copy __uninitialized;
+	struct nopin_place to __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 
-	nopin_copy_init(&copy, in->pkt->payload_len, rq->write.length - rq->received);
-	copy.from = in->from;
-	nopin_place_range(&copy.to, nopin_rq_keys(qp), qp->id, rq->write.rkey,
+	nopin_place_range(&to, nopin_rq_keys(qp), qp->id, rq->write.rkey,
 			  rq->write.remote_addr + rq->received, IB_ACCESS_REMOTE_WRITE);
+	nopin_copy_init(&copy, &in->from, &to, in->pkt->payload_len,
+			rq->write.length - rq->received);
 	return nopin_execute_verdict(nopin_park_copy(in->park, &copy), NOPIN_ACCESS_ERROR);
 }
 
@@ -253,15 +254,16 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 		.swap_add = pkt->swap_add,
 	};
 	struct nopin_copy copy __uninitialized;
+	struct nopin_place to __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_copied copied;
 
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
 	    !rq->resources_size || pkt->remote_addr % sizeof(u64))
 		return NOPIN_INVALID_REQUEST;
-	nopin_copy_init(&copy, sizeof(u64), sizeof(u64));
-	nopin_place_range(&copy.to, nopin_rq_keys(qp), qp->id, pkt->rkey,
+	nopin_place_range(&to, nopin_rq_keys(qp), qp->id, pkt->rkey,
 			  pkt->remote_addr, IB_ACCESS_REMOTE_ATOMIC);
+	nopin_copy_init(&copy, NULL, &to, sizeof(u64), sizeof(u64));
 	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
 	if (copied != NOPIN_COPIED)
 		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);
@@ -289,6 +291,7 @@ static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 {
 	struct nopin_atomic atomic = { .op = NOPIN_ATOMIC_STORE };
 	struct nopin_copy copy __uninitialized;
+	struct nopin_place to __uninitialized;
 	struct nopin_rq *rq = &qp->rq;
 	enum nopin_copied copied;
 
@@ -296,9 +299,9 @@ static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 	    !rq->resources_size || pkt->remote_addr % sizeof(u64) ||
 	    skb_copy_bits(skb, pkt->hdr_len, &atomic.swap_add, sizeof(u64)))
 		return NOPIN_INVALID_REQUEST;
-	nopin_copy_init(&copy, sizeof(u64), sizeof(u64));
-	nopin_place_range(&copy.to, nopin_rq_keys(qp), qp->id, pkt->rkey,
+	nopin_place_range(&to, nopin_rq_keys(qp), qp->id, pkt->rkey,
 			  pkt->remote_addr, IB_ACCESS_REMOTE_WRITE);
+	nopin_copy_init(&copy, NULL, &to, sizeof(u64), sizeof(u64));
 	copied = nopin_park_atomic(&rq->park, &copy, &atomic);
 	if (copied != NOPIN_COPIED)
 		return nopin_execute_verdict(copied, NOPIN_ACCESS_ERROR);

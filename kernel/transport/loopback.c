@@ -137,15 +137,16 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp, struct nopin_
 					      const struct nopin_swqe *wqe,
 					      const struct nopin_piece *piece)
 {
-	struct nopin_copy copy __uninitialized;
+	struct nopin_place from __uninitialized, to __uninitialized;
 	enum nopin_copied copied = NOPIN_COPIED;
+	struct nopin_copy copy __uninitialized;
 
 	if (!nopin_rq_may_read(peer) || peer->rq.in_message)
 		return NOPIN_INVALID_REQUEST;
-	nopin_copy_init(&copy, piece->len, wqe->length - piece->offset);
-	nopin_place_range(&copy.from, peer->ibqp.pd, peer->id, wqe->rkey,
+	nopin_place_range(&from, peer->ibqp.pd, peer->id, wqe->rkey,
 			  wqe->remote_addr + piece->offset, IB_ACCESS_REMOTE_READ);
-	nopin_loopback_own(&copy.to, qp, wqe, piece->offset);
+	nopin_loopback_own(&to, qp, wqe, piece->offset);
+	nopin_copy_init(&copy, &from, &to, piece->len, wqe->length - piece->offset);
 	if (piece->len)
 		copied = nopin_park_copy(&qp->sq.park, &copy);
 	if (copied == NOPIN_COPY_MISS)

@@ -55,15 +55,16 @@ static u8 nopin_read_opcode(bool first, bool last)
 
 static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 {
+	struct nopin_place from __uninitialized, to __uninitialized;
 	struct nopin_read_job *job = &qp->rq.read;
 	struct nopin_copy copy __uninitialized;
 
 	if (!len)
 		return NOPIN_COPIED;
-	nopin_copy_init(&copy, len, job->length - job->sent);
-	nopin_place_range(&copy.from, job->pd, qp->id, job->rkey,
+	nopin_place_range(&from, job->pd, qp->id, job->rkey,
 			  job->remote_addr + job->sent, IB_ACCESS_REMOTE_READ);
-	nopin_place_bytes(&copy.to, payload);
+	nopin_place_bytes(&to, payload);
+	nopin_copy_init(&copy, &from, &to, len, job->length - job->sent);
 	return nopin_park_copy(&qp->rq.park, &copy);
 }
 

@@ -80,11 +80,12 @@ static enum nopin_copied nopin_send_gather_any(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe,
 					       u32 offset, u32 len, void *payload)
 {
+	struct nopin_place from __uninitialized, to __uninitialized;
 	struct nopin_copy copy __uninitialized;
 
-	nopin_copy_init(&copy, len, wqe->length - offset);
-	nopin_place_sges(&copy.from, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
-	nopin_place_bytes(&copy.to, payload);
+	nopin_place_sges(&from, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+	nopin_place_bytes(&to, payload);
+	nopin_copy_init(&copy, &from, &to, len, wqe->length - offset);
 	return nopin_park_copy(&qp->sq.park, &copy);
 }
 
