@@ -214,9 +214,12 @@ int nopin_gsi_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 	struct nopin_qp *qp = to_nopin_qp(ibqp);
 	int err = 0;
 
-	for (; wr && !err; wr = wr->next) {
-		*bad_wr = wr;
+	for (; wr; wr = wr->next) {
 		err = nopin_gsi_queue_send(qp, wr);
+		if (err) {
+			*bad_wr = wr;
+			break;
+		}
 	}
 	queue_work(system_unbound_wq, &qp->gsi->work);
 	return err;
@@ -264,9 +267,12 @@ int nopin_gsi_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 	struct nopin_qp *qp = to_nopin_qp(ibqp);
 	int err = 0;
 
-	for (; wr && !err; wr = wr->next) {
-		*bad_wr = wr;
+	for (; wr; wr = wr->next) {
 		err = nopin_gsi_queue_recv(qp, wr);
+		if (err) {
+			*bad_wr = wr;
+			break;
+		}
 	}
 	return err;
 }

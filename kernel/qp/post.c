@@ -135,7 +135,7 @@ static int nopin_sq_fill(const struct nopin_qp *qp, struct nopin_send_wqe *head,
  * nopin_sq_post - fill the send ring of a kernel user
  * @qp: its QP
  * @wr: the requests
- * @bad_wr: gets the first that was refused
+ * @bad_wr: gets the first that was refused; left alone when none was, as RDS relies on
  *
  * Context: any.
  * Return: 0; -ENOMEM when the ring is full, or without memory for a datagram's address;
@@ -158,7 +158,8 @@ int nopin_sq_post(struct nopin_qp *qp, const struct ib_send_wr *wr,
 		nopin_queue_post(&sq->queue);
 	}
 	spin_unlock_irqrestore(&sq->post_lock, flags);
-	*bad_wr = wr;
+	if (err)
+		*bad_wr = wr;
 	return err;
 }
 
@@ -188,7 +189,8 @@ static int nopin_recv_post(const struct nopin_queue *queue, u32 max_sge,
 			break;
 		nopin_queue_post(queue);
 	}
-	*bad_wr = wr;
+	if (err)
+		*bad_wr = wr;
 	return err;
 }
 

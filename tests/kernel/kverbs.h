@@ -47,6 +47,7 @@ int kv_address(struct kv *kv, struct rdma_ah_attr *attr);
 int kv_wait(struct kv_end *end, struct ib_wc *wc);
 int kv_expect(struct kv_end *end, struct ib_wc *wc, enum ib_wc_status status);
 struct ib_sge kv_sge(struct kv_end *end, size_t offset, u32 length);
+int kv_recvs(struct kv_end *end, const struct ib_recv_wr *wr, const struct ib_recv_wr **bad_wr);
 int kv_recv(struct kv_end *end, size_t offset, u32 length);
 int kv_send(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u32 key);
 int kv_send_to(struct kv_end *end, struct ib_ah *ah, u32 qpn, u32 qkey, u32 length);

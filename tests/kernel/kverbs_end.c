@@ -238,13 +238,18 @@ struct ib_sge kv_sge(struct kv_end *end, size_t offset, u32 length)
 				.lkey = end->pd->local_dma_lkey };
 }
 
+int kv_recvs(struct kv_end *end, const struct ib_recv_wr *wr, const struct ib_recv_wr **bad_wr)
+{
+	return end->srq ? ib_post_srq_recv(end->srq, wr, bad_wr) :
+			  ib_post_recv(end->qp, wr, bad_wr);
+}
+
 int kv_recv(struct kv_end *end, size_t offset, u32 length)
 {
 	struct ib_sge sge = kv_sge(end, offset, length);
 	struct ib_recv_wr wr = { .wr_id = offset, .sg_list = &sge, .num_sge = 1 };
 
-	return end->srq ? ib_post_srq_recv(end->srq, &wr, NULL) :
-			  ib_post_recv(end->qp, &wr, NULL);
+	return kv_recvs(end, &wr, NULL);
 }
 
 int kv_send(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u32 key)

@@ -37,6 +37,32 @@ static int kv_test_send(struct kv *kv)
 	return 0;
 }
 
+/* RDS ends the kernel when a list that was taken has a request that was refused. */
+static int kv_test_refused(struct kv *kv)
+{
+	struct ib_sge from = kv_sge(&kv->a, 0, 64), to = kv_sge(&kv->b, 0, 64);
+	struct ib_recv_wr recv[2] = { { .next = &recv[1], .sg_list = &to, .num_sge = 1 },
+				      { .sg_list = &to, .num_sge = 1 } };
+	struct ib_send_wr send[2] = {
+		{ .next = &send[1], .sg_list = &from, .num_sge = 1, .opcode = IB_WR_SEND },
+		{ .sg_list = &from, .num_sge = 1, .opcode = IB_WR_SEND },
+	};
+	const struct ib_send_wr *bad_send = send;
+	const struct ib_recv_wr *bad_recv = recv;
+	struct ib_wc wc;
+	int i;
+
+	KV_CHECK(!kv_recvs(&kv->b, recv, &bad_recv) && bad_recv == recv);
+	KV_CHECK(!ib_post_send(kv->a.qp, send, &bad_send) && bad_send == send);
+	recv[1].num_sge = 99;
+	send[1].num_sge = 99;
+	KV_CHECK(kv_recvs(&kv->b, recv, &bad_recv) && bad_recv == &recv[1]);
+	KV_CHECK(ib_post_send(kv->a.qp, send, &bad_send) && bad_send == &send[1]);
+	for (i = 0; i < 3; i++)
+		KV_CHECK(!kv_expect(&kv->b, &wc, IB_WC_SUCCESS));
+	return 0;
+}
+
 static int kv_test_inline(struct kv *kv)
 {
 	u32 value = 0x12345678;
@@ -298,6 +324,8 @@ static const struct kv_test {
 } kv_tests[] = {
 	{ "send, interrupts off", kv_test_send },
 	{ "send to a shared receive queue", kv_test_send, 0, true },
+	{ "the first of a list that was refused", kv_test_refused },
+	{ "the first that was refused, shared receives", kv_test_refused, 0, true },
 	{ "inline and immediate data", kv_test_inline },
 	{ "register, write, read, invalidate", kv_test_region },
 	{ "register again and again", kv_test_region_again },
