@@ -14,12 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "values.h"
+
 #define MAX_LEN		(1 << 20)
 #define COUNT		1024	/* 64-bit values that a rank has in a window */
 #define ROUNDS		64
 
 static int rank, ranks;
-static uint64_t seed = 0x6e6f70696e;
 
 static void fail(const char *what, int from, size_t where, uint64_t want, uint64_t got)
 {
@@ -28,31 +29,13 @@ static void fail(const char *what, int from, size_t where, uint64_t want, uint64
 	MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-/* What rank @from says in round @round at place @i: anybody can tell. */
-static uint64_t value(int from, unsigned int round, size_t i)
-{
-	uint64_t x = seed + from * 0x9e3779b97f4a7c15ULL + round * 0xbf58476d1ce4e5b9ULL + i;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
-}
-
-static void fill(uint8_t *buf, size_t len, int from, unsigned int round)
-{
-	for (size_t i = 0; i < len; i++)
-		buf[i] = value(from, round, i / 8) >> i % 8 * 8;
-}
-
 static void check(const char *what, const uint8_t *buf, size_t len, int from,
 		  unsigned int round)
 {
-	for (size_t i = 0; i < len; i++) {
-		uint8_t want = value(from, round, i / 8) >> i % 8 * 8;
+	size_t i = wrong_at(buf, len, from, round);
 
-		if (buf[i] != want)
-			fail(what, from, i, want, buf[i]);
-	}
+	if (i < len)
+		fail(what, from, i, value_byte(from, round, i), buf[i]);
 }
 
 static void *room(size_t len)

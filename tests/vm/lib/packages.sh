@@ -19,7 +19,7 @@ packages_test=(
 	e2fsprogs nfs-common nfs-kernel-server python3-yaml
 )
 
-packages_apps=(dapl2-utils libdapl2 qperf)
+packages_apps=(dapl2-utils libdapl2 qperf librpma-dev netcat-traditional qemu-system-x86)
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
 
 # Where Debian keeps rdma-core's tests; images for containers leave it out.
