@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 """Runs rdma-core's own Python tests, as Debian ships them, on one device.
 
-usage: run.py TESTS-FOLDER SKIPS-FILE --dev DEVICE [--gid INDEX] [TEST...]
+usage: run.py TESTS-FOLDER SKIPS-FILE VERDICTS-FILE --dev DEVICE [--gid INDEX] [TEST...]
 
 TESTS-FOLDER holds the package "tests" of python3-pyverbs. A line is printed for
 each test: PASS, FAIL or SKIP. A skip has to be foreseen in SKIPS-FILE, whose
 lines are "test-pattern <tab> reason-pattern <tab> why"; one that is not is a
 failure, as is a line there that no test needed (when all tests are run). With
 "<tab> file" at its end, a line counts only where the kernel does not have that file.
+
+VERDICTS-FILE gets a line "test <tab> verdict <tab> reason" for each. With "-" for
+SKIPS-FILE nothing is expected of the device, and nothing is printed; tests of which
+VERDICTS-FILE has a line are left out, so that the run goes on after one that it did not
+live through (exit status 2 or above).
 """
 import faulthandler
 import importlib
@@ -19,6 +24,7 @@ import unittest
 from importlib.machinery import SourceFileLoader
 
 TEST_SECONDS = 120
+OTHER_SECONDS = 30   # where nothing is expected
 NEEDS_UD = 'CMTestCase.test_rdmacm_async_udp_traffic'
 
 
@@ -33,6 +39,9 @@ class Skips:
 
     def __init__(self, path):
         self.rules = []
+        self.any = path == '-'
+        if self.any:
+            return
         with open(path, encoding='utf-8') as rules:
             for line in rules:
                 if line.strip() and not line.startswith('#'):
@@ -41,6 +50,8 @@ class Skips:
                         self.rules.append([re.compile(test), re.compile(reason), why, 0])
 
     def why(self, test, reason):
+        if self.any:
+            return ''
         for rule in self.rules:
             if rule[0].search(test) and rule[1].search(reason):
                 rule[3] += 1
@@ -56,22 +67,49 @@ class Skips:
         return [f'{r[0].pattern} / {r[1].pattern}' for r in self.rules if not r[3]]
 
 
+class Verdicts:
+    """What came of each test; of one that is not over, that it began."""
+
+    def __init__(self, path):
+        self.file = open(path, 'a+', encoding='utf-8')
+        self.file.seek(0)
+        self.known = {line.split('\t')[0] for line in self.file}
+
+    def begins(self, test):
+        self._line(test, 'FAIL', 'the run did not live through it')
+
+    def ends(self, test, verdict, reason):
+        self._line(test, verdict, reason)
+
+    def _line(self, *fields):
+        print(*fields, sep='\t', file=self.file, flush=True)
+
+
+def name_of(test):
+    return test.id().split('.', 1)[-1]
+
+
 class Lines(unittest.TestResult):
     """Prints a line for each test, when it is over."""
 
-    def __init__(self, skips):
+    def __init__(self, skips, verdicts):
         super().__init__()
         self.skips = skips
+        self.verdicts = verdicts
         self.counts = {'PASS': 0, 'FAIL': 0, 'SKIP': 0}
 
     def say(self, verdict, test, reason=''):
         self.counts[verdict] += 1
-        name = test.id().split('.', 1)[-1]
-        print(f'{verdict} {name}' + (f': {reason}' if reason else ''), flush=True)
+        name = name_of(test)
+        self.verdicts.ends(name, verdict, reason)
+        if not self.skips.any:
+            print(f'{verdict} {name}' + (f': {reason}' if reason else ''), flush=True)
 
     def startTest(self, test):
         super().startTest(test)
-        faulthandler.dump_traceback_later(TEST_SECONDS, exit=True)
+        self.verdicts.begins(name_of(test))
+        seconds = OTHER_SECONDS if self.skips.any else TEST_SECONDS
+        faulthandler.dump_traceback_later(seconds, exit=True)
 
     def stopTest(self, test):
         faulthandler.cancel_dump_traceback_later()
@@ -84,6 +122,8 @@ class Lines(unittest.TestResult):
     def _failed(self, test, err):
         text = self._exc_info_to_string(err, test)
         self.say('FAIL', test, one_line(text))
+        if self.skips.any:
+            return
         print(''.join(f'  | {line}\n' for line in text.splitlines()), end='', flush=True)
 
     def addFailure(self, test, err):
@@ -159,7 +199,7 @@ def know_interfaces(base):
 
 
 def main():
-    folder, skips_file, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
+    folder, skips_file, verdicts_file, rest = *sys.argv[1:4], sys.argv[4:]
     sys.path.insert(0, folder)
     sys.path.insert(0, os.path.join(folder, 'tests'))
     sys.argv = ['run_tests.py'] + rest
@@ -173,15 +213,20 @@ def main():
         else loader.loadTestsFromModule(tests)
 
     skips = Skips(skips_file)
-    result = Lines(skips)
+    verdicts = Verdicts(verdicts_file)
+    result = Lines(skips, verdicts)
     ud = has_ud(args_parser.parser.get_config())
     chosen = unittest.TestSuite()
     for test in flat(suite):
+        if skips.any and name_of(test) in verdicts.known:
+            continue
         if not ud and test.id().endswith(NEEDS_UD):
             result.addSkip(test, 'needs a UD QP')
         else:
             chosen.addTest(test)
     chosen.run(result)
+    if skips.any:
+        return 0
     for why, count in skips.summary():
         print(f'INFO {count} skipped: {why}')
     print('INFO rdma-core: {PASS} passed, {FAIL} failed, {SKIP} skipped'.format(**result.counts))
