@@ -174,6 +174,9 @@ gid_v6() { gid_index "$1" "$2" '^fd'; }
 # counter NODE DEVICE NAME
 counter() { on "$1" cat "/sys/class/infiniband/$2/ports/1/hw_counters/$3"; }
 
+# device_counter DEVICE NAME: of a device of the first namespace.
+device_counter() { on init cat "/sys/class/infiniband/$1/ports/1/hw_counters/$2"; }
+
 # vmstat FIELD: exact. A CPU keeps what it counted to itself for a second or two,
 # unless it is told to hand it in.
 vmstat() {
@@ -268,4 +271,19 @@ memory_is_back() {
 	else
 		fail "kernel memory" "$memory_before MiB before, $after MiB after"
 	fi
+}
+
+# documented NAME [SED]: runs what storage.md says under that name, with other addresses.
+documented() {
+	sed -n "/^\`\`\`sh $1\$/,/^\`\`\`\$/p" "$tree/Documentation/storage.md" |
+		sed -e '1d;$d' -e "${2-}" >"$work/$1"
+	[ -s "$work/$1" ] && bash -ex "$work/$1"
+}
+
+# verified NAME OPTION…: fio's own output says what differs; it fails then.
+verified() {
+	local name=$1
+	shift
+	limit=120 check "$name" fio --name=v --verify=crc32c --do_verify=1 \
+		--verify_fatal=1 --ioengine=libaio --direct=1 "$@"
 }

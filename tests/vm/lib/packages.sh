@@ -20,6 +20,7 @@ packages_test=(
 )
 
 packages_apps=(dapl2-utils libdapl2 qperf librpma-dev netcat-traditional qemu-system-x86)
+packages_storage=(open-iscsi)
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
 
 # Where Debian keeps rdma-core's tests; images for containers leave it out.
