@@ -17,7 +17,7 @@ from data import Result
 def view(result):
     """Tables and plots of this kind of result."""
     if result.is_apps():
-        return list(apps.all_tables(result)), []
+        return list(apps.all_tables(result)), apps.all_plots(result)
     if result.is_odp():
         return list(odp.all_tables(result)), odp.all_plots(result)
     return list(table.all_tables(result)), plots.all_plots(result)

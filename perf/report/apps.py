@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 """Applications over each device, and over TCP."""
 
-from data import OURS, size_words
+from data import MIB, OURS, size_words
+from plots import Plot
 from table import figure, scaled, verdict_rows
 from targets import Verdict
 
@@ -48,9 +49,40 @@ def verdicts(result):
                       False)
 
 
+def memory_points(result):
+    for names, points in result.find("app-memory"):
+        for side, point in points.items():
+            yield f"{side}, {size_words(names['size'])} a rank", point
+
+
+def memory_rows(result):
+    rows = [["", "resident at most", "pinned at most"]]
+    for words_of, point in memory_points(result):
+        rows.append([words_of, *(f"{point[name] / MIB:,.0f} MiB" for name in ("resident", "pinned"))])
+    return rows
+
+
+def memory_over_time(result):
+    plot = Plot("apps-memory", "Open MPI, 8 ranks: what is registered and to 5 % used",
+                'set xlabel "s"\nset ylabel "MiB"\nset yrange [0:*]\nset key right top')
+    for words_of, point in memory_points(result):
+        for name, index, style in (("resident", 1, "lines linewidth 2"),
+                                   ("pinned", 2, "lines linewidth 2 dashtype 2")):
+            plot.add(f"{words_of}: {name}",
+                     [(row[0] / 1e3, row[index] / MIB) for row in point["series"]], style)
+    return plot
+
+
+def all_plots(result):
+    yield memory_over_time(result)
+
+
 def all_tables(result):
     for subject, title in TITLES:
         rows = subject_rows(result, subject)
         if len(rows) > 1:
             yield title, rows
+    rows = memory_rows(result)
+    if len(rows) > 1:
+        yield "Memory of 8 ranks that use 5 % of what they register", rows
     yield "Targets", verdict_rows(verdicts(result))

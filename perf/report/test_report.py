@@ -76,6 +76,8 @@ APPS_RESULT = {
         point("app-bandwidth", "TCP", [2e9], **APPS),
         point("app-latency", "nopin pinned", [3e4], "ns", **APPS),
         point("app-latency", "TCP", [2e4], "ns", **APPS),
+        {"subject": "app-memory", "side": "nopin ODP", "unit": "B", "resident": 5 << 20,
+         "pinned": 0, "series": [[0, 0, 0], [100, 5 << 20, 0]], **APPS},
     ],
 }
 
@@ -202,6 +204,13 @@ class AppsTest(unittest.TestCase):
             "Open MPI, 1 MiB", "3,000", "2,500", "-", "2,000", "1.5", "1.25", "-"])
         self.assertIn('class="met"', page.section_html(self.result, tables.items(), ".", []))
         self.assertIn("rxe: one host", "\n".join(table.note_lines(self.result)))
+        self.assertEqual(tables["Memory of 8 ranks that use 5 % of what they register"][1], [
+            "nopin ODP, 1 MiB a rank", "5 MiB", "0 MiB"])
+
+    def test_memory_over_time(self):
+        script = next(apps.all_plots(self.result)).script("x.svg")
+        self.assertIn("0.1 5\n", script)
+        self.assertIn('title "nopin ODP, 1 MiB a rank: pinned"', script)
 
     def test_targets(self):
         found = {one.text: one for one in apps.verdicts(self.result)}
