@@ -145,18 +145,24 @@ static uint8_t *sent(const struct end *end)
 	return end->mem->addr + GRH + 4096;
 }
 
+static void wr_make(struct vt_wr *wr, struct end *from, struct ibv_ah *ah, uint32_t qkey,
+		    size_t len)
+{
+	vt_wr_init(wr, IBV_WR_SEND_WITH_IMM, 1);
+	vt_wr_local(wr, from->mem, GRH + 4096, len);
+	wr->wr.imm_data = htonl(len);
+	wr->wr.wr.ud.ah = ah;
+	wr->wr.wr.ud.remote_qpn = GROUP_QPN;
+	wr->wr.wr.ud.remote_qkey = qkey;
+}
+
 static void send_to(struct end *from, struct ibv_ah *ah, uint32_t qkey, size_t len)
 {
 	struct ibv_send_wr *bad;
 	struct vt_wr wr;
 
 	vt_fill(sent(from), len);
-	vt_wr_init(&wr, IBV_WR_SEND_WITH_IMM, 1);
-	vt_wr_local(&wr, from->mem, GRH + 4096, len);
-	wr.wr.imm_data = htonl(len);
-	wr.wr.wr.ud.ah = ah;
-	wr.wr.wr.ud.remote_qpn = GROUP_QPN;
-	wr.wr.wr.ud.remote_qkey = qkey;
+	wr_make(&wr, from, ah, qkey, len);
 	vt_ok(ibv_post_send(from->qp, &wr.wr, &bad));
 	vt_want(from->scq, 1, IBV_WC_SUCCESS);
 }
@@ -227,6 +233,34 @@ static void mcast_data(const void *arg)
 	}
 	for (int i = 0; i < MEMBERS; i++)
 		vt_mem_guards(members[i].mem);
+}
+
+/* Those that leave at once, which go through the network as one, come one by one. */
+static void mcast_at_once(const void *arg)
+{
+	const struct family *family = arg;
+	static struct vt_wr wrs[WRS];
+	struct ibv_send_wr *bad;
+	struct end a, b;
+	struct ibv_ah *ah;
+
+	end_open(&a, vt_dev(0), VT_PINNED);
+	end_open(&b, vt_dev(1), VT_PINNED);
+	ah = new_ah(&a, family, family->group);
+	join(&b, family->group);
+	settle(&a, ah, &b);
+	vt_sleep_ms(20);
+	vt_fill(sent(&a), 1024);
+	for (unsigned int n = 0; n < WRS; n++) {
+		post_recv(&b, n);
+		wr_make(&wrs[n], &a, ah, QKEY, 1000 + n % 3);
+	}
+	vt_wr_chain(wrs, WRS);
+	vt_ok(ibv_post_send(a.qp, &wrs[0].wr, &bad));
+	for (unsigned int n = 0; n < WRS; n++) {
+		vt_want(a.scq, 1, IBV_WC_SUCCESS);
+		received(&b, n, &a, 1000 + n % 3);
+	}
 }
 
 /* Only members, of this very group, with the right Q_Key. */
@@ -336,6 +370,7 @@ static void add_tests(void)
 			variants[i].family->name, vt_kind_name[variants[i].kind]);
 	for (const struct family *family = &v4; family;
 	     family = family == &v4 ? &v6 : NULL) {
+		vt_test(mcast_at_once, family, "mcast_at_once_%s", family->name);
 		vt_test(mcast_members_only, family, "mcast_members_only_%s", family->name);
 		vt_test(mcast_leave, family, "mcast_leave_%s", family->name);
 	}
