@@ -335,12 +335,10 @@ static bool is_last(const struct cmd *cmd, const struct ibv_wc *wc)
 	return cmd->imm && wc->wc_flags & IBV_WC_WITH_IMM && wc->imm_data == cmd->imm;
 }
 
-/* With faults there may be fewer, and of what may be lost as well. */
+/* With faults there may be fewer. */
 static unsigned int patience(const struct cmd *cmd)
 {
-	if (cmd->flags)
-		return vt_patience_ms() / 600;
-	return cmd->imm ? vt_patience_ms() / 4 : 2 * vt_patience_ms();
+	return cmd->flags ? vt_patience_ms() / 600 : 2 * vt_patience_ms();
 }
 
 /* As many receives as should have been used, or up to that of the last message. */
