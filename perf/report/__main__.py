@@ -10,6 +10,7 @@ import apps
 import odp
 import page
 import plots
+import storage
 import table
 from data import Result
 
@@ -18,6 +19,8 @@ def view(result):
     """Tables and plots of this kind of result."""
     if result.is_apps():
         return list(apps.all_tables(result)), apps.all_plots(result)
+    if result.is_storage():
+        return list(storage.all_tables(result)), []
     if result.is_odp():
         return list(odp.all_tables(result)), odp.all_plots(result)
     return list(table.all_tables(result)), plots.all_plots(result)

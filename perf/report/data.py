@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-"""A result of nopin-perf, nopin-odp or perf/apps, with its points found by what they were measured with."""
+"""A result of nopin-perf, nopin-odp, perf/apps or perf/storage, with its points found by what
+they were measured with."""
 
 import json
 import statistics
@@ -43,6 +44,10 @@ class Result:
     def is_apps(self):
         """Of perf/apps."""
         return any(key[0].startswith("app-") for key in self.rounds)
+
+    def is_storage(self):
+        """Of perf/storage."""
+        return any(key[0].startswith("storage-") for key in self.rounds)
 
     def find(self, subject, **given):
         """The rounds of a subject with these values: (key as dict, points by side)."""

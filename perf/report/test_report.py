@@ -10,6 +10,7 @@ import apps
 import odp
 import page
 import plots
+import storage
 import table
 from data import GIB, MIB, Result, size_words
 from targets import Verdict, verdicts
@@ -78,6 +79,20 @@ APPS_RESULT = {
         point("app-latency", "TCP", [2e4], "ns", **APPS),
         {"subject": "app-memory", "side": "nopin ODP", "unit": "B", "resident": 5 << 20,
          "pinned": 0, "series": [[0, 0, 0], [100, 5 << 20, 0]], **APPS},
+    ],
+}
+
+NVME = {"path": "wire", "op": "NVMe-oF, read", "size": 128 * 1024, "flight": 8}
+NFS = {"path": "wire", "op": "NFS, read", "size": MIB, "flight": 4}
+STORAGE_RESULT = {
+    **RESULT, "sides": [{"name": name} for name in ("nopin", "rxe", "TCP")],
+    "points": [
+        point("storage-bandwidth", "nopin", [3e8], **NVME),
+        point("storage-bandwidth", "rxe", [2e7], **NVME),
+        point("storage-bandwidth", "TCP", [2e8], **NVME),
+        point("storage-cpu", "nopin", [2], "s/GB", **NVME),
+        point("storage-bandwidth", "nopin", [1e8], **NFS),
+        point("storage-bandwidth", "TCP", [1e8], **NFS),
     ],
 }
 
@@ -218,6 +233,25 @@ class AppsTest(unittest.TestCase):
         self.assertEqual(found["Open MPI, 1 MiB: times rxe"].word, "-")
         self.assertEqual(found["Open MPI, 1 MiB: ODP slower than pinned by"].word, "missed")
         self.assertEqual(found["Open MPI, 1 MiB, latency: part of TCP's"].word, "missed")
+
+
+class Storage(unittest.TestCase):
+    def setUp(self):
+        self.result = load(self, STORAGE_RESULT)
+
+    def test_tables(self):
+        self.assertTrue(self.result.is_storage())
+        self.assertFalse(self.result.is_apps())
+        tables = dict(storage.all_tables(self.result))
+        self.assertEqual(tables["Bandwidth (MB/s)"][1], [
+            "NVMe-oF, read, 128 KiB", "300", "20", "200", "15", "1.5"])
+        self.assertEqual(tables["CPU time of the whole machine (s/GB)"][1][1], "2")
+
+    def test_targets(self):
+        found = {one.text: one for one in storage.verdicts(self.result)}
+        self.assertEqual(found["NVMe-oF, read, 128 KiB: times rxe"].word, "met")
+        self.assertEqual(found["NFS, read, 1 MiB: times TCP"].word, "missed")
+        self.assertNotIn("NFS, read, 1 MiB: times rxe", found)
 
 
 if __name__ == "__main__":

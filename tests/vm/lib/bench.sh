@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# nopin-vm bench: perf/guest in the VM writes result.json, "bench odp" odp.json or "bench
-# apps" apps.json, and perf/report on the host makes tables, plots and one page of those
-# that there are.
+# nopin-vm bench: perf/guest in the VM writes result.json, "bench odp" odp.json, "bench
+# apps" apps.json, "bench storage" storage.json, and perf/report on the host makes tables,
+# plots and one page of those that there are.
 #
 # Needs: tree, run, output, quick, only, timeout, bench_what, and of kernel.sh kver, kdir,
 # kbuild. Sets: bench_siw, bench_label, packages_bench, and what a boot needs: command, pass_env.
 
 packages_bench=(gnuplot-nox python3)
 packages_bench_apps=(openmpi-bin libopenmpi-dev ucx-utils libfabric-bin fio)
+packages_bench_storage=(fio nfs-common nfs-kernel-server)
+
+bench_siw=''
 
 # Debian's kernel comes without siw: it is built from Debian's source of the same
 # series, and left out where that is not to be had.
@@ -45,9 +48,9 @@ bench_options() {
 		bench_file=odp.json
 		command=("$tree/perf/guest" odp --json "$bench_file")
 		;;
-	apps)
-		bench_file=apps.json
-		command=("$tree/perf/guest" apps --output "$bench_file")
+	apps | storage)
+		bench_file=$bench_what.json
+		command=("$tree/perf/guest" "$bench_what" --output "$bench_file")
 		;;
 	*) command=("$tree/perf/guest" --output "$bench_file") ;;
 	esac
@@ -67,7 +70,7 @@ bench_run() {
 	status=$?
 	[ -e "$bench_file" ] || return "$((status ? status : 1))"
 	# Of the other benchmarks, if they have been run there.
-	for file in "$bench_file" result.json odp.json apps.json; do
+	for file in "$bench_file" result.json odp.json apps.json storage.json; do
 		[[ ! -e $file || " ${results[*]} " == *" $file "* ]] || results+=("$file")
 	done
 	python3 -B "$tree/perf/report" "${results[@]}" || return
