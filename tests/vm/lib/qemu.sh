@@ -17,10 +17,11 @@ qemu_machine_x86_64=(-machine q35,usb=off,vmport=off,hpet=off)
 qemu_machine_aarch64=(-machine virt,gic-version=3)
 qemu_cpu_x86_64=max,la57=off
 qemu_cpu_aarch64=max,pauth-impdef=on,lpa2=off,sve=off,sme=off
-# A machine that is emulated by software has no speculation to mitigate.
+# A machine that is emulated by software has no speculation to mitigate, and its host may
+# let it wait for longer than a CPU ever should: it is stuck after a minute, not 20 s.
 qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
  mitigations=off nokaslr audit=0
- rcupdate.rcu_cpu_stall_timeout=60 log_buf_len=4M numa_balancing=disable
+ rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30 log_buf_len=4M numa_balancing=disable
  kunit.enable=1"
 qemu_append_x86_64=" console=ttyS0 unknown_nmi_panic=1 no_timer_check numa=fake=2"
 qemu_append_aarch64=" console=ttyAMA0"
