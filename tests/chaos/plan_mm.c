@@ -394,41 +394,13 @@ static void draw_bytes(uint8_t *data, uint32_t len)
 		vt_fill(data, len);
 }
 
-static void plan_fill(int w)
-{
-	static uint8_t data[64 * PAGE];
-	uint32_t len = vt_chance(30) ? vt_below(64) * PAGE : vt_length(sizeof(data), 1024);
-	struct cmd *cmd;
-	uint32_t off;
+#define FILL_MOST	(64 * PAGE)
 
-	for (int tries = 0; tries < 8; tries++, len /= 2) {
-		off = vt_below(ARENA_LEN - len);
-		if (vt_chance(40))
-			off &= ~(PAGE - 1);
-		if (!len || !model_writable(w, off, len) || model_claimed(w, off, len, true))
-			continue;
-		draw_bytes(data, len);
-		model_claim(w, off, len, true);
-		model_write(w, off, len, data);
-		cmd = crew_cmd(w, LANE_MM, CMD_FILL);
-		cmd->off = off;
-		cmd->len = len;
-		log_event(w, off, len, "written by the CPU");
-		log_count("CPU writes");
-		return;
-	}
-}
-
-/* Device memory is written by words. */
-static void plan_fill_dm(int w)
+static void fill_with_random(int w, uint32_t off, uint32_t len)
 {
-	static uint8_t data[2 * PAGE];
-	uint32_t len = 4 * (1 + vt_below(sizeof(data) / 4));
-	uint32_t off = ARENA_LEN + 4 * vt_below((DM_LEN - len) / 4 + 1);
+	static uint8_t data[FILL_MOST];
 	struct cmd *cmd;
 
-	if (model_claimed(w, off, len, true))
-		return;
 	draw_bytes(data, len);
 	model_claim(w, off, len, true);
 	model_write(w, off, len, data);
@@ -437,6 +409,32 @@ static void plan_fill_dm(int w)
 	cmd->len = len;
 	log_event(w, off, len, "written by the CPU");
 	log_count("CPU writes");
+}
+
+static void plan_fill(int w)
+{
+	uint32_t len = vt_chance(30) ? vt_below(64) * PAGE : vt_length(FILL_MOST, 1024);
+	uint32_t off;
+
+	for (int tries = 0; tries < 8; tries++, len /= 2) {
+		off = vt_below(ARENA_LEN - len);
+		if (vt_chance(40))
+			off &= ~(PAGE - 1);
+		if (!len || !model_writable(w, off, len) || model_claimed(w, off, len, true))
+			continue;
+		fill_with_random(w, off, len);
+		return;
+	}
+}
+
+/* Device memory is written by words. */
+static void plan_fill_dm(int w)
+{
+	uint32_t len = 4 * (1 + vt_below(2 * PAGE / 4));
+	uint32_t off = ARENA_LEN + 4 * vt_below((DM_LEN - len) / 4 + 1);
+
+	if (!model_claimed(w, off, len, true))
+		fill_with_random(w, off, len);
 }
 
 /* --- */
