@@ -13,6 +13,7 @@
 static int cpus = 2;
 static unsigned int yields, sleeps;
 static long put_off;	/* the CPU, how often */
+static long long clock_ns;
 static uint32_t brings;	/* a completion of this QP comes while we give way */
 
 int get_nprocs(void)
@@ -25,6 +26,14 @@ int getrusage(__rusage_who_t who, struct rusage *usage)
 	CHECK(who == RUSAGE_THREAD);
 	memset(usage, 0, sizeof(*usage));
 	usage->ru_nivcsw = put_off;
+	return 0;
+}
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	(void)id;	/* cmocka looks at another one */
+	now->tv_sec = clock_ns / 1000000000;
+	now->tv_nsec = clock_ns % 1000000000;
 	return 0;
 }
 
@@ -152,7 +161,11 @@ static void gives_way(void **state)
 	CHECK(!yields);
 }
 
-static unsigned int sleeps_after_posts(struct rig *rig, unsigned int posts, long each)
+#define SLICE	10000000	/* ns */
+
+/* Posts that are @ns apart, with the CPU lost @each times before each of them. */
+static unsigned int sleeps_after_posts(struct rig *rig, unsigned int posts, long each,
+				       long long ns)
 {
 	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND };
 	struct ibv_send_wr *bad;
@@ -160,35 +173,51 @@ static unsigned int sleeps_after_posts(struct rig *rig, unsigned int posts, long
 	sleeps = 0;
 	while (posts--) {
 		put_off += each;
+		clock_ns += ns;
 		CHECK(!ibv_post_send(rig->qp, &wr, &bad));
 		fake.sq->consumer = fake.sq->producer;
 	}
 	return sleeps;
 }
 
-/* Who is put off the CPU before each post looks at memory in vain, it seems. */
+/* Who loses the CPU for a slice before each post looks at memory in vain, it seems. */
 static void gives_way_after_posts(void **state)
 {
 	struct rig *rig = *state;
 	unsigned int given;
 
-	CHECK(sleeps_after_posts(rig, 5000, 0) == 0);
-	given = sleeps_after_posts(rig, 5000, 1);
+	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) == 0);
+	given = sleeps_after_posts(rig, 5000, 1, SLICE);
 	CHECK(given > 3000 && given < 5000);
 
 	/* That is found out again and again, and soon is over. */
-	CHECK(sleeps_after_posts(rig, 5000, 0) < 5000);
-	CHECK(sleeps_after_posts(rig, 5000, 0) == 0);
+	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) < 5000);
+	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) == 0);
 
 	/* To yield in a poll is no sign. */
 	yields_of(rig, 5000);
-	CHECK(sleeps_after_posts(rig, 5000, 0) == 0);
+	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) == 0);
+
+	/* Nor is a kernel thread that each post wakes. */
+	CHECK(sleeps_after_posts(rig, 5000, 1, SLICE / 1000) == 0);
 }
 
-/* With more than one, nobody is in the way. */
+/* What it lost on something else, now and then, is no sign either. */
+static void stays_after_pauses(void **state)
+{
+	unsigned int posts[] = { 2, 3, 10, 100, 500 };
+
+	for (unsigned int i = 0; i < 5 * 50; i++) {
+		put_off += 1000;
+		clock_ns += 1000ll * SLICE;
+		CHECK(sleeps_after_posts(*state, posts[i / 50], 0, SLICE / 1000) == 0);
+	}
+}
+
+/* With more than one CPU, nobody is in the way. */
 static void stays_after_posts(void **state)
 {
-	CHECK(sleeps_after_posts(*state, 5000, 1) == 0);
+	CHECK(sleeps_after_posts(*state, 5000, 1, SLICE) == 0);
 }
 
 static void cq_flags(void **state)
@@ -279,6 +308,7 @@ int main(int argc, char **argv)
 		{ "gives_way", gives_way, rig_open_one_cpu, rig_close, NULL },
 		{ "gives_way_after_posts", gives_way_after_posts, rig_open_one_cpu, rig_close,
 		  NULL },
+		{ "stays_after_pauses", stays_after_pauses, rig_open_one_cpu, rig_close, NULL },
 		RIG_TEST(stays_after_posts),
 		RIG_TEST(cq_flags),
 		RIG_TEST(resize),
