@@ -7,7 +7,7 @@
 #include "compat.h"
 #include "qp/request.h"
 
-static const struct nopin_request nopin_requests[] = {
+const struct nopin_request nopin_requests[NOPIN_REQUESTS] = {
 	[IB_UVERBS_WR_SEND] = {
 		.completion	= IB_UVERBS_WC_SEND,
 		.operation	= NOPIN_SEND,
@@ -124,21 +124,6 @@ static const struct nopin_request nopin_requests[] = {
 };
 
 /* A request that was never understood completes as a SEND, with its error. */
-static const struct nopin_request nopin_no_request = {
+const struct nopin_request nopin_no_request = {
 	.completion = IB_UVERBS_WC_SEND,
 };
-
-/**
- * nopin_request_row - what a work request is
- * @opcode: enum ib_uverbs_wr_opcode, or anything else
- * @requests: those that may be posted, bits of enum ib_uverbs_wr_opcode
- *
- * Context: any.
- * Return: its row; with NOPIN_NO_OPERATION when there is no such request here.
- */
-const struct nopin_request *nopin_request_row(u32 opcode, u32 requests)
-{
-	if (opcode >= ARRAY_SIZE(nopin_requests) || !(requests & BIT(opcode)))
-		return &nopin_no_request;
-	return &nopin_requests[opcode];
-}

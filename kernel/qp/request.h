@@ -3,6 +3,7 @@
 #ifndef NOPIN_REQUEST_H
 #define NOPIN_REQUEST_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 #include "wire/opcode.h"
@@ -12,6 +13,9 @@
  * core's number for it is not the index of a bit.
  */
 #define NOPIN_WR_REG_MR		31
+
+/* Rows of the table. */
+#define NOPIN_REQUESTS		32
 
 /**
  * struct nopin_request - one row
@@ -40,7 +44,23 @@ struct nopin_request {
 	u8 length;
 };
 
-const struct nopin_request *nopin_request_row(u32 opcode, u32 requests);
+extern const struct nopin_request nopin_requests[NOPIN_REQUESTS];
+extern const struct nopin_request nopin_no_request;
+
+/**
+ * nopin_request_row - what a work request is
+ * @opcode: enum ib_uverbs_wr_opcode, or anything else
+ * @requests: those that may be posted, bits of enum ib_uverbs_wr_opcode
+ *
+ * Context: any.
+ * Return: its row; with NOPIN_NO_OPERATION when there is no such request here.
+ */
+static inline const struct nopin_request *nopin_request_row(u32 opcode, u32 requests)
+{
+	if (opcode >= NOPIN_REQUESTS || !(requests & BIT(opcode)))
+		return &nopin_no_request;
+	return &nopin_requests[opcode];
+}
 
 static inline bool nopin_request_is_atomic(const struct nopin_request *request)
 {

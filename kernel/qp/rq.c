@@ -215,18 +215,19 @@ void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 pac
 }
 
 /**
- * nopin_rq_received_whole - a SEND or WRITE of one PSN is carried out
+ * nopin_rq_received_whole - SENDs or WRITEs of one PSN each are carried out
  * @rq: the responder, with no message under way
- * @length: bytes of the message
+ * @messages: how many
+ * @length: bytes of the last one
  *
  * Context: rq.lock held.
  */
-void nopin_rq_received_whole(struct nopin_rq *rq, u32 length)
+void nopin_rq_received_whole(struct nopin_rq *rq, u32 messages, u32 length)
 {
 	rq->received = length;
-	rq->ack_psn = rq->expected_psn;
-	rq->expected_psn = nopin_psn_add(rq->expected_psn, 1);
-	rq->msn = nopin_psn_add(rq->msn, 1);
+	rq->ack_psn = nopin_psn_add(rq->expected_psn, messages - 1);
+	rq->expected_psn = nopin_psn_add(rq->expected_psn, messages);
+	rq->msn = nopin_psn_add(rq->msn, messages);
 }
 
 /**

@@ -187,7 +187,7 @@ bool nopin_rq_may_flush(const struct nopin_qp *qp, struct ib_pd *pd,
 bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt);
 void nopin_rq_pass(struct nopin_rq *rq, u32 psn);
 void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 packets);
-void nopin_rq_received_whole(struct nopin_rq *rq, u32 length);
+void nopin_rq_received_whole(struct nopin_rq *rq, u32 messages, u32 length);
 void nopin_rq_answered(struct nopin_rq *rq, u32 packets, bool last);
 void nopin_rq_refuse(struct nopin_rq *rq, u32 psn, u8 nak, enum ib_event_type event);
 

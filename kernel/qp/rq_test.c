@@ -63,7 +63,7 @@ RQ_CASE(messages_are_counted_when_they_end)
 	KUNIT_EXPECT_EQ(test, rq->received, MTU + 5);
 	KUNIT_EXPECT_EQ(test, rq->expected_psn, 0);
 	KUNIT_EXPECT_EQ(test, rq->ack_psn, 0xffffff);
-	nopin_rq_received_whole(rq, 7);
+	nopin_rq_received_whole(rq, 1, 7);
 	KUNIT_EXPECT_EQ(test, rq->msn, 2);
 	KUNIT_EXPECT_EQ(test, rq->received, 7);
 	KUNIT_EXPECT_EQ(test, rq->ack_psn, 0);

@@ -377,25 +377,6 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 }
 
 /**
- * nopin_execute_reach_remote - where a small WRITE goes
- * @qp: the responder
- * @hold: of memory that such WRITEs name
- * @rkey: the region
- * @remote_addr: first byte
- * @len: bytes, not 0
- *
- * Context: rq.lock held, in an RCU read-side section.
- * Return: as nopin_hold_reach(); NULL also when the QP takes no WRITEs.
- */
-void *nopin_execute_reach_remote(struct nopin_qp *qp, struct nopin_hold *hold, u32 rkey,
-				 u64 remote_addr, u32 len)
-{
-	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
-		return NULL;
-	return nopin_hold_reach(hold, rkey, remote_addr, len, IB_ACCESS_REMOTE_WRITE);
-}
-
-/**
  * nopin_execute_reach_recv - where a small SEND goes
  * @qp: the responder
  * @hold: of memory that receives name

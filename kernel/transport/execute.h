@@ -3,8 +3,9 @@
 #ifndef NOPIN_EXECUTE_H
 #define NOPIN_EXECUTE_H
 
-#include "transport/verdict.h"
 #include "mem/hold.h"
+#include "qp/qp.h"
+#include "transport/verdict.h"
 
 /**
  * struct nopin_inbound - a SEND or WRITE packet, or several in one piece
@@ -24,12 +25,30 @@ bool nopin_execute_length_ok(const struct nopin_qp *qp, const struct nopin_pkt *
 void nopin_execute_complete_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt);
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in);
-void *nopin_execute_reach_remote(struct nopin_qp *qp, struct nopin_hold *hold, u32 rkey,
-				 u64 remote_addr, u32 len);
 void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32 len);
 bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			 const struct nopin_pkt *pkt, struct nopin_hold *hold);
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
+
+/**
+ * nopin_execute_reach_remote - where a small WRITE goes
+ * @qp: the responder
+ * @hold: of memory that such WRITEs name
+ * @rkey: the region
+ * @remote_addr: first byte
+ * @len: bytes, not 0
+ *
+ * Context: rq.lock held, in an RCU read-side section.
+ * Return: as nopin_hold_reach(); NULL also when the QP takes no WRITEs.
+ */
+static inline void *nopin_execute_reach_remote(struct nopin_qp *qp,
+					       struct nopin_hold *hold, u32 rkey,
+					       u64 remote_addr, u32 len)
+{
+	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
+		return NULL;
+	return nopin_hold_reach(hold, rkey, remote_addr, len, IB_ACCESS_REMOTE_WRITE);
+}
 
 #endif /* NOPIN_EXECUTE_H */

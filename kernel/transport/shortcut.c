@@ -21,11 +21,15 @@
  * @peer: the responder, its rq.lock held
  * @remote: memory that the requests name of @peer's; what they name of @qp's is
  *	in sq.hold
+ * @writes: WRITEs carried out of which @peer was not told
+ * @length: bytes of the last one
  */
 struct nopin_shortcut {
 	struct nopin_qp *qp;
 	struct nopin_qp *peer;
 	struct nopin_hold remote;
+	u32 writes;
+	u32 length;
 };
 
 /* Nothing is in flight or held back, so nothing was gathered: sq.hold is empty. */
@@ -60,6 +64,14 @@ static const void *nopin_shortcut_payload(struct nopin_shortcut *cut,
 				wqe->length, 0);
 }
 
+/* The peer is told of many WRITEs at once, before anything else. */
+static void nopin_shortcut_tell_writes(struct nopin_shortcut *cut)
+{
+	if (cut->writes)
+		nopin_rq_received_whole(&cut->peer->rq, cut->writes, cut->length);
+	cut->writes = 0;
+}
+
 static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_swqe *wqe)
 {
 	const void *from = nopin_shortcut_payload(cut, wqe);
@@ -69,7 +81,8 @@ static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
-	nopin_rq_received_whole(&cut->peer->rq, wqe->length);
+	cut->writes++;
+	cut->length = wqe->length;
 	return true;
 }
 
@@ -83,7 +96,8 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
-	nopin_rq_received_whole(&peer->rq, wqe->length);
+	nopin_shortcut_tell_writes(cut);
+	nopin_rq_received_whole(&peer->rq, 1, wqe->length);
 	nopin_send_describe(&pkt, cut->qp, wqe, 0, wqe->length);
 	nopin_execute_complete_recv(peer, &pkt);
 	return true;
@@ -104,6 +118,7 @@ static bool nopin_shortcut_read(struct nopin_shortcut *cut, const struct nopin_s
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
+	nopin_shortcut_tell_writes(cut);
 	nopin_rq_answered(&peer->rq, 1, true);
 	return true;
 }
@@ -142,6 +157,7 @@ static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
 		bytes += wqe->length;
 		nopin_sq_carried_whole(cut->qp);
 	}
+	nopin_shortcut_tell_writes(cut);
 	return n;
 }
 
@@ -168,6 +184,7 @@ u32 nopin_shortcut_run(struct nopin_qp *qp, u32 most)
 		return 0;
 	cut.qp = qp;
 	cut.peer = peer;
+	cut.writes = 0;
 	nopin_hold_begin(&cut.remote, peer->ibqp.pd, peer->id);
 	spin_lock(&peer->rq.lock);
 	if (nopin_shortcut_is_open(qp, peer))
