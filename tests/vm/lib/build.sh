@@ -131,7 +131,9 @@ build_user_locked() {
 	mapfile -t cross_words < <(arch_cmake)
 	lock "build-$(path_key "$tree")-$name"
 	mirror_sync "$dest" "$@"
-	[ -e "$dest.built" ] && [ "$(<"$dest.built")" = "${PERFTEST_SOURCE-}" ] && return
+	# A package that came since then may be one that the build looks for.
+	[ -e "$dest.built" ] && [ "$(<"$dest.built")" = "${PERFTEST_SOURCE-}" ] &&
+		[ "$dest.built" -nt /var/lib/dpkg/status ] && return
 	say "building: $name"
 	step "$run/$name.log" arch_env cmake -S "$dest/$top" -B "$dest-build" \
 		"${cross_words[@]}" \
