@@ -7,6 +7,7 @@
  * interface that has the QP's address, or by lo from an address of this host. Where the
  * interface has accept_local, what such an address sends may come by it as well.
  */
+#include <linux/if_macvlan.h>
 #include <linux/inetdevice.h>
 #include <net/addrconf.h>
 #include <net/dsfield.h>
@@ -158,18 +159,30 @@ static bool nopin_net_is_local(const struct sk_buff *skb)
 }
 
 /*
- * A bond, a bridge or a VRF has all that its members receive: what came by a member
- * is seen as the master's, and came by both. The packets of a VLAN or of a macvlan
- * are not those of the interface below: they are other wires.
+ * A macvlan is one more station on the wire of the interface below. Of the stations that
+ * a host has on a wire each answers for the addresses of all (arp_ignore), so that what is
+ * for the one may come by another.
  */
-static noinline bool nopin_net_came_by_master(struct net *net, const struct sk_buff *skb,
-					      int ifindex)
+static const struct net_device *nopin_net_wire(const struct net_device *dev)
+{
+	return netif_is_macvlan(dev) ? macvlan_dev_real_dev(dev) : dev;
+}
+
+/*
+ * A bond, a bridge or a VRF has all that its members receive: what came by a member
+ * is seen as the master's, and came by both. The packets of a VLAN are not those of the
+ * interface below: it is another wire.
+ */
+static noinline bool nopin_net_came_by_other(struct net *net, const struct sk_buff *skb,
+					     int ifindex)
 {
 	int arrived = nopin_net_vrf_member(skb) ?: skb->dev->ifindex;
-	struct net_device *dev;
+	const struct net_device *in = dev_get_by_index_rcu(net, arrived);
+	struct net_device *dev = dev_get_by_index_rcu(net, ifindex);
 
-	for (dev = dev_get_by_index_rcu(net, ifindex); dev;
-	     dev = netdev_master_upper_dev_get_rcu(dev))
+	if (in && dev && nopin_net_wire(in) == nopin_net_wire(dev))
+		return true;
+	for (; dev; dev = netdev_master_upper_dev_get_rcu(dev))
 		if (dev->ifindex == arrived)
 			return true;
 	return false;
@@ -205,7 +218,7 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
 	if (unlikely(own) && !nopin_net_accepts_own(skb))
 		return false;
 	return likely(skb->dev->ifindex == ifindex) ||
-	       nopin_net_came_by_master(net, skb, ifindex);
+	       nopin_net_came_by_other(net, skb, ifindex);
 }
 
 /**
@@ -228,7 +241,7 @@ bool nopin_net_came_to_group(struct net *net, const struct sk_buff *skb, int ifi
 
 	if (own != looped)
 		return false;
-	return skb->dev->ifindex == ifindex || nopin_net_came_by_master(net, skb, ifindex);
+	return skb->dev->ifindex == ifindex || nopin_net_came_by_other(net, skb, ifindex);
 }
 
 /**
