@@ -29,7 +29,8 @@
  * @recvs: struct nopin_gsi_recv, oldest first
  * @num_sends: on @sends
  * @num_recvs: on @recvs
- * @work: sends @sends
+ * @sent: datagrams, which are numbered in this order; it has no window of PSNs
+ * @work: sends @sends, and alone changes @sent
  * @qp: the QP
  */
 struct nopin_gsi {
@@ -38,6 +39,7 @@ struct nopin_gsi {
 	struct list_head recvs;
 	u32 num_sends;
 	u32 num_recvs;
+	u32 sent;
 	struct work_struct work;
 	struct nopin_qp *qp;
 };
@@ -92,7 +94,7 @@ static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send 
 		.qpn = send->remote_qpn,
 		.qkey = nopin_gsi_qkey(qp, send->remote_qkey),
 		.src_qp = NOPIN_GSI_QPN,
-		.psn = qp->sq.next_psn,
+		.psn = nopin_psn_add(qp->attr.sq_psn, qp->gsi->sent),
 		.solicited = send->solicited,
 		.payload_len = send->length,
 	};
@@ -100,7 +102,7 @@ static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send 
 	if (nopin_address_route(&qp->route, qp->dev->net, &send->address, NOPIN_GSI_QPN,
 				send->remote_qpn))
 		return;
-	qp->sq.next_psn = nopin_psn_add(qp->sq.next_psn, 1);
+	qp->gsi->sent++;
 	local_bh_disable();
 	if (nopin_net_send(&qp->route, &pkt, send->data))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_SEND_ERRORS);
