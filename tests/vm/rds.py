@@ -110,6 +110,7 @@ def serve_window(rds, client, request, ancillary):
 
 def serve(address):
     with opened(address, PORT) as rds:
+        print("listens", flush=True)  # what comes before that, RDS drops
         while True:
             data, ancillary, _, client = rds.recvmsg(1 << 20, 256)
             if data[:1] == END:
