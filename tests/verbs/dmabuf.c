@@ -161,8 +161,12 @@ static void *driver_run(void *arg)
 	return NULL;
 }
 
+/* On a busy machine the test may be over before the thread has its first turn. */
 static void driver_end(struct driver *driver)
 {
+	while (!__atomic_load_n(&driver->moves, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&driver->err, __ATOMIC_RELAXED))
+		vt_sleep_ms(1);
 	__atomic_store_n(&driver->stop, true, __ATOMIC_RELAXED);
 	pthread_join(driver->thread, NULL);
 	vt_require(!driver->err, "move: %s", strerror(driver->err));
