@@ -146,20 +146,6 @@ static void several_qps(const void *arg)
 
 /* --- programs that do not poll --- */
 
-static uint64_t late_doorbells(const struct vt_dev *dev)
-{
-	char path[256];
-	uint64_t count;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/hw_counters/late_doorbells",
-		 ibv_get_device_name(dev->ctx->device));
-	file = fopen(path, "r");
-	vt_require(file && fscanf(file, "%" SCNu64, &count) == 1, "%s: not read", path);
-	fclose(file);
-	return count;
-}
-
 #define LONELY	3000
 
 /*
@@ -171,7 +157,7 @@ static void unpolled(const void *arg)
 	struct fixture f = fixture(VT_ODP);
 	volatile uint64_t *target = (void *)f.dst->addr;
 	struct vt_wr wr;
-	uint64_t late = late_doorbells(f.pair->a.dev);
+	long long late = vt_counter(f.pair->a.dev, "late_doorbells");
 
 	(void)arg;
 	for (uint64_t i = 1; i <= LONELY; i++) {
@@ -191,9 +177,9 @@ static void unpolled(const void *arg)
 		if (!(i % BATCH))
 			vt_want(f.pair->a.scq, i, IBV_WC_SUCCESS);
 	}
-	late = late_doorbells(f.pair->a.dev) - late;
-	vt_note("%" PRIu64 " of %u requests were late", late, LONELY);
-	vt_require(late <= LONELY / 50, "%" PRIu64 " of %u requests were late", late, LONELY);
+	late = vt_counter(f.pair->a.dev, "late_doorbells") - late;
+	vt_note("%lld of %u requests were late", late, LONELY);
+	vt_require(late <= LONELY / 50, "%lld of %u requests were late", late, LONELY);
 }
 
 /* Goes to sleep after each request, for an event of the CQ. */

@@ -7,7 +7,6 @@
  * QPs of one device the packets have to go over lo: /sys/module/nopin/parameters/loopback.
  */
 #include <linux/userfaultfd.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -27,18 +26,6 @@ static uint32_t rq_psn(const struct rc_end *end)
 
 	vt_ok(ibv_query_qp(end->qp, &attr, IBV_QP_RQ_PSN, &init));
 	return attr.rq_psn;
-}
-
-/* 0 where the device is in another namespace, whose counters are not seen. */
-static long counter(const struct vt_dev *dev, const char *name)
-{
-	char path[256];
-
-	if (vt_dev(0) != vt_dev(1))
-		return 0;
-	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s",
-		 ibv_get_device_name(dev->ctx->device), name);
-	return odp_read_number(path, 10);
 }
 
 static void want_unhurt(struct rc_pair *pair)
@@ -153,7 +140,7 @@ static void read_again_amid_message(const void *arg)
 	struct forge_packet packet;
 	struct stranger stranger;
 	uint8_t data[1024] = {};
-	long sent;
+	long long sent;
 
 	(void)arg;
 	rc_do(&pair->a, IBV_WR_RDMA_READ, near, 0, far, 0, 64, IBV_WC_SUCCESS);
@@ -163,11 +150,10 @@ static void read_again_amid_message(const void *arg)
 	forge_put(&packet, data, sizeof(data));
 	stranger_sends(&stranger, &packet);
 	vt_sleep_ms(SETTLE_MS);
-	sent = counter(vt_dev(1), "sent_packets");
+	sent = vt_counter(vt_dev(1), "sent_packets");
 	stranger_reads(&stranger, psn, far->iova, far->mr->rkey, 64);
 	vt_sleep_ms(SETTLE_MS);
-	vt_require(vt_dev(0) != vt_dev(1) ||
-		   counter(vt_dev(1), "sent_packets") == sent + 1, "it was not answered");
+	vt_require(vt_counter(vt_dev(1), "sent_packets") == sent + 1, "it was not answered");
 	forge_close(&stranger.forge);
 }
 
@@ -281,12 +267,12 @@ static void strangers_while_waiting(const void *arg)
 	static const uint8_t payload[1024];
 	struct forge_packet packet;
 	struct wait w;
-	long kept;
+	long long kept;
 
 	(void)arg;
 	wait_begin(&w, 4);
 	vt_sleep_ms(SETTLE_MS);
-	kept = counter(w.pair->b.dev, "parked_packets");
+	kept = vt_counter(w.pair->b.dev, "parked_packets");
 	for (uint32_t i = 1; i < 4000; i++) {
 		uint32_t psn = w.psn + 1 + i * 0x1003;
 
@@ -299,8 +285,8 @@ static void strangers_while_waiting(const void *arg)
 		stranger_sends(&w.stranger, &packet);
 	}
 	vt_sleep_ms(SETTLE_MS);
-	kept = counter(w.pair->b.dev, "parked_packets") - kept;
-	vt_require(!kept, "%ld packets of a stranger were kept", kept);
+	kept = vt_counter(w.pair->b.dev, "parked_packets") - kept;
+	vt_require(!kept, "%lld packets of a stranger were kept", kept);
 	wait_end(&w);
 	want_unhurt(w.pair);
 }

@@ -60,14 +60,11 @@ static void set_memory(struct vt_dev *dev, size_t size)
 	vt_defer(no_memory, dev);
 }
 
-/* Counters are looked at at most every 10 ms. */
 static bool counts(const struct vt_dev *dev, const char *name, long long want)
 {
-	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
+	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;)
 		if (vt_counter(dev, name) == want)
 			return true;
-		vt_sleep_ms(5);
-	}
 	vt_note("%s is %lld, not %lld", name, vt_counter(dev, name), want);
 	return false;
 }

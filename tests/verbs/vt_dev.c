@@ -95,8 +95,7 @@ static int open_counters(const struct ibv_device *device)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* What it counts by this name, -1 if it does not. */
-long long vt_counter(const struct vt_dev *dev, const char *name)
+static long long read_counter(const struct vt_dev *dev, const char *name)
 {
 	int fd = dev->counters < 0 ? -1 : openat(dev->counters, name, O_RDONLY | O_CLOEXEC);
 	char text[32] = "";
@@ -107,6 +106,16 @@ long long vt_counter(const struct vt_dev *dev, const char *name)
 	len = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	return len > 0 ? strtoll(text, NULL, 10) : -1;
+}
+
+/*
+ * What it counts by this name as it is now, -1 if it does not. The kernel gives what it
+ * read 10 ms (and a tick) before once more.
+ */
+long long vt_counter(const struct vt_dev *dev, const char *name)
+{
+	vt_sleep_ms(20);
+	return read_counter(dev, name);
 }
 
 /* Open "NAME" here, or "NETNS:NAME" there. */
@@ -122,7 +131,7 @@ static void open_anywhere(struct vt_dev *dev, const char *name)
 	dev->ctx = open_device(colon ? colon + 1 : name);
 	dev->counters = dev->ctx ? open_counters(dev->ctx->device) : -1;
 	/* Our own driver has a counter that no other has. */
-	dev->is_nopin = vt_counter(dev, "page_invalidations") >= 0;
+	dev->is_nopin = read_counter(dev, "page_invalidations") >= 0;
 	/* A mount namespace that is entered puts us at its root. */
 	if (colon)
 		vt_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET) || fchdir(cwd));

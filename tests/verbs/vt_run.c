@@ -38,7 +38,7 @@ void vt_die(const char *file, int line, const char *fmt, ...)
 		fprintf(stderr, "%s:%d: %s\n", file, line, text);
 		_exit(EXIT_FAILURE);
 	}
-	print_error("%s\n", text);
+	print_error("fail: %s: %s\n", running ? running->name : "?", text);
 	_fail(file, line);
 	abort();
 }

@@ -171,11 +171,15 @@ gid_index() {
 gid_v4() { gid_index "$1" "$2" '^0000:0000:0000:0000:0000:ffff:'; }
 gid_v6() { gid_index "$1" "$2" '^fd'; }
 
-# counter NODE DEVICE NAME
-counter() { on "$1" cat "/sys/class/infiniband/$2/ports/1/hw_counters/$3"; }
+# counter NODE DEVICE NAME: as it is now. The kernel gives what it read 10 ms before once
+# more.
+counter() {
+	sleep 0.02
+	on "$1" cat "/sys/class/infiniband/$2/ports/1/hw_counters/$3"
+}
 
 # device_counter DEVICE NAME: of a device of the first namespace.
-device_counter() { on init cat "/sys/class/infiniband/$1/ports/1/hw_counters/$2"; }
+device_counter() { counter init "$@"; }
 
 # vmstat FIELD: exact. A CPU keeps what it counted to itself for a second or two,
 # unless it is told to hand it in.
@@ -234,7 +238,12 @@ verbs_program() {
 			esac
 		done
 	[ "$status" = 0 ] || show_lines=60 fail "verbs:$program$words" \
-		"status $status: $(tail -n1 "$work/out")" "$work/out"
+		"status $status: $(verbs_failed)" "$work/out"
+}
+
+# Each that failed, with its reason; or how it ended before any did.
+verbs_failed() {
+	sed -n 's/^fail: //p' "$work/out" | paste -s -d';' | grep . || tail -n1 "$work/out"
 }
 
 verbs_skip_reason() {
