@@ -107,6 +107,20 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define resize_user_cq	resize_cq
 #endif
 
+/* 7.1: the speed of a port, exact. */
+#ifdef NOPIN_HAS_QUERY_PORT_SPEED
+#define NOPIN_OPS_QUERY_PORT_SPEED	.query_port_speed = nopin_query_port_speed,
+#else
+#define NOPIN_OPS_QUERY_PORT_SPEED
+#endif
+
+/* 7.1: programs are told that each command checks the driver's part of it. */
+#ifdef NOPIN_HAS_ROBUST_UDATA
+#define NOPIN_OPS_ROBUST_UDATA		.uverbs_robust_udata = 1,
+#else
+#define NOPIN_OPS_ROBUST_UDATA
+#endif
+
 /* 7.1: what a dma-buf's exporter calls when it moves the buffer. */
 #ifdef NOPIN_HAS_INVALIDATE_MAPPINGS
 #define move_notify	invalidate_mappings

@@ -130,9 +130,11 @@ const struct ib_device_ops nopin_device_ops = {
 	.driver_id = (enum rdma_driver_id)RDMA_DRIVER_NOPIN,
 	.uverbs_abi_ver = NOPIN_ABI_VERSION,
 	.device_group = &nopin_attr_group,
+	NOPIN_OPS_ROBUST_UDATA
 
 	.query_device = nopin_query_device,
 	.query_port = nopin_query_port,
+	NOPIN_OPS_QUERY_PORT_SPEED
 	.query_pkey = nopin_query_pkey,
 	.get_port_immutable = nopin_get_port_immutable,
 	.get_link_layer = nopin_get_link_layer,

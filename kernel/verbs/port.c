@@ -110,6 +110,27 @@ int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
 }
 
 /**
+ * nopin_query_port_speed - ib_device_ops.query_port_speed
+ * @ibdev: the device
+ * @port: 1
+ * @speed: gets the network device's, in 100 Mb/s; 0: it is down
+ *
+ * Verbs' speeds and widths are steps; this is exact, but for network devices that
+ * have no speed of their own.
+ *
+ * Return: 0.
+ * Context: process; RTNL not held.
+ */
+int nopin_query_port_speed(struct ib_device *ibdev, u32 port, u64 *speed)
+{
+	struct net_device *ndev = to_nopin_dev(ibdev)->ndev;
+
+	*speed = nopin_port_is_active(ndev) ?
+		 (nopin_port_mbps(ndev) ?: SPEED_2500) / 100 : 0;
+	return 0;
+}
+
+/**
  * nopin_query_pkey - ib_device_ops.query_pkey
  * @ibdev: the device
  * @port: 1

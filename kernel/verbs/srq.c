@@ -157,12 +157,16 @@ int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
 /**
  * nopin_destroy_srq - ib_device_ops.destroy_srq
  * @ibsrq: the SRQ; no QP uses it any more
- * @udata: whose it was
+ * @udata: whose it was; empty
  *
- * Return: 0.
+ * Return: 0 or a negative errno.
  */
 int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 {
+	int err = nopin_udata_empty(udata);
+
+	if (err)
+		return err;
 	if (ibsrq->srq_type == IB_SRQT_XRC)
 		nopin_xrc_withdraw(to_nopin_srq(ibsrq));
 	nopin_srq_destroy(to_nopin_srq(ibsrq));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The drivers' part of commands: read once, checked, answered. */
+#include <linux/uaccess.h>
 #include <rdma/uverbs_ioctl.h>
 
 #include "verbs/verbs.h"
@@ -27,32 +28,45 @@ int nopin_udata_read(struct ib_udata *udata, void *req, size_t len)
 	return 0;
 }
 
+/* A response has no bytes that a later kernel might have meant. */
+static int nopin_udata_clear(struct ib_udata *udata, size_t from)
+{
+	if (udata->outlen <= from)
+		return 0;
+	return clear_user(udata->outbuf + from, udata->outlen - from) ? -EFAULT : 0;
+}
+
 /**
- * nopin_udata_empty - check that a command has no driver's part
- * @udata: of the command, NULL: the kernel's own
+ * nopin_udata_empty - a command has no driver's part
+ * @udata: of the command, NULL: the kernel's own; a response is filled with zeros
  *
  * Return: 0, or -EOPNOTSUPP when there is one that is not all zero.
  * Context: process.
  */
 int nopin_udata_empty(struct ib_udata *udata)
 {
-	if (!udata || !udata->inlen)
+	if (!udata)
 		return 0;
-	return ib_is_udata_cleared(udata, 0, udata->inlen) ? 0 : -EOPNOTSUPP;
+	if (udata->inlen && !ib_is_udata_cleared(udata, 0, udata->inlen))
+		return -EOPNOTSUPP;
+	return nopin_udata_clear(udata, 0);
 }
 
 /**
  * nopin_udata_write - give the driver's part of a response
  * @udata: of the command
  * @resp: the response
- * @len: bytes of @resp; the program gets what it has room for
+ * @len: bytes of @resp; the program gets what it has room for, then zeros
  *
  * Return: 0 or -EFAULT.
  * Context: process.
  */
 int nopin_udata_write(struct ib_udata *udata, const void *resp, size_t len)
 {
-	return ib_copy_to_udata(udata, (void *)resp, min(len, udata->outlen));
+	size_t given = min(len, udata->outlen);
+
+	return ib_copy_to_udata(udata, (void *)resp, given) ?:
+	       nopin_udata_clear(udata, given);
 }
 
 /**

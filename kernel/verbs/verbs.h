@@ -64,6 +64,7 @@ void nopin_share_give(struct nopin_dev *dev, struct nopin_owner *owner,
 int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		       struct ib_udata *udata);
 int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr);
+int nopin_query_port_speed(struct ib_device *ibdev, u32 port, u64 *speed);
 int nopin_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey);
 int nopin_get_port_immutable(struct ib_device *ibdev, u32 port,
 			     struct ib_port_immutable *immutable);

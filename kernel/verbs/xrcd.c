@@ -35,15 +35,18 @@ int nopin_alloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 /**
  * nopin_dealloc_xrcd - ib_device_ops.dealloc_xrcd
  * @ibxrcd: the domain; no QP and no SRQ is left in it
- * @udata: of whoever closes it last
+ * @udata: of whoever closes it last; empty
  *
- * Return: 0.
+ * Return: 0 or a negative errno.
  */
 int nopin_dealloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 {
 	struct nopin_dev *dev = to_nopin_dev(ibxrcd->device);
 	struct nopin_xrcd *xrcd = to_nopin_xrcd(ibxrcd);
+	int err = nopin_udata_empty(udata);
 
+	if (err)
+		return err;
 	nopin_share_give(dev, xrcd->owner, NOPIN_XRCDS);
 	nopin_owner_put(dev, xrcd->owner);
 	return 0;

@@ -9,6 +9,13 @@
 
 #include <infiniband/driver.h>
 
+/* 62, which has the number of 59: the speed of a port, exact. */
+#if IBVERBS_PABI_VERSION >= 64 || (defined(NOPIN_RDMA_CORE) && NOPIN_RDMA_CORE >= 62)
+#define NOPIN_OPS_PORT_SPEED	.query_port_speed = ibv_cmd_query_port_speed,
+#else
+#define NOPIN_OPS_PORT_SPEED
+#endif
+
 static inline int
 nopin_cmd_get_context(struct verbs_context *vctx, struct ibv_get_context *cmd,
 		      size_t cmd_size, struct ib_uverbs_get_context_resp *resp,

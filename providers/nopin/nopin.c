@@ -132,6 +132,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.post_srq_recv = nopin_post_srq_recv,
 	.query_device_ex = nopin_query_device_ex,
 	.query_port = nopin_query_port,
+	NOPIN_OPS_PORT_SPEED
 	.query_qp = nopin_query_qp,
 	.query_rt_values = nopin_query_rt_values,
 	.query_srq = nopin_query_srq,

@@ -25,6 +25,10 @@ struct command {
 		struct ib_uverbs_create_qp qp;
 		struct ib_uverbs_reg_mr mr;
 		struct ib_uverbs_post_send post;
+		struct ib_uverbs_dealloc_pd dealloc_pd;
+		struct ib_uverbs_destroy_cq destroy_cq;
+		struct ib_uverbs_destroy_qp destroy_qp;
+		struct ib_uverbs_dereg_mr dereg_mr;
 		uint8_t raw[512];
 	};
 };
@@ -124,6 +128,42 @@ static int reg_mr(struct rc_end *end, void *addr, const void *driver, size_t len
 			    sizeof(cmd.mr), driver, len);
 }
 
+static int dealloc_pd(int fd, uint32_t handle, const void *driver, size_t len)
+{
+	struct command cmd = { .dealloc_pd.pd_handle = handle };
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_DEALLOC_PD, sizeof(cmd.dealloc_pd),
+			    driver, len);
+}
+
+static int destroy_cq(int fd, uint32_t handle, const void *driver, size_t len)
+{
+	struct command cmd = {
+		.destroy_cq = { .response = (uintptr_t)response, .cq_handle = handle },
+	};
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_DESTROY_CQ, sizeof(cmd.destroy_cq),
+			    driver, len);
+}
+
+static int destroy_qp(int fd, uint32_t handle, const void *driver, size_t len)
+{
+	struct command cmd = {
+		.destroy_qp = { .response = (uintptr_t)response, .qp_handle = handle },
+	};
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_DESTROY_QP, sizeof(cmd.destroy_qp),
+			    driver, len);
+}
+
+static int dereg_mr(int fd, uint32_t handle, const void *driver, size_t len)
+{
+	struct command cmd = { .dereg_mr.mr_handle = handle };
+
+	return command_send(fd, &cmd, IB_USER_VERBS_CMD_DEREG_MR, sizeof(cmd.dereg_mr),
+			    driver, len);
+}
+
 static void need_nopin(void)
 {
 	if (!vt_is_nopin(vt_dev(0)))
@@ -171,6 +211,66 @@ static void unknown_object_data(const void *arg)
 	vt_ok(create_qp(&pair->a, zeros, 64));
 	vt_ok(reg_mr(&pair->a, map, zeros, 32));
 	rc_works(pair);
+}
+
+/* The handle that every response begins with, of an object made by hand. */
+static uint32_t made(int err)
+{
+	uint32_t handle;
+
+	vt_ok(err);
+	memcpy(&handle, response, sizeof(handle));
+	return handle;
+}
+
+/* What ends an object has no driver's part either. */
+static void unknown_end_data(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	int fd = pair->a.dev->ctx->cmd_fd;
+	uint32_t handle;
+
+	(void)arg;
+	need_nopin();
+	handle = made(alloc_pd(fd, zeros, 0));
+	expect_zero_only(dealloc_pd(fd, handle, driver, 32), 32, "dealloc_pd");
+	vt_ok(dealloc_pd(fd, handle, zeros, 32));
+	handle = made(create_cq(fd, zeros, 32));
+	expect_zero_only(destroy_cq(fd, handle, driver, 32), 32, "destroy_cq");
+	vt_ok(destroy_cq(fd, handle, zeros, 32));
+	handle = made(create_qp(&pair->a, zeros, 64));
+	expect_zero_only(destroy_qp(fd, handle, driver, 32), 32, "destroy_qp");
+	vt_ok(destroy_qp(fd, handle, zeros, 32));
+	handle = made(reg_mr(&pair->a, vt_map(PAGE, 0), zeros, 32));
+	expect_zero_only(dereg_mr(fd, handle, driver, 32), 32, "dereg_mr");
+	vt_ok(dereg_mr(fd, handle, zeros, 32));
+	rc_works(pair);
+}
+
+/* A response has zeros where this kernel has nothing to say. */
+static void rest_of_responses(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	int fd = pair->a.dev->ctx->cmd_fd;
+	/* The core's part, and the driver's that there is. */
+	const size_t pd = sizeof(struct ib_uverbs_alloc_pd_resp);
+	const size_t mr = sizeof(struct ib_uverbs_reg_mr_resp);
+	const size_t most = sizeof(struct ib_uverbs_create_qp_resp) + 64;
+
+	(void)arg;
+	need_nopin();
+	memset(response, 0xa5, sizeof(response));
+	vt_ok(alloc_pd(fd, zeros, 32));
+	vt_require(!memchr(response + pd, 0xa5, sizeof(response) - pd), "of alloc_pd");
+	memset(response, 0xa5, sizeof(response));
+	vt_ok(reg_mr(&pair->a, vt_map(PAGE, 0), zeros, 32));
+	vt_require(!memchr(response + mr, 0xa5, sizeof(response) - mr), "of reg_mr");
+	memset(response, 0xa5, sizeof(response));
+	vt_ok(create_cq(fd, zeros, 32));
+	vt_require(!memchr(response + most, 0xa5, sizeof(response) - most), "of create_cq");
+	memset(response, 0xa5, sizeof(response));
+	vt_ok(create_qp(&pair->a, zeros, 64));
+	vt_require(!memchr(response + most, 0xa5, sizeof(response) - most), "of create_qp");
 }
 
 /* Too little driver data, or no room for the answer. */
@@ -379,6 +479,8 @@ static void add_tests(void)
 {
 	VT_TEST(unknown_context_data);
 	VT_TEST(unknown_object_data);
+	VT_TEST(unknown_end_data);
+	VT_TEST(rest_of_responses);
 	VT_TEST(short_commands);
 	VT_TEST(post_by_command);
 	VT_TEST(absurd_qps);

@@ -337,7 +337,8 @@ struct verbs_context_ops {
 	verbs_op_slot query_ece;
 	int (*query_port)(struct ibv_context *context, uint8_t port_num,
 			  struct ibv_port_attr *port_attr);
-	NOPIN_SINCE_62(verbs_op_slot query_port_speed;)
+	NOPIN_SINCE_62(int (*query_port_speed)(struct ibv_context *context,
+					       uint32_t port_num, uint64_t *speed);)
 	int (*query_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 			int attr_mask, struct ibv_qp_init_attr *init_attr);
 	verbs_op_slot query_qp_data_in_order;
@@ -414,6 +415,8 @@ int ibv_cmd_query_device_any(struct ibv_context *context,
 int ibv_cmd_query_port(struct ibv_context *context, uint8_t port_num,
 		       struct ibv_port_attr *port_attr,
 		       struct ibv_query_port *cmd, size_t cmd_size);
+NOPIN_SINCE_62(int ibv_cmd_query_port_speed(struct ibv_context *context,
+					    uint32_t port_num, uint64_t *speed);)
 
 int ibv_cmd_alloc_pd(struct ibv_context *context, struct ibv_pd *pd,
 		     struct ibv_alloc_pd *cmd, size_t cmd_size,
