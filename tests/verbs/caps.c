@@ -4,7 +4,12 @@
  * works, and only there.
  */
 #include <fcntl.h>
+#include <nopin-abi.h>
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/rdma_user_ioctl.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "mw.h"
@@ -15,6 +20,10 @@
 #define CAP_ATOMIC_WRITE	(1ULL << 40)
 #define ACCESS_FLUSH_GLOBAL	(1 << 8)
 #define ACCESS_FLUSH_PERSISTENT	(1 << 9)
+
+/* ibv_query_port_speed(3) of rdma-core 62 by hand: a method of Linux 7.1. */
+#define METHOD_QUERY_PORT_SPEED	7
+enum { SPEED_PORT, SPEED_RESPONSE, SPEED_ATTRS };
 
 #define BYTES	4096
 
@@ -268,11 +277,74 @@ static void no_others(const void *arg)
 	vt_require(!left, "unknown: %#llx", (unsigned long long)left);
 }
 
+/* 0 or an errno. */
+static int query_port_speed(const struct vt_dev *dev, uint64_t *speed)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attr[SPEED_ATTRS];
+	} call = {
+		.hdr = {
+			.length = sizeof(call),
+			.object_id = UVERBS_OBJECT_DEVICE,
+			.method_id = METHOD_QUERY_PORT_SPEED,
+			.num_attrs = SPEED_ATTRS,
+			.driver_id = RDMA_DRIVER_NOPIN,
+		},
+		.attr = {
+			{ .attr_id = SPEED_PORT, .len = sizeof(uint64_t),
+			  .flags = UVERBS_ATTR_F_MANDATORY, .data = vt_opts.port },
+			{ .attr_id = SPEED_RESPONSE, .len = sizeof(*speed),
+			  .flags = UVERBS_ATTR_F_MANDATORY, .data = (uintptr_t)speed },
+		},
+	};
+
+	return ioctl(dev->ctx->cmd_fd, RDMA_VERBS_IOCTL, &call) ? errno : 0;
+}
+
+/* In Mb/s; of a network device that has no speed what verbs say of it. */
+static long ndev_speed(const struct vt_dev *dev)
+{
+	char name[64] = "", path[512];
+	long speed = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/ports/%u/gid_attrs/ndevs/%d",
+		 dev->ctx->device->ibdev_path, vt_opts.port, dev->gid_index);
+	file = fopen(path, "r");
+	vt_require(file && fscanf(file, "%63s", name) == 1, "%s: not read", path);
+	fclose(file);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
+	file = fopen(path, "r");
+	if (file && fscanf(file, "%ld", &speed) != 1)
+		speed = 0;
+	if (file)
+		fclose(file);
+	return speed > 0 ? speed : 2500;
+}
+
+static void port_speed(const void *arg)
+{
+	uint64_t speed = 0;
+	int err;
+
+	(void)arg;
+	if (!vt_is_nopin(vt_dev(0)))
+		vt_skip("another driver's commands");
+	err = query_port_speed(vt_dev(0), &speed);
+	if (err == EPROTONOSUPPORT)
+		vt_skip("this kernel does not ask for it (7.1 does)");
+	vt_ok(err);
+	vt_require(speed == (uint64_t)ndev_speed(vt_dev(0)) / 100, "%llu00 Mb/s, not %ld",
+		   (unsigned long long)speed, ndev_speed(vt_dev(0)));
+}
+
 static void add_tests(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++)
 		vt_test(reported, &caps[i], "%s", caps[i].name);
 	VT_TEST(no_others);
+	VT_TEST(port_speed);
 }
 
 int main(int argc, char **argv)

@@ -21,6 +21,7 @@ packages_test=(
 
 packages_apps=(dapl2-utils libdapl2 qperf librpma-dev netcat-traditional qemu-system-x86)
 packages_storage=(open-iscsi)
+packages_fuzz=(clang)
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
 
 # Where Debian keeps rdma-core's tests; images for containers leave it out.
@@ -55,6 +56,12 @@ packages_missing() {
 	have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
 		sed -n 's/^installed //p')
 	printf '%s\n' "$@" | grep -vxF "$have" || true
+}
+
+# The sanitizers' libraries are named by the compiler's version.
+packages_install_fuzz() {
+	packages_install "${packages_fuzz[@]}"
+	packages_install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 }
 
 # packages_install PACKAGE…

@@ -174,6 +174,16 @@ suite_from() {
 	done
 }
 
+# The transport as a program (tests/fuzz), by the headers of the kernel "uml".
+suite_fuzz() {
+	local work
+	: >"$run/results"
+	work=$(mktemp -d "$PWD/nopin-fuzz.XXXXXX") || exit
+	(cd "$work" && "$tree/tests/fuzz/run" "$kernel_tree" "$source_dir" \
+		"${NOPIN_FUZZ_SECONDS:-600}") | tee -a "$run/results"
+	suite_end && rm -rf "$work"
+}
+
 suite_count() { grep -c "^$1 " "$run/results"; }
 
 suite_run() {
@@ -201,6 +211,11 @@ suite_run() {
 		fi
 	fi
 	suite_result "INFO took $((SECONDS - begun)) s"
+	suite_end
+}
+
+# The last line, and the status.
+suite_end() {
 	grep '^FAIL ' "$run/results" | sed 's/^/nopin-vm: /' >&2
 	echo "$(suite_count PASS) passed, $(suite_count FAIL) failed, $(suite_count SKIP) skipped"
 	[ "$(suite_count FAIL)" = 0 ] && [ "$(suite_count PASS)" -gt 0 ]

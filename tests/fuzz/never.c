@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What the transport refers to, and never calls without programs that map its rings,
+ * kernel users that list pages, or an engine. Without headers, so without their types.
+ */
+void never(const char *name) __attribute__((noreturn));
+
+#define NEVER(name)							\
+	void name(void);						\
+	void name(void)							\
+	{								\
+		never(#name);						\
+	}
+
+NEVER(__devm_add_action)
+NEVER(__var_waitqueue)
+NEVER(dst_release)
+NEVER(finish_wait)
+NEVER(ib_sg_to_pages)
+NEVER(init_wait_var_entry)
+NEVER(prepare_to_wait_event)
+NEVER(rdma_user_mmap_entry_get)
+NEVER(rdma_user_mmap_entry_insert)
+NEVER(rdma_user_mmap_entry_put)
+NEVER(rdma_user_mmap_entry_remove)
+NEVER(schedule)
+NEVER(vm_insert_page)
+NEVER(vmalloc_to_page)
