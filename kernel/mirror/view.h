@@ -60,11 +60,12 @@ typedef int (*nopin_view_fn)(const struct nopin_view *view, size_t off, void *ct
 
 /*
  * User Mode Linux never patches memcpy() to suit the CPU, as other kernels do: one
- * made in this decade copies all but the shortest by a string instruction best.
+ * made in this decade copies all but the shortest by a string instruction best. A
+ * sanitizer looks at memcpy() only.
  */
 static inline void nopin_memcpy(void *to, const void *from, size_t len)
 {
-#if defined(CONFIG_UML) && defined(CONFIG_X86_64)
+#if defined(CONFIG_UML) && defined(CONFIG_X86_64) && !defined(__SANITIZE_ADDRESS__)
 	if (len >= 256) {
 		asm volatile("rep movsb" : "+D" (to), "+S" (from), "+c" (len)
 			     : : "memory");

@@ -4,8 +4,8 @@
 # kernel. Results are lines "PASS …", "FAIL …" and "SKIP …"; they are counted
 # at the end, over everything.
 #
-# Needs: cache, tree, run, only, engine, cross, kernel, kernel_given, tests_dir. Sets what a boot
-# needs: nodes, command, filter.
+# Needs: cache, tree, run, only, engine, cross, kernel, kernel_given, tests_dir, fuzz,
+# kernel_tree, source_dir. Sets what a boot needs: nodes, command, filter.
 
 suite_result() { echo "$*" | tee -a "$run/results"; }
 
@@ -174,11 +174,12 @@ suite_from() {
 	done
 }
 
-# The transport as a program (tests/fuzz), by the headers of the kernel "uml".
+# The transport as a program (tests/fuzz), by the headers of the kernel "uml". When it
+# fails all of it stays, in a folder in $fuzz.
 suite_fuzz() {
 	local work
 	: >"$run/results"
-	work=$(mktemp -d "$PWD/nopin-fuzz.XXXXXX") || exit
+	work=$(mktemp -d "$fuzz/nopin-fuzz.XXXXXX") || exit
 	(cd "$work" && "$tree/tests/fuzz/run" "$kernel_tree" "$source_dir" \
 		"${NOPIN_FUZZ_SECONDS:-600}") | tee -a "$run/results"
 	suite_end && rm -rf "$work"
