@@ -25,12 +25,33 @@ bool below_own;
 u8 below_ecn;
 void (*below_sent)(const struct nopin_pkt *pkt, const void *payload);
 
+struct below_packet below_train[BELOW_TRAIN];
+unsigned int below_packets;
+
+static unsigned int below_at;
 static struct nopin_av *below_av;
+
+static bool below_show(struct nopin_arrival *arrival)
+{
+	arrival->present = below_at < below_packets;
+	if (arrival->present) {
+		arrival->skb = below_train[below_at].skb;
+		arrival->pkt = below_train[below_at].pkt;
+	}
+	return arrival->present;
+}
+
+/* Show the first of them. */
+void below_arrive(struct nopin_arrival *arrival)
+{
+	below_at = 0;
+	below_show(arrival);
+}
 
 bool nopin_net_next(struct nopin_arrival *arrival)
 {
-	arrival->present = false;
-	return false;
+	below_at++;
+	return below_show(arrival);
 }
 
 void nopin_net_unclaimed(struct nopin_arrival *arrival)

@@ -7,6 +7,9 @@
 
 #include "wire/packet.h"
 
+struct nopin_arrival;
+struct sk_buff;
+
 #define BELOW_PAGES	8
 
 /* Packets come from somewhere else than the peer. */
@@ -18,8 +21,19 @@ extern bool below_own;
 /* The ECN field that they come with. */
 extern u8 below_ecn;
 
+/* The packets that come in one piece. */
+#define BELOW_TRAIN	4
+
+extern struct below_packet {
+	struct sk_buff *skb;
+	struct nopin_pkt pkt;
+} below_train[BELOW_TRAIN];
+extern unsigned int below_packets;
+
 /* Gets what a QP sends. */
 extern void (*below_sent)(const struct nopin_pkt *pkt, const void *payload);
+
+void below_arrive(struct nopin_arrival *arrival);
 
 /* The address space of mirrored memory, BELOW_PAGES pages; which are not there. */
 extern u8 *below_space;

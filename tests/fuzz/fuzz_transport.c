@@ -458,7 +458,8 @@ static u32 some_length(void)
 	}
 }
 
-static void describe(struct nopin_pkt *pkt)
+/* With @ahead packets before it in the same train. */
+static void describe(struct nopin_pkt *pkt, unsigned int ahead)
 {
 	u8 opcode = take8();
 
@@ -469,7 +470,8 @@ static void describe(struct nopin_pkt *pkt)
 	pkt->ack_req = opcode & 0x40;
 	pkt->solicited = opcode & 0x80;
 	pkt->psn = some_psn(nopin_opcode_is_response(nopin_pkt_op(pkt)) ?
-			    w.qp->sq.una_psn : w.qp->rq.expected_psn);
+			    w.qp->sq.una_psn :
+			    (w.qp->rq.expected_psn + ahead) & NOPIN_PSN_MASK);
 	pkt->rkey = some_key();
 	pkt->remote_addr = some_address();
 	pkt->dma_len = some_length();
@@ -488,23 +490,33 @@ static void describe(struct nopin_pkt *pkt)
 	pkt->flush_level = pkt->msn & 3;
 }
 
-/* As the network hands it up. */
-static void deliver(const void *data, size_t len)
+/* As the network hands them up. */
+static void arrive(void)
 {
-	struct nopin_arrival arrival = { .present = true };
-	struct place was = place_now();
+	const struct nopin_pkt *first = &below_train[0].pkt;
 	bool busy = nopin_rq_is_busy(&w.qp->rq);
-	const struct nopin_opcode_info *op;
+	struct nopin_arrival arrival = {};
+	struct place was = place_now();
+	unsigned int i;
 
-	if (nopin_pkt_parse(&arrival.pkt, data, len, len))
-		return;
-	arrival.skb = host_skb(data, len - arrival.pkt.pad - NOPIN_ICRC_LEN);
-	op = nopin_pkt_op(&arrival.pkt);
+	below_arrive(&arrival);
 	nopin_receive(&arrival);
-	consume_skb(arrival.skb);
-	if (w.service->reliable && !busy && !nopin_opcode_is_response(op) &&
-	    arrival.pkt.psn != was.expected_psn)
-		check_unmoved(&was, &arrival.pkt);
+	if (below_packets == 1 && w.service->reliable && !busy &&
+	    !nopin_opcode_is_response(nopin_pkt_op(first)) && first->psn != was.expected_psn)
+		check_unmoved(&was, first);
+	for (i = 0; i < below_packets; i++)
+		consume_skb(below_train[i].skb);
+	below_packets = 0;
+}
+
+static void couple(const void *data, size_t len)
+{
+	struct below_packet *packet = &below_train[below_packets];
+
+	if (nopin_pkt_parse(&packet->pkt, data, len, len))
+		return;
+	packet->skb = host_skb(data, len - packet->pkt.pad - NOPIN_ICRC_LEN);
+	below_packets++;
 }
 
 static void packet(void)
@@ -513,15 +525,22 @@ static void packet(void)
 	size_t head, len;
 	u8 *data;
 
-	describe(&pkt);
+	describe(&pkt, below_packets);
 	if (!nopin_pkt_op(&pkt)->name)
 		return;
 	len = nopin_pkt_len(&pkt);
 	data = malloc(len + NOPIN_MAX_HDR_LEN);
 	head = nopin_pkt_build(&pkt, data);
 	memset(data + head, 0x70 + (pkt.psn & 7), len - head);
-	deliver(data, len);
+	couple(data, len);
 	free(data);
+}
+
+static void packets(unsigned int num)
+{
+	while (num--)
+		packet();
+	arrive();
 }
 
 /* Not even made by the rules. */
@@ -536,7 +555,8 @@ static void raw_packet(void)
 		memset(data + 5, 0, 2); /* a QPN that there is, more often */
 	if (len >= NOPIN_BTH_LEN && !(data[0] & 1))
 		data[7] = w.qp->ibqp.qp_num;
-	deliver(data, len);
+	couple(data, len);
+	arrive();
 }
 
 /* --- the program --- */
@@ -704,8 +724,14 @@ static void step(void)
 	case 15:
 		post_receive();
 		break;
+	case 16:
+		packets(2 + (kind >> 5 & 1));
+		break;
+	case 17:
+		packets(BELOW_TRAIN);
+		break;
 	default:
-		packet();
+		packets(1);
 	}
 	if (kind & 0x80)
 		host_settle();
