@@ -6,12 +6,12 @@ add_executable(nopin-provider-load tests/load_test.c)
 target_link_libraries(nopin-provider-load PRIVATE ${CMAKE_DL_LIBS})
 add_test(NAME provider-load
   COMMAND nopin-provider-load $<TARGET_FILE:nopin-provider>)
-set_tests_properties(provider-load PROPERTIES LABELS unit TIMEOUT 120)
+set_tests_properties(provider-load PROPERTIES LABELS unit TIMEOUT 900)
 
 add_test(NAME provider-layout COMMAND "${CMAKE_COMMAND}" "-DCC=${CMAKE_C_COMPILER}"
   "-DNM=${CMAKE_NM}" "-DWORK=${CMAKE_CURRENT_BINARY_DIR}/layout"
   -P "${CMAKE_CURRENT_LIST_DIR}/layout_test.cmake")
-set_tests_properties(provider-layout PROPERTIES LABELS unit TIMEOUT 120)
+set_tests_properties(provider-layout PROPERTIES LABELS unit TIMEOUT 900)
 
 find_library(CMOCKA_LIBRARY cmocka)
 find_path(CMOCKA_INCLUDE cmocka.h)
@@ -44,5 +44,5 @@ foreach (subject open post cq defer stress)
     ENABLE_EXPORTS ON C_STANDARD 11 C_EXTENSIONS ON)
   target_link_libraries(${test} PRIVATE nopin-provider-rig)
   add_test(NAME provider-${subject} COMMAND ${test} $<TARGET_FILE:nopin-provider>)
-  set_tests_properties(provider-${subject} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(provider-${subject} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
