@@ -15,67 +15,14 @@
  */
 #include <linux/slab.h>
 
-#include "device.h"
 #include "entry/doorbell.h"
 #include "entry/entry.h"
 #include "entry/receive.h"
-#include "entry/service.h"
-#include "mem/region.h"
-#include "mem/window.h"
-#include "qp/qp.h"
-#include "qp/srq.h"
-#include "qp/xrc.h"
-#include "queue/cq.h"
 #include "below.h"
 #include "host.h"
+#include "world.h"
 
-#define QPN_OF_PEER	7
-#define QKEY		0x11223344
-#define DIRECT_BYTES	5000
-#define RING		8
 #define MOST_STEPS	200
-
-/* What nobody may read or write, what only the program may read, and what is only read. */
-#define SECRET		0x5e
-#define LOCAL		0x5d
-#define READ_ONLY	0x3c
-
-enum region_kind {
-	OPEN,		/* mirrored, all rights */
-	OPEN_DIRECT,	/* no page is ever missing */
-	ONLY_READ,	/* by peers, and by the program */
-	ONLY_LOCAL,	/* peers have no right */
-	FOREIGN,	/* of another PD */
-	REGIONS
-};
-
-static const int region_access[REGIONS] = {
-	[OPEN] = NOPIN_REGION_ACCESS & ~(IB_ZERO_BASED | IB_ACCESS_HUGETLB),
-	[OPEN_DIRECT] = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |
-			IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC,
-	[ONLY_READ] = IB_ACCESS_REMOTE_READ,
-	[ONLY_LOCAL] = 0,
-	[FOREIGN] = IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE |
-		    IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC,
-};
-
-static struct world {
-	struct nopin_dev *dev;
-	struct net_device *ndev;
-	struct ib_pd pd, other_pd;
-	struct nopin_cq *scq, *rcq;
-	struct nopin_srq *srq;
-	struct nopin_xrcd xrcd;
-	struct nopin_qp *qp;
-	const struct nopin_service *service;
-	enum ib_qp_type type;
-	struct nopin_region *region[REGIONS];
-	struct nopin_window window[2];
-	u8 *bytes[REGIONS];
-	size_t len[REGIONS];
-	u32 receives;
-	u32 received;
-} w;
 
 /* --- the input --- */
 
@@ -101,232 +48,6 @@ static u64 take64(void)
 	for (i = 0; i < 8; i++)
 		value = value << 8 | take8();
 	return value;
-}
-
-/* --- the world --- */
-
-static void no_event(struct ib_event *event, void *context)
-{
-}
-
-static void no_completion(struct ib_cq *cq, void *context)
-{
-}
-
-static void device_make(void)
-{
-	struct nopin_dev *dev = calloc(1, sizeof(*dev));
-
-	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1);
-	xa_init_flags(&dev->avs, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
-	xa_init_flags(&dev->xrc_srqs, XA_FLAGS_ALLOC1);
-	dev->stats.counter = calloc(NOPIN_COUNTERS, sizeof(s64));
-	w.ndev = calloc(1, sizeof(*w.ndev));
-	w.ndev->mtu = 9000;
-	dev->ndev = w.ndev;
-	w.dev = dev;
-	w.pd.device = &dev->ibdev;
-	w.other_pd.device = &dev->ibdev;
-}
-
-static struct nopin_cq *cq_make(u32 entries)
-{
-	struct nopin_cq *cq = calloc(1, sizeof(*cq));
-	struct nopin_ring_info info;
-
-	cq->ibcq.device = &w.dev->ibdev;
-	cq->ibcq.comp_handler = no_completion;
-	cq->ibcq.event_handler = no_event;
-	fuzz_require(!nopin_cq_create(cq, NULL, entries, &info));
-	return cq;
-}
-
-static void srq_make(bool xrc)
-{
-	struct ib_srq_attr attr = { .max_wr = RING, .max_sge = 4 };
-	struct nopin_create_srq_resp resp;
-
-	w.srq = calloc(1, sizeof(*w.srq));
-	w.srq->ibsrq.device = &w.dev->ibdev;
-	w.srq->ibsrq.pd = &w.pd;
-	w.srq->ibsrq.event_handler = no_event;
-	w.srq->ibsrq.ext.cq = &w.rcq->ibcq;
-	w.srq->ibsrq.srq_type = xrc ? IB_SRQT_XRC : IB_SRQT_BASIC;
-	w.srq->ibsrq.ext.xrc.xrcd = xrc ? &w.xrcd.ibxrcd : NULL;
-	fuzz_require(!nopin_srq_create(w.srq, &attr, NULL, &resp));
-	if (xrc)
-		fuzz_require(!nopin_xrc_publish(w.srq));
-}
-
-static void region_make(enum region_kind kind)
-{
-	struct ib_pd *pd = kind == FOREIGN ? &w.other_pd : &w.pd;
-	u64 va = (uintptr_t)w.bytes[kind];
-
-	w.region[kind] = kind == OPEN ?
-		nopin_region_create(pd, va, w.len[kind], va, region_access[kind]) :
-		nopin_region_create_direct(pd, va, w.len[kind], va, region_access[kind]);
-	fuzz_require(!IS_ERR(w.region[kind]));
-}
-
-/* Of a mirrored region whole pages, of the others what ends in the midst of one. */
-static void regions_make(void)
-{
-	static const u8 fill[REGIONS] = {
-		[ONLY_READ] = READ_ONLY, [ONLY_LOCAL] = LOCAL, [FOREIGN] = SECRET,
-	};
-	enum region_kind kind;
-
-	below_space = aligned_alloc(PAGE_SIZE, BELOW_PAGES * PAGE_SIZE);
-	for (kind = 0; kind < REGIONS; kind++) {
-		w.len[kind] = kind == OPEN ? BELOW_PAGES * PAGE_SIZE : DIRECT_BYTES;
-		w.bytes[kind] = kind == OPEN ? below_space : malloc(DIRECT_BYTES);
-		memset(w.bytes[kind], fill[kind], w.len[kind]);
-		region_make(kind);
-	}
-}
-
-/* One of each type. */
-static void windows_make(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(w.window); i++) {
-		w.window[i].ibmw.device = &w.dev->ibdev;
-		w.window[i].ibmw.pd = &w.pd;
-		w.window[i].ibmw.type = i ? IB_MW_TYPE_2 : IB_MW_TYPE_1;
-		fuzz_require(!nopin_window_create(&w.window[i]));
-	}
-}
-
-static void qp_set_init_attr(struct ib_qp_init_attr *init)
-{
-	init->cap.max_send_wr = RING;
-	init->cap.max_recv_wr = RING;
-	init->cap.max_send_sge = 4;
-	init->cap.max_recv_sge = 4;
-	init->cap.max_inline_data = 64;
-	init->sq_sig_type = IB_SIGNAL_ALL_WR;
-	init->xrcd = w.type == IB_QPT_XRC_TGT ? &w.xrcd.ibxrcd : NULL;
-}
-
-static void qp_make(bool shared)
-{
-	bool target = w.type == IB_QPT_XRC_TGT;
-	struct nopin_create_qp_resp resp;
-	struct ib_qp_init_attr init = {};
-	struct nopin_qp *qp;
-
-	w.service = nopin_service_find(w.type, !target);
-	qp_set_init_attr(&init);
-	qp = aligned_alloc(64, ALIGN(sizeof(*qp), 64));
-	memset(qp, 0, sizeof(*qp));
-	qp->ibqp.device = &w.dev->ibdev;
-	qp->ibqp.pd = target ? NULL : &w.pd;
-	qp->ibqp.qp_type = w.type;
-	qp->ibqp.event_handler = no_event;
-	qp->ibqp.send_cq = target ? NULL : &w.scq->ibcq;
-	qp->ibqp.recv_cq = target ? NULL : &w.rcq->ibcq;
-	qp->ibqp.srq = shared && !target ? &w.srq->ibsrq : NULL;
-	fuzz_require(!nopin_qp_create(qp, w.service, &init, NULL, &resp));
-	w.qp = qp;
-}
-
-/* Through the states in which it is not what it is for. */
-static void qp_connect(u8 how)
-{
-	struct ib_qp_attr attr = {
-		.qp_state = IB_QPS_INIT,
-		.qkey = QKEY,
-		.path_mtu = how & 1 ? IB_MTU_256 : IB_MTU_1024,
-		.dest_qp_num = how & 0x40 ? w.qp->ibqp.qp_num : QPN_OF_PEER,
-		.rq_psn = how & 2 ? 0xfffffe : 100,
-		.sq_psn = how & 2 ? 0xfffffd : 200,
-		.max_dest_rd_atomic = how >> 2 & 3,
-		.max_rd_atomic = 1 + (how >> 4 & 1),
-		.qp_access_flags = how & 0x20 ? 0 : IB_ACCESS_REMOTE_WRITE |
-				   IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC |
-				   IB_ACCESS_FLUSH_GLOBAL,
-		.timeout = 10, .retry_cnt = 1, .rnr_retry = 1, .min_rnr_timer = 5,
-	};
-
-	below_own = how & 0x40;
-	nopin_qp_modify(w.qp, &attr, IB_QP_STATE | IB_QP_QKEY | IB_QP_ACCESS_FLAGS);
-	attr.qp_state = IB_QPS_RTR;
-	nopin_qp_modify(w.qp, &attr, IB_QP_STATE | IB_QP_AV | IB_QP_PATH_MTU |
-			IB_QP_DEST_QPN | IB_QP_RQ_PSN | IB_QP_MAX_DEST_RD_ATOMIC |
-			IB_QP_MIN_RNR_TIMER);
-	attr.qp_state = IB_QPS_RTS;
-	nopin_qp_modify(w.qp, &attr, IB_QP_STATE | IB_QP_TIMEOUT | IB_QP_RETRY_CNT |
-			IB_QP_RNR_RETRY | IB_QP_SQ_PSN | IB_QP_MAX_QP_RD_ATOMIC);
-}
-
-static void world_make(u8 how, u8 connection)
-{
-	static const enum ib_qp_type types[] = {
-		IB_QPT_RC, IB_QPT_UC, IB_QPT_UD, IB_QPT_XRC_TGT, IB_QPT_XRC_INI,
-	};
-
-	memset(&w, 0, sizeof(w));
-	memset(below_absent, 0, sizeof(below_absent));
-	below_fails = false;
-	below_foreign = false;
-	below_ecn = 0;
-	w.type = types[how % ARRAY_SIZE(types)];
-	device_make();
-	w.scq = cq_make(4 * RING);
-	w.rcq = cq_make(how & 0x40 ? RING : 4 * RING);
-	mutex_init(&w.xrcd.lock);
-	INIT_LIST_HEAD(&w.xrcd.targets);
-	srq_make(w.type == IB_QPT_XRC_TGT);
-	regions_make();
-	windows_make();
-	qp_make(how & 0x80);
-	qp_connect(connection);
-}
-
-/* Not while windows are bound to it. */
-static void region_end(enum region_kind kind)
-{
-	if (!w.region[kind] || nopin_region_close(w.region[kind]))
-		return;
-	nopin_region_destroy(w.region[kind]);
-	w.region[kind] = NULL;
-}
-
-static void cq_end(struct nopin_cq *cq)
-{
-	nopin_cq_destroy(cq);
-	free(cq);
-}
-
-static void world_end(void)
-{
-	enum region_kind kind;
-
-	nopin_qp_destroy(w.qp);
-	host_settle();
-	free(w.qp);
-	if (w.type == IB_QPT_XRC_TGT)
-		nopin_xrc_withdraw(w.srq);
-	nopin_srq_destroy(w.srq);
-	free(w.srq);
-	cq_end(w.scq);
-	cq_end(w.rcq);
-	nopin_window_destroy(&w.window[0]);
-	nopin_window_destroy(&w.window[1]);
-	for (kind = 0; kind < REGIONS; kind++) {
-		region_end(kind);
-		free(w.bytes[kind]);
-	}
-	host_settle();
-	xa_destroy(&w.dev->keys);
-	host_run_rcu();
-	free(w.dev->stats.counter);
-	free(w.dev);
-	free(w.ndev);
-	if (host_skbs())
-		fuzz_fault("%zu packets are left", host_skbs());
 }
 
 /* --- what must be so --- */
@@ -416,7 +137,7 @@ static u32 some_key(void)
 	return kind & 0x80 ? key ^ 1 : key;
 }
 
-/* In the region of the last key, or just outside of it. */
+/* In some region, or just outside of it. */
 static u64 some_address(void)
 {
 	u8 kind = take8();
@@ -573,7 +294,7 @@ static void some_sge(struct nopin_sge *sge)
 		sge->lkey ^= 1U << (kind >> 5 & 3);
 }
 
-/* Receives that the secret may not end up in are those that the program itself posts. */
+/* Of its own, or shared: whatever the program names as the place for a message. */
 static void post_receive(void)
 {
 	const struct nopin_queue *queue = nopin_rq_has_ring(&w.qp->rq) ? &w.qp->rq.queue :
