@@ -19,6 +19,7 @@ int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
 	slots->taken = bitmap_zalloc(num, GFP_KERNEL);
 	slots->num = num;
 	slots->used = 0;
+	slots->reserved = 0;
 	slots->hint = 0;
 	slots->shut = false;
 	return slots->taken ? 0 : -ENOMEM;
@@ -48,7 +49,7 @@ long nopin_slots_take(struct nopin_slots *slots)
 	long ret = -ENOSPC;
 
 	spin_lock(&slots->lock);
-	if (!slots->shut && slots->used < slots->num) {
+	if (!slots->shut && slots->used + slots->reserved < slots->num) {
 		slot = find_next_zero_bit(slots->taken, slots->num, slots->hint);
 		if (slot == slots->num)
 			slot = find_first_zero_bit(slots->taken, slots->num);
@@ -73,6 +74,41 @@ void nopin_slots_give(struct nopin_slots *slots, unsigned long slot)
 	spin_lock(&slots->lock);
 	if (!WARN_ON(!__test_and_clear_bit(slot, slots->taken)))
 		WRITE_ONCE(slots->used, slots->used - 1);
+	spin_unlock(&slots->lock);
+}
+
+/**
+ * nopin_slots_reserve - keep some that are free from being taken
+ * @slots: of a NIC
+ * @num: how many
+ *
+ * Return: 0, or -ENOSPC: not so many are free.
+ * Context: any but interrupts.
+ */
+int nopin_slots_reserve(struct nopin_slots *slots, unsigned long num)
+{
+	int err = -ENOSPC;
+
+	spin_lock(&slots->lock);
+	if (!slots->shut && num <= slots->num - slots->used - slots->reserved) {
+		WRITE_ONCE(slots->reserved, slots->reserved + num);
+		err = 0;
+	}
+	spin_unlock(&slots->lock);
+	return err;
+}
+
+/**
+ * nopin_slots_unreserve - let them be taken again
+ * @slots: of a NIC
+ * @num: how many of those of nopin_slots_reserve()
+ *
+ * Context: any but interrupts.
+ */
+void nopin_slots_unreserve(struct nopin_slots *slots, unsigned long num)
+{
+	spin_lock(&slots->lock);
+	WRITE_ONCE(slots->reserved, slots->reserved - num);
 	spin_unlock(&slots->lock);
 }
 

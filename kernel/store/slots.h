@@ -12,6 +12,7 @@
  * @taken: a bit for each place
  * @num: places
  * @used: those that are taken
+ * @reserved: those that nobody may take, wherever they are; with @used at most @num
  * @hint: where to look first
  * @shut: no more are given away
  */
@@ -20,6 +21,7 @@ struct nopin_slots {
 	unsigned long *taken;
 	unsigned long num;
 	unsigned long used;
+	unsigned long reserved;
 	unsigned long hint;
 	bool shut;
 };
@@ -28,6 +30,8 @@ int nopin_slots_init(struct nopin_slots *slots, unsigned long num);
 void nopin_slots_destroy(struct nopin_slots *slots);
 long nopin_slots_take(struct nopin_slots *slots);
 void nopin_slots_give(struct nopin_slots *slots, unsigned long slot);
+int nopin_slots_reserve(struct nopin_slots *slots, unsigned long num);
+void nopin_slots_unreserve(struct nopin_slots *slots, unsigned long num);
 void nopin_slots_shut(struct nopin_slots *slots);
 unsigned long nopin_slots_find(struct nopin_slots *slots, unsigned long from);
 
@@ -35,6 +39,12 @@ unsigned long nopin_slots_find(struct nopin_slots *slots, unsigned long from);
 static inline unsigned long nopin_slots_used(const struct nopin_slots *slots)
 {
 	return READ_ONCE(slots->used);
+}
+
+/* How many are reserved, as of now. */
+static inline unsigned long nopin_slots_reserved(const struct nopin_slots *slots)
+{
+	return READ_ONCE(slots->reserved);
 }
 
 #endif /* NOPIN_SLOTS_H */

@@ -102,8 +102,30 @@ static void when_it_is_shut_nothing_is_given_away(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nopin_slots_take(&fix->slots), (long)-ENOSPC);
 }
 
+static void what_is_reserved_is_not_taken(struct kunit *test)
+{
+	struct slots_fixture *fix = test->priv;
+	const unsigned int kept = SLOTS / 4;
+
+	take(test, fix);
+	KUNIT_EXPECT_EQ(test, nopin_slots_reserve(&fix->slots, SLOTS), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, nopin_slots_reserve(&fix->slots, ULONG_MAX), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, nopin_slots_reserve(&fix->slots, kept), 0);
+	while (fix->used < SLOTS - kept)
+		take(test, fix);
+	KUNIT_EXPECT_EQ(test, nopin_slots_take(&fix->slots), (long)-ENOSPC);
+	KUNIT_EXPECT_EQ(test, nopin_slots_reserve(&fix->slots, 1), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, nopin_slots_reserved(&fix->slots), (unsigned long)kept);
+	compare(test, fix);
+	nopin_slots_unreserve(&fix->slots, kept);
+	while (fix->used < SLOTS)
+		take(test, fix);
+	compare(test, fix);
+}
+
 static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(they_are_an_array),
+	KUNIT_CASE(what_is_reserved_is_not_taken),
 	KUNIT_CASE(when_it_is_shut_nothing_is_given_away),
 	{}
 };

@@ -83,7 +83,7 @@ struct nopin_store *nopin_store_create(u64 size, const struct nopin_stats *stats
 
 /**
  * nopin_store_destroy - a NIC has no memory any more
- * @store: the memory; nobody moves anything there any more
+ * @store: the memory; nobody moves anything there any more, and none of it is reserved
  *
  * What is in it is brought back to where the CPU has its own.
  *
@@ -112,7 +112,19 @@ u64 nopin_store_size(const struct nopin_store *store)
 }
 
 /**
- * nopin_store_resident - how much of it is in use?
+ * nopin_store_reserved - how much of it is no place for pages of programs?
+ * @store: the memory
+ *
+ * Return: bytes, as of now.
+ * Context: any.
+ */
+u64 nopin_store_reserved(const struct nopin_store *store)
+{
+	return (u64)nopin_slots_reserved(&store->slots) << PAGE_SHIFT;
+}
+
+/**
+ * nopin_store_resident - how much of it is in use, by pages or otherwise?
  * @store: the memory
  *
  * Return: bytes, as of now.
@@ -120,5 +132,32 @@ u64 nopin_store_size(const struct nopin_store *store)
  */
 u64 nopin_store_resident(const struct nopin_store *store)
 {
-	return (u64)nopin_slots_used(&store->slots) << PAGE_SHIFT;
+	return ((u64)nopin_slots_used(&store->slots) << PAGE_SHIFT) + nopin_store_reserved(store);
+}
+
+/**
+ * nopin_store_reserve - use some of it for other things than pages of programs
+ * @store: the memory
+ * @size: bytes, whole pages
+ *
+ * The bytes themselves are the caller's to find; here they are only counted.
+ *
+ * Return: 0, or -ENOSPC: so much is not free.
+ * Context: any but interrupts.
+ */
+int nopin_store_reserve(struct nopin_store *store, u64 size)
+{
+	return nopin_slots_reserve(&store->slots, size >> PAGE_SHIFT);
+}
+
+/**
+ * nopin_store_unreserve - pages of programs have their place again
+ * @store: the memory
+ * @size: bytes, as reserved
+ *
+ * Context: any but interrupts.
+ */
+void nopin_store_unreserve(struct nopin_store *store, u64 size)
+{
+	nopin_slots_unreserve(&store->slots, size >> PAGE_SHIFT);
 }

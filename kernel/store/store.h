@@ -59,6 +59,9 @@ struct nopin_store *nopin_store_create(u64 size, const struct nopin_stats *stats
 void nopin_store_destroy(struct nopin_store *store);
 u64 nopin_store_size(const struct nopin_store *store);
 u64 nopin_store_resident(const struct nopin_store *store);
+u64 nopin_store_reserved(const struct nopin_store *store);
+int nopin_store_reserve(struct nopin_store *store, u64 size);
+void nopin_store_unreserve(struct nopin_store *store, u64 size);
 
 int nopin_store_move_in(struct nopin_store *store, struct vm_area_struct *vma,
 			unsigned long start, unsigned long end, u64 *moved);
@@ -101,6 +104,20 @@ static inline u64 nopin_store_size(const struct nopin_store *store)
 static inline u64 nopin_store_resident(const struct nopin_store *store)
 {
 	return 0;
+}
+
+static inline u64 nopin_store_reserved(const struct nopin_store *store)
+{
+	return 0;
+}
+
+static inline int nopin_store_reserve(struct nopin_store *store, u64 size)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void nopin_store_unreserve(struct nopin_store *store, u64 size)
+{
 }
 
 static inline int nopin_store_move_in(struct nopin_store *store,

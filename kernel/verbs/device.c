@@ -51,7 +51,6 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_cqe = NOPIN_MAX_CQE;
 	attr->max_mr = NOPIN_MAX_MR;
 	attr->max_mw = NOPIN_MAX_MW;
-	attr->max_dm_size = NOPIN_MAX_DM;
 	attr->max_fast_reg_page_list_len = NOPIN_MAX_LISTED;
 	attr->max_pd = NOPIN_MAX_PD;
 	attr->max_ah = NOPIN_MAX_AH;
@@ -62,6 +61,14 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_mcast_grp = NOPIN_MAX_MCAST;
 	attr->max_mcast_qp_attach = NOPIN_MAX_MCAST_QP;
 	attr->max_total_mcast_qp_attach = NOPIN_MAX_MCAST;
+}
+
+/* The kernel's memory, or, where the device has some of its own, of that. */
+static u64 nopin_max_dm(struct nopin_dev *dev)
+{
+	u64 size = nopin_memory_size(dev);
+
+	return size ? min_t(u64, size, NOPIN_MAX_DM) : NOPIN_MAX_DM;
 }
 
 static void nopin_fill_odp_caps(struct ib_device_attr *attr)
@@ -112,6 +119,7 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	attr->timestamp_mask = U64_MAX;
 	attr->hca_core_clock = NOPIN_CLOCK_KHZ;
 	nopin_fill_limits(attr);
+	attr->max_dm_size = nopin_max_dm(to_nopin_dev(ibdev));
 	nopin_fill_odp_caps(attr);
 	return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Device memory. There is no device with memory of its own: it is the kernel's, charged
- * to who asks for it, and its bytes belong to the program that maps them as they belong
- * to the regions that are registered over them.
+ * Device memory. Its bytes are in the kernel's memory, charged to who asks for it, and the
+ * program that maps them and the regions that are registered over them share them. Where
+ * the administrator has given the device memory of its own, they are counted as part of
+ * that, beside the pages that programs have moved there.
  */
 #include <linux/log2.h>
 #include <linux/slab.h>
@@ -24,11 +25,13 @@
  * struct nopin_dm - some device memory
  * @ibdm: first
  * @mapped: the memory
+ * @taken: bytes of the device's own memory that it counts for
  * @owner: who pays for it
  */
 struct nopin_dm {
 	struct ib_dm ibdm;
 	struct nopin_mapped *mapped;
+	u64 taken;
 	struct nopin_owner *owner;
 };
 
@@ -51,6 +54,7 @@ static int nopin_dm_pages(const struct nopin_dm *dm)
 
 static void nopin_dm_free(struct nopin_dev *dev, struct nopin_dm *dm)
 {
+	nopin_memory_free(dev, dm->taken);
 	nopin_share_give_some(dev, dm->owner, NOPIN_DM_PAGES, nopin_dm_pages(dm));
 	nopin_mapped_destroy(dm->mapped);
 	kfree(dm);
@@ -73,8 +77,13 @@ static struct nopin_dm *nopin_dm_create(struct nopin_dev *dev, struct ib_ucontex
 	err = nopin_share_take_some(dev, owner, NOPIN_DM_PAGES, nopin_dm_pages(dm));
 	if (err)
 		goto destroy_mapped;
+	err = nopin_memory_alloc(dev, dm->mapped->size, &dm->taken);
+	if (err)
+		goto give_share;
 	return dm;
 
+give_share:
+	nopin_share_give_some(dev, owner, NOPIN_DM_PAGES, nopin_dm_pages(dm));
 destroy_mapped:
 	nopin_mapped_destroy(dm->mapped);
 free_dm:
@@ -89,7 +98,8 @@ free_dm:
  * @attr: how much; log2 of the alignment that it needs, at most that of a page
  * @attrs: of the command; NOPIN_ATTR_ALLOC_DM_OFFSET is answered
  *
- * Return: the memory, zeroed, or ERR_PTR(); -ENOMEM beyond max_dm_size.
+ * Return: the memory, zeroed, or ERR_PTR(); -ENOMEM beyond max_dm_size, or when the
+ *	device's own memory is full.
  */
 struct ib_dm *nopin_alloc_dm(struct ib_device *ibdev, struct ib_ucontext *ibuctx,
 			     struct ib_dm_alloc_attr *attr,

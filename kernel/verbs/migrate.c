@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A device's own memory, to which pages of programs move: how much there is, and the
- * command that moves them.
+ * A device's own memory: how much there is, how much of it programs have allocated
+ * (dm.c), and the command that moves their pages there and back.
  */
 #include <rdma/nopin-abi.h>
 #include <rdma/uverbs_ioctl.h>
@@ -21,8 +21,8 @@
  *
  * What is in its memory goes back first; programs notice nothing.
  *
- * Return: 0; -EOPNOTSUPP: the kernel has no such memory; -ENOMEM, -ERANGE: not so much.
- *	Then there is none.
+ * Return: 0; -EBUSY: programs have allocated some, it stays as it is; -EOPNOTSUPP: the
+ *	kernel has no such memory; -ENOMEM, -ERANGE: not so much. Then there is none.
  * Context: process, sleeps.
  */
 int nopin_memory_set(struct nopin_dev *dev, u64 size)
@@ -33,6 +33,10 @@ int nopin_memory_set(struct nopin_dev *dev, u64 size)
 	if (size > NOPIN_MAX_MEMORY)
 		return -ERANGE;
 	down_write(&dev->store_sem);
+	if (dev->store && nopin_store_reserved(dev->store)) {
+		err = -EBUSY;
+		goto out;
+	}
 	if (dev->store)
 		nopin_store_destroy(dev->store);
 	if (size)
@@ -42,8 +46,49 @@ int nopin_memory_set(struct nopin_dev *dev, u64 size)
 		store = NULL;
 	}
 	dev->store = store;
+out:
 	up_write(&dev->store_sem);
 	return err;
+}
+
+/**
+ * nopin_memory_alloc - a program allocates some of it
+ * @dev: the device
+ * @size: bytes, whole pages
+ * @taken: how many of them the device's own memory has less now: all, or, where it has
+ *	none, 0
+ *
+ * Return: 0, or -ENOMEM: the device's memory is full.
+ * Context: process, sleeps.
+ */
+int nopin_memory_alloc(struct nopin_dev *dev, u64 size, u64 *taken)
+{
+	int err = 0;
+
+	*taken = 0;
+	down_read(&dev->store_sem);
+	if (dev->store) {
+		err = nopin_store_reserve(dev->store, size) ? -ENOMEM : 0;
+		*taken = err ? 0 : size;
+	}
+	up_read(&dev->store_sem);
+	return err;
+}
+
+/**
+ * nopin_memory_free - it gives that back
+ * @dev: the device
+ * @taken: from nopin_memory_alloc()
+ *
+ * Context: process, sleeps.
+ */
+void nopin_memory_free(struct nopin_dev *dev, u64 taken)
+{
+	if (!taken)
+		return;
+	down_read(&dev->store_sem);
+	nopin_store_unreserve(dev->store, taken);
+	up_read(&dev->store_sem);
 }
 
 static u64 nopin_memory_ask(struct nopin_dev *dev, u64 (*what)(const struct nopin_store *))

@@ -140,6 +140,8 @@ struct ib_mr *nopin_reg_dm_mr(struct ib_pd *ibpd, struct ib_dm *ibdm,
 /* migrate.c */
 extern const struct uapi_definition nopin_migrate_uapi[];
 int nopin_memory_set(struct nopin_dev *dev, u64 size);
+int nopin_memory_alloc(struct nopin_dev *dev, u64 size, u64 *taken);
+void nopin_memory_free(struct nopin_dev *dev, u64 taken);
 u64 nopin_memory_size(struct nopin_dev *dev);
 u64 nopin_memory_resident(struct nopin_dev *dev);
 

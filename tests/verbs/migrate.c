@@ -5,11 +5,13 @@
  * the debug kernel does.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nic.h"
 #include "nopindv.h"
 #include "odp_bench.h"
 #include "odp_system.h"
@@ -21,45 +23,6 @@
 #define MADV_PAGEOUT	21
 #endif
 
-/* --- the device's memory --- */
-
-static int memory_file(const struct vt_dev *dev, int flags)
-{
-	int fd = openat(dev->counters, "../../../memory", flags | O_CLOEXEC);
-
-	return fd >= 0 ? fd : openat(dev->counters, "../memory", flags | O_CLOEXEC);
-}
-
-/* 0 or an errno. */
-static int try_memory(const struct vt_dev *dev, size_t size)
-{
-	int fd = memory_file(dev, O_WRONLY), ret = 0;
-	char text[32];
-
-	if (fd < 0)
-		return errno;
-	snprintf(text, sizeof(text), "%zu\n", size);
-	if (write(fd, text, strlen(text)) < 0)
-		ret = errno;
-	close(fd);
-	return ret;
-}
-
-static void no_memory(void *obj)
-{
-	try_memory(obj, 0);
-}
-
-static void set_memory(struct vt_dev *dev, size_t size)
-{
-	int ret = try_memory(dev, size);
-
-	if (ret == EOPNOTSUPP || ret == ENOENT)
-		vt_skip("this kernel has no memory of devices (the debug kernel has)");
-	vt_ok(ret);
-	vt_defer(no_memory, dev);
-}
-
 static bool counts(const struct vt_dev *dev, const char *name, long long want)
 {
 	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;)
@@ -69,45 +32,19 @@ static bool counts(const struct vt_dev *dev, const char *name, long long want)
 	return false;
 }
 
-/* How many pages are in no memory of the CPU's: here they are in the NIC's. */
-static size_t away(const void *addr, size_t len)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-
-	vt_require(fd >= 0, "pagemap: %s", strerror(errno));
-	for (size_t i = 0; i < len / PAGE; i++) {
-		uint64_t entry;
-		off_t off = (off_t)(((uintptr_t)addr / PAGE + i) * sizeof(entry));
-
-		vt_require(pread(fd, &entry, sizeof(entry), off) == sizeof(entry), "pagemap");
-		n += entry >> 62 == 1; /* not present, but swapped */
-	}
-	close(fd);
-	return n;
-}
-
 struct nic {
 	struct odp_bench b;
 	struct rc_end *end;
 	uint8_t *mem;
 };
 
-static uint8_t *small_pages(size_t len)
-{
-	uint8_t *mem = vt_map(len, 0);
-
-	madvise(mem, len, MADV_NOHUGEPAGE);
-	return mem;
-}
-
 static struct nic nic_of(const void *arg, size_t memory)
 {
-	struct nic nic = { .b = odp_bench(arg, small_pages(LEN), LEN) };
+	struct nic nic = { .b = odp_bench(arg, nic_small_pages(LEN), LEN) };
 
 	nic.end = odp_mem_end(&nic.b);
 	nic.mem = nic.b.mem->addr;
-	set_memory(nic.end->dev, memory);
+	nic_set_memory(nic.end->dev, memory);
 	return nic;
 }
 
@@ -119,14 +56,14 @@ static int move_some(struct nic *nic, void *addr, size_t len, bool to_device)
 static void move(struct nic *nic, bool to_device)
 {
 	vt_ok(move_some(nic, nic->mem, LEN, to_device));
-	vt_require(away(nic->mem, LEN) == (to_device ? PAGES : 0), "%zu pages are away",
-		   away(nic->mem, LEN));
+	vt_require(nic_away(nic->mem, LEN) == (to_device ? PAGES : 0), "%zu pages are away",
+		   nic_away(nic->mem, LEN));
 }
 
 static void still_there(struct nic *nic)
 {
-	vt_require(away(nic->mem, LEN) == PAGES, "only %zu of %lu pages are in the NIC",
-		   away(nic->mem, LEN), PAGES);
+	vt_require(nic_away(nic->mem, LEN) == PAGES, "only %zu of %lu pages are in the NIC",
+		   nic_away(nic->mem, LEN), PAGES);
 }
 
 /* --- there and back --- */
@@ -154,7 +91,7 @@ static void there_and_back(const void *arg)
 		vt_require(!memcmp(nic.mem, want, PAGE + 100), "beside the put, data changed");
 		vt_require(!memcmp(nic.mem + PAGE + 100, nic.b.src->addr, LEN - 2 * PAGE),
 			   "the CPU does not see what the NIC wrote");
-		vt_require(!away(nic.mem, LEN), "a touch has not brought all back");
+		vt_require(!nic_away(nic.mem, LEN), "a touch has not brought all back");
 	}
 }
 
@@ -213,8 +150,8 @@ static void the_memory_goes(const void *arg)
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
 	move(&nic, true);
-	vt_ok(try_memory(nic.end->dev, 0));
-	vt_require(!away(nic.mem, LEN), "pages are away");
+	vt_ok(nic_try_memory(nic.end->dev, 0));
+	vt_require(!nic_away(nic.mem, LEN), "pages are away");
 	vt_require(!memcmp(nic.mem, want, LEN), "data differ");
 	vt_require(move_some(&nic, nic.mem, LEN, true) == EOPNOTSUPP, "there is no memory");
 	odp_check(&nic.b);
@@ -298,7 +235,7 @@ static void unmapped(const void *arg)
 static void remapped(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
-	uint8_t *other = small_pages(LEN), *want;
+	uint8_t *other = nic_small_pages(LEN), *want;
 
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
@@ -309,7 +246,7 @@ static void remapped(const void *arg)
 	odp_map_fixed(nic.mem, LEN);
 	madvise(nic.mem, LEN, MADV_NOHUGEPAGE);
 	odp_check_zeros(&nic.b, 0, LEN);
-	vt_require(away(other, LEN) == PAGES, "%zu pages are away", away(other, LEN));
+	vt_require(nic_away(other, LEN) == PAGES, "%zu pages are away", nic_away(other, LEN));
 	vt_require(!memcmp(other, want, LEN), "data differ");
 	odp_check(&nic.b);
 }
@@ -371,15 +308,15 @@ static void huge(const void *arg)
 
 	nic.end = odp_mem_end(&nic.b);
 	nic.mem = mem;
-	set_memory(nic.end->dev, MEMORY);
+	nic_set_memory(nic.end->dev, MEMORY);
 	madvise(mem, 2 * MIB, MADV_HUGEPAGE);
 	odp_check(&nic.b);
 	want = odp_copy_of(mem, 2 * MIB);
 	vt_ok(move_some(&nic, mem, 2 * MIB, true));
-	vt_require(away(mem, 2 * MIB) == 512, "%zu pages are away", away(mem, 2 * MIB));
+	vt_require(nic_away(mem, 2 * MIB) == 512, "%zu pages are away", nic_away(mem, 2 * MIB));
 	odp_get(&nic.b, 0, 2 * MIB);
 	vt_require(!memcmp(nic.b.back->addr, want, 2 * MIB), "the NIC read other data");
-	vt_require(away(mem, 2 * MIB) == 512, "%zu pages are away", away(mem, 2 * MIB));
+	vt_require(nic_away(mem, 2 * MIB) == 512, "%zu pages are away", nic_away(mem, 2 * MIB));
 	odp_check(&nic.b);
 }
 
@@ -394,14 +331,68 @@ static void full(const void *arg)
 		odp_check(&nic.b);
 		want = odp_copy_of(nic.mem, LEN);
 		vt_require(move_some(&nic, nic.mem, LEN, true) == ENOSPC, "there was room");
-		vt_require(away(nic.mem, LEN) == PAGES / 2, "%zu pages are away",
-			   away(nic.mem, LEN));
+		vt_require(nic_away(nic.mem, LEN) == PAGES / 2, "%zu pages are away",
+			   nic_away(nic.mem, LEN));
 		odp_get(&nic.b, 0, LEN);
 		vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
 		vt_require(!memcmp(nic.mem, want, LEN), "data differ");
 		vt_ok(move_some(&nic, nic.mem + LEN / 2, LEN / 2, true));
 		vt_ok(move_some(&nic, nic.mem + LEN / 2, LEN / 2, true));
 	}
+}
+
+/* --- memory that a program allocates there --- */
+
+static void free_dm(void *obj)
+{
+	ibv_free_dm(obj);
+}
+
+static struct ibv_dm *dm_of(struct nic *nic, size_t len)
+{
+	struct ibv_alloc_dm_attr attr = { .length = len };
+	struct ibv_dm *dm = ibv_alloc_dm(nic->end->dev->ctx, &attr);
+
+	if (dm)
+		vt_defer(free_dm, dm);
+	return dm;
+}
+
+static uint64_t max_dm(const struct vt_dev *dev)
+{
+	struct ibv_device_attr_ex attr = {};
+
+	vt_ok(ibv_query_device_ex(dev->ctx, NULL, &attr));
+	return attr.max_dm_size;
+}
+
+/* Either takes the place that the other one wants; all that is there can be had. */
+static void allocated(const void *arg)
+{
+	struct nic nic = nic_of(arg, LEN);
+	struct vt_dev *dev = nic.end->dev;
+	struct ibv_dm *dm;
+
+	vt_require(max_dm(dev) == LEN, "max_dm_size is %" PRIu64, max_dm(dev));
+	vt_refused(dm_of(&nic, LEN + 1), ENOMEM);
+	dm = dm_of(&nic, LEN / 2 - 1);
+	vt_require(dm, "alloc_dm: %s", strerror(errno));
+	odp_check(&nic.b);
+	vt_require(move_some(&nic, nic.mem, LEN, true) == ENOSPC, "there was room");
+	vt_require(nic_away(nic.mem, LEN) == PAGES / 2, "%zu pages are away", nic_away(nic.mem, LEN));
+	vt_refused(dm_of(&nic, 1), ENOMEM);
+	vt_require(counts(dev, "memory_bytes", LEN), "it is not full");
+	vt_require(nic_try_memory(dev, 2 * LEN) == EBUSY, "it was taken from the program");
+	odp_check(&nic.b);
+	vt_release(dm);
+	move(&nic, true);
+	vt_refused(dm_of(&nic, 1), ENOMEM);
+	move(&nic, false);
+	dm = dm_of(&nic, LEN);
+	vt_require(dm, "alloc_dm: %s", strerror(errno));
+	vt_release(dm);
+	vt_ok(nic_try_memory(dev, 2 * LEN));
+	vt_require(max_dm(dev) == 2 * LEN, "max_dm_size is %" PRIu64, max_dm(dev));
 }
 
 /* What an ended process had there is free again. */
@@ -411,7 +402,7 @@ static void owner_ends(const void *arg)
 	uint8_t *mem;
 
 	(void)arg;
-	set_memory(dev, LEN);
+	nic_set_memory(dev, LEN);
 	for (int i = 0; i < 3; i++) {
 		int pid = vt_fork();
 
@@ -419,7 +410,7 @@ static void owner_ends(const void *arg)
 			struct vt_dev mine;
 
 			vt_dev_open(&mine, vt_opts.device);
-			mem = small_pages(LEN);
+			mem = nic_small_pages(LEN);
 			memset(mem, 1, LEN);
 			_exit(!!nopindv_migrate(ibv_alloc_pd(mine.ctx), mem, LEN, true));
 		}
@@ -433,7 +424,7 @@ static void owner_ends(const void *arg)
 static void refusals(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
-	uint8_t *map = small_pages(4 * PAGE), *file;
+	uint8_t *map = nic_small_pages(4 * PAGE), *file;
 	int fd = memfd_create("migrate", MFD_CLOEXEC);
 
 	vt_require(fd >= 0 && !ftruncate(fd, PAGE), "memfd: %s", strerror(errno));
@@ -451,7 +442,7 @@ static void refusals(const void *arg)
 	vt_require(move_some(&nic, (void *)UINTPTR_MAX, 1, true) == EFAULT, "the end moved");
 	vt_ok(move_some(&nic, map + 100, 0, true));
 	vt_ok(move_some(&nic, map + PAGE - 1, 2, true));
-	vt_require(away(map, 2 * PAGE) == 2, "whole pages");
+	vt_require(nic_away(map, 2 * PAGE) == 2, "whole pages");
 	vt_ok(move_some(&nic, map, 2 * PAGE, false));
 	close(fd);
 }
@@ -467,7 +458,7 @@ static void pinned(const void *arg)
 	mem = vt_mem_new(nic.end->pd, VT_PINNED, 4 * PAGE, VT_ACCESS_ALL);
 	memset(mem->addr, 0x5a, 4 * PAGE);
 	vt_require(move_some(&nic, mem->addr, 4 * PAGE, true) == EBUSY, "a pinned page moved");
-	vt_require(!away(mem->addr, 4 * PAGE), "a pinned page is away");
+	vt_require(!nic_away(mem->addr, 4 * PAGE), "a pinned page is away");
 	for (size_t i = 0; i < 4 * PAGE; i++)
 		vt_require(mem->addr[i] == 0x5a, "data differ");
 }
@@ -476,7 +467,7 @@ static void pinned(const void *arg)
 static void without_memory(const void *arg)
 {
 	struct vt_dev *dev = vt_dev(0);
-	uint8_t *mem = small_pages(PAGE);
+	uint8_t *mem = nic_small_pages(PAGE);
 	struct ibv_pd *pd = vt_new_pd(dev->ctx);
 
 	(void)arg;
@@ -493,16 +484,16 @@ static void sizes(const void *arg)
 	int fd;
 
 	(void)arg;
-	set_memory(dev, PAGE);
+	nic_set_memory(dev, PAGE);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		fd = memory_file(dev, O_WRONLY);
+		fd = nic_memory_file(dev, O_WRONLY);
 		vt_require(fd >= 0, "memory: %s", strerror(errno));
 		vt_require(!*wrong[i] || write(fd, wrong[i], strlen(wrong[i])) < 0,
 			   "\"%s\" was taken", wrong[i]);
 		close(fd);
 	}
 	for (size_t size = 1; size < 64 * MIB; size *= 7)
-		vt_ok(try_memory(dev, size));
+		vt_ok(nic_try_memory(dev, size));
 }
 
 /* --- traffic at the same time --- */
@@ -527,7 +518,7 @@ static void disturb_memory(struct odp_disturber *d)
 	struct migrater *m = (struct migrater *)d;
 
 	nopindv_migrate(m->pd, d->addr, LEN, true);
-	try_memory(m->dev, m->turn++ % 2 ? MEMORY : LEN / 2);
+	nic_try_memory(m->dev, m->turn++ % 2 ? MEMORY : LEN / 2);
 }
 
 static void traffic_while(const void *arg, void (*disturb)(struct odp_disturber *d))
@@ -584,6 +575,7 @@ static void add_tests(void)
 	odp_test(swapped, "swapped", 1U << ODP_REMOTE);
 	odp_test(huge, "huge", 1U << ODP_LOCAL);
 	odp_test(full, "full", 1U << ODP_REMOTE);
+	odp_test(allocated, "allocated", 1U << ODP_REMOTE);
 	VT_TEST(owner_ends);
 	odp_test(refusals, "refusals", 1U << ODP_REMOTE);
 	odp_test(pinned, "pinned", 1U << ODP_REMOTE);
