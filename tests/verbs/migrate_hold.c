@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Leaves a process behind whose pages are in the memory of a device, which it has closed.
+ * Nothing else of the device is left, so the module may go, which is for the caller to
+ * try, and the pages must be back then, each byte as it was. That process waits for the
+ * end of the module, for two minutes, and makes the file NOPIN_HOLD, or FILE.wrong.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "nic.h"
+#include "nopindv.h"
+
+#define LEN		(64 * 4096UL)
+#define HOLD_MS		120000
+#define MODULE		"/sys/module/nopin"
+
+/* What a byte of the memory is. */
+static uint8_t byte_at(size_t at)
+{
+	return (uint8_t)(at * 7 + at / 251);
+}
+
+static bool is_right(const uint8_t *mem)
+{
+	for (size_t i = 0; i < LEN; i++)
+		if (mem[i] != byte_at(i))
+			return false;
+	return true;
+}
+
+static bool module_goes(void)
+{
+	for (int ms = 0; ms < HOLD_MS; ms += 10) {
+		if (access(MODULE, F_OK) && errno == ENOENT)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* Its answer is a file; nobody else looks at it. */
+static void hold(const uint8_t *mem, const char *answer)
+{
+	bool right = module_goes() && !nic_away(mem, LEN) && is_right(mem);
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s%s", answer, right ? "" : ".wrong");
+	close(open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	_exit(!right);
+}
+
+/* Moves its pages, then closes the device: 0 or an errno. */
+static int move_and_close(const char *device, uint8_t *mem)
+{
+	struct vt_dev dev;
+	struct ibv_pd *pd;
+	int ret;
+
+	vt_dev_open(&dev, device);
+	pd = ibv_alloc_pd(dev.ctx);
+	if (!pd)
+		return errno;
+	ret = nopindv_migrate(pd, mem, LEN, true);
+	ibv_dealloc_pd(pd);
+	vt_dev_close(&dev);
+	return ret;
+}
+
+/* The caller's pipes are closed: it is not to wait for this process. */
+static void become_a_daemon(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+}
+
+static void leave(const char *answer, int said)
+{
+	uint8_t *mem = nic_small_pages(LEN);
+	uint8_t ret;
+
+	for (size_t i = 0; i < LEN; i++)
+		mem[i] = byte_at(i);
+	become_a_daemon();
+	ret = (uint8_t)move_and_close(vt_opts.device, mem);
+	if (!ret && nic_away(mem, LEN) != LEN / 4096)
+		ret = EBUSY;
+	if (write(said, &ret, 1) != 1 || ret)
+		_exit(1);
+	close(said);
+	hold(mem, answer);
+}
+
+static void held(const void *arg)
+{
+	const char *answer = getenv("NOPIN_HOLD");
+	struct vt_dev dev;
+	uint8_t said;
+	int pipes[2], ret;
+
+	(void)arg;
+	vt_require(answer, "NOPIN_HOLD is not set");
+	vt_dev_open(&dev, vt_opts.device);
+	ret = nic_try_memory(&dev, LEN); /* to stay */
+	vt_dev_close(&dev);
+	if (ret == EOPNOTSUPP || ret == ENOENT)
+		vt_skip("this kernel has no memory of devices (the debug kernel has)");
+	vt_ok(ret);
+	vt_ok(pipe(pipes));
+	if (!fork()) {
+		close(pipes[0]);
+		leave(answer, pipes[1]);
+	}
+	close(pipes[1]);
+	vt_require(read(pipes[0], &said, 1) == 1, "it ended");
+	vt_ok(said);
+	close(pipes[0]);
+}
+
+static void add_tests(void)
+{
+	VT_TEST(held);
+}
+
+int main(int argc, char **argv)
+{
+	return vt_main(argc, argv, add_tests);
+}
