@@ -16,6 +16,8 @@
 # initramfs. What the kernel has built in is skipped.
 guest_modules=(overlay veth bridge udp_tunnel ip6_udp_tunnel ib_uverbs rdma_ucm)
 guest_modules_qemu=(virtio_pci virtio_console 9pnet_virtio 9p virtio_net)
+# Before those, where the kernel has them: a device behind such an IOMMU waits for it.
+guest_modules_maybe=(virtio_pci virtio_iommu)
 
 kernel_prepare() {
 	patience=1 karch=$arch_make
@@ -207,13 +209,21 @@ kernel_image() {
 	rm -f "$kdir/vmlinux"
 }
 
+# kernel_module_depends [-q] MODULE
+kernel_module_depends() { modprobe -d "$kdir/root" -S "$kver" --show-depends "$@"; }
+
 # The files of the modules to load, in order, each once.
 kernel_module_files() {
 	local module modules=("${guest_modules[@]}")
 	[ "$karch" = um ] || modules=("${guest_modules_qemu[@]}" "${modules[@]}")
-	for module in "${modules[@]}"; do
-		modprobe -d "$kdir/root" -S "$kver" --show-depends "$module" || exit
-	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'
+	{
+		for module in "${guest_modules_maybe[@]}"; do
+			kernel_module_depends -q "$module"
+		done
+		for module in "${modules[@]}"; do
+			kernel_module_depends "$module" || exit
+		done
+	} | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'
 }
 
 kernel_busybox() {

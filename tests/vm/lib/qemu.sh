@@ -7,7 +7,6 @@
 # kernel.sh kver, kdir; of boot.sh the open files in, out, err. Sets: engine_words, accel, vm_pid.
 
 readonly QEMU_NAME=QEMU
-readonly QEMU_IOMMU=" intel_iommu=on iommu.strict=1"
 readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
 
 # What all machines have, and what those of an architecture do; of the last the CPU that
@@ -25,6 +24,15 @@ qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
  kunit.enable=1"
 qemu_append_x86_64=" console=ttyS0 unknown_nmi_panic=1 no_timer_check numa=fake=2"
 qemu_append_aarch64=" console=ttyAMA0"
+
+# --dma: the IOMMU, and what the kernel is told about it.
+declare -rA qemu_iommu=(
+	[edu]=intel-iommu [edu-lazy]=intel-iommu [edu-virtio]=virtio-iommu-pci)
+declare -rA qemu_append_dma=(
+	[none]=''
+	[edu]=' intel_iommu=on iommu.strict=1'
+	[edu-lazy]=' intel_iommu=on iommu.strict=0'
+	[edu-virtio]=' iommu.strict=1')
 
 # Of the VM's architecture: qemu, machine_options, machine_append, machine_cpu.
 qemu_choose() {
@@ -86,7 +94,7 @@ qemu_arguments() {
 	local share=local,security_model=none,multidevs=remap
 	arguments=("${machine_options[@]}" "${accel[@]}" -smp "$cpus" -m "$mem"
 		-kernel "$kdir/image" -initrd "$run/initrd"
-		-append "$machine_append$([ "$dma" = none ] || echo "$QEMU_IOMMU")"
+		-append "$machine_append${qemu_append_dma[$dma]}"
 		-chardev "file,id=kernel,path=$run/console" -serial chardev:kernel
 		-virtfs "$share,path=/,mount_tag=root,readonly=on"
 		-virtfs "$share,path=${PWD//,/,,},mount_tag=cwd"
@@ -110,8 +118,10 @@ qemu_arguments() {
 }
 
 # Only what is told to goes through the IOMMU, which virtio's devices are not. It
-# translates 39 bits, and what it does not map is a fault in the kernel's log.
-qemu_dma() { arguments+=(-device intel-iommu -device edu,dma_mask=0xffffffff); }
+# translates 39 bits or more, and what it does not map is a fault in the kernel's log.
+qemu_dma() {
+	arguments+=(-device "${qemu_iommu[$dma]}" -device edu,dma_mask=0xffffffff)
+}
 
 # qemu_port NUMBER CHARDEV
 qemu_port() {

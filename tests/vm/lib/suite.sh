@@ -139,7 +139,7 @@ suite_kernel() {
 	filter=(tee -a "$run/suite")
 	while [ "${#names[@]}" -gt 0 ]; do
 		nodes=$(suite_need nodes "$nodes" "${names[@]}")
-		suite_wants_dma "${names[@]}" && dma=edu
+		[ "$dma" != none ] || ! suite_wants_dma "${names[@]}" || dma=edu
 		command=("$tree/tests/vm/suite" "${names[@]}")
 		: >"$run/suite"
 		suite_result "INFO Linux $kver ($2): ${names[*]}"
