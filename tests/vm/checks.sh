@@ -208,6 +208,11 @@ swap_off() {
 # built NAME: the file of a test program.
 built() { find "${NOPIN_TESTS:-/nonexistent}" -name "$1" -type f | head -n1; }
 
+# kernel_module NAME: the file of one of tests/kernel, for this kernel.
+kernel_module() {
+	find "${NOPIN_TESTS:-/nonexistent}" -path "*kernel-$(uname -r)/$1.ko"
+}
+
 # The folder of the built C tests on libibverbs.
 verbs_folder() {
 	find "${NOPIN_TESTS:-/nonexistent}" -type d -path '*tests/verbs' | head -n1
