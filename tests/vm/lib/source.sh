@@ -9,7 +9,7 @@
 readonly SOURCE_SERIES=6.12
 packages_source=(gcc make bc bison flex libelf-dev xz-utils kmod)
 # How much there is to compile, about.
-declare -A source_files=([uml]=1350 [debug]=1500 [kcsan]=1500)
+declare -A source_files=([uml]=1350 [debug]=1700 [kcsan]=1500)
 
 # source_tree: sets source_dir to the unpacked sources.
 source_tree() {
