@@ -106,7 +106,7 @@ static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
 
 /**
  * nopin_offload_prepare - is a copy the engine's to carry out?
- * @copy: as for nopin_copy()
+ * @copy: one of nopin_offload_may()
  *
  * Return: what nopin_engine_submit() only needs to be told whom to call; NULL: it is the
  *	CPU's.
@@ -119,8 +119,6 @@ struct nopin_engine_job *nopin_offload_prepare(struct nopin_copy *copy)
 	struct nopin_engine_job *job;
 
 	if (copy->length < READ_ONCE(nopin_copy_min) || !copy->length)
-		return NULL;
-	if (copy->to->kind == NOPIN_BYTES || copy->from->kind == NOPIN_BYTES)
 		return NULL;
 	copying = READ_ONCE(to_nopin_dev(copy->to->claim.pd->device)->copying);
 	if (copying == NOPIN_COPY_CPU)

@@ -3,7 +3,14 @@
 #ifndef NOPIN_OFFLOAD_H
 #define NOPIN_OFFLOAD_H
 
+#include "mem/copy.h"
 #include "mem/engine.h"
+
+/* Is there memory at both ends, or a packet and memory? All else is the CPU's. */
+static inline bool nopin_offload_may(const struct nopin_copy *copy)
+{
+	return copy->to->kind != NOPIN_BYTES && copy->from->kind != NOPIN_BYTES;
+}
 
 struct nopin_engine_job *nopin_offload_prepare(struct nopin_copy *copy);
 bool nopin_offload_is_of(const struct nopin_engine_job *job, const struct nopin_copy *copy);

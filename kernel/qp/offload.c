@@ -113,6 +113,9 @@ static bool nopin_park_was_copied(struct nopin_park *park, const struct nopin_co
  * @copy: as for nopin_copy()
  * @copied: gets what came of it: NOPIN_COPIED or NOPIN_COPY_MISS
  *
+ * Some accesses are two copies, as a datagram's GRH and its payload are. The one that is
+ * the CPU's leaves alone what the half has waited for, which is of the other.
+ *
  * Context: BH off.
  * Return: false: the CPU is to copy.
  */
@@ -121,6 +124,8 @@ bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 {
 	bool again = true;
 
+	if (!nopin_offload_may(copy))
+		return false;
 	if (park->job && nopin_park_was_copied(park, copy, &again)) {
 		*copied = NOPIN_COPIED;
 		return true;
