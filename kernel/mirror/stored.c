@@ -208,12 +208,15 @@ struct nopin_way {
 
 /*
  * What may move: memory of a program's own, that is not to be in the CPU's memory in any
- * case. The kernel itself says no to what has no page of its own.
+ * case, and that KSM does not merge. KSM looks at a merged page wherever it is, and has
+ * for a moment not noted that it has put one in: if the kernel takes that for a move then,
+ * as it does before a driver sees the page, it does not find the place again. The kernel
+ * itself says no to what has no page of its own.
  */
 static bool nopin_way_allows(const struct nopin_way *way, const struct vm_area_struct *vma)
 {
 	return !way->store || (vma_is_anonymous((struct vm_area_struct *)vma) &&
-			       !(vma->vm_flags & VM_LOCKED));
+			       !(vma->vm_flags & (VM_LOCKED | VM_MERGEABLE)));
 }
 
 static int nopin_way_move(const struct nopin_way *way, struct vm_area_struct *vma,

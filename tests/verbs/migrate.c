@@ -438,6 +438,11 @@ static void refusals(const void *arg)
 	vt_ok(mlock(map, PAGE));
 	vt_require(move_some(&nic, map, PAGE, true) == EINVAL, "locked memory moved");
 	vt_ok(munlock(map, PAGE));
+	if (!madvise(map, PAGE, MADV_MERGEABLE)) {
+		vt_require(move_some(&nic, map, PAGE, true) == EINVAL,
+			   "memory that may be merged moved");
+		vt_ok(madvise(map, PAGE, MADV_UNMERGEABLE));
+	}
 	vt_require(move_some(&nic, map, SIZE_MAX, true) == EFAULT, "more than all moved");
 	vt_require(move_some(&nic, (void *)UINTPTR_MAX, 1, true) == EFAULT, "the end moved");
 	vt_ok(move_some(&nic, map + 100, 0, true));
