@@ -234,7 +234,9 @@ verbs_program() {
 	shift 2
 	timeout "$(patience "${limit:-400}")" ${node:+on "$node"} "$file" "$@" >"$work/out" 2>&1 </dev/null
 	status=$?
-	sed -n -E -e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
+	# At the end it lists those that it has skipped once more.
+	sed -n -E -e '/^\[  SKIPPED \] [0-9]+ test/q' \
+		-e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
 		-e "s/^\[  SKIPPED \] ([a-z][^ ]*)\$/SKIP \1/p" "$work/out" |
 		while read -r verdict name; do
 			case $verdict in
