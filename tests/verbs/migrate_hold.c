@@ -54,19 +54,16 @@ static void hold(const uint8_t *mem, const char *answer)
 }
 
 /* Moves its pages, then closes the device: 0 or an errno. */
-static int move_and_close(const char *device, uint8_t *mem)
+static int move_and_close(uint8_t *mem)
 {
-	struct vt_dev dev;
-	struct ibv_pd *pd;
+	struct ibv_pd *pd = ibv_alloc_pd(vt_dev(0)->ctx);
 	int ret;
 
-	vt_dev_open(&dev, device);
-	pd = ibv_alloc_pd(dev.ctx);
 	if (!pd)
 		return errno;
 	ret = nopindv_migrate(pd, mem, LEN, true);
 	ibv_dealloc_pd(pd);
-	vt_dev_close(&dev);
+	vt_devs_close();
 	return ret;
 }
 
@@ -88,7 +85,7 @@ static void leave(const char *answer, int said)
 	for (size_t i = 0; i < LEN; i++)
 		mem[i] = byte_at(i);
 	become_a_daemon();
-	ret = (uint8_t)move_and_close(vt_opts.device, mem);
+	ret = (uint8_t)move_and_close(mem);
 	if (!ret && nic_away(mem, LEN) != LEN / 4096)
 		ret = EBUSY;
 	if (write(said, &ret, 1) != 1 || ret)
@@ -100,19 +97,17 @@ static void leave(const char *answer, int said)
 static void held(const void *arg)
 {
 	const char *answer = getenv("NOPIN_HOLD");
-	struct vt_dev dev;
 	uint8_t said;
 	int pipes[2], ret;
 
 	(void)arg;
 	vt_require(answer, "NOPIN_HOLD is not set");
-	vt_dev_open(&dev, vt_opts.device);
-	ret = nic_try_memory(&dev, LEN); /* to stay */
-	vt_dev_close(&dev);
+	ret = nic_try_memory(vt_dev(0), LEN); /* to stay */
 	if (ret == EOPNOTSUPP || ret == ENOENT)
 		vt_skip("this kernel has no memory of devices (the debug kernel has)");
 	vt_ok(ret);
 	vt_ok(pipe(pipes));
+	vt_devs_close(); /* what a child inherits keeps the module */
 	if (!fork()) {
 		close(pipes[0]);
 		leave(answer, pipes[1]);

@@ -122,7 +122,6 @@ struct vt_dev {
 };
 
 void vt_dev_open(struct vt_dev *dev, const char *name);
-void vt_dev_close(struct vt_dev *dev);
 struct vt_dev *vt_dev(int which);
 void vt_devs_close(void);
 bool vt_is_nopin(const struct vt_dev *dev);

@@ -168,18 +168,17 @@ struct vt_dev *vt_dev(int which)
 	return &devs[which];
 }
 
-void vt_dev_close(struct vt_dev *dev)
-{
-	ibv_close_device(dev->ctx);
-	if (dev->counters >= 0)
-		close(dev->counters);
-}
-
+/* They are opened again when somebody asks for them. */
 void vt_devs_close(void)
 {
-	for (int i = 0; i < 2; i++)
-		if (devs[i].ctx)
-			vt_dev_close(&devs[i]);
+	for (int i = 0; i < 2; i++) {
+		if (!devs[i].ctx)
+			continue;
+		ibv_close_device(devs[i].ctx);
+		if (devs[i].counters >= 0)
+			close(devs[i].counters);
+		devs[i].ctx = NULL;
+	}
 }
 
 bool vt_is_nopin(const struct vt_dev *dev)
