@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What differs between kernels; nothing else in the driver asks. Each entry names
- * the version of kernel.org that brought the change, but distributions take changes
- * over: what can be asked for is the thing itself. A macro is seen by the
- * preprocessor, the type of a function by the compiler, and for other names Kbuild
- * looks into the headers (NOPIN_HAS_*). The driver is written for the newest form.
+ * Differences between kernels; no other file of the driver tests for them. Each entry
+ * names the kernel.org version that brought the change. As distributions backport
+ * changes, the tests look for the change itself where they can: the preprocessor sees
+ * a macro, the compiler sees the type of a function, and for other names Kbuild
+ * searches the headers (NOPIN_HAS_*). The driver is written for the newest form.
  */
 #ifndef NOPIN_COMPAT_H
 #define NOPIN_COMPAT_H
@@ -73,14 +73,14 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 }
 #endif
 
-/* 6.6: memory that only calls and returns write. */
+/* 6.6: shadow stacks, which only call and return instructions write. */
 #ifndef VM_SHADOW_STACK
 #define VM_SHADOW_STACK		VM_NONE
 #endif
 
 /*
- * How __vmalloc() fails rather than have the OOM killer come: 6.19 warns of the flag that
- * tries hardest, and 7.1 takes it again. No header tells.
+ * The flag by which __vmalloc() fails instead of invoking the OOM killer. 6.19 warns about
+ * __GFP_RETRY_MAYFAIL, and 7.1 accepts it again. No header shows the difference.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0) &&	\
 	LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
@@ -90,13 +90,13 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #endif
 
 /*
- * Of two functions the one whose type a member of struct ib_device_ops has. The
- * members that have changed:
+ * Chooses that one of two functions whose type a member of struct ib_device_ops has.
+ * The members that have changed:
  *
  *   6.11  create_cq gets the whole command instead of the driver's part
  *   6.11  reg_user_mr_dmabuf likewise
- *   6.17  both ways to register get what device memory is to be reached by
- *   7.1   resize_cq is called resize_user_cq, and counts unsigned
+ *   6.17  reg_user_mr and reg_user_mr_dmabuf get a struct ib_dmah, hints for DMA
+ *   7.1   resize_cq is renamed resize_user_cq, and its count is unsigned
  */
 #define nopin_op(member, new, old)						\
 	__builtin_choose_expr(__builtin_types_compatible_p(			\
@@ -107,33 +107,33 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define resize_user_cq	resize_cq
 #endif
 
-/* 7.1: the speed of a port, exact. */
+/* 7.1: an operation that reports the exact speed of a port. */
 #ifdef NOPIN_HAS_QUERY_PORT_SPEED
 #define NOPIN_OPS_QUERY_PORT_SPEED	.query_port_speed = nopin_query_port_speed,
 #else
 #define NOPIN_OPS_QUERY_PORT_SPEED
 #endif
 
-/* 7.1: programs are told that each command checks the driver's part of it. */
+/* 7.1: a flag tells programs that the driver checks its part of each command. */
 #ifdef NOPIN_HAS_ROBUST_UDATA
 #define NOPIN_OPS_ROBUST_UDATA		.uverbs_robust_udata = 1,
 #else
 #define NOPIN_OPS_ROBUST_UDATA
 #endif
 
-/* 7.1: what a dma-buf's exporter calls when it moves the buffer. */
+/* 7.1: a new name for what a dma-buf's exporter calls when it moves the buffer. */
 #ifdef NOPIN_HAS_INVALIDATE_MAPPINGS
 #define move_notify	invalidate_mappings
 #endif
 
-/* 6.2: ATOMIC WRITE; what the ABI does not know is not reported. */
+/* 6.2: ATOMIC WRITE. Without a capability bit for it in the ABI it is not reported. */
 #ifndef NOPIN_HAS_ATOMIC_WRITE
 #define IB_UVERBS_WC_ATOMIC_WRITE	9
 #define IB_UVERBS_WR_ATOMIC_WRITE	15
 #define IB_DEVICE_ATOMIC_WRITE		0
 #endif
 
-/* 6.2: FLUSH, likewise. The core refuses regions with such a right where it knows none. */
+/* 6.2: FLUSH, likewise. An older core refuses to register regions with these rights. */
 #ifndef NOPIN_HAS_FLUSH
 #define IB_UVERBS_WC_FLUSH		8
 #define IB_UVERBS_WR_FLUSH		14
@@ -142,7 +142,7 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define IB_ACCESS_FLUSH_PERSISTENT	BIT(9)
 #endif
 
-/* 6.16: so does what is told of on-demand memory. */
+/* 6.16: capability bits for both of them in on-demand memory. */
 #ifndef NOPIN_HAS_ODP_ATOMIC_WRITE
 #define IB_ODP_SUPPORT_ATOMIC_WRITE	0
 #endif
@@ -150,17 +150,17 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define IB_ODP_SUPPORT_FLUSH		0
 #endif
 
-/* 6.11: a device tells that its name was chosen. */
+/* 6.11: a driver can mark a device's name as chosen by the user. */
 #ifndef NOPIN_HAS_NAME_BY_USER
 #define ib_mark_name_assigned_by_user(ibdev)	((void)(ibdev))
 #endif
 
-/* 7.2: ib_umem_get() becomes another function. */
+/* 7.2: the function that has been ib_umem_get() is renamed ib_umem_get_va(). */
 #ifndef NOPIN_HAS_IB_UMEM_GET_VA
 #define ib_umem_get_va	ib_umem_get
 #endif
 
-/* 6.13: a timer is given its function at once. */
+/* 6.13: the function that initialises a timer also sets its callback. */
 #ifndef NOPIN_HAS_HRTIMER_SETUP
 static inline void hrtimer_setup(struct hrtimer *timer,
 				 enum hrtimer_restart (*function)(struct hrtimer *),
@@ -171,12 +171,12 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
-/* 6.16: another name. */
+/* 6.16: a new name for from_timer(). */
 #ifndef timer_container_of
 #define timer_container_of(var, timer, member)	from_timer(var, timer, member)
 #endif
 
-/* 6.18: a type of its own for what was the TOS, less the two bits of ECN. */
+/* 6.18: the flow has a dscp_t, without the two ECN bits, in place of the TOS. */
 #ifdef flowi4_dscp
 #define nopin_flow4_dscp(tclass)	inet_dsfield_to_dscp(tclass)
 #else
@@ -184,7 +184,7 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define nopin_flow4_dscp(tclass)	((tclass) & INET_DSCP_MASK)
 #endif
 
-/* 7.1: IPv6 is no module any more, so that it can be called. */
+/* 7.1: IPv6 is never a module, so its functions can be called directly. */
 #ifdef NOPIN_HAS_IPV6_STUB
 #define nopin_ip6_dst_lookup_flow(net, sk, fl, final)	\
 	ipv6_stub->ipv6_dst_lookup_flow(net, sk, fl, final)
@@ -193,7 +193,7 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 	ip6_dst_lookup_flow(net, sk, fl, final)
 #endif
 
-/* 6.19: who takes the vector registers of arm64 lends the memory to save them in. */
+/* 6.19, arm64: the caller of kernel_neon_begin() provides memory to save registers in. */
 #ifdef CONFIG_ARM64
 #include <asm/neon.h>
 #include <asm/simd.h>
@@ -208,7 +208,10 @@ struct nopin_neon_state {};
 #endif
 #endif
 
-/* 7.2, 7.1.5, and one of the two without the other: struct sock, not its socket. */
+/*
+ * 7.2 and 7.1.5: these two functions take a struct sock, not its struct socket. A kernel
+ * may have the change of one without that of the other.
+ */
 #define nopin_tunnel_end(socket, function, ...)					\
 	__builtin_choose_expr(__builtin_types_compatible_p(			\
 		typeof(function) *, void (*)(__VA_ARGS__)), (socket)->sk, socket)
@@ -221,15 +224,16 @@ struct nopin_neon_state {};
 	udp_tunnel_sock_release(nopin_tunnel_end(socket, udp_tunnel_sock_release,	\
 						 struct sock *))
 
-/* 6.15: a page's own memory map is found by a function. */
+/* 6.15: a function returns the struct dev_pagemap of a page. */
 #ifndef NOPIN_HAS_PAGE_PGMAP
 #define page_pgmap(page)	((page)->pgmap)
 #endif
 
 #if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
 /*
- * 6.19: a device's private page may be one of several, of an order; soon afterwards its
- * memory map is given, too. What a kernel does not have does nothing.
+ * 6.19: zone_device_page_init() also takes an order, and soon afterwards the struct
+ * dev_pagemap, too. Of the three calls below only the one that fits the kernel's type
+ * calls it; the other two do nothing.
  */
 static inline void nopin_no_init(struct page *page)
 {
@@ -258,8 +262,8 @@ static inline void nopin_device_page_init(struct page *page, struct dev_pagemap 
 #endif
 
 /*
- * 6.12 and 6.1.115: a UDP packet that is marked FRAGLIST need not have a list to be
- * taken apart. Older kernels follow the list that is not there.
+ * 6.12 and 6.1.115: segmentation accepts a UDP packet that is marked FRAGLIST and has no
+ * list of fragments. Older kernels dereference the missing list.
  */
 #define NOPIN_LINEAR_FRAGLIST					\
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) ||	\

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* One nopin device: what every room above the mirror knows of it. */
+/* One nopin device, as the code of every folder above the mirror sees it. */
 #ifndef NOPIN_DEVICE_H
 #define NOPIN_DEVICE_H
 
@@ -14,9 +14,9 @@ struct nopin_qp_handle;
 struct nopin_store;
 
 /*
- * Limits, reported by query_device and enforced where objects are made. Each is a
- * bound on what one call can make the kernel allocate, or on what one user can have
- * while there are no others (verbs/share.c).
+ * Limits, reported by query_device and enforced where objects are made. Each bounds
+ * what one call can make the kernel allocate, or what one user can have while the
+ * device has no other users (verbs/share.c).
  */
 #define NOPIN_MAX_QP		131072
 #define NOPIN_MAX_QP_WR		32768
@@ -27,7 +27,7 @@ struct nopin_store;
 #define NOPIN_MAX_MR		1048576
 #define NOPIN_MAX_MW		1048576
 #define NOPIN_MAX_DM		(64U << 20)	/* bytes of device memory */
-#define NOPIN_MAX_MEMORY	BIT_ULL(40)	/* bytes that pages move to */
+#define NOPIN_MAX_MEMORY	BIT_ULL(40)	/* bytes of the device's own memory */
 #define NOPIN_MAX_LISTED	512	/* pages of a kernel user's region */
 #define NOPIN_MAX_PD		131072
 #define NOPIN_MAX_AH		1048576
@@ -39,7 +39,7 @@ struct nopin_store;
 #define NOPIN_MAX_MSG		0x80000000U	/* bytes */
 #define NOPIN_GID_TABLE_LEN	1024
 
-/* Objects that a device has room for so many of. */
+/* Kinds of objects whose number is limited for each device (verbs/share.c). */
 enum nopin_kind {
 	NOPIN_UCONTEXTS,
 	NOPIN_PDS,
@@ -55,44 +55,44 @@ enum nopin_kind {
 	NOPIN_KINDS
 };
 
-/* What becomes of memory that is registered without IB_ACCESS_ON_DEMAND. */
+/* How memory is treated that is registered without IB_ACCESS_ON_DEMAND. */
 enum nopin_pin {
 	NOPIN_PIN_ORDINARY,	/* pinned, as by any other device */
 	NOPIN_PIN_NEVER,	/* mirrored, as if on-demand had been asked for */
 };
 
-/* Who copies. */
+/* What copies payload. */
 enum nopin_copying {
 	NOPIN_COPY_CPU,
-	NOPIN_COPY_DMA,		/* a DMA engine, what is large enough */
-	NOPIN_COPY_AUTO,	/* likewise while it has nothing else to do */
+	NOPIN_COPY_DMA,		/* a DMA engine makes the copies that are large enough */
+	NOPIN_COPY_AUTO,	/* as NOPIN_COPY_DMA, but only while the engine is idle */
 };
 
 /**
  * struct nopin_dev - a device
  * @ibdev: first
- * @stats: what it counted
+ * @stats: its counters
  * @keys: index of a key -> struct nopin_key
  * @key_next: cyclic allocation in @keys, under its xa_lock
  * @avs: address handles for datagrams: index -> struct nopin_av
  * @av_next: cyclic allocation in @avs, under its xa_lock
  * @xrc_srqs: number of an SRQ of XRC -> struct nopin_srq
  * @xrc_srq_next: cyclic allocation in @xrc_srqs, under its xa_lock
- * @gsi: QPN 1, or NULL
- * @dma_parms: no limits; of those who map a dma-buf for it
- * @ndev: its lower half; held until the device is freed
- * @ndev_tracker: of that hold
- * @net: where @ndev was when the device was made: whose socket and routes it
- *	uses. Valid until the device is freed, which the namespace's end waits for.
- * @pin: policy for regions to come
- * @copying: who copies
- * @engine: it has asked for an engine and got it; under @copy_mutex
+ * @gsi: the QP with number 1, or NULL
+ * @dma_parms: DMA limits for exporters that map a dma-buf for the device: none
+ * @ndev: the network device below it; held until the device is freed
+ * @ndev_tracker: tracks the reference to @ndev
+ * @net: namespace of @ndev when the device was made; the device uses its sockets and
+ *	routes. Valid until the device is freed: the end of the namespace waits for that.
+ * @pin: how regions without on-demand paging are made from now on
+ * @copying: what copies payload
+ * @engine: the device has a reference to the DMA engine; under @copy_mutex
  * @copy_mutex: one change of @copying at a time
  * @store: memory of its own, to which pages move; NULL: none
  * @store_sem: held for reading while @store is used
  * @active: the port's state as last reported; under RTNL
- * @owners: uid -> struct nopin_owner; its lock protects what users have, too
- * @objects: how many there are of each kind, under the lock of @owners
+ * @owners: uid -> struct nopin_owner; its lock also protects the owners' counts
+ * @objects: number of objects of each kind, under the lock of @owners
  */
 struct nopin_dev {
 	struct ib_device ibdev;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The module's sources, where DKMS builds them for each kernel that is installed.
+# Install the module's sources where DKMS finds them, to build them for each installed kernel.
 
 set(nopin_dkms /usr/src/nopin-${PROJECT_VERSION})
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The module: `rdma link` makes devices, network device events change them, and
- * they end with the link, with their network device or with the module.
+ * The module. `rdma link add` makes a device, events of its network device change its
+ * state, and it ends by `rdma link delete`, with its network device or with the module.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -31,7 +31,7 @@
 
 #define NOPIN_DRIVER_ID	((enum rdma_driver_id)RDMA_DRIVER_NOPIN)
 
-/* Held while a network device is looked at and then given a device. */
+/* Held from the check that a network device has no nopin device until it has one. */
 static DEFINE_MUTEX(nopin_link_mutex);
 
 /* Returns the device on @ndev with a reference for ib_device_put(), or NULL. */
@@ -54,7 +54,7 @@ static void nopin_link_event(struct nopin_dev *dev, enum ib_event_type type)
 	ib_dispatch_event(&event);
 }
 
-/* Tell programs and the core, once for each change. */
+/* Report each change of the port's state to programs and the core once. */
 static void nopin_link_update(struct nopin_dev *dev)
 {
 	bool active = nopin_port_is_active(dev->ndev);
@@ -67,8 +67,8 @@ static void nopin_link_update(struct nopin_dev *dev)
 }
 
 /*
- * The last operation of a device, whether its registration failed or it is over.
- * The namespace may only wait for this: its network device has moved on.
+ * The core calls this last, after a failed registration or an unregistration. The end
+ * of the namespace may be waiting for it, even if the network device has moved on.
  */
 static void nopin_link_free(struct ib_device *ibdev)
 {
@@ -110,23 +110,23 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	ibdev->phys_port_cnt = 1;
 	ibdev->num_comp_vectors = num_possible_cpus();
 	/*
-	 * The name that was asked for stays. udev's rules name a device after the PCI
-	 * function that is its parent, unless they can see that a user named it, which
-	 * not all can. An adapter of software has no parent.
+	 * Keep the name that the user asked for. udev's rules name a device after its
+	 * parent PCI function, unless they see that a user named it. Not all versions
+	 * of them look for that, so this software device has no parent either.
 	 */
 	ib_mark_name_assigned_by_user(ibdev);
-	/* dma-bufs are mapped for it as for a device that reaches all memory. */
+	/* Exporters map dma-bufs for it as for a device that reaches all memory. */
 	ibdev->dev.dma_parms = &dev->dma_parms;
 	dma_set_max_seg_size(&ibdev->dev, UINT_MAX);
 	dma_coerce_mask_and_coherent(&ibdev->dev, DMA_BIT_MASK(64));
 	addrconf_addr_eui48((u8 *)&ibdev->node_guid, ndev->dev_addr);
-	/* The doorbells. */
+	/* The write() commands that serve as doorbells. */
 	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
 				  BIT_ULL(IB_USER_VERBS_CMD_POST_RECV) |
 				  BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
 	/*
-	 * Where namespaces do not share their devices this one belongs to that
-	 * of its network device. The core means the first one.
+	 * Where namespaces do not share RDMA devices, this one belongs to the
+	 * namespace of its network device. The core has set init_net.
 	 */
 	if (!rdma_dev_access_netns(ibdev, dev->net))
 		write_pnet(&ibdev->coredev.rdma_net, dev->net);
@@ -156,7 +156,7 @@ static struct nopin_dev *nopin_link_alloc(struct net_device *ndev)
 	err = nopin_stats_init(&dev->stats);
 	if (err)
 		goto err_dev;
-	rtnl_lock(); /* it moves to no other namespace meanwhile */
+	rtnl_lock(); /* so @ndev stays in its namespace */
 	err = nopin_link_open_net(ndev);
 	if (!err)
 		nopin_link_init(dev, ndev);
@@ -173,8 +173,8 @@ err_dev:
 }
 
 /*
- * The network device may have begun to go before the device could be found by
- * it, and then nobody has told the device:
+ * The unregistration of @ndev may have begun before ib_register_device() made the
+ * device findable by @ndev. Then no notifier has told the device, so look here:
  *
  *  newlink                            unregister_netdevice
  *                                     reg_state = NETREG_UNREGISTERING
@@ -240,7 +240,7 @@ static int nopin_newlink(const char *name, struct net_device *ndev)
 	/* GIDs are made of Ethernet and IP addresses. */
 	if (ndev->type != ARPHRD_ETHER && ndev->type != ARPHRD_LOOPBACK)
 		return -EOPNOTSUPP;
-	/* The core gives a VLAN's addresses to the device of the interface below. */
+	/* The core adds a VLAN's addresses to the device of the interface below it. */
 	if (is_vlan_dev(ndev))
 		return -EOPNOTSUPP;
 
@@ -256,9 +256,9 @@ static struct rdma_link_ops nopin_link_ops = {
 };
 
 /*
- * A new name or MTU needs nothing: both are read when somebody asks. A move to
- * another namespace arrives as NETDEV_UNREGISTER. RTNL is held, so the device
- * is taken down by a work.
+ * A new name or MTU needs no action: both are read when they are needed. A move to
+ * another namespace arrives as NETDEV_UNREGISTER. The caller holds RTNL, so a work
+ * item takes the device down.
  */
 static int nopin_netdev_event(struct notifier_block *nb, unsigned long event,
 			      void *info)
@@ -336,7 +336,7 @@ err_mirror:
 
 static void __exit nopin_exit(void)
 {
-	/* No new device, then none at all; only then is nobody left below. */
+	/* Stop new devices, then end all devices; only then is nothing below in use. */
 	rdma_link_unregister(&nopin_link_ops);
 	unregister_netdevice_notifier(&nopin_netdev_notifier);
 	ib_unregister_driver(NOPIN_DRIVER_ID);

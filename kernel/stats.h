@@ -12,32 +12,32 @@ enum nopin_counter {
 	NOPIN_SENT_PACKETS,
 	NOPIN_RECEIVED_PACKETS,
 	NOPIN_PAGE_FAULTS,		/* pages made present for an access */
-	NOPIN_PAGE_INVALIDATIONS,	/* entries the kernel took away */
+	NOPIN_PAGE_INVALIDATIONS,	/* mirror entries that the kernel invalidated */
 	NOPIN_PREFETCHES,		/* advise_mr calls carried out */
 	NOPIN_PARKED_PACKETS,		/* packets that waited for a page */
 	NOPIN_RETRANSMITS,		/* request packets sent again */
 	NOPIN_TIMEOUTS,			/* ACK timer expirations */
-	NOPIN_LATE_DOORBELLS,		/* requests waited for one that was left out */
+	NOPIN_LATE_DOORBELLS,		/* requests waited, as their doorbell was left out */
 	NOPIN_RNR_NAKS_SENT,
 	NOPIN_RNR_NAKS_RECEIVED,
 	NOPIN_SEQ_NAKS_SENT,
 	NOPIN_SEQ_NAKS_RECEIVED,
 	NOPIN_DUPLICATES,		/* request packets received twice */
-	NOPIN_DROP_STALE,		/* not due, nor to be answered again; broken UC messages */
+	NOPIN_DROP_STALE,		/* not awaited, not answered again; broken UC messages */
 	NOPIN_DROP_MALFORMED,		/* not a packet a RoCEv2 peer would send */
 	NOPIN_DROP_ICRC,
 	NOPIN_DROP_NO_QP,		/* no such QP, wrong peer, interface or state */
-	NOPIN_DROP_NO_RECEIVE,		/* of UD or UC, and no receive for it */
+	NOPIN_DROP_NO_RECEIVE,		/* UD or UC: no receive posted, or no room to wait */
 	NOPIN_DMA_COPIES,		/* carried out by a DMA engine */
 	NOPIN_DMA_BYTES,
 	NOPIN_DMA_ERRORS,		/* the engine failed, so that the CPU copied */
 	NOPIN_MIGRATIONS_IN,		/* pages moved into the NIC's memory */
-	NOPIN_MIGRATIONS_OUT,		/* and back to the CPU's, for whatever reason */
-	NOPIN_MIGRATION_FAULTS,		/* of those, because the CPU touched them */
-	NOPIN_MEMORY_BYTES,		/* that memory in use, now */
-	NOPIN_ECN_MARKED,		/* packets that say so: congestion on their way */
+	NOPIN_MIGRATIONS_OUT,		/* pages moved back to the CPU's, for any reason */
+	NOPIN_MIGRATION_FAULTS,		/* those of them that the CPU touched */
+	NOPIN_MEMORY_BYTES,		/* bytes of the NIC's memory that are in use now */
+	NOPIN_ECN_MARKED,		/* packets received with a router's congestion mark */
 	NOPIN_CNPS_SENT,
-	NOPIN_CNPS_HANDLED,		/* the window was made smaller, or is small */
+	NOPIN_CNPS_HANDLED,		/* CNPs for which the window was cut, or was already */
 	NOPIN_SEND_ERRORS,		/* no route, no memory, refused by the stack */
 	NOPIN_COUNTERS
 };
@@ -45,7 +45,7 @@ enum nopin_counter {
 /**
  * struct nopin_stats - the counters of a device
  * @counter: NOPIN_COUNTERS for each CPU, so that no packet waits for another CPU's
- * @page_invalidations: counted by the mirror, which knows no device
+ * @page_invalidations: counted by the mirror, which does not know struct nopin_dev
  */
 struct nopin_stats {
 	s64 __percpu *counter;
@@ -75,7 +75,7 @@ static inline void nopin_stat_inc(const struct nopin_stats *stats,
 	nopin_stat_add(stats, counter, 1);
 }
 
-/* What all CPUs have counted; one that counts meanwhile may be left out. */
+/* The sum over all CPUs; may miss what a CPU counts during the call. */
 static inline s64 nopin_stat_read(const struct nopin_stats *stats,
 				  enum nopin_counter counter)
 {
