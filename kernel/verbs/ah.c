@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Address handles: of programs and kernel users, for their datagrams. */
+/* Address handles, by which programs and kernel users address datagrams. */
 #include <rdma/nopin-abi.h>
 
 #include "qp/address.h"
@@ -42,7 +42,7 @@ give_share:
  * nopin_create_ah - ib_device_ops.create_ah and create_user_ah
  * @ibah: zeroed by the core; keeps the source GID that @init names
  * @init: the address
- * @udata: struct nopin_create_ah_resp; NULL: the kernel's
+ * @udata: struct nopin_create_ah_resp; NULL: a kernel user's
  *
  * Return: 0 or a negative errno.
  * Context: any; with @udata process.
@@ -75,9 +75,9 @@ int nopin_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 /**
  * nopin_destroy_ah - ib_device_ops.destroy_ah
  * @ibah: the handle
- * @flags: RDMA_DESTROY_AH_*; nothing sleeps
+ * @flags: RDMA_DESTROY_AH_*; ignored, as nothing here sleeps
  *
- * Datagrams that were posted with it and not sent yet fail.
+ * Datagrams that were posted with the handle and not sent yet fail.
  *
  * Return: 0.
  */

@@ -6,7 +6,7 @@
 #include "queue/cq.h"
 #include "verbs/verbs.h"
 
-/* What a program may ask for. */
+/* Creation flags that a program may set. */
 #define NOPIN_CQ_FLAGS	IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION
 
 static int nopin_cq_check_entries(u32 entries)
@@ -82,7 +82,7 @@ int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr
 /**
  * nopin_destroy_cq - ib_device_ops.destroy_cq
  * @ibcq: the CQ; no QP uses it any more
- * @udata: whose it was; empty
+ * @udata: of the command by its owner; empty
  *
  * Return: 0 or a negative errno.
  */
@@ -97,7 +97,7 @@ int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	return 0;
 }
 
-/* The answer goes out first: what may fail must not follow the switch. */
+/* Write the response first: after nopin_cq_replace() nothing may fail. */
 static int nopin_cq_resize(struct nopin_cq *cq, u32 entries, struct ib_udata *udata)
 {
 	struct nopin_create_cq_resp resp = {};
@@ -111,7 +111,7 @@ static int nopin_cq_resize(struct nopin_cq *cq, u32 entries, struct ib_udata *ud
 		return err;
 	err = nopin_udata_write(udata, &resp, sizeof(resp)) ?:
 	      nopin_cq_replace(cq, &queue);
-	/* The old ring or, after an error, the new one. */
+	/* @queue is now the old ring or, after an error, the new one. */
 	nopin_queue_destroy(&queue);
 	return err;
 }
@@ -122,8 +122,8 @@ static int nopin_cq_resize(struct nopin_cq *cq, u32 entries, struct ib_udata *ud
  * @cqe: completions that it must hold from now on
  * @udata: struct nopin_create_cq_resp
  *
- * Return: 0; -EINVAL for a size that is out of bounds or less than what is
- *	unpolled; -ENOMEM; -EFAULT.
+ * Return: 0; -EINVAL for a size that is out of bounds or less than the number of
+ *	unpolled completions; -ENOMEM; -EFAULT.
  */
 int nopin_resize_cq(struct ib_cq *ibcq, unsigned int cqe, struct ib_udata *udata)
 {
@@ -160,10 +160,10 @@ int nopin_resize_cq_int(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
 /**
  * nopin_poll_cq - ib_device_ops.poll_cq
  * @ibcq: a kernel consumer's CQ
- * @num: at most this many
- * @wc: where they go
+ * @num: how many completions at most
+ * @wc: receives them
  *
- * Return: how many there were, or a negative errno.
+ * Return: the number of completions, or a negative errno.
  */
 int nopin_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
 {
@@ -173,9 +173,9 @@ int nopin_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
 /**
  * nopin_req_notify_cq - ib_device_ops.req_notify_cq
  * @ibcq: the CQ
- * @flags: what for
+ * @flags: IB_CQ_*
  *
- * Return: 1 when completions that were asked about are waiting, else 0.
+ * Return: 1 when IB_CQ_REPORT_MISSED_EVENTS is set and completions are waiting, else 0.
  */
 int nopin_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {

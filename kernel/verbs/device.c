@@ -13,11 +13,11 @@
 #include "queue/mapped.h"
 #include "verbs/verbs.h"
 
-/* No OUI stands behind it; 0 would make programs think that the query failed. */
+/* Not a registered OUI. Not 0 either, which programs take for a failed query. */
 #define NOPIN_VENDOR_ID		0xffffff
 #define NOPIN_VENDOR_PART_ID	1
 
-/* log2 of 4.096 us units: a peer's timer allows for a page read from disk. */
+/* log2, in units of 4.096 us: lets a peer's ACK timer allow for a page read from disk. */
 #define NOPIN_ACK_DELAY		15
 
 /* Timestamps are in nanoseconds; hca_core_clock is in kHz. */
@@ -63,7 +63,7 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_total_mcast_qp_attach = NOPIN_MAX_MCAST;
 }
 
-/* The kernel's memory, or, where the device has some of its own, of that. */
+/* Where the device has memory of its own, device memory (verbs/dm.c) counts as part of it. */
 static u64 nopin_max_dm(struct nopin_dev *dev)
 {
 	u64 size = nopin_memory_size(dev);
@@ -111,8 +111,8 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	attr->kernel_cap_flags = IBK_ON_DEMAND_PAGING | IBK_ALLOW_USER_UNREG;
 	attr->local_ca_ack_delay = NOPIN_ACK_DELAY;
 	/*
-	 * They are atomic against the CPUs as well, but programs test for this
-	 * value and take any other for "none".
+	 * Atomics are atomic towards CPUs, too (IB_ATOMIC_GLOB), but programs test
+	 * for IB_ATOMIC_HCA and take any other value for "none".
 	 */
 	attr->atomic_cap = IB_ATOMIC_HCA;
 	attr->masked_atomic_cap = IB_ATOMIC_NONE;
@@ -124,7 +124,7 @@ int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 	return 0;
 }
 
-/* What its commands have beyond those of the core. */
+/* What the driver adds to the core's commands. */
 const struct uapi_definition nopin_uapi[] = {
 	UAPI_DEF_CHAIN(nopin_dm_uapi),
 	UAPI_DEF_CHAIN(nopin_import_uapi),
@@ -132,7 +132,7 @@ const struct uapi_definition nopin_uapi[] = {
 	{},
 };
 
-/* main.c adds what belongs to the life of the device itself. */
+/* main.c adds the operation that ends the device itself. */
 const struct ib_device_ops nopin_device_ops = {
 	.owner = THIS_MODULE,
 	.driver_id = (enum rdma_driver_id)RDMA_DRIVER_NOPIN,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Device memory. Its bytes are in the kernel's memory, charged to who asks for it, and the
- * program that maps them and the regions that are registered over them share them. Where
- * the administrator has given the device memory of its own, they are counted as part of
- * that, beside the pages that programs have moved there.
+ * Device memory (ibv_alloc_dm()). It is kernel memory, charged to the program that asks for
+ * it. The program maps it, and its regions reach the same bytes. Where the administrator
+ * has given the device memory of its own, these bytes count as part of that, along with
+ * the pages that programs have moved there.
  */
 #include <linux/log2.h>
 #include <linux/slab.h>
@@ -17,7 +17,7 @@
 #define UVERBS_MODULE_NAME nopin
 #include <rdma/uverbs_named_ioctl.h>
 
-/* Rights over device memory: it is there, in pages of no size that anybody sees. */
+/* Rights to device memory: it is always present, and no page size of it is visible. */
 #define NOPIN_DM_ACCESS							\
 	(NOPIN_REGION_ACCESS & ~(IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB))
 
@@ -25,8 +25,8 @@
  * struct nopin_dm - some device memory
  * @ibdm: first
  * @mapped: the memory
- * @taken: bytes of the device's own memory that it counts for
- * @owner: who pays for it
+ * @taken: bytes of the device's own memory that it counts as; 0: there is none
+ * @owner: to whom it is charged
  */
 struct nopin_dm {
 	struct ib_dm ibdm;
@@ -95,8 +95,8 @@ free_dm:
  * nopin_alloc_dm - ib_device_ops.alloc_dm
  * @ibdev: the device
  * @ibuctx: of the program
- * @attr: how much; log2 of the alignment that it needs, at most that of a page
- * @attrs: of the command; NOPIN_ATTR_ALLOC_DM_OFFSET is answered
+ * @attr: the length; log2 of the alignment, at most that of a page
+ * @attrs: of the command; NOPIN_ATTR_ALLOC_DM_OFFSET receives the offset
  *
  * Return: the memory, zeroed, or ERR_PTR(); -ENOMEM beyond max_dm_size, or when the
  *	device's own memory is full.
@@ -138,7 +138,7 @@ u64 nopin_dm_offset(struct ib_dm *ibdm)
 
 /**
  * nopin_dealloc_dm - ib_device_ops.dealloc_dm
- * @ibdm: the memory; the core has seen that no region is left
+ * @ibdm: the memory; the core has checked that no region is left
  * @attrs: of the command
  *
  * Return: 0.
@@ -153,10 +153,10 @@ int nopin_dealloc_dm(struct ib_dm *ibdm, struct uverbs_attr_bundle *attrs)
  * nopin_reg_dm_mr - ib_device_ops.reg_dm_mr
  * @ibpd: protection domain
  * @ibdm: the memory, which outlives the region
- * @attr: which part of it, within it, perhaps none; rights, with IB_ZERO_BASED
+ * @attr: a range within the memory, perhaps empty; rights, with IB_ZERO_BASED
  * @attrs: of the command
  *
- * Return: the region or ERR_PTR(); -EOPNOTSUPP for rights that there are not.
+ * Return: the region or ERR_PTR(); -EOPNOTSUPP for rights that do not exist.
  */
 struct ib_mr *nopin_reg_dm_mr(struct ib_pd *ibpd, struct ib_dm *ibdm,
 			      struct ib_dm_mr_attr *attr,
@@ -184,7 +184,7 @@ ADD_UVERBS_ATTRIBUTES_SIMPLE(nopin_alloc_dm_attrs, UVERBS_OBJECT_DM, UVERBS_METH
 			     UVERBS_ATTR_PTR_OUT(NOPIN_ATTR_ALLOC_DM_OFFSET,
 						 UVERBS_ATTR_TYPE(u64), UA_MANDATORY));
 
-/* What the commands for it have beyond those of the core. */
+/* What the driver adds to the core's commands for device memory. */
 const struct uapi_definition nopin_dm_uapi[] = {
 	UAPI_DEF_CHAIN_OBJ_TREE(UVERBS_OBJECT_DM, &nopin_alloc_dm_attrs),
 	{},

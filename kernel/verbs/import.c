@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What a program asks of a context that another one has opened and shares with it, by its
- * file: whether a PD is there, and where device memory is to be mapped. Regions the core
- * tells about.
+ * Queries for a program that imports a context, which another program has opened and
+ * shares by its file: whether a PD exists, and where to map device memory. The core
+ * itself answers the query for a region.
  */
 #include <rdma/nopin-abi.h>
 #include <rdma/uverbs_ioctl.h>
@@ -24,7 +24,7 @@ int nopin_query_ucontext(struct ib_ucontext *ibuctx, struct uverbs_attr_bundle *
 	return 0;
 }
 
-/* That there is such a PD is all that there is to it. */
+/* The core has found the PD by its handle, which is all that the program asks. */
 static int UVERBS_HANDLER(NOPIN_METHOD_PD_QUERY)(struct uverbs_attr_bundle *attrs)
 {
 	return 0;

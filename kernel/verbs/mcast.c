@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Multicast: what the core passes is counted here and carried out below. */
+/* Multicast: charge what the core passes; qp/group.c carries it out. */
 #include "device.h"
 #include "qp/group.h"
 #include "qp/qp.h"
@@ -9,7 +9,7 @@
  * nopin_attach_mcast - ib_device_ops.attach_mcast
  * @ibqp: a UD QP, which is not attached to this group
  * @gid: of the group
- * @lid: means nothing to RoCE
+ * @lid: unused; RoCE has no LIDs
  *
  * Return: 0 or a negative errno.
  */
@@ -31,7 +31,7 @@ int nopin_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
  * nopin_detach_mcast - ib_device_ops.detach_mcast
  * @ibqp: the QP
  * @gid: of the group
- * @lid: means nothing to RoCE
+ * @lid: unused; RoCE has no LIDs
  *
  * Return: 0, or -EINVAL when it is not attached.
  */

@@ -15,14 +15,16 @@
 #include <rdma/uverbs_named_ioctl.h>
 
 /**
- * nopin_memory_set - how much memory a device has
+ * nopin_memory_set - give a device memory of its own, or take it away
  * @dev: the device
  * @size: bytes, rounded up to whole pages; 0: none
  *
- * What is in its memory goes back first; programs notice nothing.
+ * Pages that are in its memory move back first; programs notice nothing.
  *
- * Return: 0; -EBUSY: programs have allocated some, it stays as it is; -EOPNOTSUPP: the
- *	kernel has no such memory; -ENOMEM, -ERANGE: not so much. Then there is none.
+ * Return: 0; -EBUSY: programs have allocated some of it; -ERANGE: @size is above
+ *	NOPIN_MAX_MEMORY. Both leave the memory as it is. After any other error the device
+ *	has none: -EOPNOTSUPP: the kernel has no such memory; -ENOMEM, or -ERANGE with a
+ *	smaller @size: not so much.
  * Context: process, sleeps.
  */
 int nopin_memory_set(struct nopin_dev *dev, u64 size)
@@ -52,11 +54,11 @@ out:
 }
 
 /**
- * nopin_memory_alloc - a program allocates some of it
+ * nopin_memory_alloc - count what a program allocates as part of a device's memory
  * @dev: the device
  * @size: bytes, whole pages
- * @taken: how many of them the device's own memory has less now: all, or, where it has
- *	none, 0
+ * @taken: receives how many bytes are counted: @size, or 0 where the device has no memory
+ *	of its own
  *
  * Return: 0, or -ENOMEM: the device's memory is full.
  * Context: process, sleeps.
@@ -76,7 +78,7 @@ int nopin_memory_alloc(struct nopin_dev *dev, u64 size, u64 *taken)
 }
 
 /**
- * nopin_memory_free - it gives that back
+ * nopin_memory_free - undo nopin_memory_alloc()
  * @dev: the device
  * @taken: from nopin_memory_alloc()
  *

@@ -16,10 +16,11 @@
  * @access: IB_ACCESS_LOCAL_WRITE; with remote rights only where the user has asked for
  *	IB_PD_UNSAFE_GLOBAL_RKEY
  *
- * The core asks for one for each of its users' PDs, whose local_dma_lkey it becomes.
- * There is no such key for all of them (IBK_LOCAL_DMA_LKEY): it would be a program's too.
- * It is all that the kernel has addresses for: of an address that is none of the kernel's,
- * an access is refused; that there is memory at the others is for the user to know.
+ * The core asks for one such region for each PD of a kernel user; its key becomes the
+ * PD's local_dma_lkey. There is no key for all PDs (IBK_LOCAL_DMA_LKEY), as programs could
+ * use that, too. The region covers all addresses of the kernel. Accesses to any other
+ * address are refused. Within the region the kernel user has to name addresses that have
+ * memory.
  *
  * Return: the region or ERR_PTR().
  */
@@ -45,8 +46,8 @@ struct ib_mr *nopin_get_dma_mr(struct ib_pd *ibpd, int access)
 /**
  * nopin_alloc_mr - ib_device_ops.alloc_mr
  * @ibpd: protection domain of a kernel user
- * @type: of region
- * @pages: how many it must have room for
+ * @type: IB_MR_TYPE_MEM_REG
+ * @pages: how many pages it must have room for
  *
  * Return: the region or ERR_PTR().
  */
@@ -74,10 +75,11 @@ struct ib_mr *nopin_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 pages
  * nopin_map_mr_sg - ib_device_ops.map_mr_sg
  * @ibmr: from nopin_alloc_mr()
  * @sg: the memory
- * @nents: its elements
- * @offset: of the first byte, or NULL; where to go on is left here
+ * @nents: elements of @sg
+ * @offset: of the first byte in the first element, or NULL; receives the offset at which
+ *	the next call has to go on
  *
- * Return: how many elements had room, or a negative errno.
+ * Return: the number of elements that had room, or a negative errno.
  */
 int nopin_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int nents,
 		    unsigned int *offset)
@@ -108,8 +110,8 @@ static struct ib_mr *nopin_mr_create(struct ib_pd *ibpd, u64 va, u64 length,
  * @ibpd: protection domain
  * @start: user address of the first byte
  * @length: bytes
- * @iova: what work requests and peers call it
- * @access: IB_ACCESS_*, consistent
+ * @iova: address of the first byte in work requests and packets
+ * @access: IB_ACCESS_*, a combination that the core allows
  * @udata: empty
  *
  * Return: the region or ERR_PTR(), see nopin_region_create().
@@ -129,8 +131,8 @@ struct ib_mr *nopin_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length,
  * @ibpd: protection domain
  * @start: user address of the first byte
  * @length: bytes
- * @iova: what work requests and peers call it
- * @access: IB_ACCESS_*, consistent
+ * @iova: address of the first byte in work requests and packets
+ * @access: IB_ACCESS_*, a combination that the core allows
  * @dmah: hints on how hardware is to reach the memory; NULL: none
  * @udata: empty
  *
@@ -146,7 +148,7 @@ struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
 }
 
 #if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
-/* Rights over a dma-buf, whose pages are there on demand in any case. */
+/* Rights to a dma-buf. Its pages are mapped on demand without IB_ACCESS_ON_DEMAND. */
 #define NOPIN_DMABUF_ACCESS						\
 	(NOPIN_REGION_ACCESS &						\
 	 ~(IB_ACCESS_ON_DEMAND | IB_ACCESS_HUGETLB | IB_ZERO_BASED))
@@ -156,9 +158,9 @@ struct ib_mr *nopin_reg_user_mr_dmah(struct ib_pd *ibpd, u64 start, u64 length,
  * @ibpd: protection domain
  * @offset: of the first byte in the buffer
  * @length: bytes
- * @iova: what work requests and peers call the first byte
+ * @iova: address of the first byte in work requests and packets
  * @fd: of the buffer
- * @access: IB_ACCESS_*, consistent
+ * @access: IB_ACCESS_*, a combination that the core allows
  * @udata: of the command
  *
  * Return: the region or ERR_PTR(), see nopin_region_create_dmabuf().
@@ -189,9 +191,9 @@ struct ib_mr *nopin_reg_user_mr_dmabuf(struct ib_pd *ibpd, u64 offset, u64 lengt
  * @ibpd: protection domain
  * @offset: of the first byte in the buffer
  * @length: bytes
- * @iova: what work requests and peers call the first byte
+ * @iova: address of the first byte in work requests and packets
  * @fd: of the buffer
- * @access: IB_ACCESS_*, consistent
+ * @access: IB_ACCESS_*, a combination that the core allows
  * @attrs: of the command
  *
  * Return: as nopin_reg_user_mr_dmabuf().
@@ -209,9 +211,9 @@ struct ib_mr *nopin_reg_user_mr_dmabuf_attrs(struct ib_pd *ibpd, u64 offset, u64
  * @ibpd: protection domain
  * @offset: of the first byte in the buffer
  * @length: bytes
- * @iova: what work requests and peers call the first byte
+ * @iova: address of the first byte in work requests and packets
  * @fd: of the buffer
- * @access: IB_ACCESS_*, consistent
+ * @access: IB_ACCESS_*, a combination that the core allows
  * @dmah: hints on how hardware is to reach the memory; NULL: none
  * @attrs: of the command
  *
@@ -230,8 +232,8 @@ struct ib_mr *nopin_reg_user_mr_dmabuf_dmah(struct ib_pd *ibpd, u64 offset, u64 
 #endif
 
 /*
- * Another region in place of one, which the core destroys afterwards. Without
- * new addresses the old ones are meant, and they are the registering process's.
+ * Make a region to replace @region, which the core destroys afterwards. The new one is
+ * for the same addresses, so the caller has to be the process that registered them.
  */
 static struct ib_mr *nopin_mr_replace(const struct nopin_region *region,
 				      struct ib_pd *ibpd, int access,
@@ -250,7 +252,7 @@ static struct ib_mr *nopin_mr_change(struct nopin_region *region, struct ib_pd *
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!nopin_region_can_change(region, access))
 		return nopin_mr_replace(region, ibpd, access, udata);
-	return ERR_PTR(nopin_region_change(region, ibpd, access)); /* NULL: the same */
+	return ERR_PTR(nopin_region_change(region, ibpd, access)); /* NULL: same region */
 }
 
 /**
@@ -261,11 +263,11 @@ static struct ib_mr *nopin_mr_change(struct nopin_region *region, struct ib_pd *
  * @length: likewise
  * @iova: likewise
  * @access: new rights, with IB_MR_REREG_ACCESS
- * @ibpd: the PD from now on, with IB_MR_REREG_PD
+ * @ibpd: new PD, with IB_MR_REREG_PD
  * @udata: empty
  *
- * Return: NULL when the same region goes on, the region that takes its place,
- *	or ERR_PTR(): nothing has changed; -EBUSY: windows are bound to it.
+ * Return: NULL: @ibmr itself has changed; a region that replaces it; or ERR_PTR():
+ *	nothing has changed; -EBUSY: windows are bound to @ibmr.
  */
 struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				  u64 length, u64 iova, int access,
@@ -286,7 +288,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		mr = nopin_mr_create(ibpd, start, length, iova, access, udata);
 	else
 		mr = nopin_mr_change(region, ibpd, access, udata);
-	if (IS_ERR_OR_NULL(mr)) /* else it is about to end */
+	if (IS_ERR_OR_NULL(mr)) /* otherwise the core is about to destroy @region */
 		nopin_region_reopen(region);
 	return mr;
 }
@@ -294,7 +296,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 /**
  * nopin_dereg_mr - ib_device_ops.dereg_mr
  * @ibmr: the region
- * @udata: whose it was; empty
+ * @udata: of the command by its owner; empty
  *
  * Return: 0 or a negative errno; -EBUSY: windows are bound to it.
  */
@@ -315,7 +317,7 @@ int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 /**
  * nopin_advise_mr - ib_device_ops.advise_mr
  * @ibpd: protection domain
- * @advice: prefetch, of some kind
+ * @advice: a kind of prefetch
  * @flags: IB_UVERBS_ADVISE_MR_FLAG_FLUSH
  * @sges: ranges by lkey
  * @num_sge: how many
@@ -360,7 +362,7 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	return 0;
 }
 
-/* Where pages move at all. */
+/* Called only where the kernel can move pages to a device. */
 static int nopin_mr_put_moves(struct sk_buff *msg, struct nopin_mirrored *mirrored)
 {
 	static const char * const names[] = {

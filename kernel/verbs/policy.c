@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What an administrator chooses for a device. Module parameters are for devices to come,
- * the files /sys/class/infiniband/DEVICE/… for each.
+ * Settings of the administrator. A module parameter applies to devices that are added
+ * later, a file /sys/class/infiniband/DEVICE/… to that device.
  *
- *   pin	what becomes of memory that a program registers without
- *		IB_ACCESS_ON_DEMAND, in regions to come
- *   copy	who copies, from now on: the CPU, or a DMA engine
- *   memory	how much memory of its own it has, to which pages of programs may move
+ *   pin	whether memory that a program registers without IB_ACCESS_ON_DEMAND is
+ *		pinned or mirrored, for regions that are made from now on
+ *   copy	what copies from now on: the CPU, or a DMA engine
+ *   memory	size of the device's own memory, to which pages of programs may move
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -45,7 +45,7 @@ static enum nopin_pin nopin_pin_default;
 static enum nopin_copying nopin_copying_default;
 static u64 nopin_memory_default;
 
-/* "64M". False: it is no such thing. */
+/* Parse a size such as "64M". False: @text is none. */
 static bool nopin_policy_read_size(const char *text, u64 *size)
 {
 	char *end;
@@ -82,7 +82,7 @@ int nopin_policy_init(void)
 	return 0;
 }
 
-/* Without an engine the CPU copies, which only who insists on one is told. */
+/* Without a DMA engine NOPIN_COPY_DMA is refused; with NOPIN_COPY_AUTO the CPU copies. */
 static int nopin_policy_set_copying(struct nopin_dev *dev, enum nopin_copying copying)
 {
 	int err = 0;
@@ -128,7 +128,7 @@ void nopin_policy_set_default(struct nopin_dev *dev)
 }
 
 /**
- * nopin_policy_release - a device is over
+ * nopin_policy_release - give up the engine and the memory of a device that ends
  * @dev: the device
  *
  * Context: process, sleeps.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The one port of a device: what the core shows of its network device. */
+/* The single port of a device: the state of its network device, in terms of verbs. */
 #include <linux/ethtool.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -30,13 +30,13 @@ static enum ib_port_phys_state nopin_port_phys_state(const struct net_device *nd
 				     IB_PORT_PHYS_STATE_DISABLED;
 }
 
-/* An MTU that leaves no room for the smallest packets is the stack's problem. */
+/* Where the network device's MTU is too small even for 256 bytes, the IP stack has to cope. */
 static enum ib_mtu nopin_port_mtu(const struct net_device *ndev)
 {
 	return iboe_get_mtu(READ_ONCE(ndev->mtu)) ?: IB_MTU_256;
 }
 
-/* How verbs express an Ethernet speed: the first row that is fast enough. */
+/* How verbs express an Ethernet speed: by the first row that is at least as fast. */
 static const struct {
 	u32 mbps;
 	u16 speed;
@@ -54,8 +54,8 @@ static const struct {
 };
 
 /*
- * 0 where the network device has no speed or is on its way out. The core's
- * helper would write a line to the log each time.
+ * 0: the network device has no speed or is being unregistered. The core's helper is
+ * not used, as it would then log a line at each query.
  */
 static u32 nopin_port_mbps(struct net_device *ndev)
 {
@@ -113,10 +113,10 @@ int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
  * nopin_query_port_speed - ib_device_ops.query_port_speed
  * @ibdev: the device
  * @port: 1
- * @speed: gets the network device's, in 100 Mb/s; 0: it is down
+ * @speed: receives the network device's speed, in 100 Mb/s; 0: it is down
  *
- * Verbs' speeds and widths are steps; this is exact, but for network devices that
- * have no speed of their own.
+ * Unlike the steps of ib_port_attr's speed and width this is exact. A network device
+ * that has no speed of its own counts as one of 2.5 Gb/s.
  *
  * Return: 0.
  * Context: process; RTNL not held.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Queue pairs: what the core passes is checked here and carried out below. */
+/* Queue pairs: check what the core passes; the folders below carry it out. */
 #include <rdma/uverbs_ioctl.h>
 
 #include "device.h"
@@ -24,7 +24,7 @@ static int nopin_qp_check_init(const struct ib_qp_init_attr *init)
 	return init->qp_type == IB_QPT_GSI && init->port_num != 1 ? -EINVAL : 0;
 }
 
-/* A target of XRC is its domain's, whichever program makes it. */
+/* An XRC target is charged to the owner of its domain, whichever program makes it. */
 static struct nopin_owner *nopin_qp_owner(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 {
 	return ibxrcd ? to_nopin_xrcd(ibxrcd)->owner : nopin_owner_of(udata);
@@ -47,10 +47,10 @@ static int nopin_qp_check_udata(struct ib_udata *udata)
 
 /**
  * nopin_create_qp - ib_device_ops.create_qp
- * @ibqp: zeroed by the core but for what it sets
+ * @ibqp: zeroed by the core, except for the fields that the core sets
  * @init: what is asked for; its cap becomes what is granted
- * @udata: struct nopin_create_qp_req, struct nopin_create_qp_resp; NULL: the
- *	kernel's GSI QP
+ * @udata: struct nopin_create_qp_req, struct nopin_create_qp_resp; NULL: a kernel
+ *	user's QP, or an XRC target
  *
  * Return: 0 or a negative errno.
  */
@@ -128,7 +128,7 @@ int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 /**
  * nopin_destroy_qp - ib_device_ops.destroy_qp
  * @ibqp: the QP
- * @udata: whose it was; empty
+ * @udata: of the command by its owner; empty
  *
  * Return: 0 or a negative errno.
  */
@@ -145,7 +145,7 @@ int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	return 0;
 }
 
-/* A target of XRC is the core's, whichever program it is that posts. */
+/* An XRC target has no uobject either: the core holds it for the programs that share it. */
 static bool nopin_qp_is_kernels(const struct ib_qp *ibqp)
 {
 	return !ibqp->uobject && ibqp->qp_type != IB_QPT_XRC_TGT;
@@ -154,7 +154,7 @@ static bool nopin_qp_is_kernels(const struct ib_qp *ibqp)
 /**
  * nopin_post_send - ib_device_ops.post_send
  * @ibqp: the QP
- * @wr: the kernel's requests; NULL: the doorbell of a program's ring
+ * @wr: a kernel user's requests; NULL: the doorbell of a program's ring
  * @bad_wr: the first request that was refused
  *
  * Return: 0 or a negative errno.
@@ -183,7 +183,7 @@ int nopin_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 /**
  * nopin_post_recv - ib_device_ops.post_recv
  * @ibqp: the QP
- * @wr: the kernel's requests; NULL: the doorbell of a program's ring
+ * @wr: a kernel user's requests; NULL: the doorbell of a program's ring
  * @bad_wr: the first request that was refused
  *
  * Return: 0 or a negative errno.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * How much of a device one user may have.
+ * How many objects of a device one user may have.
  *
- * A device has room for a number of objects of each kind, and no user without
- * privileges gets more of them than are left for others. So the first one can have
- * half of all, with a second one each gets a third, and whoever comes finds as much
- * as those before have left of it. Nothing is set aside and nothing is to be set; an
- * administrator who wants other limits sets them with the rdma cgroup, which the
- * core asks first.
+ * A device has room for a fixed number of objects of each kind. Without
+ * CAP_SYS_RESOURCE a user cannot hold more of them than remain free. So a single user
+ * can have half of all, and each of two users a third; a later user can have half of
+ * what the earlier ones have left. Nothing is reserved, and there is nothing to
+ * configure. An administrator who wants other limits sets them with the rdma cgroup,
+ * which the core checks first.
  *
- * The user is the one who opened the device file: it pays for what is made through
- * that file, whoever has it now.
+ * An object is charged to the user who opened the device file, whichever process makes
+ * the object through that file.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -20,7 +20,7 @@
 #include "device.h"
 #include "verbs/verbs.h"
 
-/* What there is room for: the first user gets what nopin_query_device() says. */
+/* Room for objects: twice what nopin_query_device() says, so that one user gets that. */
 static const int nopin_shares[NOPIN_KINDS] = {
 	[NOPIN_UCONTEXTS] = 2 * NOPIN_MAX_UCONTEXT,
 	[NOPIN_PDS] = 2 * NOPIN_MAX_PD,
@@ -36,11 +36,11 @@ static const int nopin_shares[NOPIN_KINDS] = {
 };
 
 /**
- * struct nopin_owner - what a user has of one device
+ * struct nopin_owner - the objects that a user has on one device
  * @uid: the user, and the index in dev->owners
- * @contexts: open device files, and domains of XRC, which outlive them; without one the
- *	owner goes
- * @have: objects of each kind
+ * @contexts: open device files and XRC domains, which may outlive the files; when none
+ *	is left the owner is freed
+ * @have: number of objects of each kind
  */
 struct nopin_owner {
 	kuid_t uid;
@@ -49,7 +49,7 @@ struct nopin_owner {
 };
 
 /**
- * nopin_owner_get - the user who opens a device file
+ * nopin_owner_get - the owner for the user who opens a device file
  * @dev: the device
  *
  * Return: the owner, kept until nopin_owner_put(); NULL: no memory.
@@ -72,7 +72,7 @@ struct nopin_owner *nopin_owner_get(struct nopin_dev *dev)
 	if (!owner) {
 		owner = fresh;
 		fresh = NULL;
-		/* Reserved, unless the last context of the same user has just gone. */
+		/* Fails only if nopin_owner_put() has just erased the reserved slot. */
 		if (xa_err(__xa_store(&dev->owners, index, owner, GFP_ATOMIC)))
 			swap(owner, fresh);
 	}
@@ -84,11 +84,11 @@ struct nopin_owner *nopin_owner_get(struct nopin_dev *dev)
 }
 
 /**
- * nopin_owner_keep - what an owner has made may outlive the device file
+ * nopin_owner_keep - keep an owner for an object that may outlive the device file
  * @dev: the device
  * @owner: of an open device file
  *
- * Context: process. To be undone by nopin_owner_put().
+ * Context: process. nopin_owner_put() undoes it.
  */
 void nopin_owner_keep(struct nopin_dev *dev, struct nopin_owner *owner)
 {
@@ -98,9 +98,9 @@ void nopin_owner_keep(struct nopin_dev *dev, struct nopin_owner *owner)
 }
 
 /**
- * nopin_owner_put - the device file is closed
+ * nopin_owner_put - undo nopin_owner_get() or nopin_owner_keep()
  * @dev: the device
- * @owner: from nopin_owner_get()
+ * @owner: the owner
  *
  * Context: process.
  */
@@ -118,8 +118,8 @@ void nopin_owner_put(struct nopin_dev *dev, struct nopin_owner *owner)
 }
 
 /**
- * nopin_owner_of - who pays for an object?
- * @udata: of the command that makes it or ends it; NULL: the kernel's own
+ * nopin_owner_of - to whom is an object charged?
+ * @udata: of the command that makes or ends it; NULL: the kernel's own
  *
  * Return: the owner, or NULL: the kernel.
  * Context: process.
@@ -133,7 +133,7 @@ struct nopin_owner *nopin_owner_of(struct ib_udata *udata)
 }
 
 /**
- * nopin_owner_of_pd - who pays for what is made in a protection domain?
+ * nopin_owner_of_pd - to whom is an object of a protection domain charged?
  * @ibpd: the protection domain
  *
  * Return: as nopin_owner_of().
@@ -147,13 +147,13 @@ struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd)
 }
 
 /**
- * nopin_share_take_some - some more objects
+ * nopin_share_take_some - charge several new objects
  * @dev: the device
- * @owner: who pays, NULL: the kernel
+ * @owner: to whom, NULL: the kernel
  * @kind: of object
  * @num: how many, at most INT_MAX / 2
  *
- * Return: 0, or -ENOMEM when taken one by one they would be too many.
+ * Return: 0, or -ENOMEM when nopin_share_take() would refuse one of them.
  * Context: process.
  */
 int nopin_share_take_some(struct nopin_dev *dev, struct nopin_owner *owner,
@@ -175,9 +175,9 @@ int nopin_share_take_some(struct nopin_dev *dev, struct nopin_owner *owner,
 }
 
 /**
- * nopin_share_give_some - some objects are gone
+ * nopin_share_give_some - undo nopin_share_take_some()
  * @dev: the device
- * @owner: as they were taken
+ * @owner: to whom they were charged
  * @kind: of object
  * @num: how many
  *
@@ -194,9 +194,9 @@ void nopin_share_give_some(struct nopin_dev *dev, struct nopin_owner *owner,
 }
 
 /**
- * nopin_share_take - one more object
+ * nopin_share_take - charge a new object
  * @dev: the device
- * @owner: who pays, NULL: the kernel
+ * @owner: to whom, NULL: the kernel
  * @kind: of object
  *
  * Return: 0, or -ENOMEM when there are too many.
@@ -209,9 +209,9 @@ int nopin_share_take(struct nopin_dev *dev, struct nopin_owner *owner,
 }
 
 /**
- * nopin_share_give - an object is gone
+ * nopin_share_give - undo nopin_share_take()
  * @dev: the device
- * @owner: as it was taken
+ * @owner: to whom it was charged
  * @kind: of object
  *
  * Context: process.

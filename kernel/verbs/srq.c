@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Shared receive queues: what the core passes is checked here and carried out below. */
+/* Shared receive queues: check what the core passes; the folders below carry it out. */
 #include <linux/uaccess.h>
 #include <rdma/uverbs_ioctl.h>
 
@@ -25,7 +25,7 @@ static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata 
 
 /**
  * nopin_create_srq - ib_device_ops.create_srq
- * @ibsrq: zeroed by the core but for what it sets
+ * @ibsrq: zeroed by the core, except for the fields that the core sets
  * @init: what is asked for; its attr becomes what is granted
  * @udata: struct nopin_create_srq_resp; NULL: a kernel user
  *
@@ -98,7 +98,7 @@ static int nopin_srq_resize_locked(struct nopin_srq *srq, u32 wr, u64 answer,
 		err = -EFAULT;
 	else
 		err = nopin_srq_replace(srq, &queue);
-	/* The old ring or, after an error, the new one. */
+	/* @queue is now the old ring or, after an error, the new one. */
 	nopin_queue_destroy(&queue);
 	return err;
 }
@@ -123,8 +123,8 @@ static int nopin_srq_resize(struct nopin_srq *srq, u32 wr, struct ib_udata *udat
  * @mask: which, IB_SRQ_*
  * @udata: struct nopin_modify_srq_req to resize, else empty
  *
- * Return: 0; -EINVAL for a limit that there is no room for, or for a size that is out of
- *	bounds or less than what was posted; or another negative errno.
+ * Return: 0; -EINVAL for a limit above the size, or for a size that is out of bounds or
+ *	less than the number of posted receives; or another negative errno.
  */
 int nopin_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
 		     enum ib_srq_attr_mask mask, struct ib_udata *udata)
@@ -157,7 +157,7 @@ int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
 /**
  * nopin_destroy_srq - ib_device_ops.destroy_srq
  * @ibsrq: the SRQ; no QP uses it any more
- * @udata: whose it was; empty
+ * @udata: of the command by its owner; empty
  *
  * Return: 0 or a negative errno.
  */
@@ -177,7 +177,7 @@ int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 /**
  * nopin_post_srq_recv - ib_device_ops.post_srq_recv
  * @ibsrq: the SRQ
- * @wr: the kernel's requests; NULL: the doorbell of a program's ring, which needs none
+ * @wr: a kernel user's requests; NULL: a program's doorbell, which has nothing to do
  * @bad_wr: the first request that was refused
  *
  * Return: 0 or a negative errno.

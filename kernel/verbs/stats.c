@@ -72,10 +72,10 @@ struct rdma_hw_stats *nopin_alloc_hw_port_stats(struct ib_device *ibdev, u32 por
  * @ibdev: the device
  * @stats: filled in
  * @port: 0: the device, 1: its port
- * @index: the counter that is asked for; all are given
+ * @index: the counter that is asked for; all are filled in
  *
- * Packets that are for no device in particular, or too broken to tell, count for every
- * device of the namespace.
+ * Packets that were dropped before a device was found for them count for every device
+ * of the namespace.
  *
  * Return: how many counters were filled in.
  */

@@ -33,8 +33,8 @@ static struct nopin_ucontext *to_nopin_ucontext(struct ib_ucontext *ibuctx)
  * @ibuctx: zeroed by the core
  * @udata: struct nopin_alloc_ucontext_req, struct nopin_alloc_ucontext_resp
  *
- * A context keeps the module: the core does not, because it can take contexts
- * away from their programs when the device goes.
+ * A context holds a reference to the module. The core holds none, as it can take
+ * contexts away from their programs when the device goes.
  *
  * Return: 0 or a negative errno.
  */
@@ -86,7 +86,7 @@ void nopin_dealloc_ucontext(struct ib_ucontext *ibuctx)
 	nopin_share_give(dev, uctx->owner, NOPIN_UCONTEXTS);
 	nopin_owner_put(dev, uctx->owner);
 	/*
-	 * The module may be on its way out from here on, but it waits in
+	 * From here on the module may be unloading, but its exit waits in
 	 * ib_unregister_driver() until the core is done with this context.
 	 */
 	module_put(THIS_MODULE);
@@ -96,9 +96,9 @@ void nopin_dealloc_ucontext(struct ib_ucontext *ibuctx)
  * nopin_disassociate_ucontext - ib_device_ops.disassociate_ucontext
  * @ibuctx: a context whose program still has the device file open
  *
- * There is nothing to revoke: rings are plain memory whose mapped pages the
- * program may keep. That the operation exists lets a device be deleted, or moved
- * to another namespace, while programs use it.
+ * There is nothing to revoke: rings are plain memory whose mapped pages the program may
+ * keep. As the operation exists, a device can be deleted, or moved to another namespace,
+ * while programs use it.
  */
 void nopin_disassociate_ucontext(struct ib_ucontext *ibuctx)
 {

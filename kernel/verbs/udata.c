@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The drivers' part of commands: read once, checked, answered. */
+/* The driver's part of commands: read once, checked, answered. */
 #include <linux/uaccess.h>
 #include <rdma/uverbs_ioctl.h>
 
@@ -28,7 +28,7 @@ int nopin_udata_read(struct ib_udata *udata, void *req, size_t len)
 	return 0;
 }
 
-/* A response has no bytes that a later kernel might have meant. */
+/* Zero the rest of a response, whose fields only a later kernel knows. */
 static int nopin_udata_clear(struct ib_udata *udata, size_t from)
 {
 	if (udata->outlen <= from)
@@ -37,10 +37,10 @@ static int nopin_udata_clear(struct ib_udata *udata, size_t from)
 }
 
 /**
- * nopin_udata_empty - a command has no driver's part
- * @udata: of the command, NULL: the kernel's own; a response is filled with zeros
+ * nopin_udata_empty - check that a command has no driver's part
+ * @udata: of the command, NULL: the kernel's own; its response is filled with zeros
  *
- * Return: 0, or -EOPNOTSUPP when there is one that is not all zero.
+ * Return: 0; -EOPNOTSUPP when there is one that is not all zero; -EFAULT.
  * Context: process.
  */
 int nopin_udata_empty(struct ib_udata *udata)
@@ -70,7 +70,7 @@ int nopin_udata_write(struct ib_udata *udata, const void *resp, size_t len)
 }
 
 /**
- * nopin_udata_ucontext - whose command it is
+ * nopin_udata_ucontext - the user context that a command came by
  * @udata: of a command on an object, NULL: the kernel's own
  *
  * Return: the context, or NULL.

@@ -16,8 +16,8 @@ struct nopin_owner;
 /**
  * struct nopin_ucontext - an open device file
  * @ibuctx: first
- * @mirror: of the process that opened it, so that it is there for the first
- *	region and stays when the last one goes
+ * @mirror: of the process that opened it; held so that the mirror exists before the
+ *	first region and after the last one
  * @owner: the user who opened it
  */
 struct nopin_ucontext {

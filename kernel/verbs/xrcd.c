@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Domains of XRC, which processes share by a file: the core keeps track of that. */
+/* XRC domains. The core keeps track of the processes that share a domain by a file. */
 #include "device.h"
 #include "qp/xrc.h"
 #include "verbs/verbs.h"
@@ -9,7 +9,8 @@
  * @ibxrcd: zeroed by the core
  * @udata: empty
  *
- * Whoever makes it pays for it and for its targets, which need no open device file.
+ * The domain and its targets are charged to the user who makes the domain. The targets
+ * need no open device file, so the domain keeps that owner.
  *
  * Return: 0 or a negative errno.
  */
@@ -35,7 +36,7 @@ int nopin_alloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 /**
  * nopin_dealloc_xrcd - ib_device_ops.dealloc_xrcd
  * @ibxrcd: the domain; no QP and no SRQ is left in it
- * @udata: of whoever closes it last; empty
+ * @udata: of the command that closes it last; empty
  *
  * Return: 0 or a negative errno.
  */

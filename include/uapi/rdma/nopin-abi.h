@@ -5,9 +5,9 @@
  * Rules of this file:
  *  - Fields that cross the boundary have a fixed size and natural alignment;
  *    a struct is the same for 32-bit and 64-bit callers.
- *  - Reserved fields and unknown bits are zero. The kernel rejects a command
- *    that sets them with EINVAL, and one that is longer than it knows with
- *    EOPNOTSUPP unless the rest is zero, so each may gain a meaning later.
+ *  - Reserved fields and unknown bits are zero, so each may gain a meaning later.
+ *    The kernel rejects a command that sets one with EINVAL. It rejects a command
+ *    that is longer than it knows with EOPNOTSUPP, unless the rest is zero.
  *  - Responses only ever grow at the end.
  *  - Rings are memory that both sides map. The kernel trusts nothing in them:
  *    it keeps its own index, bounds-checks the other's, and copies an entry
@@ -22,8 +22,8 @@
 #define NOPIN_ABI_VERSION	1
 
 /*
- * ib_device_ops.driver_id: "nopi". Far outside the range that the kernel hands
- * out (enum rdma_driver_id), which has no number for drivers outside its tree.
+ * ib_device_ops.driver_id: "nopi" in ASCII. The kernel has no number for drivers outside
+ * its tree, so this one is far outside the range of its enum rdma_driver_id.
  */
 #define RDMA_DRIVER_NOPIN	0x6e6f7069
 
@@ -34,12 +34,12 @@
 
 /**
  * struct nopin_ring - head of every ring, followed by its entries
- * @producer: entries ever put in, modulo 2^32; written by the side that fills
+ * @producer: entries ever put in, modulo 2^32; written by the filling side
  * @flags: NOPIN_RING_*; written by the kernel, rarely
- * @attend: SQ only: not 0 where the program leaves doorbells out if it may; written by
- *	the program
+ * @attend: SQ only: not 0 asks the kernel to set NOPIN_RING_ATTENDED when doorbells come
+ *	closely; written by the program
  * @rsvd0: keeps @consumer on a cache line of its own
- * @consumer: entries ever taken out, modulo 2^32; written by the side that drains
+ * @consumer: entries ever taken out, modulo 2^32; written by the draining side
  * @rsvd1: as @rsvd0
  *
  * A ring holds a power of two of entries of one stride; entry i is at
@@ -69,16 +69,16 @@ struct nopin_ring {
  * Set while the QP is in the error state, where nothing else would make the
  * kernel flush a receive posted late. The program stores the producer, passes a
  * full barrier and loads flags; the kernel stores flags, passes a full barrier
- * and loads the producer: one of the two sees the other.
+ * and loads the producer: at least one of the two sees the other's store.
  */
 #define NOPIN_RING_NEED_DOORBELL	(1U << 0)
 
 /*
- * SQ only: the kernel looks at the ring by itself, so what is posted now needs no
- * doorbell; with one it is sent at once. Set in a doorbell that follows another one
- * closely, while @attend is set. Taken back when no more come: at first 100 to 200 us
- * after the last one, up to 8 ms for a program that has never needed it. The order of
- * stores and loads is that of NOPIN_RING_NEED_DOORBELL.
+ * SQ only: the kernel will look at the ring by itself, so a request posted now needs no
+ * doorbell; with one it is sent at once. The kernel sets the flag in a doorbell that
+ * closely follows another one, if @attend is set. It clears the flag when doorbells stop:
+ * at first 100 to 200 us after the last one, later up to 8 ms if no request has ever been
+ * left waiting then. The order of stores and loads is that of NOPIN_RING_NEED_DOORBELL.
  */
 #define NOPIN_RING_ATTENDED		(1U << 1)
 
@@ -102,8 +102,8 @@ struct nopin_sge {
 #define NOPIN_SEND_FLAGS	0xfU
 
 /* nopin_send_wqe.flush_type; the values of enum ibv_placement_type. */
-#define NOPIN_FLUSH_GLOBAL	(1U << 0)	/* every CPU and device sees it */
-#define NOPIN_FLUSH_PERSISTENT	(1U << 1)	/* it outlives a power failure */
+#define NOPIN_FLUSH_GLOBAL	(1U << 0)	/* every CPU and device sees the data */
+#define NOPIN_FLUSH_PERSISTENT	(1U << 1)	/* the data survive a power failure */
 #define NOPIN_FLUSH_TYPES	0x3U
 
 /* nopin_send_wqe.flush_level; the values of enum ibv_selectivity_level. */
@@ -118,26 +118,26 @@ struct nopin_sge {
  * @imm_data: immediate data of the *_WITH_IMM opcodes, network byte order
  * @num_sge: elements that follow; 0 when NOPIN_SEND_INLINE is set
  * @inline_len: bytes of data that follow when NOPIN_SEND_INLINE is set
- * @rkey: of the remote region (RDMA and atomic opcodes); what is to be invalidated
- *	(SEND_WITH_INV, LOCAL_INV); the window's key from now on (BIND_MW)
- * @remote_qkey: datagrams: of the QP that it is for
- * @remote_addr: in the remote region (RDMA and atomic opcodes); in the region that the
- *	window is bound to (BIND_MW)
- * @remote_qpn: datagrams: the QP that it is for, 24 bits
+ * @rkey: RDMA and atomic opcodes: key of the remote region; SEND_WITH_INV, LOCAL_INV: the
+ *	key to invalidate; BIND_MW: the window's new key
+ * @remote_qkey: datagrams: Q_Key of the destination QP
+ * @remote_addr: RDMA and atomic opcodes: address in the remote region; BIND_MW: address in
+ *	the region that the window is bound to
+ * @remote_qpn: datagrams: number of the destination QP, 24 bits
  * @ah: datagrams: nopin_create_ah_resp.ah of the address handle
  * @compare_add: CMP_SWAP: the value to compare; FETCH_ADD: the addend
- * @bind_length: BIND_MW: bytes of the window; 0: it is bound to nothing
+ * @bind_length: BIND_MW: bytes of the window; 0: bind it to nothing
  * @flush_length: FLUSH: bytes, 32 bits
  * @swap: CMP_SWAP: the value to store
- * @bind_lkey: BIND_MW: of the region
+ * @bind_lkey: BIND_MW: key of the region
  * @bind_access: BIND_MW: enum ibv_access_flags
  * @flush_type: FLUSH: NOPIN_FLUSH_GLOBAL and so on
  * @flush_level: FLUSH: NOPIN_FLUSH_RANGE and so on
- * @remote_srqn: XRC: number of the SRQ that it is for, 24 bits
+ * @remote_srqn: XRC: number of the destination SRQ, 24 bits
  * @rsvd: zero
  *
- * struct nopin_sge elements or inline data follow: those 8 bytes of an ATOMIC_WRITE also in
- * the place of an element, whatever max_inline_data is.
+ * struct nopin_sge elements or inline data follow. The 8 bytes of an ATOMIC_WRITE may be
+ * inline in the place of an element, even where max_inline_data is less than 8.
  */
 struct nopin_send_wqe {
 	__aligned_u64 wr_id;
@@ -195,8 +195,8 @@ struct nopin_recv_wqe {
 #define NOPIN_WC_WITH_INV	(1U << 3)
 
 /*
- * nopin_cqe.sl: what kind of header came before a datagram. Programs take it from here
- * to know what the 40 bytes before the data hold, as they do with other NICs.
+ * nopin_cqe.sl: the kind of IP header that a datagram came with. From it programs know
+ * what the 40 bytes before the data hold, as they do with other NICs.
  */
 #define NOPIN_SL_IPV6		0x9U
 #define NOPIN_SL_IPV4		0xaU
@@ -211,11 +211,11 @@ struct nopin_recv_wqe {
  * @imm_data: immediate data, network byte order, with NOPIN_WC_WITH_IMM
  * @invalidated_rkey: the key that the sender invalidated, with NOPIN_WC_WITH_INV
  * @wc_flags: NOPIN_WC_*
- * @vendor_err: 0, or a negative errno that tells more about @status, as u32
+ * @vendor_err: 0, or a negative errno that explains @status, as u32
  * @src_qp: sender's QPN (datagram QPs)
  * @timestamp: ktime_get_real_ns() when the completion was made, in a CQ created with
  *	IB_UVERBS_CQ_FLAGS_TIMESTAMP_COMPLETION; otherwise 0
- * @sl: of a received datagram, NOPIN_SL_*: RoCE has no service levels
+ * @sl: received datagrams: NOPIN_SL_*, as RoCE has no service levels
  * @rsvd0: zero
  * @rsvd1: zero
  */
@@ -319,9 +319,10 @@ struct nopin_create_srq_resp {
 
 /**
  * struct nopin_modify_srq_req - modify_srq, driver part of the request; only to resize
- * @resp: address that gets a struct nopin_create_srq_resp: the command has no response
+ * @resp: address that receives a struct nopin_create_srq_resp, as the command has no
+ *	response
  *
- * Names a new ring that holds the receives of the old one that were not taken; the
+ * That names a new ring, which holds the receives of the old one that were not taken. The
  * program must not post between the call and the switch.
  */
 struct nopin_modify_srq_req {
@@ -330,7 +331,7 @@ struct nopin_modify_srq_req {
 
 /**
  * struct nopin_create_ah_resp - create_ah, driver part of the response
- * @ah: what work requests call the address handle
+ * @ah: number of the address handle in work requests
  * @rsvd: zero
  */
 struct nopin_create_ah_resp {
@@ -339,15 +340,16 @@ struct nopin_create_ah_resp {
 };
 
 /*
- * UVERBS_METHOD_DM_ALLOC, which is an ioctl: an attribute of the driver's, mandatory. It
- * receives a __aligned_u64: the offset to pass to mmap() on the command file descriptor,
- * for the memory rounded up to whole pages. (1 << 12: UVERBS_ID_DRIVER_NS.)
+ * A mandatory attribute of the driver in the ioctl UVERBS_METHOD_DM_ALLOC. It receives a
+ * __aligned_u64: the offset to pass to mmap() on the command file descriptor, for the
+ * memory rounded up to whole pages. (1 << 12: UVERBS_ID_DRIVER_NS.)
  */
 #define NOPIN_ATTR_ALLOC_DM_OFFSET	(1U << 12)
 
 /*
- * Methods of the driver's. Those that query are for what another program has made in the
- * same context: does this PD exist; how long device memory is, in bytes, and the offset of
+ * Methods of the driver. The queries are for objects that another program has made in the
+ * same context. NOPIN_METHOD_PD_QUERY succeeds if the PD exists. NOPIN_METHOD_DM_QUERY
+ * returns the length of device memory in bytes and the offset of
  * NOPIN_ATTR_ALLOC_DM_OFFSET, each a __aligned_u64.
  */
 enum nopin_methods_pd {
@@ -365,9 +367,9 @@ enum nopin_methods_dm {
 #define NOPIN_ATTR_DM_QUERY_OFFSET	((1U << 12) + 2)
 
 /*
- * NOPIN_METHOD_PD_MIGRATE: memory of the calling process moves into the memory of the PD's
+ * NOPIN_METHOD_PD_MIGRATE moves memory of the calling process into the memory of the PD's
  * device, or back. All attributes are mandatory: the PD; address and length, each a
- * __aligned_u64, of which whole pages are made; NOPIN_MIGRATE_*, a __u32.
+ * __aligned_u64, rounded outwards to whole pages; NOPIN_MIGRATE_*, a __u32.
  */
 enum nopin_migrate_attrs {
 	NOPIN_ATTR_MIGRATE_PD = 1U << 12,
