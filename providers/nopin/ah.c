@@ -42,7 +42,7 @@ int nopin_destroy_ah(struct ibv_ah *ibah)
 {
 	int ret;
 
-	/* What this thread has posted with it goes first, doorbell or not. */
+	/* Requests that this thread has posted without a doorbell may name the handle. */
 	nopin_pay();
 	ret = ibv_cmd_destroy_ah(ibah);
 	if (ret)

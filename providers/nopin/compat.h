@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What differs between the rdma-core releases that this provider builds
+ * Differences between the rdma-core releases that this provider builds
  * against. IBVERBS_PABI_VERSION is the release that last changed the private
- * interface. No other file looks at it.
+ * interface. No other file tests it.
  */
 #ifndef NOPIN_COMPAT_H
 #define NOPIN_COMPAT_H
 
 #include <infiniband/driver.h>
 
-/* 62, which has the number of 59: the speed of a port, exact. */
+/* Release 62, whose version is still 59, brings a query for the exact speed of a port. */
 #if IBVERBS_PABI_VERSION >= 64 || (defined(NOPIN_RDMA_CORE) && NOPIN_RDMA_CORE >= 62)
 #define NOPIN_OPS_PORT_SPEED	.query_port_speed = ibv_cmd_query_port_speed,
 #else

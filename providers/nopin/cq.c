@@ -27,7 +27,7 @@ static_assert(offsetof(struct nopin_resize_cq_answer, drv) ==
 		      sizeof(struct ib_uverbs_resize_cq_resp),
 	      "the driver's part follows the core's");
 
-/* Adopts the ring and takes over where the kernel says that polling stands. */
+/* Map the ring, and go on polling at the consumer index that the kernel has stored there. */
 static int cq_map(struct nopin_cq *cq, int cmd_fd,
 		  const struct nopin_ring_info *info)
 {
@@ -57,8 +57,8 @@ static int cq_open(struct nopin_cq *cq, struct ibv_context *context,
 	int ret;
 
 	/*
-	 * Flags stay on this side: locking is ours. Of the choice of fields the
-	 * kernel wants to know whether they include a timestamp.
+	 * The kernel does not get the flags, which are about locking in the
+	 * provider. It gets wc_flags, to know whether a timestamp is wanted.
 	 */
 	ret = nopin_cmd_create_cq(context, &core, &cq->vcq, &resp.core,
 				  sizeof(resp));
@@ -130,9 +130,9 @@ struct ibv_cq_ex *nopin_create_cq_ex(struct ibv_context *context,
 }
 
 /*
- * The lock is held across the command: until the new ring is mapped there is
- * nothing that may be polled. The old ring stays mapped when the new one cannot
- * be, so that polling remains harmless.
+ * The caller holds the lock across the command: until the new ring is mapped
+ * there is nothing that may be polled. If the new ring cannot be mapped, the old
+ * one stays mapped, so that polling remains harmless.
  */
 static int cq_resize_locked(struct nopin_cq *cq, int cqe)
 {
@@ -220,10 +220,10 @@ static int cq_poll(struct nopin_cq *cq, int num_entries, struct ibv_wc *wc)
  * nopin_cq_vain() - do what may bring a completion, after a poll that found none
  * @cq: the CQ, not locked
  *
- * A doorbell that is owed is rung. Otherwise, where there is one CPU, what is waited
- * for comes from somebody who needs it.
+ * Rings the doorbell that the calling thread owes. If it owes none and there is one CPU,
+ * yields the CPU now and then, as the process that brings the completion needs it.
  *
- * Return: true if it is worth to poll again.
+ * Return: true if polling again may find a completion.
  */
 bool nopin_cq_vain(struct nopin_cq *cq)
 {
@@ -242,7 +242,7 @@ int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc)
 	return polled;
 }
 
-/* Who goes to sleep leaves no doorbell out. */
+/* A thread that goes to sleep must not owe a doorbell. */
 int nopin_req_notify_cq(struct ibv_cq *ibcq, int solicited_only)
 {
 	nopin_pay();
@@ -255,8 +255,8 @@ int nopin_req_notify_cq(struct ibv_cq *ibcq, int solicited_only)
  * @qp_num: its number, which a new QP may get
  *
  * Called once the kernel adds no more completions of that QP. Those of other
- * QPs keep their order and move towards the producer, over the dropped ones;
- * what lies between consumer and producer is ours to write.
+ * QPs keep their order and move towards the producer, over the dropped ones:
+ * the program may write the entries between consumer and producer.
  */
 void nopin_cq_forget_qp(struct nopin_cq *cq, uint32_t qp_num)
 {

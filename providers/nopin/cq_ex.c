@@ -27,7 +27,7 @@ static int cq_ex_take(struct nopin_cq *cq)
 	return 0;
 }
 
-/* The CQ stays locked where there is a completion. */
+/* If there is a completion, the CQ stays locked. */
 static int cq_ex_begin(struct nopin_cq *cq)
 {
 	int ret;
@@ -103,7 +103,7 @@ static uint32_t cq_ex_read_src_qp(struct ibv_cq_ex *ibcq)
 	return to_nopin_cq_ex(ibcq)->cqe->src_qp;
 }
 
-/* The device's clock counts nanoseconds of real time: one reader for both. */
+/* The device's clock counts nanoseconds of real time, so both timestamps are this one. */
 static uint64_t cq_ex_read_timestamp(struct ibv_cq_ex *ibcq)
 {
 	return to_nopin_cq_ex(ibcq)->cqe->timestamp;
@@ -126,7 +126,7 @@ static uint8_t cq_ex_read_dlid_path_bits(struct ibv_cq_ex *ibcq nopin_unused)
 	return 0;
 }
 
-/* A parent domain may be named: its allocators have nothing to do, see pd.c. */
+/* A program may name a parent domain; its allocator is not used, see pd.c. */
 #define NOPIN_CQ_COMP_MASK						\
 	((uint32_t)(IBV_CQ_INIT_ATTR_MASK_FLAGS | IBV_CQ_INIT_ATTR_MASK_PD))
 

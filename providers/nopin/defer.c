@@ -2,16 +2,16 @@
 /*
  * Doorbells that are left out.
  *
- * While the kernel attends a send ring (NOPIN_RING_ATTENDED) it comes back to it by
- * itself, soon. A request posted then gets no doorbell, but the thread that posted it
- * owes one. It pays before it posts to another QP, when it polls a CQ and finds
- * nothing, before it waits for an event, forks or ends, and before the QP is changed.
- * So one system call announces all that a thread has posted in one go, and it is made
- * where the thread has nothing else to do.
+ * While the kernel attends a send ring (NOPIN_RING_ATTENDED) it soon looks at the ring
+ * again by itself. A request posted meanwhile gets no doorbell, but the thread that
+ * posted it owes one. The thread pays, which is to ring the doorbell, before it posts to
+ * another QP, when it polls a CQ and finds nothing, before it waits for an event, forks
+ * or ends, and before the QP is changed. So one system call announces all requests that
+ * a thread posts in a row, at a time when the thread has nothing else to do.
  *
- * A program that waits for its data in another way does not pay, and the kernel comes
- * late. That is noticed, and such a QP gets its doorbells at once for a while: the
- * longer, the more often it happens.
+ * A program that waits for its data in another way does not pay, and the kernel finds
+ * its requests late. The provider notices this, and for a while rings the doorbells of
+ * such a QP at once: the longer, the more often it happens.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,10 +24,10 @@
 #define DOUBT_FIRST	256u
 #define DOUBT_MOST	(1u << 20)
 
-/* Of the doubt one part in so many goes with each debt that is made. */
+/* Each doorbell that is left out takes this part, one in so many, off the doubt. */
 #define DOUBT_PARTS	64u
 
-/* The QP that a thread may owe a doorbell, with a reference; or NULL. */
+/* Of each thread: the QP that it may owe a doorbell, with a reference; or NULL. */
 static pthread_key_t debt_key;
 static pthread_once_t debt_once = PTHREAD_ONCE_INIT;
 static int debt_err;
@@ -42,7 +42,7 @@ static bool debt_moves(struct nopin_qp *qp, enum nopin_debt from, enum nopin_deb
  * nopin_pay_qp() - ring the doorbell that a QP is owed by any thread
  * @qp: the QP, not locked
  *
- * One that fails does no harm: the kernel comes by itself, or the device is gone.
+ * A doorbell that fails does no harm: the kernel looks by itself, or the device is gone.
  *
  * Return: true if it was rung, so that there may be completions now.
  */
@@ -56,7 +56,7 @@ bool nopin_pay_qp(struct nopin_qp *qp)
 	attended = nopin_queue_flags(&qp->sq.queue) & NOPIN_RING_ATTENDED;
 	if (attended)
 		nopin_doorbell_send(&qp->vqp.qp);
-	else /* it has come already, and late */
+	else /* the kernel has looked already, and late */
 		__atomic_store_n(&qp->late, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&qp->debt, NOPIN_DEBT_NONE, __ATOMIC_RELEASE);
 	return attended;
@@ -70,13 +70,13 @@ static bool debt_settle(struct nopin_qp *qp)
 	return rung;
 }
 
-/* At the end of a thread; never called with NULL. */
+/* Called at the end of a thread, never with NULL. */
 static void debt_of_thread(void *qp)
 {
 	debt_settle(qp);
 }
 
-/* At the end of the process; and before a fork, as the child has no rings. */
+/* Called at the end of the process, and before a fork, as the child has no rings. */
 static void debt_of_caller(void)
 {
 	nopin_pay();
@@ -92,7 +92,7 @@ static void debt_init(void)
 }
 
 /**
- * nopin_defer_init() - to be called before any QP is created
+ * nopin_defer_init() - get ready, before any QP is created
  *
  * Return: 0 or an errno.
  */
@@ -119,7 +119,7 @@ bool nopin_pay(void)
 }
 
 /**
- * nopin_pay_others() - as nopin_pay(), unless it is owed to one QP
+ * nopin_pay_others() - as nopin_pay(), unless the doorbell is owed to one QP
  * @qp: the QP that is about to be posted to
  */
 void nopin_pay_others(const struct nopin_qp *qp)
@@ -128,7 +128,10 @@ void nopin_pay_others(const struct nopin_qp *qp)
 		nopin_pay();
 }
 
-/* Whoever is paying for the QP just now may not see what was posted just now. */
+/*
+ * True: the doorbell is owed. False: ring it, also if another thread is ringing it now, as
+ * the kernel may answer that one without seeing the latest requests.
+ */
 static bool debt_make(struct nopin_qp *qp)
 {
 	if (!pthread_getspecific(debt_key)) {
@@ -152,10 +155,10 @@ static void debt_doubt(struct nopin_qp *qp)
 }
 
 /**
- * nopin_defer() - whether requests just published need no doorbell now
+ * nopin_defer() - may requests just published go without a doorbell for now?
  * @qp: the QP, its SQ locked; nopin_pay_others() was called before
  *
- * Return: true if the doorbell is owed; false if it is to be rung.
+ * Return: true if the doorbell is owed; false if the caller has to ring it.
  */
 bool nopin_defer(struct nopin_qp *qp)
 {
@@ -174,10 +177,10 @@ bool nopin_defer(struct nopin_qp *qp)
 }
 
 /**
- * nopin_defer_end() - a QP is about to be destroyed
- * @qp: the QP; nobody posts to it any more
+ * nopin_defer_end() - ring a doorbell that is owed to a QP that is about to be destroyed
+ * @qp: the QP; no thread posts to it any more
  *
- * Returns when no thread is paying for it, so that none uses its device afterwards.
+ * Waits until no other thread is ringing one, so that none uses the device afterwards.
  */
 void nopin_defer_end(struct nopin_qp *qp)
 {

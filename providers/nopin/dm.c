@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Device memory: kernel memory that is mapped here, too, so that copying to it and from
- * it needs no call.
+ * Device memory: kernel memory that the program maps, too, so that copying to it and from
+ * it needs no system call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "ioctl.h"
 
-/* As other devices have it: bytes of an access, and where it may begin. */
+/* Offset and length of an access are multiples of this, as with other devices. */
 #define NOPIN_DM_UNIT 4
 
 static int dm_call(struct ibv_context *context, const struct ibv_alloc_dm_attr *attr,
@@ -72,7 +72,7 @@ static int dm_read(void *host, struct ibv_dm *ibdm, uint64_t offset, size_t leng
 	return ret;
 }
 
-/* Whatever is at @offset, by its length and its handle, both known. */
+/* Map the device memory at @offset; its length and handle are in @dm already. */
 static int dm_map(struct ibv_context *context, struct nopin_dm *dm, uint64_t offset)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -136,7 +136,7 @@ int nopin_free_dm(struct ibv_dm *ibdm)
 	return 0;
 }
 
-/* Some that somebody else has allocated in the same context. */
+/* Import device memory that another program has allocated in the same context. */
 struct ibv_dm *nopin_import_dm(struct ibv_context *context, uint32_t handle)
 {
 	struct nopin_dm *dm = calloc(1, sizeof(*dm));

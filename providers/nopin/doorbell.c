@@ -4,8 +4,9 @@
  *
  * The doorbell is the POST_SEND or POST_RECV command without work requests. A
  * plain write() of it is the shortest way through uverbs; libibverbs' own call
- * goes through the ioctl and its attributes. The C library's write() would make
- * posting a cancellation point, and what is posted has to be announced.
+ * goes through the ioctl and its attributes. The C library's write() is not used,
+ * as it is a cancellation point: a thread that ends there would leave posted
+ * requests without their doorbell.
  */
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Commands that are ioctls, as they are passed. */
+/* Pass a command that is an ioctl to the kernel. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -19,7 +19,7 @@ static void ioctl_fill(struct ib_uverbs_ioctl_hdr *hdr, const struct nopin_ioctl
 /**
  * nopin_ioctl_run() - run a command
  * @context: the device
- * @cmd: its attributes; the first one receives a handle, if there is one to receive
+ * @cmd: its attributes; the first one receives a handle, if the command returns one
  * @object: UVERBS_OBJECT_*
  * @method: UVERBS_METHOD_*
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Commands that are ioctls. libibverbs has functions for them, but how an attribute of the
- * driver is added, or what they take, differs from release to release.
+ * Commands that are ioctls. libibverbs has functions for them, but the parameters of these,
+ * and how to add an attribute of the driver, differ from release to release.
  */
 #ifndef NOPIN_IOCTL_H
 #define NOPIN_IOCTL_H
@@ -20,7 +20,8 @@
  * @num: attributes so far
  * @id: of each
  * @len: bytes of each; 0 of a handle
- * @data: a small value, a pointer to a larger one or to what receives one, or a handle
+ * @data: a value of 8 bytes at most, a pointer to a larger one, a pointer to memory that
+ *	receives one, or a handle
  */
 struct nopin_ioctl {
 	unsigned int num;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory regions. A region is a handle here. Whether the kernel mirrors its pages or
- * pins them, by its access flags and the device's policy, makes no difference.
+ * Memory regions. To the provider a region is a handle. Whether the kernel mirrors or
+ * pins its pages depends on its access flags and on the device's policy, and makes no
+ * difference here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -91,7 +92,7 @@ static int mr_query(struct ibv_context *context, uint32_t handle, struct ibv_mr 
 	return ret;
 }
 
-/* One that somebody else has made, of memory that need not be ours. */
+/* Import a region that another program has made, perhaps of that program's memory. */
 struct ibv_mr *nopin_import_mr(struct ibv_pd *pd, uint32_t handle)
 {
 	struct verbs_mr *vmr = calloc(1, sizeof(*vmr));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory windows. Binding one is a send request, also where it is a verb of its own
+ * Memory windows. Binding one is a send request, also by the verb ibv_bind_mw()
  * (post_ex.c).
  */
 #include <errno.h>
@@ -41,8 +41,8 @@ int nopin_dealloc_mw(struct ibv_mw *mw)
 /**
  * nopin_send_bind() - describe the binding of a window
  * @wqe: its entry
- * @rkey: the window's key from now on
- * @info: to which part of which region; bytes of none: to nothing
+ * @rkey: the window's new key
+ * @info: the region, and the range in it; no bytes: bind it to nothing
  */
 void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
 		     const struct ibv_mw_bind_info *info)
@@ -56,8 +56,8 @@ void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
 
 /**
  * nopin_send_bind_check() - may a window be bound by a send request?
- * @mw: the window; those of type 1 have a verb of their own
- * @info: to what
+ * @mw: the window; one of type 1 may not, as ibv_bind_mw() binds it
+ * @info: the region, and the range in it
  *
  * Return: 0 or an errno.
  */
@@ -65,7 +65,7 @@ int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info
 {
 	if (!mw || mw->type != IBV_MW_TYPE_2 || !info->mr)
 		return EINVAL;
-	/* One of the two may be named by a parent domain. */
+	/* Compare handles, as one of the two PDs may be a parent domain. */
 	return mw->context == info->mr->context && mw->pd->handle == info->mr->pd->handle ?
 		       0 : EPERM;
 }

@@ -63,8 +63,8 @@ static int nopin_query_port(struct ibv_context *context, uint8_t port,
 }
 
 /*
- * The clock that completions are stamped with: nanoseconds of real time. As for
- * other devices a raw clock is one number, in the field for nanoseconds.
+ * The clock of completion timestamps: nanoseconds of real time. As with other devices
+ * a raw clock is one number, in the field for nanoseconds.
  */
 static int nopin_query_rt_values(struct ibv_context *context nopin_unused,
 				 struct ibv_values_ex *values)
@@ -147,7 +147,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.unimport_pd = nopin_unimport_pd,
 };
 
-/* A bit that this provider does not know changes what the rest means. */
+/* Refuses a response with a bit that this provider does not know: it may change the rest. */
 static int context_open(struct nopin_context *ctx)
 {
 	struct nopin_get_context_answer resp = {};
@@ -161,7 +161,7 @@ static int context_open(struct nopin_context *ctx)
 	return resp.drv.comp_mask ? EPROTO : 0;
 }
 
-/* One that somebody else has opened, and passed the file of. */
+/* Joins a context that another program has opened and whose file it has passed on. */
 static int context_join(struct nopin_context *ctx)
 {
 	struct ibv_context *context = &ctx->vctx.context;
@@ -214,7 +214,7 @@ err_uninit:
 	return NULL;
 }
 
-/* Owns @cmd_fd: libibverbs has it closed when this fails. */
+/* Owns @cmd_fd, which verbs_init_and_alloc_context() and verbs_uninit_context() close. */
 static struct verbs_context *nopin_alloc_context(struct ibv_device *device,
 						 int cmd_fd,
 						 void *private_data nopin_unused)
@@ -238,7 +238,7 @@ static void nopin_uninit_device(struct verbs_device *device)
 	free(device);
 }
 
-/* By driver and not by name: `rdma link add` lets the user choose the name. */
+/* Match the driver and not the name, which the user of `rdma link add` chooses. */
 static const struct verbs_match_ent nopin_match_table[] = {
 	VERBS_DRIVER_ID(RDMA_DRIVER_NOPIN),
 	{},

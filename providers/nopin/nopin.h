@@ -2,8 +2,8 @@
 /*
  * The provider's objects, and the verbs that each file contributes.
  *
- * Lock order: the lock of an SQ, RQ or SRQ, then nothing; the lock of a CQ, then
- * nothing. No lock is held across a doorbell.
+ * No lock is taken while that of an SQ, RQ, SRQ or CQ is held. No lock is held across a
+ * doorbell.
  */
 #ifndef NOPIN_H
 #define NOPIN_H
@@ -22,7 +22,7 @@
 /**
  * struct nopin_context - an open device
  * @vctx: libibverbs' part
- * @one_cpu: this machine has no second one
+ * @one_cpu: this machine has a single CPU
  */
 struct nopin_context {
 	struct verbs_context vctx;
@@ -32,7 +32,7 @@ struct nopin_context {
 /**
  * struct nopin_cq - a completion queue
  * @vcq: libibverbs' part
- * @vain: polls that found nothing
+ * @vain: polls that found nothing, counted where there is one CPU; atomic
  * @lock: protects everything below; held from ibv_start_poll() to
  *	  ibv_end_poll()
  * @shared: more than one thread may use the CQ, so @lock is needed
@@ -56,7 +56,7 @@ struct nopin_cq {
  * @shared: more than one thread may use the queue, so @lock is needed
  * @queue: the ring
  * @producer: work requests ever posted
- * @consumer: what the kernel had taken when it was last asked
+ * @consumer: the kernel's consumer index as last read
  * @max_sge: scatter/gather elements that an entry takes
  */
 struct nopin_wq {
@@ -68,7 +68,7 @@ struct nopin_wq {
 	uint32_t max_sge;
 };
 
-/* Nothing is owed; a doorbell was left out; somebody is ringing it. */
+/* The QP is owed no doorbell; one that was left out; one that a thread is ringing now. */
 enum nopin_debt {
 	NOPIN_DEBT_NONE,
 	NOPIN_DEBT_OWED,
@@ -78,20 +78,21 @@ enum nopin_debt {
 /**
  * struct nopin_qp - a queue pair
  * @vqp: libibverbs' part
- * @refs: the program's and those of threads that may owe it a doorbell; atomic
+ * @refs: references of the program and of threads that may owe a doorbell; atomic
  * @sq: send queue
  * @rq: receive queue
  * @max_inline: bytes of inline data that a send entry takes
- * @op_needed: what nopin_send_op() must have of its sends
+ * @op_needed: the NOPIN_OP_* that an opcode needs to be posted to it
  * @send_flags: NOPIN_SEND_SIGNALED when every send is signaled, or 0
  * @next: producer that ibv_wr_complete() will publish; under sq.lock, which is
  *	  held from ibv_wr_start() to ibv_wr_complete() or ibv_wr_abort()
  * @wqe: the entry that the ibv_wr_set_*() calls work on; under sq.lock
  * @wr_err: first error since ibv_wr_start(); under sq.lock
- * @debt: of the send doorbell; atomic
- * @late: the kernel had to come without one; atomic
- * @cautious: so many posts get their doorbell at once; under sq.lock
- * @doubt: as many as that will be the next time; under sq.lock
+ * @debt: whether it is owed a send doorbell; atomic
+ * @late: the kernel has looked at the SQ before a doorbell owed was rung; atomic
+ * @cautious: posts still to come that get their doorbell at once; under sq.lock
+ * @doubt: what the next @cautious is computed from: grows each time that the kernel is
+ *	late, shrinks with each doorbell that is left out; under sq.lock
  */
 struct nopin_qp {
 	struct verbs_qp vqp;
@@ -123,7 +124,7 @@ struct nopin_srq {
 /**
  * struct nopin_ah - an address handle
  * @ibah: libibverbs' part
- * @number: what work requests call it
+ * @number: its number in work requests
  */
 struct nopin_ah {
 	struct ibv_ah ibah;

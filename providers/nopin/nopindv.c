@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * libnopindv: what a nopin device can do beyond verbs. It knows the kernel's interface and
- * the public one of libibverbs, nothing of the provider, so that it fits any release.
+ * libnopindv: what a nopin device can do beyond verbs. It uses the kernel's interface and
+ * the public one of libibverbs, nothing of the provider, so it fits any rdma-core release.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -34,7 +34,7 @@ static void migrate_attr(struct migrate_call *call, unsigned int i, uint16_t id,
 	call->attr[i].data = data;
 }
 
-/* A kernel module or a device that does not know the command says so in several ways. */
+/* A kernel module or device that does not know the command returns one of several errors. */
 static int migrate_error(int err)
 {
 	return err == EPROTONOSUPPORT || err == ENOTTY ? EOPNOTSUPP : err;

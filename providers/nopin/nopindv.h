@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/* One more with each function that is added. */
+/* Each function that is added increments it. */
 #define NOPINDV_VERSION	1
 
 /* NOPINDV_VERSION of the library that the program runs with. */

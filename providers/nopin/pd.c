@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Protection domains, thread domains, and parent domains, which are one of each.
+ * Protection domains, thread domains, and parent domains, which combine one of each.
  *
- * The kernel knows the protection domain only: a parent domain has its handle. What it
- * adds is the promise that no two threads use at the same time what is made in it, so
- * that queues need no locks. A program may offer memory for the provider's own use; all
- * that there could be use for are rings, which are the kernel's, so none is taken.
+ * The kernel knows only the protection domain; a parent domain has the same handle. A
+ * thread domain adds the program's promise that no two threads use the parent domain's
+ * objects at the same time, so their queues need no locks. A program may offer its own
+ * allocator for memory of the provider. It is not used, as only rings could be in such
+ * memory, and those are the kernel's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ static bool refs_any(const unsigned int *refs)
 }
 
 /**
- * nopin_pd_is_shared() - whether several threads may use at once what is made in it
+ * nopin_pd_is_shared() - may several threads use its objects at the same time?
  * @ibpd: a protection domain or a parent domain
  */
 bool nopin_pd_is_shared(const struct ibv_pd *ibpd)
@@ -103,7 +104,7 @@ static int pd_query(struct ibv_context *context, uint32_t handle)
 	return nopin_ioctl_run(context, &cmd, UVERBS_OBJECT_PD, NOPIN_METHOD_PD_QUERY);
 }
 
-/* One that somebody else has made in the same context. */
+/* Import a PD that another program has made in the same context. */
 struct ibv_pd *nopin_import_pd(struct ibv_context *context, uint32_t handle)
 {
 	struct nopin_pd *pd = calloc(1, sizeof(*pd));
@@ -158,7 +159,7 @@ struct ibv_pd *nopin_alloc_parent_domain(struct ibv_context *context,
 	return &pd->ibpd;
 }
 
-/* What was made in a parent domain keeps, as far as the kernel goes, the one below it. */
+/* To the kernel, objects made in a parent domain belong to the PD below, and keep that. */
 static void parent_end(struct nopin_pd *pd)
 {
 	if (pd->td)

@@ -3,8 +3,8 @@
  * ibv_post_send() and ibv_post_recv().
  *
  * A list of work requests is written to the ring, published with one store and
- * announced with one doorbell, or none (defer.c). When one of the list is
- * refused, those before it are posted.
+ * announced with one doorbell, or none (defer.c). When one request of the list
+ * is refused, those before it are posted.
  */
 #include <assert.h>
 #include <errno.h>
@@ -81,7 +81,7 @@ bool nopin_qp_may_send(const struct ibv_qp *ibqp)
 }
 
 /**
- * nopin_wq_restart() - start afresh where the kernel left a queue, which is empty
+ * nopin_wq_restart() - start an empty queue at the index that the kernel has reached
  * @wq: the queue, not in use; one without entries is left alone
  */
 void nopin_wq_restart(struct nopin_wq *wq)
@@ -101,7 +101,7 @@ void nopin_wq_restart(struct nopin_wq *wq)
  * @wq: the queue, locked
  * @index: at or after its producer
  *
- * The kernel is asked only when what it said last is not enough.
+ * The kernel's index is read again only when its last value leaves no room.
  *
  * Return: true if the entry is free.
  */
@@ -149,8 +149,8 @@ static int send_fill_inline(struct nopin_send_wqe *wqe,
 /**
  * nopin_send_to() - address a datagram
  * @wqe: its entry
- * @ah: where to
- * @remote_qpn: for which QP there
+ * @ah: its destination
+ * @remote_qpn: number of the QP there
  * @remote_qkey: its Q_Key
  */
 void nopin_send_to(struct nopin_send_wqe *wqe, struct ibv_ah *ah, uint32_t remote_qpn,
@@ -284,7 +284,7 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 	ring = nopin_wq_publish(&qp->sq, producer) && !nopin_defer(qp);
 	nopin_wq_unlock(&qp->sq);
 
-	if (ret) /* a full queue gets room */
+	if (ret) /* so that a full queue gets room */
 		nopin_pay();
 	err = ring ? nopin_doorbell_send(ibqp) : 0;
 	if (err && !ret) {
@@ -314,7 +314,7 @@ static int recv_one(struct nopin_wq *wq, const struct ibv_recv_wr *wr, uint32_t 
 	return 0;
 }
 
-/* Tells in @ring whether the kernel wants a doorbell for them. */
+/* @ring: set if the kernel wants a doorbell for the receives. */
 static int recv_list(struct nopin_wq *wq, struct ibv_recv_wr *wr,
 		     struct ibv_recv_wr **bad_wr, bool *ring)
 {
@@ -362,6 +362,6 @@ int nopin_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr,
 {
 	bool ring;
 
-	/* A receive is taken when a message comes: nobody waits for a doorbell. */
+	/* The kernel takes a receive when a message comes, and wants no doorbell. */
 	return recv_list(&to_nopin_srq(ibsrq)->wq, wr, bad_wr, &ring);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The ibv_wr_*() way of posting sends.
+ * Posting sends by ibv_wr_*().
  *
  * ibv_wr_start() takes the lock of the SQ; each operation claims the next entry
  * and writes its head; the setters fill in data; ibv_wr_complete() publishes
@@ -32,7 +32,7 @@
 	 IBV_QP_EX_WITH_SEND_WITH_INV | IBV_QP_EX_WITH_BIND_MW |               \
 	 NOPIN_ATOMIC_WRITE_OP | NOPIN_FLUSH_OP)
 
-/* What an ATOMIC WRITE writes. */
+/* Length of what an ATOMIC WRITE writes. */
 #define NOPIN_ATOMIC_BYTES 8
 
 #define NOPIN_UNANSWERED_OPS                                                   \
@@ -54,7 +54,7 @@ static void wr_start(struct ibv_qp_ex *ibqp)
 	qp->wr_err = nopin_qp_may_send(&qp->vqp.qp) ? 0 : EINVAL;
 }
 
-/* Nothing is posted from here on; setters find no entry to work on. */
+/* From here on nothing is posted, and setters find no entry to work on. */
 static void wr_fail(struct nopin_qp *qp, int err)
 {
 	if (!qp->wr_err)
@@ -65,7 +65,7 @@ static void wr_fail(struct nopin_qp *qp, int err)
 static struct nopin_send_wqe *wr_claim(struct nopin_qp *qp,
 				       enum ibv_wr_opcode opcode)
 {
-	/* Inline data is what the setters say, whatever the flag does. */
+	/* The setters say whether data is inline, not IBV_SEND_INLINE. */
 	uint32_t flags = qp->vqp.qp_ex.wr_flags & ~NOPIN_SEND_INLINE;
 	struct nopin_send_wqe *wqe;
 
@@ -162,7 +162,7 @@ static void wr_atomic_fetch_add(struct ibv_qp_ex *ibqp, uint32_t rkey,
 }
 
 #ifdef NOPIN_HAVE_ATOMIC_WRITE
-/* The value is inline, whatever room there is for other data. */
+/* The value is inline, in the place of an element, whatever max_inline_data is. */
 static void wr_atomic_write(struct ibv_qp_ex *ibqp, uint32_t rkey, uint64_t remote_addr,
 			    const void *value)
 {
@@ -334,7 +334,7 @@ static void wr_abort(struct ibv_qp_ex *ibqp)
 	nopin_wq_unlock(&qp->sq);
 }
 
-/* Of a window of type 1, which gets another key. */
+/* For a window of type 1, which gets a new key. */
 int nopin_bind_mw(struct ibv_qp *ibqp, struct ibv_mw *mw, struct ibv_mw_bind *bind)
 {
 	struct ibv_qp_ex *qp = &to_nopin_qp(ibqp)->vqp.qp_ex;

@@ -94,7 +94,7 @@ static int qp_attr_check(const struct ibv_qp_init_attr_ex *attr)
 	return nopin_qp_ex_supported(attr) ? 0 : EOPNOTSUPP;
 }
 
-/* A target of XRC has no PD. */
+/* An XRC target has no PD. */
 static bool qp_is_shared(const struct ibv_qp_init_attr_ex *attr)
 {
 	return !(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || nopin_pd_is_shared(attr->pd);
@@ -114,7 +114,7 @@ static void qp_close(struct nopin_qp *qp)
 	pthread_spin_destroy(&qp->rq.lock);
 }
 
-/* For a thread that remembers the QP, which then outlives its own end. */
+/* For a thread that remembers the QP: @qp stays valid after the QP is destroyed. */
 void nopin_qp_get(struct nopin_qp *qp)
 {
 	__atomic_add_fetch(&qp->refs, 1, __ATOMIC_RELAXED);
@@ -239,7 +239,7 @@ int nopin_destroy_qp(struct ibv_qp *ibqp)
 	return 0;
 }
 
-/* A target of XRC that another process may have made: there is nothing to post to. */
+/* Open an XRC target, which another process may have made. It has no queue to post to. */
 struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_attr *attr)
 {
 	struct ib_uverbs_create_qp_resp resp = {};

@@ -16,7 +16,7 @@ static_assert(sizeof(struct nopin_send_wqe) == 64, "as the ABI says");
 static_assert(sizeof(struct nopin_recv_wqe) == 16, "as the ABI says");
 static_assert(sizeof(struct nopin_cqe) == 64, "as the ABI says");
 
-/* A ring that does not add up would have the program write past the mapping. */
+/* With an inconsistent description the program would write past the mapping. */
 static bool ring_info_ok(const struct nopin_ring_info *info, size_t min_stride)
 {
 	uint64_t used;
@@ -37,7 +37,7 @@ static bool ring_info_ok(const struct nopin_ring_info *info, size_t min_stride)
  * nopin_queue_map() - map a ring that the kernel has described
  * @queue: filled in
  * @cmd_fd: command file descriptor of the context
- * @info: the description; one without entries makes an empty queue
+ * @info: the description; with no entries nothing is mapped
  * @min_stride: bytes that an entry must hold
  *
  * Return: 0, or an errno.

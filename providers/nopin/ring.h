@@ -2,9 +2,9 @@
 /*
  * One mapped ring: where it is, and how its two indexes are read and written.
  *
- * The kernel keeps its own copy of the index it owns, and so does the program;
- * the words in the ring only carry them across. The functions named as partners
- * are those of kernel/queue/queue.c.
+ * The kernel and the program each keep a copy of the index that they own; the words in
+ * the ring only carry them across. "Pairs with" names functions of
+ * kernel/queue/queue.[ch].
  */
 #ifndef NOPIN_RING_H
 #define NOPIN_RING_H
@@ -83,7 +83,7 @@ static inline void nopin_queue_consume(struct nopin_queue *queue,
 }
 
 /*
- * SQ, RQ: what the kernel says of the ring, as it matters to what was just produced.
+ * SQ, RQ: the flags of the kernel, read after entries were produced.
  *
  *	program				kernel
  *	store producer			store flags
@@ -91,10 +91,10 @@ static inline void nopin_queue_consume(struct nopin_queue *queue,
  *	load flags			load producer
  *
  * The kernel's side is nopin_queue_set_flags() and the nopin_queue_pending()
- * after it. At least one of the two loads sees the other side's store, so a
- * receive that races with the flush of the error state is either flushed by it or
- * rung for here; and a send that races with the end of the kernel's attendance is
- * either seen by it or rung for.
+ * after it. At least one of the two loads sees the other side's store. So a receive
+ * that races with the flush of the error state is flushed, or the program rings the
+ * doorbell. A send that races with the end of the kernel's attendance is seen by the
+ * kernel, or the program rings the doorbell.
  */
 static inline uint32_t nopin_queue_flags(const struct nopin_queue *queue)
 {
@@ -102,7 +102,7 @@ static inline uint32_t nopin_queue_flags(const struct nopin_queue *queue)
 	return __atomic_load_n(&queue->ring->flags, __ATOMIC_RELAXED);
 }
 
-/* SQ: whether the kernel is asked to attend it. */
+/* SQ: ask the kernel to attend the ring, or not to. */
 static inline void nopin_queue_attend(const struct nopin_queue *queue, bool attend)
 {
 	__atomic_store_n(&queue->ring->attend, attend, __ATOMIC_RELAXED);

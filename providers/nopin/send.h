@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What both ways of posting a send share: the table of opcodes, and where the
- * data of an entry are.
+ * Shared by both ways of posting a send: the table of opcodes, and where the data of
+ * an entry are.
  */
 #ifndef NOPIN_SEND_H
 #define NOPIN_SEND_H
 
 #include "nopin.h"
 
-/* What a work request of an opcode brings along. */
+/* What an opcode may do, and which members of its work request it uses. */
 enum {
 	NOPIN_OP_VALID = 1 << 0, /* goes over a reliable connection */
 	NOPIN_OP_INLINE = 1 << 1, /* may carry its data inline */
@@ -19,7 +19,7 @@ enum {
 	NOPIN_OP_INV = 1 << 6, /* invalidate_rkey */
 	NOPIN_OP_LOCAL = 1 << 7, /* moves no data */
 	NOPIN_OP_BIND = 1 << 8, /* bind_mw */
-	NOPIN_OP_UNANSWERED = 1 << 9, /* may go over a connection without ACKs */
+	NOPIN_OP_UNANSWERED = 1 << 9, /* may go over an unreliable connection */
 };
 
 unsigned int nopin_send_op(unsigned int opcode);
@@ -29,7 +29,7 @@ void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
 		     const struct ibv_mw_bind_info *info);
 int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info *info);
 
-/* What an opcode needs to be posted to a QP of a type: one of NOPIN_OP_*. */
+/* The NOPIN_OP_* that an opcode needs to be posted to a QP of this type. */
 static inline unsigned int nopin_op_needed(enum ibv_qp_type type)
 {
 	switch (type) {

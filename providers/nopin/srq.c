@@ -37,7 +37,7 @@ static int srq_map(struct nopin_queue *queue, int cmd_fd,
 	return !ret && !queue->ring ? EPROTO : ret;
 }
 
-/* An XRC SRQ by another command, whose answer is the same. */
+/* An XRC SRQ takes another command, which has the same response. */
 static int srq_create(struct nopin_srq *srq, struct ibv_context *context,
 		      struct ibv_srq_init_attr_ex *attr,
 		      struct nopin_create_srq_answer *resp)
@@ -141,9 +141,9 @@ int nopin_get_srq_num(struct ibv_srq *ibsrq, uint32_t *srq_num)
 }
 
 /*
- * The lock is held across the command: until the new ring is mapped there is nothing to
- * post to. The old ring stays mapped when the new one cannot be, so that posting remains
- * harmless.
+ * The caller holds the lock across the command: until the new ring is mapped there is
+ * nothing to post to. If the new ring cannot be mapped, the old one stays mapped, so that
+ * posting remains harmless.
  */
 static int srq_resize_locked(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int attr_mask)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Domains of XRC, which libibverbs and the kernel's core share between processes.
+ * XRC domains. libibverbs and the kernel's core let processes share them.
  */
 #include <stdlib.h>
 

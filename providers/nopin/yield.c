@@ -2,18 +2,19 @@
 /*
  * Giving way, on a machine with one CPU.
  *
- * What a program waits for comes there from another one that needs the CPU, so who polls
- * a CQ in vain yields now and then.
+ * There, what a program waits for comes from another process that needs the CPU. So a
+ * thread that polls a CQ in vain yields now and then.
  *
- * Who looks at memory instead is not seen to wait: it uses up its time slice, and is put
- * off the CPU, before each answer. So after some doorbells the kernel is asked how often
- * this thread was put off, and the clock how long that took. Was it put off with every
- * other doorbell or more, and did a slice pass with each, this may also come of something
- * else that it did in between, for another device; so the next doorbells are looked at one
- * by one. When each of them was like that, the thread sleeps for a moment after each of
- * those that follow, in which the answer can come to what it has just sent; to yield once
- * is not enough, as the scheduler often comes back at once to who has had less than its
- * share. It is looked at rarely where this is not so, as a look is two system calls.
+ * A thread that polls memory instead does not call the provider while it waits. It uses
+ * up its time slice and is preempted before each answer. So after some doorbells look()
+ * asks the kernel how often the thread was preempted, and the clock how long that took.
+ * The thread seems to wait in vain if it was preempted with at least every other doorbell,
+ * and a slice passed for each doorbell. As it may also have done other work in between,
+ * for another device, each of the next doorbells is followed by a look. If all these looks
+ * agree, the thread sleeps for a moment after each doorbell that follows, so that the
+ * answer to what it has just sent can come. To yield once is not enough, as the scheduler
+ * often returns at once to a thread that has had less than its share. A thread that does
+ * not seem to wait is looked at rarely, as a look is two system calls.
  */
 #include <sched.h>
 #include <sys/resource.h>
@@ -21,29 +22,29 @@
 
 #include "nopin.h"
 
-/* Polls in vain, of which the last yields. */
+/* Of so many polls in vain the last one yields. */
 #define VAIN_POLLS	16u
 
-/* Doorbells from one look to the next: one at first, more while nothing is seen. */
+/* Doorbells from one look to the next, at most: one at first, twice as many each time. */
 #define LOOK_MOST	128u
 
-/* Looks in a row at what seems to wait in vain, before it does. */
+/* Looks in a row at which the thread has to seem to wait in vain before it sleeps. */
 #define LOOKS	5u
 
-/* Nanoseconds between doorbells of who uses up its slices: a tick where HZ is 1000. */
+/* A thread that uses up its slices takes so long for each doorbell: a tick at HZ 1000. */
 #define SLICE_NS	1000000ll
 
-/* Doorbells after which a thread sleeps before it is looked at again. */
+/* The number of doorbells after which a thread sleeps before it is looked at again. */
 #define POLITE_BELLS	4096u
 
 /**
- * struct nopin_manners - of a thread
- * @polite: so many doorbells more it sleeps after
- * @every: doorbells from one look to the next
+ * struct nopin_manners - how a thread waits
+ * @polite: doorbells to come after which it sleeps
+ * @every: doorbells from one look to the next; 0: there has been no look yet
  * @bells: doorbells since the last look
- * @vain: looks, the last ones, at which it seemed to wait in vain
- * @yields: how often it yielded since then
- * @put_off: how often it had been put off the CPU by then; to yield counts, too
+ * @vain: number of looks in a row, up to the last, at which it seemed to wait in vain
+ * @yields: how often it has yielded since the last look
+ * @put_off: how often it had been preempted by the last look; a yield counts, too
  * @then: the time of the last look, in nanoseconds
  */
 struct nopin_manners {
@@ -60,16 +61,15 @@ static __thread struct nopin_manners manners;
 
 /**
  * nopin_yield_vain() - a poll of a CQ has found nothing, on a machine with one CPU
- * @vain: counts those of the CQ
+ * @vain: counts such polls of the CQ
  *
- * Not each of them yields, for a program may also poll between steps of work of its
- * own.
+ * Not each of them yields, as a program may also poll between steps of its own work.
  *
- * Return: true if it is worth to poll again.
+ * Return: true if it yielded, so that there may be a completion now.
  */
 bool nopin_yield_vain(uint32_t *vain)
 {
-	/* That threads may lose a count does no harm. */
+	/* Threads may lose counts of each other, which does no harm. */
 	uint32_t count = __atomic_load_n(vain, __ATOMIC_RELAXED) + 1;
 
 	__atomic_store_n(vain, count, __ATOMIC_RELAXED);
@@ -81,8 +81,8 @@ bool nopin_yield_vain(uint32_t *vain)
 }
 
 /*
- * Looks at what it did since the last look: whether it was put off the CPU, other than by
- * its own yields, with every other doorbell or more, and had used up a slice.
+ * True: the thread seems to wait in vain. Since the last look it was preempted, its own
+ * yields not counted, with at least every other doorbell, and each took a slice or more.
  */
 static bool look(void)
 {
@@ -101,7 +101,7 @@ static bool look(void)
 	return 2 * times >= (long)manners.bells && ns >= SLICE_NS * manners.bells;
 }
 
-/* Begins to count its doorbells. */
+/* Begin anew to count doorbells and to look. */
 static void begin(void)
 {
 	look();
@@ -110,7 +110,7 @@ static void begin(void)
 	manners.every = 1;
 }
 
-/* Whether it waits in vain decides about the doorbells that follow. */
+/* Look whether the thread waits in vain; decide what to do at the doorbells that follow. */
 static void decide(void)
 {
 	if (!look()) {

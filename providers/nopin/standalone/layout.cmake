@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Which private interface a libibverbs has. Distributions do not install its
-# header, so the library itself is asked.
+# Find out which private interface a libibverbs has. Distributions do not install
+# its header, so this reads the versions of the library's symbols.
 
-# Those that infiniband/driver.h declares: private version, public version, the
-# release of rdma-core that brought the layout. The private version alone does not
-# tell: releases 34, 35 and 36 have three layouts under one, 59 and 62 two.
+# The layouts that infiniband/driver.h declares: private version, public version,
+# the release of rdma-core that brought the layout. The private version alone does
+# not tell: releases 34, 35 and 36 have three layouts under one, 59 and 62 two.
 set(NOPIN_LAYOUTS 34/1.14/36 57/1.14/57 59/1.15/59 59/1.16/62 64/1.17/64 65/1.18/65)
 
 # nopin_layout(NM LIBRARY) sets NOPIN_PABI, which is a part of the provider's name,
@@ -27,8 +27,8 @@ that rdma-core, as providers/nopin/README.md shows.")
   endif()
 endmacro()
 
-# verbs_register_driver_<version>@@IBVERBS_PRIVATE_<version>, and of the symbols with
-# the public IBVERBS_1.<version> the newest.
+# Read the private version from verbs_register_driver_<version>@@IBVERBS_PRIVATE_<version>;
+# the public one is the newest IBVERBS_1.<version> of any symbol.
 macro(nopin_versions nm library)
   set(NOPIN_PABI)
   set(NOPIN_LAYOUT_ERROR)

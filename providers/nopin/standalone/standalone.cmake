@@ -2,7 +2,7 @@
 #
 # The provider against an installed libibverbs. Its private interface is
 # declared in standalone/infiniband/driver.h, so the library has to be one that
-# this header describes: layout.cmake looks which.
+# this header describes; layout.cmake finds out which one it is.
 
 include(GNUInstallDirs)
 find_package(Threads REQUIRED)
@@ -72,8 +72,8 @@ install(TARGETS nopin-provider LIBRARY DESTINATION "${NOPIN_PROVIDER_DIR}")
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/nopin.driver"
   DESTINATION "${NOPIN_DRIVER_DIR}")
 
-# What programs link with for what is beyond verbs (nopindv.h). It is no plug-in, and
-# knows nothing of libibverbs but its public header.
+# The library that programs link with to use what is beyond verbs (nopindv.h). It is not a
+# plug-in, and uses nothing of libibverbs but its public header.
 add_library(nopindv SHARED nopindv.c)
 set_target_properties(nopindv PROPERTIES
   VERSION 1.0 SOVERSION 1

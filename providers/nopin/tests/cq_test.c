@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Completions out of the ring: both ways to poll, resizing, QPs that go. */
+/* Completions: both ways to poll, yielding, resizing a CQ, destroying a QP. */
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,9 +12,9 @@
 
 static int cpus = 2;
 static unsigned int yields, sleeps;
-static long put_off;	/* the CPU, how often */
+static long put_off;	/* how often the thread was put off the CPU */
 static long long clock_ns;
-static uint32_t brings;	/* a completion of this QP comes while we give way */
+static uint32_t brings;	/* the next sched_yield() completes a request of this QP; 0: none */
 
 int get_nprocs(void)
 {
@@ -31,7 +31,7 @@ int getrusage(__rusage_who_t who, struct rusage *usage)
 
 int clock_gettime(clockid_t id, struct timespec *now)
 {
-	(void)id;	/* cmocka looks at another one */
+	(void)id;	/* cmocka reads another clock */
 	now->tv_sec = clock_ns / 1000000000;
 	now->tv_nsec = clock_ns % 1000000000;
 	return 0;
@@ -98,7 +98,7 @@ static void start_poll(void **state)
 	ibv_end_poll(cq);
 	CHECK(fake.cq->consumer == 2);
 
-	/* An end without a next takes the one completion that was looked at. */
+	/* ibv_end_poll() without ibv_next_poll() takes the one completion that was read. */
 	fake_complete(rig->qp->qp_num, 3);
 	fake_complete(rig->qp->qp_num, 4);
 	CHECK(!ibv_start_poll(cq, &attr));
@@ -135,7 +135,7 @@ static void spins(void **state)
 	CHECK(yields_of(*state, 1000) == 0);
 }
 
-/* With one CPU, who polls in vain lets others run, but not with each poll. */
+/* With one CPU a thread that polls in vain lets others run, but not with each poll. */
 static void gives_way(void **state)
 {
 	struct rig *rig = *state;
@@ -146,13 +146,13 @@ static void gives_way(void **state)
 	given = yields_of(rig, 1000);
 	CHECK(given > 20 && given < 500);
 
-	/* What the others then bring is found by the same poll. */
+	/* The same poll finds a completion that comes during the yield. */
 	brings = rig->qp->qp_num;
 	for (i = 0; brings && i < 1000; i++)
 		found = ibv_poll_cq(rig->cq, 1, &wc);
 	CHECK(found == 1 && wc.wr_id == 21);
 
-	/* Nobody gives way while there is something to do. */
+	/* A poll that finds a completion does not yield. */
 	yields = 0;
 	for (i = 0; i < 1000; i++) {
 		fake_complete(rig->qp->qp_num, i);
@@ -163,7 +163,7 @@ static void gives_way(void **state)
 
 #define SLICE	10000000	/* ns */
 
-/* Posts that are @ns apart, with the CPU lost @each times before each of them. */
+/* Post @posts times, @ns apart; the thread loses the CPU @each times before each post. */
 static unsigned int sleeps_after_posts(struct rig *rig, unsigned int posts, long each,
 				       long long ns)
 {
@@ -180,7 +180,7 @@ static unsigned int sleeps_after_posts(struct rig *rig, unsigned int posts, long
 	return sleeps;
 }
 
-/* Who loses the CPU for a slice before each post looks at memory in vain, it seems. */
+/* A thread that loses the CPU for a slice before each post seems to poll memory in vain. */
 static void gives_way_after_posts(void **state)
 {
 	struct rig *rig = *state;
@@ -190,19 +190,19 @@ static void gives_way_after_posts(void **state)
 	given = sleeps_after_posts(rig, 5000, 1, SLICE);
 	CHECK(given > 3000 && given < 5000);
 
-	/* That is found out again and again, and soon is over. */
+	/* The provider looks again from time to time, and soon stops sleeping. */
 	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) < 5000);
 	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) == 0);
 
-	/* To yield in a poll is no sign. */
+	/* A yield in a poll is no sign of waiting in vain. */
 	yields_of(rig, 5000);
 	CHECK(sleeps_after_posts(rig, 5000, 0, SLICE) == 0);
 
-	/* Nor is a kernel thread that each post wakes. */
+	/* Nor is it a sign if each post wakes a kernel thread, which takes the CPU. */
 	CHECK(sleeps_after_posts(rig, 5000, 1, SLICE / 1000) == 0);
 }
 
-/* What it lost on something else, now and then, is no sign either. */
+/* Nor is it a sign if other work costs the thread many slices now and then. */
 static void stays_after_pauses(void **state)
 {
 	unsigned int posts[] = { 2, 3, 10, 100, 500 };
@@ -214,7 +214,7 @@ static void stays_after_pauses(void **state)
 	}
 }
 
-/* With more than one CPU, nobody is in the way. */
+/* With more than one CPU a post never sleeps. */
 static void stays_after_posts(void **state)
 {
 	CHECK(sleeps_after_posts(*state, 5000, 1, SLICE) == 0);
@@ -258,7 +258,7 @@ static void resize(void **state)
 	CHECK(wc[0].wr_id == 11 && wc[1].wr_id == 12 && wc[2].wr_id == 13);
 }
 
-/* A QP that goes takes its completions along, and only its own. */
+/* A QP that is destroyed takes its own completions out of the CQ, and no others. */
 static void forget(void **state)
 {
 	struct rig *rig = *state;

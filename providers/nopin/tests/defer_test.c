@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Doorbells that are left out, and who makes up for them. */
+/* Doorbells that are left out, and the calls that ring them later. */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ static void owe(struct rig *rig)
 	CHECK(bells() == 0);
 }
 
-/* Nothing is left out unless the kernel says so; it is asked to. */
+/* No doorbell is left out unless the kernel attends the ring, which it is asked to do. */
 static void not_attended(void **state)
 {
 	struct rig *rig = *state;
@@ -150,7 +150,7 @@ static void *owe_and_leave(void *arg)
 	return NULL;
 }
 
-/* A thread's debt is its own; it does not outlive the thread. */
+/* A thread rings the doorbell that it owes before it ends. */
 static void thread_pays(void **state)
 {
 	pthread_t thread;
@@ -177,7 +177,7 @@ static void fork_pays(void **state)
 	CHECK(bells() == 0);
 }
 
-/* Whose doorbells the kernel had to do without gets them at once for a while. */
+/* After the kernel was late a QP gets its doorbells at once for a while. */
 static void caution(struct rig *rig)
 {
 	unsigned int at_once = 0;

@@ -36,7 +36,7 @@ static struct nopin_ring_info ring_info(unsigned int nr, uint32_t entries,
 	};
 }
 
-/* A fresh file, so a fresh set of rings, and the answers that fit them. */
+/* Make a fresh file, which is a fresh set of rings, and the answers that fit them. */
 void fake_reset(void)
 {
 	if (fake.fd > 0)

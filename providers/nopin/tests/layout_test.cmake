@@ -2,13 +2,13 @@
 #
 #   cmake -DCC=… -DNM=… -DWORK=… -P layout_test.cmake
 #
-# standalone/layout.cmake tells libraries apart by their symbol versions, and takes
-# none that it does not know.
+# Test that standalone/layout.cmake tells libraries apart by their symbol versions, and
+# refuses those that it does not know.
 
 include("${CMAKE_CURRENT_LIST_DIR}/../standalone/layout.cmake")
 file(MAKE_DIRECTORY "${WORK}")
 
-# library(PRIVATE PUBLIC): a library with these versions; every older public one, too.
+# library(PRIVATE PUBLIC): make a library with these versions and all older public ones.
 function(library private public)
   set(map "")
   set(code "")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What the provider registers, and the answers of a kernel that it must not trust. */
+/* What the provider registers, and that it refuses wrong answers of the kernel. */
 #include <string.h>
 #include <time.h>
 

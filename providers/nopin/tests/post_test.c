@@ -101,7 +101,7 @@ static void send_refused(void **state)
 	CHECK(fake.sq->producer == 1 && bells() == 1);
 }
 
-/* Keys stand where the ABI has them, whatever else the request holds. */
+/* Keys are in the fields that the ABI names, whatever else the request holds. */
 static void send_windows(void **state)
 {
 	struct rig *rig = *state;
@@ -134,7 +134,7 @@ static void send_windows(void **state)
 	mw.type = IBV_MW_TYPE_1;
 	CHECK(ibv_post_send(rig->qp, &wr, &bad) == EINVAL);
 
-	/* The verb gives the window its next key. */
+	/* ibv_bind_mw() gives the window its next key. */
 	mw.context = rig->context;
 	CHECK(!ibv_bind_mw(rig->qp, &mw, &bind));
 	CHECK(mw.rkey == 0x101 && sqe(3)->rkey == 0x101 && sqe(3)->wr_id == 9);

@@ -92,7 +92,7 @@ int rig_main(int argc, char **argv, const struct CMUnitTest *tests, size_t num)
 		fprintf(stderr, "usage: %s PROVIDER\n", argv[0]);
 		return 2;
 	}
-	/* What got lost shows as a poll that never ends; a busy machine makes minutes of seconds. */
+	/* A lost completion shows as an endless poll; on a busy machine a test takes minutes. */
 	alarm(600);
 	return _cmocka_run_group_tests(argv[0], tests, num, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The provider's half of the ring protocol, against a kernel that is part of
- * the program. The tests call the verbs; what they leave in the rings, and
- * which doorbells they ring, is compared with include/uapi/rdma/nopin-abi.h.
+ * Test the provider's half of the ring protocol, against a fake kernel in the same
+ * program. The tests call verbs, and compare what these leave in the rings, and which
+ * doorbells they ring, with include/uapi/rdma/nopin-abi.h.
  */
 #ifndef NOPIN_RIG_H
 #define NOPIN_RIG_H
@@ -16,7 +16,7 @@
 
 #include "fake_kernel.h"
 
-/* In the test's own thread. */
+/* For use in the test's own thread only. */
 #define CHECK(cond) assert_true(cond)
 
 /* One of each object, the QP in RTS: the state of each test. */

@@ -9,7 +9,7 @@
 
 #include "rig.h"
 
-/* In any thread; the program ends. */
+/* For use in any thread; a failure ends the program. */
 #define MUST(cond)                                                             \
 	do {                                                                   \
 		if (!(cond)) {                                                 \
@@ -23,7 +23,7 @@
 #define EACH 20000u
 #define LIST 4u
 
-/* Posts in lists; what did not fit begins the next one. */
+/* Posts in lists; the first request that did not fit begins the next list. */
 static void *post(void *arg)
 {
 	struct ibv_send_wr wr[LIST] = {};
@@ -51,7 +51,7 @@ static void *post(void *arg)
 	return NULL;
 }
 
-/* Takes a send as the kernel would, and poisons what it gives back. */
+/* Takes a send as the kernel would, and poisons the entry that it gives back. */
 static bool take(void)
 {
 	uint32_t producer = __atomic_load_n(&fake.sq->producer, __ATOMIC_ACQUIRE);
@@ -84,8 +84,8 @@ static void *drain(void *arg)
 }
 
 /*
- * Looks at the ring when a doorbell has rung, and attends it then; and once more when
- * it stops doing so. A completion that finds no room makes up for a doorbell.
+ * Looks at the ring when a doorbell has been rung, and attends it from then on; looks
+ * once more when it stops attending. While the CQ has no room it keeps looking.
  */
 static void *answer(void *arg)
 {
@@ -158,7 +158,7 @@ static void everything_at_once(void **state)
 	MUST(bells() >= POSTERS * EACH / LIST);
 }
 
-/* A doorbell that is missing is seen as a poll that never ends. */
+/* A missing doorbell shows as a poll that never ends. */
 static void doorbells_left_out(void **state)
 {
 	unsigned int rung;

@@ -25,7 +25,7 @@ if (nopin_real MATCHES "\\.36\\.[0-9]+$")
   return()
 endif()
 
-# Their own ibv_cmd_*() have to come before those of libibverbs for the provider.
+# The provider has to find the tests' own ibv_cmd_*() before those of libibverbs.
 add_library(nopin-provider-rig OBJECT tests/rig.c tests/fake_kernel.c)
 target_compile_definitions(nopin-provider-rig PUBLIC _GNU_SOURCE
   NOPIN_RDMA_CORE=${NOPIN_RDMA_CORE})

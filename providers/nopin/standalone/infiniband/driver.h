@@ -9,8 +9,8 @@
  * tree <infiniband/driver.h> is rdma-core's and this file is not used.
  *
  * NOPIN_RDMA_CORE, from standalone.cmake, is the release that brought the
- * layout of the library that is built for. Releases 62 and 63 have more
- * operations than 59 to 61 under the same symbol version.
+ * layout of the library that the provider is built for. Releases 62 and 63 have
+ * more operations than 59 to 61 under the same symbol version.
  *
  *   release     36 to 56   57, 58   59 to 61   62, 63   64   65
  *   version           34       57         59       59   64   65
@@ -56,7 +56,7 @@
 #error "NOPIN_RDMA_CORE is no release that changed the private interface"
 #endif
 
-/* Members and parameters that are there since a release, their comma included. */
+/* For members and parameters that a release added, with their comma. */
 #if NOPIN_RDMA_CORE >= 57
 #define NOPIN_SINCE_57(...) __VA_ARGS__
 #else
