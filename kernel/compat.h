@@ -126,7 +126,7 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define move_notify	invalidate_mappings
 #endif
 
-/* 6.2: ATOMIC WRITE. Without a capability bit for it in the ABI it is not reported. */
+/* 6.2: ATOMIC WRITE. The ABI of older kernels has no bit to report it. */
 #ifndef NOPIN_HAS_ATOMIC_WRITE
 #define IB_UVERBS_WC_ATOMIC_WRITE	9
 #define IB_UVERBS_WR_ATOMIC_WRITE	15
@@ -155,7 +155,7 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define ib_mark_name_assigned_by_user(ibdev)	((void)(ibdev))
 #endif
 
-/* 7.2: the function that has been ib_umem_get() is renamed ib_umem_get_va(). */
+/* 7.2: ib_umem_get() is renamed ib_umem_get_va(); another function has the old name. */
 #ifndef NOPIN_HAS_IB_UMEM_GET_VA
 #define ib_umem_get_va	ib_umem_get
 #endif

@@ -40,7 +40,7 @@ give_share:
 
 /**
  * nopin_create_ah - ib_device_ops.create_ah and create_user_ah
- * @ibah: zeroed by the core; keeps the source GID that @init names
+ * @ibah: zeroed by the core, except that it holds the source GID that @init names
  * @init: the address
  * @udata: struct nopin_create_ah_resp; NULL: a kernel user's
  *

@@ -82,7 +82,7 @@ int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr
 /**
  * nopin_destroy_cq - ib_device_ops.destroy_cq
  * @ibcq: the CQ; no QP uses it any more
- * @udata: of the command by its owner; empty
+ * @udata: of its owner's command; empty
  *
  * Return: 0 or a negative errno.
  */

@@ -296,7 +296,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 /**
  * nopin_dereg_mr - ib_device_ops.dereg_mr
  * @ibmr: the region
- * @udata: of the command by its owner; empty
+ * @udata: of its owner's command; empty
  *
  * Return: 0 or a negative errno; -EBUSY: windows are bound to it.
  */

@@ -23,7 +23,7 @@ int nopin_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 /**
  * nopin_dealloc_pd - ib_device_ops.dealloc_pd
  * @ibpd: the PD; nothing uses it any more
- * @udata: of the command by its owner; empty
+ * @udata: of its owner's command; empty
  *
  * Return: 0 or a negative errno.
  */

@@ -128,7 +128,7 @@ int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 /**
  * nopin_destroy_qp - ib_device_ops.destroy_qp
  * @ibqp: the QP
- * @udata: of the command by its owner; empty
+ * @udata: of its owner's command; empty
  *
  * Return: 0 or a negative errno.
  */

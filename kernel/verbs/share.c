@@ -72,7 +72,7 @@ struct nopin_owner *nopin_owner_get(struct nopin_dev *dev)
 	if (!owner) {
 		owner = fresh;
 		fresh = NULL;
-		/* Fails only if nopin_owner_put() has just erased the reserved slot. */
+		/* Can fail only if nopin_owner_put() has just erased the reserved slot. */
 		if (xa_err(__xa_store(&dev->owners, index, owner, GFP_ATOMIC)))
 			swap(owner, fresh);
 	}

@@ -157,7 +157,7 @@ int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
 /**
  * nopin_destroy_srq - ib_device_ops.destroy_srq
  * @ibsrq: the SRQ; no QP uses it any more
- * @udata: of the command by its owner; empty
+ * @udata: of its owner's command; empty
  *
  * Return: 0 or a negative errno.
  */

@@ -25,7 +25,7 @@
 /* Of so many polls in vain the last one yields. */
 #define VAIN_POLLS	16u
 
-/* Doorbells from one look to the next, at most: one at first, twice as many each time. */
+/* Most doorbells from one look to the next: one at first, doubled while nothing is seen. */
 #define LOOK_MOST	128u
 
 /* Looks in a row at which the thread has to seem to wait in vain before it sleeps. */

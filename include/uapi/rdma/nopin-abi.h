@@ -75,10 +75,11 @@ struct nopin_ring {
 
 /*
  * SQ only: the kernel will look at the ring by itself, so a request posted now needs no
- * doorbell; with one it is sent at once. The kernel sets the flag in a doorbell that
+ * doorbell; with a doorbell it is sent at once. The kernel sets the flag in a doorbell that
  * closely follows another one, if @attend is set. It clears the flag when doorbells stop:
- * at first 100 to 200 us after the last one, later up to 8 ms if no request has ever been
- * left waiting then. The order of stores and loads is that of NOPIN_RING_NEED_DOORBELL.
+ * at first 100 to 200 us after the last one, and up to 8 ms after it for a program whose
+ * requests it has never found waiting then. The order of stores and loads is that of
+ * NOPIN_RING_NEED_DOORBELL.
  */
 #define NOPIN_RING_ATTENDED		(1U << 1)
 
@@ -322,8 +323,8 @@ struct nopin_create_srq_resp {
  * @resp: address that receives a struct nopin_create_srq_resp, as the command has no
  *	response
  *
- * That names a new ring, which holds the receives of the old one that were not taken. The
- * program must not post between the call and the switch.
+ * The answer names a new ring, which holds the receives of the old one that were not
+ * taken. The program must not post between the call and the switch.
  */
 struct nopin_modify_srq_req {
 	__aligned_u64 resp;
