@@ -56,8 +56,8 @@ typedef void (*nopin_net_rx_fn)(struct nopin_arrival *arrival);
 /**
  * struct nopin_route - how packets reach one peer
  * @net: namespace of the device
- * @saddr: ours, IPv4 as a mapped address
- * @daddr: the peer's, of the same family
+ * @saddr: this host's address, IPv4 as a mapped address
+ * @daddr: the peer's address, of the same family
  * @oif: index of the interface that packets leave by, unless @daddr is this host's; the
  *	peer's packets have to arrive on it
  * @local: @daddr is this host's

@@ -140,7 +140,7 @@ void nopin_net_close(struct net *net)
 }
 
 /**
- * nopin_net_drops - count the packets dropped before a device could be found
+ * nopin_net_drops - get the counts of packets dropped before a device was found
  * @net: a namespace
  * @drops: receives the counts since the namespace began
  *

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Trains. Packets that go to one peer at one time pass through the stack as one GSO
- * packet, of which each is complete already. They are coupled, each with an sk_buff of
- * its own, or, if they are small and of one length, packed in one buffer behind a single
- * IP and UDP header. The stack takes a train apart for a device that wants single
+ * packet, though each is complete already. They are coupled, each with an sk_buff of its
+ * own, or, if they are small and of one length, packed in one buffer behind a single IP
+ * and UDP header. The stack takes a train apart for a device that wants single
  * packets. Through devices that do not, such as veth, it arrives as it left.
  */
 

@@ -100,7 +100,7 @@ static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
  * @qp: the QP
  * @skb: data at the BTH
  * @pkt: its headers
- * @hold: keeps open a page that receives name
+ * @hold: keeps open a page that the receives name
  *
  * Context: rq.lock held, BH off, in an RCU read-side section.
  * Return: false: it cannot, and nothing was done that nopin_datagram_take() would not do.

@@ -379,7 +379,7 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 /**
  * nopin_execute_reach_recv - find the destination of a small SEND
  * @qp: the responder
- * @hold: keeps open a page that receives name
+ * @hold: keeps open a page that the receives name
  * @len: bytes, not 0
  *
  * Takes a receive into rq.recv, even if it returns NULL: nopin_execute_data() uses it.

@@ -90,7 +90,7 @@ bool nopin_loopback_is_connected(const struct nopin_qp *qp, const struct nopin_q
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.
- * Return: false when the request would have to go as packets, even if nothing takes them.
+ * Return: false when it would have to go as packets, even if nobody receives them.
  */
 bool nopin_loopback_is_alive(struct nopin_qp *qp)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * While a request waits for a page, however long, the responder shows the peer that it is
- * alive, so that the peer does not send the packets again that are kept.
+ * alive, so that the peer does not resend packets that are kept.
  */
 #include <linux/jiffies.h>
 
@@ -11,7 +11,7 @@
 #define NOPIN_PATIENCE_MS	20
 
 /**
- * nopin_responder_repeat_ack - send the last ACK again
+ * nopin_responder_repeat_ack - repeat the ACK of the last SEND or WRITE packet
  * @qp: the QP
  *
  * Context: rq.lock held, BH off.

@@ -54,7 +54,7 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 
 /*
  * Check the program's own memory before the peer sees anything of the request. For a
- * message of one packet, gathering its payload does that.
+ * SEND or WRITE of one packet, gathering its payload does that.
  */
 static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe)

@@ -49,7 +49,7 @@ static bool nopin_responder_may_repeat(struct nopin_rq *rq)
 
 /*
  * The NAK of a refused request may be lost like any packet. It is sent again when the
- * requester asks again, which would otherwise take the peer for dead.
+ * requester asks again: without an answer the requester would take this QP for dead.
  */
 static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
@@ -263,7 +263,7 @@ static void nopin_responder_run(struct nopin_qp *qp)
 		tasklet_schedule(&rq->task);
 }
 
-/* Packets were not kept because one before them was lost: ask the peer to resend them. */
+/* Some packets that arrived while busy were not kept: ask the peer to resend them. */
 static void nopin_responder_catch_up(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;

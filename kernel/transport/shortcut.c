@@ -63,7 +63,7 @@ static const void *nopin_shortcut_payload(struct nopin_shortcut *cut,
 				wqe->length, 0);
 }
 
-/* Report the WRITEs so far to the peer at once, before another kind of request. */
+/* Report all WRITEs so far to the peer in one go, before another kind of request. */
 static void nopin_shortcut_tell_writes(struct nopin_shortcut *cut)
 {
 	if (cut->writes)
@@ -90,7 +90,7 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 	struct nopin_qp *peer = cut->peer;
 	void *to = nopin_execute_reach_recv(peer, &cut->remote, wqe->length);
 	const void *from = nopin_shortcut_payload(cut, wqe);
-	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
+	struct nopin_pkt pkt __uninitialized; /* fields that its opcode has no header for */
 
 	if (!from || !to)
 		return false;
