@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Multicast groups: an interface joins what QPs are attached to, by IGMP or MLD, so that
- * switches and routers bring it here, and the stack hands it up.
+ * Multicast groups: an interface joins each group that a QP is attached to, by IGMP or
+ * MLD. Switches and routers then forward packets to the group, and the stack delivers
+ * them.
  */
 #include <linux/igmp.h>
 #include <linux/inetdevice.h>
@@ -50,9 +51,9 @@ static void nopin_group_leave_ipv6(struct net_device *ndev, const struct in6_add
 #endif
 
 /**
- * nopin_group_join - receive what is sent to a group
- * @ndev: the interface that it comes by
- * @group: IPv4 as a mapped address
+ * nopin_group_join - receive packets to a group
+ * @ndev: the interface that they are to arrive on
+ * @group: its address, IPv4 as a mapped address
  *
  * Return: 0, to be undone by nopin_group_leave(), or -errno.
  * Context: process, may sleep.

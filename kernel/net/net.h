@@ -17,20 +17,20 @@ struct nopin_net;
 struct nopin_stats;
 
 /**
- * struct nopin_arrival - packets that arrived in one piece, seen one after the other
+ * struct nopin_arrival - packets that arrived in one skb, presented one by one
  * @net: the namespace that they arrived in
- * @present: there is a packet, whose format and ICRC are right; else what follows
- *	means nothing
+ * @present: there is a packet, whose format and ICRC are right; else @skb and @pkt
+ *	show none
  * @skb: data at the BTH, len without padding and ICRC
  * @pkt: its headers
- * @state: private; of @net
+ * @state: private; state of @net
  * @icrc: private; the IP and UDP headers of the packet, as the ICRC covers them
  * @size: private; bytes of each packet, if there are several
  * @next: private; the packet behind the present one
- * @end: private; where there is none any more
+ * @end: private; the end of the last packet
  *
- * @skb and @pkt are valid until nopin_net_next(): nopin_net_keep() is for what has to
- * wait. The headers up to the payload are linear, the payload may not be. The IP
+ * @skb and @pkt are valid until nopin_net_next(); nopin_net_keep() keeps a packet for
+ * longer. The headers up to the payload are linear, the payload may not be. The IP
  * header is at skb_network_header().
  */
 struct nopin_arrival {
@@ -47,7 +47,7 @@ struct nopin_arrival {
 
 /**
  * typedef nopin_net_rx_fn - take packets
- * @arrival: the first is there; nopin_net_next() gets the others
+ * @arrival: presents the first; nopin_net_next() moves on to the others
  *
  * Context: softirq, in an RCU read-side section.
  */
@@ -56,17 +56,17 @@ typedef void (*nopin_net_rx_fn)(struct nopin_arrival *arrival);
 /**
  * struct nopin_route - how packets reach one peer
  * @net: namespace of the device
- * @saddr: ours, IPv4 as a mapped address
- * @daddr: the peer's, of the same family
- * @oif: interface index to leave through, unless @daddr is this host's; what the peer
- *	sends comes by it
+ * @saddr: this host's address, IPv4 as a mapped address
+ * @daddr: the peer's address, of the same family
+ * @oif: index of the interface that packets leave by, unless @daddr is this host's; the
+ *	peer's packets have to arrive on it
  * @local: @daddr is this host's
  * @group: @daddr is a multicast group
  * @sport: UDP source port, network byte order
  * @tclass: TOS or traffic class
  * @hop_limit: TTL or hop limit; 0: the system's default
  * @flow_label: IPv6 flow label, host byte order, 20 bits
- * @cache: the route as last looked up; per CPU, used with BH off
+ * @cache: the destination last looked up; per CPU, used with BH off
  */
 struct nopin_route {
 	struct net *net;
@@ -89,7 +89,7 @@ void nopin_route_destroy(struct nopin_route *route);
 u8 nopin_net_ecn(const struct sk_buff *skb);
 bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb);
 
-/* Receives of datagrams begin with this much room for a GRH or IP header, in bytes. */
+/* A datagram's receive begins with this many bytes for a GRH or IP header. */
 #define NOPIN_GRH_LEN	40
 
 void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer);
@@ -105,18 +105,18 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
 
 /**
  * struct nopin_train - packets that leave together
- * @route: where they all go; changed while the train is empty
- * @ecn: the ECN field of their IP headers, where the route says nothing of it
- * @limit: the most that there may be; as many IPv4 ids are taken
- * @packets: how many there are; what follows is valid when there are any
- * @head: the first
- * @tail: the last, when they are coupled
- * @len: of the first, bytes from the BTH to the ICRC
- * @whole: the device they leave through does not take them apart
- * @couples: the headers that they get on the way fit in front of each
- * @icrc: the IP and UDP headers of the last, as the ICRC covers them
- * @dst: where they go, a reference
- * @opened: of the packet that is being made; NULL: it is packed behind @head
+ * @route: where they all go; changed only while the train is empty
+ * @ecn: the ECN field of their IP headers, where @route has 0 there
+ * @limit: most packets that it may hold; the first takes as many IPv4 ids
+ * @packets: how many it holds; the fields from @head to @dst are valid if there are any
+ * @head: the first packet
+ * @tail: the last packet if they are coupled, else NULL
+ * @len: bytes of the first packet, from the BTH to the ICRC
+ * @whole: the device that they leave through does not take them apart
+ * @couples: the headers that the stack pushes fit in front of each packet
+ * @icrc: the IP and UDP headers of the last packet, as the ICRC covers them
+ * @dst: their destination, with a reference
+ * @opened: buffer of the packet that is being made; NULL: it is packed behind @head
  */
 struct nopin_train {
 	struct nopin_route *route;
@@ -156,7 +156,7 @@ int nopin_net_init(nopin_net_rx_fn rx);
 void nopin_net_exit(void);
 
 /**
- * struct nopin_net_drops - drops that no device can be charged with
+ * struct nopin_net_drops - drops that are counted at no device
  * @malformed: not a packet that a RoCEv2 peer would send
  * @icrc: wrong ICRC
  * @no_qp: for a QP or an address that no device has

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Where a packet came from: its addresses, and the interface that it came by.
+ * Where a packet came from: its addresses, and the interface that it arrived on.
  *
- * Linux takes a packet for any of its addresses by any interface. A NIC has only
- * what its own wire brings, and so has a QP here: a packet must come by the
- * interface that has the QP's address, or by lo from an address of this host. Where the
- * interface has accept_local, what such an address sends may come by it as well.
+ * Linux accepts a packet to any of its addresses on any interface. A NIC receives only
+ * from its own wire, and so does a QP here: a packet must arrive on the interface that
+ * has the QP's address, or on lo if it comes from an address of this host. An interface
+ * with accept_local may receive packets from addresses of this host as well.
  */
 #include <linux/if_macvlan.h>
 #include <linux/inetdevice.h>
@@ -17,10 +17,10 @@
 #include "net/private.h"
 
 /**
- * nopin_net_addresses - who sent a received packet, and to whom
+ * nopin_net_addresses - source and destination address of a received packet
  * @skb: as handed up, or any with a network header
- * @saddr: receives the sender's address, IPv4 as a mapped address
- * @daddr: receives the receiver's
+ * @saddr: receives the source address, IPv4 as a mapped address
+ * @daddr: receives the destination address, likewise
  *
  * Context: any.
  */
@@ -37,10 +37,10 @@ void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 }
 
 /**
- * nopin_net_ecn - what the network says of congestion
+ * nopin_net_ecn - the congestion mark of a received packet
  * @skb: as handed up, or any with a network header
  *
- * Return: the ECN field of its IP header, INET_ECN_CE: it has met congestion.
+ * Return: the ECN field of its IP header; INET_ECN_CE: it has met congestion.
  * Context: any.
  */
 u8 nopin_net_ecn(const struct sk_buff *skb)
@@ -52,7 +52,7 @@ u8 nopin_net_ecn(const struct sk_buff *skb)
 }
 
 /**
- * nopin_net_copy_grh - what stands where the GRH of a datagram would
+ * nopin_net_copy_grh - copy the IP header to where a receive has the GRH
  * @skb: as handed up, or any with a network header
  * @buffer: gets NOPIN_GRH_LEN bytes: an IPv6 header, or an IPv4 header at their end
  *	(IBTA A17.4.5.3)
@@ -75,7 +75,7 @@ void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer)
  * @ndev: the interface that packets to it would leave by
  * @address: IPv4 as a mapped address
  *
- * Return: true when they do not leave the host.
+ * Return: true when it is: packets to it do not leave the host.
  * Context: any.
  */
 bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address)
@@ -96,13 +96,13 @@ static bool nopin_net_is_loopback(const struct in6_addr *address)
 }
 
 /**
- * nopin_net_are_alike - can two addresses be those of a packet?
- * @saddr: the one, IPv4 as a mapped address
- * @daddr: the other
+ * nopin_net_are_alike - can a packet go from one address to another?
+ * @saddr: the source, IPv4 as a mapped address
+ * @daddr: the destination
  *
- * What is of the loopback's net is reached from there only, and reaches nothing else.
+ * A loopback address can only talk to another loopback address.
  *
- * Return: true when they are of one family, and both of the loopback's net or neither.
+ * Return: true when they are of one family, and both are loopback addresses or neither is.
  * Context: any.
  */
 bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *daddr)
@@ -116,9 +116,9 @@ bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *da
  * @ndev: the interface that packets to it would leave by
  * @address: IPv4 as a mapped address
  *
- * Which addresses are broadcasts of a subnet, the routes know.
+ * The routing table knows which addresses are the broadcast address of a subnet.
  *
- * Return: false for a group, for all, and for none.
+ * Return: false for multicast, broadcast and unspecified addresses.
  * Context: any.
  */
 bool nopin_net_is_one(const struct net_device *ndev, const struct in6_addr *address)
@@ -145,13 +145,13 @@ bool nopin_net_is_group(const struct in6_addr *address)
 	return ipv6_addr_is_multicast(address);
 }
 
-/* The member of a VRF that a packet came by; 0: the VRF is not in the way. */
+/* Index of the VRF member that a packet arrived on; 0: it did not come through a VRF. */
 static int nopin_net_vrf_member(const struct sk_buff *skb)
 {
 	return ip_hdr(skb)->version == 4 ? inet_sdif(skb) : inet6_sdif(skb);
 }
 
-/* A packet that was on no wire: it came by lo, or within a VRF. */
+/* Was the packet on no wire? Then it came by lo, or within a VRF. */
 static bool nopin_net_is_local(const struct sk_buff *skb)
 {
 	return skb->dev->flags & IFF_LOOPBACK ||
@@ -159,9 +159,9 @@ static bool nopin_net_is_local(const struct sk_buff *skb)
 }
 
 /*
- * A macvlan is one more station on the wire of the interface below. Of the stations that
- * a host has on a wire each answers for the addresses of all (arp_ignore), so that what is
- * for the one may come by another.
+ * The interface that stands for a wire. A macvlan is another station on the wire of its
+ * lower interface. Each station that a host has on a wire answers ARP for the addresses of
+ * all of them (see arp_ignore), so a packet to one station may arrive on another.
  */
 static const struct net_device *nopin_net_wire(const struct net_device *dev)
 {
@@ -169,9 +169,9 @@ static const struct net_device *nopin_net_wire(const struct net_device *dev)
 }
 
 /*
- * A bond, a bridge or a VRF has all that its members receive: what came by a member
- * is seen as the master's, and came by both. The packets of a VLAN are not those of the
- * interface below: it is another wire.
+ * A bond, a bridge or a VRF receives all packets of its members. The stack shows such a
+ * packet as the master's, and it counts as received by the member as well. A VLAN and
+ * its lower interface are different wires.
  */
 static noinline bool nopin_net_came_by_other(struct net *net, const struct sk_buff *skb,
 					     int ifindex)
@@ -189,8 +189,8 @@ static noinline bool nopin_net_came_by_other(struct net *net, const struct sk_bu
 }
 
 /*
- * What claims to come from this host IPv4 takes from no wire, unless the interface is told
- * to: one end of the wire is the host's, too.
+ * IPv4 drops a packet from a wire whose source address is this host's, unless the
+ * interface has accept_local: then the other end of the wire may be this host's, too.
  */
 static bool nopin_net_accepts_own(const struct sk_buff *skb)
 {
@@ -200,13 +200,13 @@ static bool nopin_net_accepts_own(const struct sk_buff *skb)
 }
 
 /**
- * nopin_net_came_by - did a packet come by the way that it should?
+ * nopin_net_came_by - did a packet arrive on the right interface?
  * @net: the namespace
  * @skb: as handed up
- * @ifindex: the interface that has the address that it was sent to
- * @own: the sender's address is one of this host's
+ * @ifindex: the interface that has its destination address
+ * @own: its source address is one of this host's
  *
- * IPv6 does not look whether what comes from a wire claims to come from this host.
+ * IPv6 accepts a packet from a wire whose source address is this host's; this does not.
  *
  * Return: true when it did.
  * Context: softirq, in an RCU read-side section.
@@ -222,14 +222,14 @@ bool nopin_net_came_by(struct net *net, const struct sk_buff *skb, int ifindex, 
 }
 
 /**
- * nopin_net_came_to_group - did a packet come to a group by the way that it should?
+ * nopin_net_came_to_group - did a packet to a group arrive on the right interface?
  * @net: the namespace
  * @skb: as handed up
  * @ifindex: the interface that is a member of the group
- * @own: the sender's address is one of this host's
+ * @own: its source address is one of this host's
  *
- * What this host sends to a group that it is a member of the stack hands back, as from
- * the interface that it leaves by.
+ * When this host sends to a group that it is a member of, the stack loops the packet
+ * back, as if received on the interface that it leaves by.
  *
  * Return: true when it did.
  * Context: softirq, in an RCU read-side section.
@@ -249,7 +249,7 @@ bool nopin_net_came_to_group(struct net *net, const struct sk_buff *skb, int ifi
  * @route: the route to the peer
  * @skb: the packet as handed up
  *
- * Return: true when it does, and by the way that it should.
+ * Return: true when it does, and it arrived on the right interface.
  * Context: softirq, in an RCU read-side section.
  */
 bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *skb)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Private to kernel/net: the inside of namespaces and routes. */
+/* Private to kernel/net: the state of a namespace, and helpers. */
 #ifndef NOPIN_NET_PRIVATE_H
 #define NOPIN_NET_PRIVATE_H
 
@@ -19,8 +19,8 @@ struct socket;
 #define NOPIN_TAILROOM	(3 + NOPIN_ICRC_LEN)	/* padding and ICRC of a packet */
 
 /*
- * In front of each packet's IP header: for Ethernet, and for a tunnel on the way. It is
- * in no packet of a train but the first that the stack makes more when it is short.
+ * Headroom in front of each packet's IP header, for Ethernet and for a tunnel. Where it
+ * is too small, the stack enlarges it in the first packet of a train only.
  */
 #define NOPIN_LL_HEADROOM	max(LL_MAX_HEADER, 128)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The receive hook: from a UDP datagram to a packet worth looking at. */
+/* The receive hook: from UDP datagrams to packets whose format and ICRC are right. */
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -19,9 +19,9 @@ void nopin_net_receive_init(nopin_net_rx_fn rx)
 }
 
 /*
- * UDP follows IP without options or extension headers (IBTA annex A17.3.1), so the ICRC
- * knows which bytes to mask, and no packet comes in fragments. A mapped address is for
- * programs: on the wire it would pass for one of IPv4.
+ * UDP follows IP without options or extension headers (IBTA annex A17.3.1), so that the
+ * bytes that the ICRC masks are known, and no packet is fragmented. A mapped address does
+ * not belong on the wire: here it would pass for one of IPv4.
  */
 static bool nopin_ip_valid(const struct sk_buff *skb)
 {
@@ -34,7 +34,7 @@ static bool nopin_ip_valid(const struct sk_buff *skb)
 	       !ipv6_addr_v4mapped(&ipv6_hdr(skb)->daddr);
 }
 
-/* A frame is for a group if the packet in it is, and for this host alone otherwise. */
+/* Frame and packet must agree: both are multicast, or both are unicast. */
 static bool nopin_cast_valid(const struct sk_buff *skb)
 {
 	bool group = ip_hdr(skb)->version == 4 ?
@@ -52,7 +52,7 @@ static bool nopin_cast_valid(const struct sk_buff *skb)
 	}
 }
 
-/* The datagram is all of the skb. */
+/* Is it a datagram that RoCEv2 allows, and fills the skb? Makes its headers linear. */
 static bool nopin_datagram_valid(struct sk_buff *skb)
 {
 	unsigned int linear = sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN;
@@ -63,7 +63,7 @@ static bool nopin_datagram_valid(struct sk_buff *skb)
 	       nopin_cast_valid(skb);
 }
 
-/* Continue @crc over [@from, @to) of @skb, which lie behind its linear part. */
+/* Continue @crc over [@from, @to) of @skb, which lies behind its linear part. */
 static noinline u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to)
 {
 	struct skb_seq_state seq;
@@ -73,7 +73,7 @@ static noinline u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to
 
 	skb_prepare_seq_read(skb, from, to, &seq);
 	while ((len = skb_seq_read(done, &data, &seq))) {
-		/* A block goes on past @to where the fragment does. */
+		/* A block may extend beyond @to, up to the end of its fragment. */
 		len = min(len, to - from - done);
 		crc = nopin_icrc_update(crc, data, len);
 		done += len;
@@ -81,7 +81,7 @@ static noinline u32 nopin_skb_crc(struct sk_buff *skb, u32 crc, u32 from, u32 to
 	return crc;
 }
 
-/* Data is at the BTH, the ICRC is its last four bytes. */
+/* skb->data is at the BTH; the ICRC is the last four bytes. */
 static bool nopin_icrc_valid(struct sk_buff *skb, struct nopin_icrc *headers)
 {
 	u32 end = skb->len - NOPIN_ICRC_LEN;
@@ -97,7 +97,7 @@ static bool nopin_icrc_valid(struct sk_buff *skb, struct nopin_icrc *headers)
 	return nopin_icrc_end(crc) == icrc;
 }
 
-/* Data is at the BTH. False: it was dropped. */
+/* Check the packet whose BTH is at skb->data. False: it is to be dropped. */
 static bool nopin_packet_receive(struct nopin_arrival *arrival)
 {
 	struct sk_buff *skb = arrival->skb;
@@ -116,9 +116,9 @@ static bool nopin_packet_receive(struct nopin_arrival *arrival)
 
 /**
  * nopin_net_next - turn to the next packet
- * @arrival: the packets; the present one, if there is, is done with
+ * @arrival: the packets; the caller is done with the present one
  *
- * Return: true when there is one; those that are wrong are dropped and left out.
+ * Return: true when there is one. Drops and counts those whose format or ICRC is wrong.
  * Context: as nopin_net_rx_fn.
  */
 bool nopin_net_next(struct nopin_arrival *arrival)
@@ -138,7 +138,7 @@ bool nopin_net_next(struct nopin_arrival *arrival)
 }
 
 /**
- * nopin_net_unclaimed - no device has what the present packet is for
+ * nopin_net_unclaimed - count the present packet: no device has its destination
  * @arrival: the packets; to be followed by nopin_net_next()
  *
  * Context: as nopin_net_rx_fn.
@@ -148,7 +148,7 @@ void nopin_net_unclaimed(struct nopin_arrival *arrival)
 	atomic64_inc(&arrival->state->no_qp);
 }
 
-/* The packets of a packed train, one after the other seen through the same skb. */
+/* Present the packets of a packed train one by one, all through the same skb. */
 static bool nopin_packed_begin(struct nopin_arrival *arrival)
 {
 	struct sk_buff *skb = arrival->skb;
@@ -160,7 +160,7 @@ static bool nopin_packed_begin(struct nopin_arrival *arrival)
 	return nopin_net_next(arrival);
 }
 
-/* Data is at the UDP header. */
+/* Present the first packet; skb->data is at the UDP header. False: there is none. */
 static bool nopin_arrival_begin(struct nopin_arrival *arrival)
 {
 	struct sk_buff *skb = arrival->skb;
@@ -179,11 +179,11 @@ static bool nopin_arrival_begin(struct nopin_arrival *arrival)
 	return arrival->present;
 }
 
-/* One packet or a packed train; data is at the UDP header. */
+/* Take one packet or a packed train; skb->data is at the UDP header. */
 static void nopin_arrival_receive(struct nopin_net *state, struct net *net,
 				  struct sk_buff *skb)
 {
-	struct nopin_arrival arrival __uninitialized; /* as it is needed */
+	struct nopin_arrival arrival __uninitialized; /* field by field, as needed */
 
 	arrival.net = net;
 	arrival.skb = skb;
@@ -193,10 +193,10 @@ static void nopin_arrival_receive(struct nopin_net *state, struct net *net,
 		return;
 	}
 	nopin_net_rx(&arrival);
-	napi_consume_skb(skb, 1); /* its descriptor serves the next that this CPU sends */
+	napi_consume_skb(skb, 1); /* this CPU sends its next packet in the same sk_buff */
 }
 
-/* In memory of its own size, or what the allocator and a driver make of that. */
+/* Does the skb take no more memory than its data needs, but for usual rounding? */
 static bool nopin_net_is_sparing(const struct sk_buff *skb)
 {
 	return !skb_is_gso(skb) && !skb_has_frag_list(skb) &&
@@ -207,8 +207,8 @@ static bool nopin_net_is_sparing(const struct sk_buff *skb)
  * nopin_net_keep - keep a packet beyond the call that handed it up
  * @skb: as handed up
  *
- * Others may lie in the same buffer, and the fragments that it came in may have a
- * buffer each: then what is kept is a copy, with the IP header before the BTH.
+ * Other packets may share its buffer, and its fragments may have a buffer each. Such a
+ * packet is kept as a copy, with the IP header in front of the BTH.
  *
  * Return: the packet, to be freed by the caller, or NULL without memory.
  * Context: softirq.
@@ -237,7 +237,7 @@ struct sk_buff *nopin_net_keep(struct sk_buff *skb)
 /*
  * encap_rcv of both sockets. UDP has checked the checksum where there is one.
  *
- * Return: 0, the skb is ours whatever becomes of it.
+ * Return: 0: the skb is consumed in any case.
  * Context: softirq, in an RCU read section.
  */
 int nopin_net_receive(struct sock *sk, struct sk_buff *skb)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Where packets to a peer leave. */
+/* Routes: the destination that the stack has for packets to a peer. */
 
 #include <net/addrconf.h>
 #include <net/inet_dscp.h>
@@ -13,9 +13,9 @@
 /**
  * nopin_route_init - prepare a route that will be used for many packets
  * @route: the caller fills in the other fields, then calls nopin_route_reset()
- * @gfp: how memory may be had
+ * @gfp: how memory may be allocated
  *
- * A route for a packet or two needs no more than zeroes in @route->cache.
+ * A route for a packet or two may leave @route->cache zeroed instead.
  *
  * Return: 0 or -ENOMEM.
  * Context: as @gfp says.
@@ -38,7 +38,7 @@ void nopin_route_reset(struct nopin_route *route)
 
 /**
  * nopin_route_destroy - undo nopin_route_init()
- * @route: a route that nobody sends on any more
+ * @route: a route that is no longer used
  *
  * Context: any.
  */
@@ -49,9 +49,9 @@ void nopin_route_destroy(struct nopin_route *route)
 }
 
 /*
- * The peer may be a device of this host that is not route->oif. It is reached
- * over lo: a packet that left through the wire would come back with a source
- * address of our own, and be dropped for it.
+ * The peer's address may be that of another interface of this host than route->oif.
+ * Packets to it go over lo: a packet that left by the wire would come back with a source
+ * address of this host, and be dropped.
  */
 static struct dst_entry *nopin_route_find_ipv4(struct nopin_route *route)
 {
@@ -71,7 +71,7 @@ static struct dst_entry *nopin_route_find_ipv4(struct nopin_route *route)
 	rt = ip_route_output_flow(route->net, &fl, NULL);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
-	/* What it was when it was given: nopin_net_is_one(), nopin_net_is_group() */
+	/* Still of the kind that it was: nopin_net_is_one(), nopin_net_is_group() */
 	if (rt->rt_flags & RTCF_BROADCAST ||
 	    route->group != !!(rt->rt_flags & RTCF_MULTICAST)) {
 		ip_rt_put(rt);
@@ -108,7 +108,7 @@ static struct dst_entry *nopin_route_find_ipv6(struct nopin_route *route)
 #endif
 
 /**
- * nopin_route_get - the destination that packets of a route are given
+ * nopin_route_get - look up the destination for packets of a route
  * @route: a route with its fields filled in
  *
  * Return: a destination with a reference taken, or ERR_PTR().

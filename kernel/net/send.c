@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * From a payload and the fields of a packet to the wire.
+ * Building packets from their payload and header fields.
  *
- * Headers are pushed in front of the payload from the inside out. Each is
- * complete before the ICRC is computed, which the stack does not know of: what it
- * changes afterwards (IP checksum, TTL on the way) the ICRC does not cover.
+ * Headers are pushed in front of the payload from the inside out. All are complete
+ * before the ICRC is computed. The stack does not know of the ICRC, but changes only
+ * what the ICRC does not cover: the IP checksum and, on the way, the TTL.
  */
 
 #include <linux/netdevice.h>
@@ -23,9 +23,9 @@
 			 sizeof(struct udphdr) + NOPIN_MAX_HDR_LEN)
 
 /*
- * From the page fragments of this CPU, which serve a packet of 4 KiB as well as a
- * small one. They come from larger blocks, which may not be had. Descriptors are
- * those of packets that it has received, as far as they go.
+ * The data comes from the page fragments of this CPU, which suit a packet of 4 KiB as
+ * well as a small one. Fragments need a larger block of memory, which may not be
+ * available. The sk_buff is one of a packet that this CPU received, while there are any.
  */
 static struct sk_buff *nopin_skb_alloc(size_t len)
 {
@@ -43,9 +43,9 @@ static struct sk_buff *nopin_skb_alloc(size_t len)
 }
 
 /**
- * nopin_net_alloc - a packet to be filled and sent
+ * nopin_net_alloc - allocate a packet, to be filled and sent
  * @payload_len: bytes of payload, at most the largest path MTU
- * @room: bytes that may be packed behind it
+ * @room: bytes of other packets that may be packed behind it
  *
  * Return: the packet, its payload linear and not initialised, or NULL.
  * Context: BH off.
@@ -80,8 +80,8 @@ static u8 nopin_tclass(const struct nopin_route *route, const struct nopin_train
 }
 
 /*
- * The id is the first one's and counts up: so the stack writes it when it takes
- * a train apart.
+ * Ids count up from that of the first packet, as the stack writes them when it takes a
+ * train apart.
  */
 static void nopin_push_ipv4(struct sk_buff *skb, const struct nopin_route *route,
 			    const struct nopin_train *train)
@@ -122,7 +122,7 @@ static void nopin_push_ipv6(struct sk_buff *skb, const struct nopin_route *route
 	ip->daddr = route->daddr;
 }
 
-/* The last packet in @skb ends with its padding, and begins at @bth. */
+/* Append the ICRC to the last packet in @skb, which begins at @bth and has its padding. */
 static void nopin_put_icrc(struct nopin_train *train, struct sk_buff *skb,
 			   const void *bth)
 {
@@ -134,7 +134,7 @@ static void nopin_put_icrc(struct nopin_train *train, struct sk_buff *skb,
 
 /**
  * nopin_net_build - make a packet around its payload
- * @train: that it is for, with the packets that are in it so far
+ * @train: the train that it joins, with the packets before it
  * @skb: from nopin_net_alloc()
  * @pkt: its headers; @pkt->pad is filled in
  *
@@ -160,10 +160,10 @@ void nopin_net_build(struct nopin_train *train, struct sk_buff *skb,
 /**
  * nopin_net_pack - make a packet behind the last one of a packed train
  * @train: the train; there is room in the buffer of its head
- * @pkt: headers; @pkt->pad is filled in. The payload is where it belongs.
+ * @pkt: its headers; @pkt->pad is filled in. The payload is in its place already.
  *
- * Its IP and UDP headers are those of the last, the id counted up: so the stack
- * writes them when it takes the train apart.
+ * Its ICRC covers the IP and UDP headers of the packet before it, with the id counted up:
+ * the stack writes these headers when it takes the train apart.
  *
  * Context: BH off.
  */

@@ -18,12 +18,12 @@
 
 static unsigned int nopin_net_id __read_mostly;
 
-/* Opening and closing of sockets, in all namespaces: rare, and may sleep. */
+/* Held while sockets are opened or closed, in any namespace. */
 static DEFINE_MUTEX(nopin_net_lock);
 
 /*
- * GRO would lose what the ICRC covers: the packets of a list are cut apart again
- * with IPv4 ids counted up from the first, whatever ids they came with.
+ * GRO would lose the IPv4 ids, which the ICRC covers: the stack takes merged packets
+ * apart with ids that count up from the first, whatever ids they arrived with.
  */
 static struct sk_buff *nopin_gro_receive(struct sock *sk, struct list_head *head,
 					 struct sk_buff *skb)
@@ -85,7 +85,7 @@ static int nopin_sockets_open(struct net *net, struct nopin_net *state)
 	return 0;
 }
 
-/* No packet is handed up any more when this returns. */
+/* When this returns, no packet is handed up any more. */
 static void nopin_sockets_close(struct nopin_net *state)
 {
 	lockdep_assert_held(&nopin_net_lock);
@@ -123,7 +123,7 @@ int nopin_net_open(struct net *net)
  * nopin_net_close - undo one nopin_net_open()
  * @net: the namespace
  *
- * With the last one packets stop: none is being handed up on return.
+ * The last call closes the sockets: when it returns, no packet is being handed up.
  *
  * Context: process, may sleep; RTNL may be held.
  */
@@ -140,7 +140,7 @@ void nopin_net_close(struct net *net)
 }
 
 /**
- * nopin_net_drops - what was dropped before a device could be found
+ * nopin_net_drops - get the counts of packets dropped before a device was found
  * @net: a namespace
  * @drops: receives the counts since the namespace began
  *
@@ -166,9 +166,10 @@ static bool nopin_net_unused(struct nopin_net *state)
 }
 
 /*
- * The net devices of the namespace are gone already, but the nopin devices on
- * them are unregistered from a work item. Without the wait it would close what
- * has been freed. The lock makes sure that nopin_net_close() is done with @state.
+ * The net devices of the namespace are gone already, but a work item unregisters the
+ * nopin devices on them. Without the wait it would close the namespace's sockets after
+ * @state is freed. nopin_net_unused() takes the lock, so that nopin_net_close() is done
+ * with @state.
  */
 static void nopin_net_ns_exit(struct net *net)
 {
@@ -177,7 +178,7 @@ static void nopin_net_ns_exit(struct net *net)
 	wait_var_event(&state->users, nopin_net_unused(state));
 }
 
-/* A subsystem, not a device: those exit before the net devices are gone. */
+/* Not a pernet device: those exit before the net devices are gone. */
 static struct pernet_operations nopin_net_ops = {
 	.exit = nopin_net_ns_exit,
 	.id = &nopin_net_id,
@@ -185,7 +186,7 @@ static struct pernet_operations nopin_net_ops = {
 };
 
 /**
- * nopin_net_init - set up the room; no socket is opened yet
+ * nopin_net_init - set up kernel/net; no socket is opened yet
  * @rx: takes every packet of every namespace whose format and ICRC are right
  *
  * Return: 0 or -errno.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Trains. What has to go to one peer at one time goes through the stack as one: a
- * GSO packet whose packets are whole already. They are coupled, each with a
- * descriptor of its own, or, when they are small and of one length, packed in one
- * buffer behind a single IP and UDP header. Where a device wants them one by one,
- * the stack takes them apart; on a wire without one, such as veth, they arrive as
- * they left.
+ * Trains. Packets that go to one peer at one time pass through the stack as one GSO
+ * packet, though each is complete already. They are coupled, each with an sk_buff of its
+ * own, or, if they are small and of one length, packed in one buffer behind a single IP
+ * and UDP header. The stack takes a train apart for a device that wants single
+ * packets. Through devices that do not, such as veth, it arrives as it left.
  */
 
 #include <linux/ip.h>
@@ -24,27 +23,27 @@
 #include "wire/packet.h"
 
 /*
- * What a train is to the stack, packed or not. To UDP our socket is a tunnel's, which
- * gets GSO packets whole only if they are marked as a tunnel's; without encapsulation
- * the mark means nothing else. But there are NICs that look at nothing but the mark:
- * only FRAGLIST, which none has, makes sure that a train is taken apart before it
- * gets there.
+ * The GSO type of a train, packed or not. UDP takes our socket for a tunnel's, and hands
+ * it a GSO packet whole only if the packet is marked SKB_GSO_UDP_TUNNEL; without
+ * encapsulation the mark means nothing else. Some NICs look at this mark alone: only
+ * FRAGLIST, which no NIC has, makes sure that the stack takes a train apart before it
+ * reaches one.
  */
 #define NOPIN_TRAIN		(SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST)
 #define NOPIN_TRAIN_WHOLE	(NOPIN_TRAIN | SKB_GSO_UDP_TUNNEL)
 
 /*
- * Devices that hand on whole whatever is given to them; a NIC knows nothing of
- * coupled packets. For it nothing is packed either: taken apart by the stack, such
- * packets get UDP checksums, which RoCE does without.
+ * Features of a device that passes a train on whole; a NIC knows nothing of coupled
+ * packets. Nothing is packed for a NIC either: the stack would take the train apart and
+ * give its packets UDP checksums, which RoCE does without.
  */
 #define NOPIN_WHOLE_FEATURES	(NETIF_F_GSO_UDP_TUNNEL | NETIF_F_GSO_UDP_L4 | \
 				 NETIF_F_GSO_FRAGLIST)
 
-/* Longest packet that is packed, bytes from the BTH to the ICRC. */
+/* Longest packet that is packed, in bytes from the BTH to the ICRC. */
 #define NOPIN_PACKED_MAX	(NOPIN_LINEAR_FRAGLIST ? 256 : 0)
 
-/* A packet behind the first: of its headers the stack sees only the offsets. */
+/* Couple a packet to the first. The stack finds its headers by their offsets only. */
 static void nopin_train_couple(struct nopin_train *train, struct sk_buff *skb)
 {
 	struct sk_buff *head = train->head;
@@ -67,7 +66,7 @@ static bool nopin_train_packs(const struct nopin_train *train, size_t len)
 	       len <= NOPIN_PACKED_MAX && skb_tailroom(train->head) >= len;
 }
 
-/* The stack looks at the first packet only: one too long for the link goes alone. */
+/* The stack checks the first packet's length only: one too long for the link goes alone. */
 static bool nopin_train_is_too_long(const struct nopin_train *train, size_t len)
 {
 	return len > train->len && len + sizeof(struct udphdr) +
@@ -116,13 +115,13 @@ static int nopin_train_start(struct nopin_train *train)
 
 /**
  * nopin_train_open - begin the next packet of a train
- * @train: not full; @route and @limit are set, and @packets 0 at the beginning
+ * @train: not full; @route and @limit are set, and for the first packet @packets is 0
  * @pkt: the packet; opcode and payload_len are set
  * @more: packets like this one that are expected to follow at once
  *
  * To be followed by nopin_train_close() or nopin_train_abandon().
  *
- * Return: where its payload goes, or NULL without memory.
+ * Return: where its payload goes, or NULL: there is no memory.
  * Context: BH off; spinlocks may be held.
  */
 void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
@@ -145,7 +144,7 @@ void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
  * @train: the train, opened for it
  * @pkt: as when it was opened, now with all its headers; @pkt->pad is filled in
  *
- * Return: 0, or -errno, no route: the packet is gone.
+ * Return: 0, or -errno: there is no route, and the packet is dropped.
  * Context: as nopin_train_open().
  */
 int nopin_train_close(struct nopin_train *train, struct nopin_pkt *pkt)
@@ -173,8 +172,8 @@ int nopin_train_close(struct nopin_train *train, struct nopin_pkt *pkt)
 }
 
 /**
- * nopin_train_abandon - the opened packet is not to be sent after all
- * @train: the train, as it was before
+ * nopin_train_abandon - drop the opened packet instead of closing it
+ * @train: the train; as before nopin_train_open()
  *
  * Context: as nopin_train_open().
  */
@@ -192,7 +191,7 @@ static void nopin_train_lock_coupled(struct nopin_train *train)
 	udp_hdr(head)->len = htons(head->len - skb_transport_offset(head));
 }
 
-/* Should it be taken apart after all, its packets get UDP checksums. */
+/* If the stack takes the train apart after all, its packets get UDP checksums. */
 static void nopin_train_lock_packed(struct nopin_train *train)
 {
 	struct sk_buff *head = train->head;
@@ -209,7 +208,7 @@ static void nopin_train_lock_packed(struct nopin_train *train)
 			      &ipv6_hdr(head)->daddr, udp_len);
 }
 
-/* One packet goes as it is. The stack writes the IP header's length itself. */
+/* A single packet goes as it is. The stack writes the length in the IP header. */
 static void nopin_train_lock_up(struct nopin_train *train)
 {
 	struct skb_shared_info *info = skb_shinfo(train->head);
@@ -228,11 +227,11 @@ static void nopin_train_lock_up(struct nopin_train *train)
  * nopin_train_depart - send what is in a train
  * @train: may be empty; empty afterwards
  *
- * The peer on lo or veth may be us: its answer comes from the softirq that runs
+ * On lo or veth the peer may be this host. Its answer comes from the softirq that runs
  * when BH are enabled again, never inside this call.
  *
- * Return: 0 when the packets are on their way, which says nothing of their
- *	arrival, or -errno: too long for the link, queue full.
+ * Return: 0 when the stack has taken the packets, which does not mean that they will
+ *	arrive, or -errno: too long for the link, queue full.
  * Context: BH off; spinlocks may be held.
  */
 int nopin_train_depart(struct nopin_train *train)
@@ -275,7 +274,7 @@ int nopin_net_send(struct nopin_route *route, struct nopin_pkt *pkt,
 	return err ?: nopin_train_depart(&train);
 }
 
-/* A train of ours that nobody else, a packet socket say, has a part in. */
+/* Is it a coupled train to which no one else, such as a packet socket, has a reference? */
 static bool nopin_train_is_whole(const struct sk_buff *head)
 {
 	const struct skb_shared_info *info = skb_shinfo(head);
@@ -290,7 +289,7 @@ static bool nopin_train_is_whole(const struct sk_buff *head)
 	return true;
 }
 
-/* The lengths in its headers, which were the train's, become its own again. */
+/* The lengths in its headers were the train's; make them its own again. */
 static void nopin_train_uncouple_head(struct sk_buff *head)
 {
 	head->len -= head->data_len;
@@ -304,7 +303,7 @@ static void nopin_train_uncouple_head(struct sk_buff *head)
 		ipv6_hdr(head)->payload_len = htons(head->len);
 }
 
-/* What nopin_train_couple() made, the other way round. */
+/* Undo nopin_train_couple() for each packet. */
 static struct sk_buff *nopin_train_uncouple(struct sk_buff *head)
 {
 	struct sk_buff *skb;
@@ -324,7 +323,7 @@ static struct sk_buff *nopin_train_uncouple(struct sk_buff *head)
  * nopin_train_is_packed - is this a train whose packets lie in one buffer?
  * @skb: a received packet, data at the UDP header
  *
- * Return: true for a train of ours that is still whole.
+ * Return: true for such a train that the stack has not taken apart.
  * Context: any.
  */
 bool nopin_train_is_packed(const struct sk_buff *skb)
@@ -337,11 +336,11 @@ bool nopin_train_is_packed(const struct sk_buff *skb)
 }
 
 /**
- * nopin_train_split - take apart what arrived in one piece
+ * nopin_train_split - take apart a GSO packet that arrived whole
  * @sk: our socket
- * @skb: a GSO packet, data at the UDP header; consumed
+ * @skb: the packet, data at the UDP header; consumed
  *
- * Return: its packets, chained, data at the UDP header; NULL when it is lost.
+ * Return: its packets, chained, data at the UDP header; NULL when it is dropped.
  * Context: softirq.
  */
 struct sk_buff *nopin_train_split(struct sock *sk, struct sk_buff *skb)
@@ -350,7 +349,7 @@ struct sk_buff *nopin_train_split(struct sock *sk, struct sk_buff *skb)
 
 	if (nopin_train_is_whole(skb))
 		return nopin_train_uncouple(skb);
-	/* As UDP would have done. */
+	/* As udp_queue_rcv_skb() does. */
 	__skb_push(skb, -skb_mac_offset(skb));
 	skb = udp_rcv_segment(sk, skb, ip_hdr(skb)->version == 4);
 	for (segment = skb; segment; segment = segment->next)

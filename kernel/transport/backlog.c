@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Where nothing is acknowledged (UC, UD) nothing is sent again: a packet whose page is
- * missing is kept, and those that come meanwhile behind it, in their order, within the
- * budget of the QP. What does not go into it is as if lost on the way.
+ * UC and UD acknowledge nothing, so their peers send nothing again. A packet whose page is
+ * missing is kept, and packets that arrive meanwhile are kept behind it in order, within
+ * the budget of the QP. A packet beyond the budget is dropped, as if lost on the way.
  */
 #include "device.h"
 #include "transport/backlog.h"
@@ -22,7 +22,7 @@ static void nopin_backlog_keep(struct nopin_qp *qp, struct sk_buff *skb)
  * @qp: the QP
  * @skb: data at the BTH; stays the caller's
  * @pkt: its headers
- * @deliver: how
+ * @deliver: delivers it
  *
  * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
  */
@@ -33,7 +33,7 @@ void nopin_backlog_take(struct nopin_qp *qp, struct sk_buff *skb,
 		nopin_backlog_keep(qp, skb);
 }
 
-/* False: nothing can be done now. */
+/* Deliver one kept packet. False: nothing can be done now. */
 static bool nopin_backlog_step(struct nopin_qp *qp, nopin_deliver_fn deliver)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -54,9 +54,9 @@ static bool nopin_backlog_step(struct nopin_qp *qp, nopin_deliver_fn deliver)
 }
 
 /**
- * nopin_backlog_resume - go on with what was kept
+ * nopin_backlog_resume - go on with the packets that were kept
  * @qp: the QP
- * @deliver: how
+ * @deliver: delivers a packet
  *
  * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
  */
@@ -71,6 +71,6 @@ void nopin_backlog_resume(struct nopin_qp *qp, nopin_deliver_fn deliver)
 		tasklet_schedule(&rq->task);
 		break;
 	}
-	if (!rq->park.waiting) /* the access that it was for has been retried */
+	if (!rq->park.waiting) /* the access that it belongs to was retried */
 		rq->park.error = 0;
 }

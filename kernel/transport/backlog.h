@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Packets behind one that waits, where nothing is acknowledged. */
+/* UC and UD: packets that are kept behind one that waits. */
 #ifndef NOPIN_BACKLOG_H
 #define NOPIN_BACKLOG_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The completer: takes ACKs, NAKs and responses, and ends send requests
+ * The completer: takes ACKs, NAKs and responses, and completes send requests
  * (IBTA 9.7.5). Everything is in PSN order: una_psn is both the oldest
  * unacknowledged PSN and, for a READ, the next response that is wanted.
  */
@@ -22,8 +22,8 @@ static void nopin_completer_nak(struct nopin_qp *qp, u8 syndrome)
 }
 
 /*
- * A verdict on the READ whose responses are missing? Packets from different CPUs
- * overtake each other, and a peer that has refused a request says no more.
+ * Is it a NAK that refuses the READ or atomic whose response is missing? Packets sent by
+ * different CPUs overtake each other, and a peer that has refused a request sends no more.
  */
 static bool nopin_completer_is_refused(struct nopin_qp *qp,
 				       const struct nopin_pkt *pkt)
@@ -51,8 +51,8 @@ static void nopin_completer_ack(struct nopin_qp *qp, const struct nopin_pkt *pkt
 }
 
 /*
- * Bring the requester to the request that a response is for. False: not the
- * response that is wanted next.
+ * A response acknowledges all PSNs before its own. False: it is not the response that is
+ * wanted next.
  */
 static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
@@ -63,7 +63,7 @@ static bool nopin_completer_expects(struct nopin_qp *qp, const struct nopin_pkt 
 	return pkt->psn == qp->sq.una_psn;
 }
 
-/* Put an answer where its request wants it. */
+/* Copy the data of a response to the memory that its request names. */
 static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe,
 					       const struct nopin_place *from,
@@ -81,7 +81,7 @@ static enum nopin_copied nopin_completer_place(struct nopin_qp *qp,
 	return copied;
 }
 
-/* An answer to the oldest request: true when it is parked. */
+/* Take a response to the oldest request. True: the requester is parked. */
 static bool nopin_completer_answer(struct nopin_qp *qp, const struct nopin_pkt *pkt,
 				   const struct nopin_place *from, u32 offset, u32 len)
 {
@@ -145,8 +145,8 @@ static bool nopin_completer_awaits(const struct nopin_qp *qp, u32 psn)
 }
 
 /*
- * What does not answer anything that is in flight. While a responder waits for a page
- * it may say so (nopin_reply_alive()): then nothing need be sent again.
+ * Take a packet that answers nothing in flight. A responder that waits for a page sends
+ * such packets as signs of life (nopin_reply_alive()): then nothing need be sent again.
  */
 static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
@@ -159,7 +159,7 @@ static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
 }
 
-/* True: the requester waits for a page, and then for this packet again. */
+/* True: the requester is parked, and has to handle this packet again afterwards. */
 static bool nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 				   const struct nopin_pkt *pkt)
 {
@@ -179,7 +179,7 @@ static bool nopin_completer_handle(struct nopin_qp *qp, struct sk_buff *skb,
 	return parked;
 }
 
-/* What is lost here is asked for again. */
+/* If there is no room for the packet it is lost, and the requester asks again. */
 static void nopin_completer_keep(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
 {
@@ -214,7 +214,7 @@ void nopin_completer_take(struct nopin_qp *qp, struct sk_buff *skb,
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.
- * Return: true: they are done with; else the task, or a fault, goes on.
+ * Return: false when the task, or the end of a fault, is to go on with them; else true.
  */
 bool nopin_completer_resume(struct nopin_qp *qp)
 {

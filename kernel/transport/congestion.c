@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Congestion (IBTA A17.9). A router that is short of room marks packets of those who take
- * part in ECN. Whoever receives one tells its sender by a CNP, and the sender has less in
- * flight then (qp/flight.c). All that a requester has in flight it answers for itself, the
- * responses to its READs too.
+ * Congestion (IBTA A17.9). A congested router marks packets whose sender takes part in
+ * ECN. The receiver of a marked packet tells its sender by a CNP, and the sender reduces
+ * what it has in flight (qp/flight.c). The responses to READs count as in flight at the
+ * requester: if they are marked, it reduces its own window, too.
  */
 #include "device.h"
 #include "transport/congestion.h"
 #include "transport/transmit.h"
 
-/* One CNP in so long is enough for a QP. */
+/* A half of a QP sends at most one CNP in this time. */
 #define NOPIN_CNP_NS	(50 * NSEC_PER_USEC)
 
 static void nopin_congestion_tell(struct nopin_qp *qp, struct nopin_train *train,
@@ -32,7 +32,7 @@ static void nopin_congestion_tell(struct nopin_qp *qp, struct nopin_train *train
 }
 
 /**
- * nopin_congestion_of_requests - a request of the peer's met congestion
+ * nopin_congestion_of_requests - a request packet from the peer was marked
  * @qp: the QP
  *
  * Context: rq.lock held, BH off.
@@ -44,7 +44,7 @@ void nopin_congestion_of_requests(struct nopin_qp *qp)
 }
 
 /**
- * nopin_congestion_of_answers - a response of the peer's met congestion
+ * nopin_congestion_of_answers - a response from the peer was marked
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Congestion, as the network and the peer tell of it. */
+/* Congestion: marked packets, and CNPs. */
 #ifndef NOPIN_CONGESTION_H
 #define NOPIN_CONGESTION_H
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The responder of UD (IBTA 9.8.3): each datagram takes a receive, whatever its PSN, and
- * nothing is answered. One that finds no receive, or one that is too short, is dropped
- * and takes none. One whose page is missing is kept, and those after it behind it.
+ * The responder of UD (IBTA 9.8.3). Each datagram uses a receive, whatever its PSN, and
+ * gets no answer. If there is no receive, or the receive is too short, the datagram is
+ * dropped and the receive is left for the next. A datagram whose page is missing is kept,
+ * and later ones are kept behind it.
  */
 #include <linux/ip.h>
 
@@ -13,7 +14,7 @@
 #include "transport/execute.h"
 #include "transport/transmit.h"
 
-/* A receive for the datagram, which is taken if there is one. */
+/* Is there a receive with room for the datagram? Takes one into rq.recv, if there is one. */
 static bool nopin_datagram_has_recv(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	return nopin_rq_take_recv(qp) &&
@@ -39,7 +40,7 @@ static void nopin_datagram_complete(struct nopin_qp *qp, const struct sk_buff *s
 	nopin_rq_complete(qp, &cqe, pkt->solicited);
 }
 
-/* A part of the datagram to where the receive has room for it. */
+/* Copy a part of the datagram into the receive, @offset bytes from its beginning. */
 static enum nopin_copied nopin_datagram_copy(struct nopin_qp *qp,
 					     const struct nopin_place *from,
 					     u32 offset, u32 len)
@@ -55,7 +56,7 @@ static enum nopin_copied nopin_datagram_copy(struct nopin_qp *qp,
 	return nopin_park_copy(&rq->park, &copy);
 }
 
-/* The program's receive is at fault: it completes with that, and the QP fails. */
+/* The program's receive names wrong memory: it completes with an error, and the QP fails. */
 static void nopin_datagram_fail(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	struct nopin_cqe cqe = {
@@ -95,14 +96,14 @@ static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
 }
 
 /**
- * nopin_datagram_take_small - take a datagram that is short, if its page is there
+ * nopin_datagram_take_small - take a datagram that is short, if its page is present
  * @qp: the QP
  * @skb: data at the BTH
  * @pkt: its headers
- * @hold: of memory that receives name
+ * @hold: keeps open a page that the receives name
  *
  * Context: rq.lock held, BH off, in an RCU read-side section.
- * Return: false: it is not that simple, and nothing was done.
+ * Return: false: it cannot, and nothing was done that nopin_datagram_take() would not do.
  */
 bool nopin_datagram_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
 			       const struct nopin_pkt *pkt, struct nopin_hold *hold)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Datagrams that come in. */
+/* The responder of UD: incoming datagrams. */
 #ifndef NOPIN_DATAGRAM_H
 #define NOPIN_DATAGRAM_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Carrying out one new request packet. Nothing is changed before everything
- * that the packet claims has been checked, so that one which has to wait for a
- * page, or for a receive, can be carried out again from the start.
+ * Carrying out one new request packet. Everything that the packet claims is checked
+ * before anything is changed, so that a packet that has to wait for a page, or for a
+ * receive, can be carried out again from the start.
  */
 #include "compat.h"
 #include "device.h"
@@ -15,12 +15,12 @@
 #include "transport/transmit.h"
 
 /*
- * How long a SEND will be nobody says. Its receive buffer is fetched this far ahead,
- * in bytes, or as far again as the message has come.
+ * A SEND does not say how long it will be. Its receive buffer is faulted in this many
+ * bytes ahead, or as many as have been received, if these are more.
  */
 #define NOPIN_SEND_AHEAD	(64U << 10)
 
-/* Is the packet where a message may have it? (IBTA 9.7.4.1.5) */
+/* May a packet of this kind come at this point of a message? (IBTA 9.7.4.1.5) */
 static bool nopin_execute_in_order(const struct nopin_rq *rq,
 				   const struct nopin_opcode_info *op)
 {
@@ -30,7 +30,7 @@ static bool nopin_execute_in_order(const struct nopin_rq *rq,
 }
 
 /**
- * nopin_execute_length_ok - may a packet of its kind carry so much?
+ * nopin_execute_length_ok - may a packet of this kind carry so much?
  * @qp: the QP
  * @pkt: a request; every packet of a message but the last is exactly one MTU
  *
@@ -61,7 +61,7 @@ static void nopin_execute_fail_recv(struct nopin_qp *qp, enum ib_wc_status statu
 }
 
 /**
- * nopin_execute_complete_recv - the receive that a message has used is complete
+ * nopin_execute_complete_recv - complete the receive that a message has used
  * @qp: the QP; rq.received bytes have come
  * @pkt: the last packet of the message
  *
@@ -107,7 +107,7 @@ static enum nopin_verdict nopin_execute_advance(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
-/* What a copy says of a request, where @refused is said of its destination. */
+/* The verdict that follows from a copy; @refused: the fault is in its destination. */
 static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
 						enum nopin_verdict refused)
 {
@@ -123,7 +123,7 @@ static enum nopin_verdict nopin_execute_verdict(enum nopin_copied copied,
 	}
 }
 
-/* All data of the message is there; the key that it names goes before it completes. */
+/* The message's data is in place: invalidate the key that it names before it completes. */
 static enum nopin_verdict nopin_execute_invalidate(struct nopin_qp *qp,
 						   const struct nopin_pkt *pkt)
 {
@@ -134,8 +134,8 @@ static enum nopin_verdict nopin_execute_invalidate(struct nopin_qp *qp,
 }
 
 /*
- * Whose fault is it that a message is longer than its receive? Who acknowledges says it to
- * both sides. Else the message is lost, and no receive with it (IBTA 9.9.3, class D).
+ * A message is longer than its receive. A reliable QP reports that to both sides. An
+ * unreliable one drops the message, and keeps the receive (IBTA 9.9.3, class D).
  */
 static enum nopin_verdict nopin_execute_too_long(struct nopin_qp *qp)
 {
@@ -175,8 +175,8 @@ static enum nopin_verdict nopin_execute_send(struct nopin_qp *qp,
 }
 
 /*
- * The first packet of a WRITE: may the whole message go where it says? If there is
- * no more to it than the access that comes next, that will tell.
+ * The first packet of a WRITE: may the whole message go where it says? If the copy that
+ * comes next is all that there is to the message, the copy checks that.
  */
 static enum nopin_verdict nopin_execute_begin_write(struct nopin_qp *qp,
 						    const struct nopin_pkt *pkt)
@@ -207,7 +207,7 @@ static bool nopin_execute_write_fits(const struct nopin_rq *rq,
 	return end < rq->write.length;
 }
 
-/* A piece of a WRITE to where it goes. */
+/* Copy a piece of a WRITE to its destination. */
 static enum nopin_verdict nopin_execute_put(struct nopin_qp *qp,
 					    const struct nopin_inbound *in)
 {
@@ -275,7 +275,7 @@ static enum nopin_verdict nopin_execute_atomic(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
-/* An ATOMIC WRITE or FLUSH is done. */
+/* An ATOMIC WRITE or FLUSH is done: remember it and answer it. */
 static void nopin_execute_confirm(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	nopin_resource_keep_atomic(&qp->rq, pkt, 0);
@@ -284,7 +284,7 @@ static void nopin_execute_confirm(struct nopin_qp *qp, const struct nopin_pkt *p
 	nopin_reply_done(qp, pkt->psn);
 }
 
-/* What is stored has the order of its bytes on the wire. */
+/* The bytes are stored in the order that they have on the wire. */
 static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 						     const struct sk_buff *skb,
 						     const struct nopin_pkt *pkt)
@@ -310,7 +310,7 @@ static enum nopin_verdict nopin_execute_atomic_write(struct nopin_qp *qp,
 	return NOPIN_DONE;
 }
 
-/* The rights that a FLUSH needs, or 0: it is none. */
+/* The rights that a FLUSH needs, or 0: it is not valid. */
 static int nopin_execute_flush_rights(const struct nopin_pkt *pkt)
 {
 	int rights = 0;
@@ -325,8 +325,8 @@ static int nopin_execute_flush_rights(const struct nopin_pkt *pkt)
 }
 
 /*
- * A request is not begun before the bytes of those before it are in memory, so that there
- * is nothing to do but to let them be seen in that order.
+ * The bytes of earlier requests are in memory before a request begins. So a FLUSH only
+ * has to order them before its response.
  */
 static enum nopin_verdict nopin_execute_flush(struct nopin_qp *qp,
 					      const struct nopin_pkt *pkt)
@@ -337,7 +337,7 @@ static enum nopin_verdict nopin_execute_flush(struct nopin_qp *qp,
 		return NOPIN_INVALID_REQUEST;
 	if (!nopin_rq_may_flush(qp, nopin_rq_keys(qp), pkt, rights))
 		return NOPIN_ACCESS_ERROR;
-	mb(); /* what was written is seen by whoever hears of the answer */
+	mb(); /* the written bytes are visible before the response is */
 	nopin_execute_confirm(qp, pkt);
 	return NOPIN_DONE;
 }
@@ -362,7 +362,7 @@ static enum nopin_verdict nopin_execute_read(struct nopin_qp *qp,
  * @in: the packet; its PSN is the expected one
  *
  * Context: rq.lock held, BH off.
- * Return: NOPIN_DONE, or what keeps it from being done.
+ * Return: NOPIN_DONE, or why it was not done.
  */
 enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 				      const struct nopin_inbound *in)
@@ -377,16 +377,16 @@ enum nopin_verdict nopin_execute_data(struct nopin_qp *qp,
 }
 
 /**
- * nopin_execute_reach_recv - where a small SEND goes
+ * nopin_execute_reach_recv - find the destination of a small SEND
  * @qp: the responder
- * @hold: of memory that receives name
+ * @hold: keeps open a page that the receives name
  * @len: bytes, not 0
  *
- * The receive is taken, if nothing else, and will be found by nopin_execute_data().
+ * Takes a receive into rq.recv, even if it returns NULL: nopin_execute_data() uses it.
  *
  * Context: rq.lock held, in an RCU read-side section.
- * Return: as nopin_hold_reach(); NULL also when there is no receive of one element that
- *	has room for it.
+ * Return: as nopin_hold_reach(); NULL also unless there is a receive with room for it, of
+ *	one element and of the QP's own PD.
  */
 void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32 len)
 {
@@ -399,7 +399,7 @@ void *nopin_execute_reach_recv(struct nopin_qp *qp, struct nopin_hold *hold, u32
 				IB_ACCESS_LOCAL_WRITE);
 }
 
-/* Where a message of one packet goes, or NULL. */
+/* The destination of a message of one packet, or NULL: nopin_execute() has to find it. */
 static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pkt,
 				 struct nopin_hold *hold)
 {
@@ -416,14 +416,14 @@ static void *nopin_execute_reach(struct nopin_qp *qp, const struct nopin_pkt *pk
 }
 
 /**
- * nopin_execute_small - carry out the request packet that is due, if it is a plain one
+ * nopin_execute_small - carry out the next request packet, if it is a plain one
  * @qp: the QP
  * @skb: data at the BTH
  * @pkt: its headers; its PSN is the expected one
- * @hold: of memory that such packets name
+ * @hold: keeps open a page that such packets name
  *
- * Plain is a short message that is all in this packet, goes to one page, is to be
- * answered by nothing, and that nobody has anything to say against.
+ * A plain packet is a whole short message. It goes to one page, asks for no ACK, and
+ * passes every check.
  *
  * Context: rq.lock held, in an RCU read-side section.
  * Return: false when it is not, and nothing was done that nopin_execute() would not do.
@@ -449,13 +449,13 @@ bool nopin_execute_small(struct nopin_qp *qp, const struct sk_buff *skb,
 }
 
 /**
- * nopin_execute - carry out the request packet that is due
+ * nopin_execute - carry out the next request packet
  * @qp: the QP
  * @skb: data at the BTH; stays the caller's
  * @pkt: its headers; its PSN is the expected one
  *
  * Context: rq.lock held, BH off.
- * Return: NOPIN_DONE, or what keeps it from being done.
+ * Return: NOPIN_DONE, or why it was not done.
  */
 enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
@@ -474,7 +474,7 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 		in.park = &qp->rq.park;
 		return nopin_execute_data(qp, &in);
 	}
-	/* More at a time than the peer was told it may ask for (IBTA 9.7.4.1.4). */
+	/* The peer may have no more READs and atomics outstanding (IBTA 9.7.4.1.4). */
 	if (!nopin_execute_in_order(&qp->rq, op) ||
 	    qp->rq.outstanding >= qp->rq.resources_size)
 		return NOPIN_INVALID_REQUEST;

@@ -12,7 +12,7 @@
  * @pkt: headers; payload_len counts all of the piece
  * @packets: PSNs that it takes
  * @from: where its payload is
- * @park: the half that waits for missing memory
+ * @park: of the half that waits if memory is missing
  */
 struct nopin_inbound {
 	const struct nopin_pkt *pkt;
@@ -32,9 +32,9 @@ enum nopin_verdict nopin_execute(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt);
 
 /**
- * nopin_execute_reach_remote - where a small WRITE goes
+ * nopin_execute_reach_remote - find the destination of a small WRITE
  * @qp: the responder
- * @hold: of memory that such WRITEs name
+ * @hold: keeps open a page that such WRITEs name
  * @rkey: the region
  * @remote_addr: first byte
  * @len: bytes, not 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Requests that are carried out here, without the peer: they change what a key stands
- * for (IBTA 10.6.5, 10.6.7). Those behind them see it changed; those before them may still
- * be under way, unless there is a fence.
+ * Local requests are carried out here, without the peer: they change what a key stands
+ * for (IBTA 10.6.5, 10.6.7). Requests behind one see the change. Requests before it may
+ * still be under way; if it has a fence, READs and atomics are not.
  */
 #include "mem/region.h"
 #include "mem/window.h"
@@ -25,10 +25,10 @@ static int nopin_local_bind(const struct nopin_qp *qp, const struct nopin_swqe *
 /**
  * nopin_local_carry_out - carry out a local request
  * @qp: the QP
- * @wqe: the request, whose turn it is
+ * @wqe: the request, which is the next one
  *
  * Context: sq.lock held, BH off, nothing held in sq.hold.
- * Return: IB_WC_SUCCESS, or what it fails with.
+ * Return: IB_WC_SUCCESS, or the status that it fails with.
  */
 enum ib_wc_status nopin_local_carry_out(struct nopin_qp *qp, const struct nopin_swqe *wqe)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Requests that are carried out here, without the peer. */
+/* Local requests: carried out here, without the peer. */
 #ifndef NOPIN_LOCAL_H
 #define NOPIN_LOCAL_H
 

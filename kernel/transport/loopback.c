@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Two QPs of one device: one copy, from the source's pages to the destination's,
- * as in the internal loopback of a NIC.
+ * Requests between two QPs of one device: one copy, from the source's pages to the
+ * destination's, as in the internal loopback of a NIC.
  *
  * A piece is carried out exactly as if the packets that it stands for had been
  * sent, received and acknowledged: the PSNs of both sides move on by as many. So
  * whatever is not worth doing here (atomics, a peer that is busy with packets,
- * anything out of step) simply goes as packets, at any point of a message.
+ * QPs whose PSNs disagree) goes as packets, at any point of a message.
  */
 #include <linux/moduleparam.h>
 
@@ -22,14 +22,14 @@ static bool nopin_loopback = true;
 module_param_named(loopback, nopin_loopback, bool, 0644);
 MODULE_PARM_DESC(loopback, "copy between QPs of one device without making packets (default: yes)");
 
-/* Bytes copied with both halves locked and BH off. */
+/* Bytes copied at a time, with both halves locked and BH off. */
 #define NOPIN_LOOPBACK_PIECE	(64U << 10)
 
 /**
  * struct nopin_piece - a part of a message that is copied in one go
  * @offset: of its first byte in the message
  * @len: bytes
- * @packets: that it would have been
+ * @packets: how many packets it stands for
  */
 struct nopin_piece {
 	u32 offset;
@@ -54,13 +54,13 @@ static struct nopin_qp *nopin_loopback_find(struct nopin_qp *qp)
 }
 
 /**
- * nopin_loopback_peer - the QP that the requests of this one are for
+ * nopin_loopback_peer - find the QP that the requests of this one are for
  * @qp: the QP
  *
  * Context: sq.lock held.
  * Return: the peer with a reference for nopin_qp_put(), or NULL when it is not
- *	a QP of the same device. Whether it is connected back only its own lock
- *	tells.
+ *	a QP of the same device. Whether it is connected back can only be told with
+ *	its rq.lock held.
  */
 struct nopin_qp *nopin_loopback_peer(struct nopin_qp *qp)
 {
@@ -90,7 +90,7 @@ bool nopin_loopback_is_connected(const struct nopin_qp *qp, const struct nopin_q
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.
- * Return: false when it would have to go as packets, if only into the void.
+ * Return: false when it would have to go as packets, even if nobody receives them.
  */
 bool nopin_loopback_is_alive(struct nopin_qp *qp)
 {
@@ -160,8 +160,8 @@ static enum nopin_verdict nopin_loopback_read(struct nopin_qp *qp, struct nopin_
 }
 
 /*
- * With the peer's rq.lock: what it does besides answering. When it cannot go on
- * its own task moves it to the error state.
+ * With the peer's rq.lock held: what the peer does besides answering. If the peer fails,
+ * its own tasklet moves it to the error state.
  */
 static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 					 enum nopin_verdict verdict)
@@ -178,8 +178,8 @@ static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 }
 
 /*
- * The same where nothing is acknowledged: what the peer makes of it is no concern of the
- * requester's, whose message has gone.
+ * The same for UC. The requester does not learn what the peer does with the message: once
+ * it has gone, the verdict is NOPIN_DONE.
  */
 static enum nopin_verdict nopin_loopback_conclude_sent(struct nopin_qp *peer, u32 psn,
 						       enum nopin_verdict verdict)
@@ -191,7 +191,7 @@ static enum nopin_verdict nopin_loopback_conclude_sent(struct nopin_qp *peer, u3
 									  NOPIN_DONE;
 }
 
-/* Without the peer's lock: what an ACK or NAK would have told the requester. */
+/* Without the peer's lock: do as the requester would do upon the peer's ACK or NAK. */
 static void nopin_loopback_conclude(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				    u32 packets, u8 rnr_timer,
 				    enum nopin_verdict verdict)
@@ -235,7 +235,7 @@ static enum nopin_verdict nopin_loopback_piece(struct nopin_qp *qp,
  * @peer: connected to it
  *
  * Context: sq.lock and the peer's rq.lock held, BH off.
- * Return: true when it would.
+ * Return: true when it would; then the connection is established for the peer, too.
  */
 bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
 {
@@ -249,8 +249,8 @@ bool nopin_loopback_is_ready(const struct nopin_sq *sq, struct nopin_qp *peer)
 /**
  * nopin_loopback_step - carry out the next piece of a request without packets
  * @qp: the QP, with a peer
- * @wqe: numbered, its next packet is due
- * @packets: gets how many packets' worth was carried out; 0: nothing can be now
+ * @wqe: the request; it has its PSNs
+ * @packets: gets how many packets the piece stands for; 0: none was carried out
  *
  * Context: sq.lock held, BH off. Takes the peer's rq.lock, which comes after
  *	every sq.lock.
@@ -271,7 +271,7 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 
 	spin_lock(&peer->rq.lock);
 	connected = nopin_loopback_is_connected(qp, peer);
-	waits = sq->una_psn != sq->next_psn; /* after packets, their ACK comes first */
+	waits = sq->una_psn != sq->next_psn; /* for the ACK of packets in flight */
 	if (waits || !connected || !nopin_loopback_is_ready(sq, peer)) {
 		spin_unlock(&peer->rq.lock);
 		return waits && connected;

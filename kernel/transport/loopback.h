@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Two QPs of one device. */
+/* Requests between two QPs of one device, without packets. */
 #ifndef NOPIN_LOOPBACK_H
 #define NOPIN_LOOPBACK_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * While a request waits for a page, however long: show the peer that we live, so that it
- * does not send again what is kept.
+ * While a request waits for a page, however long, the responder shows the peer that it is
+ * alive, so that the peer does not resend packets that are kept.
  */
 #include <linux/jiffies.h>
 
@@ -11,7 +11,7 @@
 #define NOPIN_PATIENCE_MS	20
 
 /**
- * nopin_responder_repeat_ack - tell the peer again what it has been told
+ * nopin_responder_repeat_ack - repeat the ACK of the last SEND or WRITE packet
  * @qp: the QP
  *
  * Context: rq.lock held, BH off.
@@ -22,13 +22,13 @@ void nopin_responder_repeat_ack(struct nopin_qp *qp)
 }
 
 /**
- * nopin_responder_show_life - a request waits for a page, however long
+ * nopin_responder_show_life - tell the peer that the waiting request is worked on
  * @qp: the QP
  *
- * An ACK among the responses to a READ would end it for some requesters (rxe), with
- * success and without the data; and one that was sent before the first may come after
- * it, if it takes the way of another CPU. When the READ is asked for again, the ACK may
- * also be of a request after it, and would say that the responses were lost.
+ * No ACK goes out while a READ is answered. Some requesters (rxe) complete a READ with
+ * success, and without its data, when they get an ACK among its responses; an ACK that
+ * another CPU sent before the first response may arrive after it. When the READ is a
+ * duplicate, the ACK may be of a later request, and would say that responses were lost.
  *
  * Context: rq.lock held, BH off.
  */
@@ -45,7 +45,7 @@ void nopin_responder_show_life(struct nopin_qp *qp)
 		nopin_responder_repeat_ack(qp);
 }
 
-/* What the peer waits for an ACK is not known; likely as long as we would. */
+/* How long the peer waits for an ACK is not known; likely as long as this QP would. */
 static unsigned long nopin_patience(const struct nopin_qp *qp)
 {
 	unsigned long most = msecs_to_jiffies(NOPIN_PATIENCE_MS);
@@ -54,13 +54,13 @@ static unsigned long nopin_patience(const struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_timer_start - a request waits for a page: ask the peer for patience
+ * nopin_rq_timer_start - show life from time to time while a request waits for a page
  * @qp: the QP
  *
- * Called with every packet that comes meanwhile, as well: the CPU that has the timer
- * may be busy in the kernel for seconds (compacting memory, say), and the page's
- * worker with it. The packet does the work of a timer that is late, and the timer
- * comes to this CPU.
+ * Each packet that arrives meanwhile calls this as well. The CPU that has the timer may
+ * be busy in the kernel for seconds (compacting memory, for example), and so may the
+ * worker that fetches the page. If the timer is late, this call does its work, and moves
+ * it to this CPU.
  *
  * Context: rq.lock held, BH off.
  */

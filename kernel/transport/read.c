@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Answering READs: a job that streams responses in bursts, between which the
- * receiving side gets its turn. One job at a time; what arrives meanwhile waits.
+ * Answering READs. A job sends the responses in bursts; between two bursts the receiving
+ * side gets its turn. A QP has one job at a time; requests that arrive meanwhile wait.
  */
 #include "device.h"
 #include "mem/copy.h"
@@ -13,7 +13,7 @@
  * nopin_read_begin - check a READ request and make it the current job
  * @qp: the QP, without a job
  * @pkt: the request
- * @again: it is a duplicate of one that is remembered; a message may have begun since
+ * @again: it is a duplicate of a remembered READ; a later message may be under way
  *
  * Context: rq.lock held, BH off.
  * Return: NOPIN_DONE, or why it is refused.
@@ -68,7 +68,7 @@ static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *p
 	return nopin_park_copy(&qp->rq.park, &copy);
 }
 
-/* One response. What cannot be sent now ends the job: the peer asks again. */
+/* Send one response. If there is no memory for it the job ends: the peer asks again. */
 static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 {
 	struct nopin_read_job *job = &qp->rq.read;
@@ -110,7 +110,7 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
  * @qp: the QP, with a job
  *
  * Context: rq.lock held, BH off.
- * Return: NOPIN_DONE: the burst or the job is over; else what stopped it.
+ * Return: NOPIN_DONE: the burst or the job has ended; else what stopped it.
  */
 enum nopin_verdict nopin_read_burst(struct nopin_qp *qp)
 {

@@ -4,7 +4,7 @@
 #include "transport/reply.h"
 #include "transport/transmit.h"
 
-/* By verdict; a verdict that is not final has no NAK. */
+/* By verdict. A verdict that is not final has no NAK. */
 static const struct nopin_refusal nopin_refusals[] = {
 	[NOPIN_INVALID_REQUEST] = {
 		NOPIN_NAK_INVALID_REQUEST, IB_WC_REM_INV_REQ_ERR, IB_EVENT_QP_REQ_ERR },
@@ -15,11 +15,11 @@ static const struct nopin_refusal nopin_refusals[] = {
 };
 
 /**
- * nopin_refusal_by_verdict - how a verdict is told
+ * nopin_refusal_by_verdict - what a verdict means to each side
  * @verdict: of the responder
  *
  * Context: any.
- * Return: the refusal, or NULL when the request is not refused for good.
+ * Return: the refusal, or NULL when the verdict refuses nothing for good.
  */
 const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict)
 {
@@ -29,11 +29,11 @@ const struct nopin_refusal *nopin_refusal_by_verdict(enum nopin_verdict verdict)
 }
 
 /**
- * nopin_refusal_by_nak - what a NAK tells
+ * nopin_refusal_by_nak - what a NAK means to each side
  * @nak: AETH syndrome
  *
  * Context: any.
- * Return: the refusal, or NULL when no responder sends this syndrome.
+ * Return: the refusal, or NULL when this syndrome refuses no request for good.
  */
 const struct nopin_refusal *nopin_refusal_by_nak(u8 nak)
 {
@@ -64,7 +64,7 @@ static void nopin_reply_send(struct nopin_qp *qp, struct nopin_pkt *pkt)
  * @psn: of the packet that is answered
  * @syndrome: NOPIN_AETH_*
  *
- * A reply that is lost, here or on the way, is asked for again by the peer.
+ * If the reply is lost, here or on the way, the peer asks for it again.
  *
  * Context: rq.lock held, BH off.
  */
@@ -98,12 +98,13 @@ void nopin_reply_done(struct nopin_qp *qp, u32 psn)
 }
 
 /**
- * nopin_reply_alive - say that a request is being worked on, and no more
+ * nopin_reply_alive - tell the peer only that a request is being worked on
  * @qp: the QP
- * @psn: what is due: the request's, or that of its next response
+ * @psn: of the request, or of its next response
  *
- * It is a response that every requester drops, as one from long ago. One of our own
- * sees from its PSN what it is about; a stranger would have to know what is in flight.
+ * The packet is a response with a PSN from long ago, which every requester drops. A nopin
+ * requester derives @psn from it; to forge one, a stranger would have to know what is in
+ * flight.
  *
  * Context: rq.lock held, BH off.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The requester's loop: which request is next, may it begin, and which way does it
- * go. It runs in the doorbell call, and in softirq when an ACK, a timer or a fault lets
- * it go on.
+ * The requester's loop: which request is next, may it begin, and does it go as packets
+ * or by loopback. It runs in the doorbell call, in softirq when an ACK or a timer lets it
+ * go on, and in the worker that has fetched a page.
  */
 #include "device.h"
 #include "mem/copy.h"
@@ -14,7 +14,7 @@
 #include "transport/shortcut.h"
 #include "transport/transmit.h"
 
-/* The next request cannot go on. False, for its callers to return. */
+/* The next request fails with @status. Always false, for callers to return. */
 static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 				   enum ib_wc_status status)
 {
@@ -26,8 +26,8 @@ static bool nopin_requester_reject(struct nopin_qp *qp, struct nopin_swqe *wqe,
 }
 
 /*
- * The request that the next packet belongs to, or NULL. A peer that has posted too
- * few receives, or may have had it all, is asked by one packet, not by all of them.
+ * The request that the next packet belongs to, or NULL. While sq.probing only the oldest
+ * packet goes: the peer may lack receives, or may have received everything already.
  */
 static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 {
@@ -38,7 +38,7 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 	if (sq->next != sq->taken)
 		return nopin_sq_wqe(sq, sq->next);
 	if (qp->state == IB_QPS_SQD) {
-		/* More was to follow when the last packet was sent. */
+		/* The last packet may not have asked for an ACK: more were to follow. */
 		nopin_sq_ask_again(sq);
 		return NULL;
 	}
@@ -53,8 +53,8 @@ static struct nopin_swqe *nopin_requester_next(struct nopin_qp *qp)
 }
 
 /*
- * What the program names of its own is judged before the peer sees anything. For
- * a packet that is all of its message, gathering it does that.
+ * Check the program's own memory before the peer sees anything of the request. For a
+ * SEND or WRITE of one packet, gathering its payload does that.
  */
 static enum ib_wc_status nopin_requester_check(struct nopin_qp *qp,
 					       const struct nopin_swqe *wqe)
@@ -86,7 +86,7 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
-/* A local request, which may have been carried out before. False: not now. */
+/* Carry out a local request, unless that is done already. False: not now, or it fails. */
 static bool nopin_requester_local(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
 	enum ib_wc_status status;
@@ -122,7 +122,7 @@ static bool nopin_requester_send(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	}
 }
 
-/* Send what is due next; how many packets that was, or would have been. */
+/* Go on with the next request. Returns how many packets went, or were replaced by a copy. */
 static u32 nopin_requester_step(struct nopin_qp *qp)
 {
 	struct nopin_swqe *wqe = nopin_requester_next(qp);
@@ -137,7 +137,7 @@ static u32 nopin_requester_step(struct nopin_qp *qp)
 	if (!wqe->numbered && !nopin_requester_begin(qp, wqe))
 		return 0;
 	if (qp->sq.peer) {
-		nopin_hold_end(&qp->sq.hold); /* which comes after the peer's lock */
+		nopin_hold_end(&qp->sq.hold); /* its gate comes after the peer's lock */
 		if (nopin_loopback_step(qp, wqe, &packets))
 			return packets;
 	}
@@ -181,7 +181,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 			n = nopin_requester_step(qp);
 		sent += n;
 	} while (n && sent < NOPIN_BURST && sq->burst < NOPIN_BURST_BYTES);
-	nopin_transmit_flush(qp, &sq->train); /* the way that a datagram takes is RCU's */
+	nopin_transmit_flush(qp, &sq->train); /* RCU protects the route of a datagram */
 	nopin_hold_end(&sq->hold);
 	rcu_read_unlock();
 	if (sq->peer)
@@ -191,7 +191,7 @@ bool nopin_requester_run(struct nopin_qp *qp)
 	return n;
 }
 
-/* SQD: everything that was begun is complete (IBTA 10.3.1.6). */
+/* In SQD: raise the event once all requests that were begun are complete (IBTA 10.3.1.6). */
 static void nopin_requester_check_drained(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -217,7 +217,7 @@ void nopin_requester_continue(struct nopin_qp *qp)
 }
 
 /**
- * nopin_requester_resume - go on after a fault or a pause: kept answers, then requests
+ * nopin_requester_resume - go on after a fault or a pause: kept responses, then requests
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.

@@ -35,8 +35,8 @@ static void nopin_responder_conclude(struct nopin_qp *qp, u32 psn,
 }
 
 /*
- * Whoever asks need not know a PSN, so that more than one and the same answer in a
- * jiffy would be at a stranger's disposal.
+ * May the same answer be sent again? A stranger can ask for it without knowing a PSN, so
+ * it is sent at most once in a jiffy.
  */
 static bool nopin_responder_may_repeat(struct nopin_rq *rq)
 {
@@ -48,8 +48,8 @@ static bool nopin_responder_may_repeat(struct nopin_rq *rq)
 }
 
 /*
- * The NAK of a refused request may be lost like any packet. The requester, when
- * it asks again, is told again, or it would take the peer for dead.
+ * The NAK of a refused request may be lost like any packet. It is sent again when the
+ * requester asks again: without an answer the requester would take this QP for dead.
  */
 static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
@@ -70,7 +70,7 @@ static bool nopin_responder_replay_atomic(struct nopin_qp *qp, const struct nopi
 	return true;
 }
 
-/* As many as the peer may ask about again, and no more. */
+/* Keep a duplicate READ while busy, but no more of them than the peer may have in flight. */
 static bool nopin_responder_keep_again(struct nopin_qp *qp, struct sk_buff *skb)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -81,7 +81,7 @@ static bool nopin_responder_keep_again(struct nopin_qp *qp, struct sk_buff *skb)
 	return !nopin_kept_add(&rq->parked, skb, &info);
 }
 
-/* A READ is answered in its turn. */
+/* Answer a duplicate READ now or, while busy, in its turn. False: it is dropped. */
 static bool nopin_responder_repeat_read(struct nopin_qp *qp, struct sk_buff *skb,
 					const struct nopin_pkt *pkt, bool busy)
 {
@@ -92,7 +92,7 @@ static bool nopin_responder_repeat_read(struct nopin_qp *qp, struct sk_buff *skb
 	return nopin_read_begin(qp, pkt, true) == NOPIN_DONE;
 }
 
-/* Some requesters (rxe) would take the ACK for the responses to a READ. */
+/* No ACK while a READ is answered: some requesters (rxe) would take it for the responses. */
 static bool nopin_responder_repeat_ack_asked(struct nopin_qp *qp,
 					     const struct nopin_pkt *pkt)
 {
@@ -102,7 +102,7 @@ static bool nopin_responder_repeat_ack_asked(struct nopin_qp *qp,
 	return true;
 }
 
-/* False: nothing is to be said. */
+/* Answer a duplicate. False: it gets no answer. */
 static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
 				   const struct nopin_pkt *pkt, bool busy)
 {
@@ -120,8 +120,8 @@ static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
 }
 
 /*
- * A request seen before, whose answer was lost, or is still on its way; or what a
- * stranger sent, or the network a second time. It changes nothing, whatever it names.
+ * A request with an old PSN: its answer was lost or is still on its way, or the network
+ * brought it twice, or a stranger sent it. It changes nothing, whatever it names.
  */
 static void nopin_responder_duplicate(struct nopin_qp *qp, struct sk_buff *skb,
 				      const struct nopin_pkt *pkt, bool busy)
@@ -132,9 +132,10 @@ static void nopin_responder_duplicate(struct nopin_qp *qp, struct sk_buff *skb,
 }
 
 /*
- * A gap is told once (IBTA 9.7.5.2.1), and again when the peer has gone back, which shows
- * in a PSN that is not beyond the first behind the gap, and what was missing is still: it,
- * or the NAK, was lost. Not more than once in a jiffy, for anybody can send a later PSN.
+ * A gap gets one NAK (IBTA 9.7.5.2.1). It gets another when a PSN arrives that is not
+ * beyond the first one behind the gap: then the peer has gone back, and the missing packet
+ * was lost again, or the NAK was. As a stranger can send such a PSN, the responder sends
+ * at most one of these NAKs in a jiffy.
  */
 static bool nopin_responder_gap_is_told(const struct nopin_rq *rq, u32 psn)
 {
@@ -158,7 +159,7 @@ static void nopin_responder_gap(struct nopin_qp *qp, u32 psn)
 	rq->gap_told = jiffies;
 }
 
-/* Nothing that is kept is of use. */
+/* Drop all kept packets: they are of no use any more. */
 static void nopin_responder_forget(struct nopin_rq *rq)
 {
 	nopin_kept_purge(&rq->parked);
@@ -199,7 +200,7 @@ static enum nopin_verdict nopin_responder_handle(struct nopin_qp *qp,
 	return verdict;
 }
 
-/* One parked packet. False: it has to wait again. */
+/* Handle one parked packet. False: it has to wait again. */
 static bool nopin_responder_unpark(struct nopin_qp *qp, struct sk_buff *skb,
 				   const struct nopin_pkt *pkt)
 {
@@ -218,12 +219,12 @@ static bool nopin_responder_unpark(struct nopin_qp *qp, struct sk_buff *skb,
 	if (due)
 		rq->due--;
 	consume_skb(skb);
-	if (due && rq->nak_sent) /* those behind it have to be sent again */
+	if (due && rq->nak_sent) /* the peer has to resend those behind it */
 		nopin_responder_forget(rq);
 	return true;
 }
 
-/* One burst of responses, or one parked packet. False: nothing can be done now. */
+/* Send a burst of responses, or handle a parked packet. False: nothing can be done now. */
 static bool nopin_responder_step(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -243,8 +244,9 @@ static bool nopin_responder_step(struct nopin_qp *qp)
 }
 
 /*
- * Responses first, then the requests behind them. The receiving side gets its turn
- * after each burst of a long READ, and everybody after a while.
+ * Send responses first, then handle the requests behind them. Leave the rest to the
+ * tasklet after each burst of a long READ, so that the receiving side gets its turn, and
+ * after a quantum.
  */
 static void nopin_responder_run(struct nopin_qp *qp)
 {
@@ -261,7 +263,7 @@ static void nopin_responder_run(struct nopin_qp *qp)
 		tasklet_schedule(&rq->task);
 }
 
-/* What was not kept as something before it was lost has to be sent again. */
+/* Some packets that arrived while busy were not kept: ask the peer to resend them. */
 static void nopin_responder_catch_up(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -273,7 +275,7 @@ static void nopin_responder_catch_up(struct nopin_qp *qp)
 }
 
 /**
- * nopin_responder_resume - go on: parked packets and responses
+ * nopin_responder_resume - go on with responses and parked packets
  * @qp: the QP
  *
  * Context: rq.lock held, BH off; nopin_rq_unlock() drops it.
@@ -287,14 +289,13 @@ void nopin_responder_resume(struct nopin_qp *qp)
 		nopin_responder_catch_up(qp);
 	if (rq->park.waiting)
 		nopin_rq_timer_start(qp);
-	else /* the access that it was for has been retried */
+	else /* the access that it belongs to was retried */
 		rq->park.error = 0;
 }
 
 /*
- * Keep a request that is due, now or after those that are kept. When too many wait
- * for one page, the peer is asked to wait and to send them again: only then is
- * anything sent twice.
+ * Keep a request that is the next one, or follows upon the kept ones. When too many wait
+ * for one page, an RNR NAK asks the peer to wait and to send them again.
  */
 static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb,
 				 const struct nopin_pkt *pkt)
@@ -319,8 +320,8 @@ static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb,
 }
 
 /*
- * Earlier requests are being dealt with. Only what follows upon them is kept: whoever
- * does not know its PSN takes no memory.
+ * Take a request while earlier ones are unfinished. Only the one that follows upon them is
+ * kept: a stranger who does not know its PSN takes up no memory.
  */
 static void nopin_responder_take_busy(struct nopin_qp *qp, struct sk_buff *skb,
 				      const struct nopin_pkt *pkt)
@@ -342,14 +343,15 @@ static void nopin_responder_take_busy(struct nopin_qp *qp, struct sk_buff *skb,
 }
 
 /**
- * nopin_responder_take_small - take a request, if it is a plain one that is due
+ * nopin_responder_take_small - take a request, if it is a plain one and the next
  * @qp: the QP
  * @skb: data at the BTH
  * @pkt: its headers
- * @hold: of memory that such requests name
+ * @hold: keeps open a page that such requests name
  *
  * Context: rq.lock held, BH off, in an RCU read-side section.
- * Return: false: it is not, and nothing was done.
+ * Return: false: it is not, and nothing was done that nopin_responder_take() would not
+ *	do.
  */
 bool nopin_responder_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
 				const struct nopin_pkt *pkt, struct nopin_hold *hold)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The requester's packets (IBTA 9.7.2): each function sends the next one of a request,
- * which is the one with sq.next_psn.
+ * The requester's packets (IBTA 9.7.2). Each function sends the next packet of a request:
+ * its PSN is sq.next_psn.
  */
 #include "device.h"
 #include "mem/copy.h"
@@ -9,10 +9,10 @@
 #include "transport/send.h"
 #include "transport/transmit.h"
 
-/* Packets of READ responses asked for at a time: a READ flows like a WRITE. */
+/* A READ asks for at most this many responses at a time, so that it flows like a WRITE. */
 #define NOPIN_READ_SEGMENT	64
 
-/* Begin a packet: where its payload goes, or NULL until there is memory. */
+/* Begin a packet. Returns where its payload goes, or NULL: the timer retries later. */
 static void *nopin_send_open(struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -31,7 +31,7 @@ static void nopin_send_close(struct nopin_qp *qp, struct nopin_pkt *pkt)
 	nopin_transmit_end(qp, &qp->sq.train, pkt);
 }
 
-/* Nothing is known that could follow the request that is being sent, as packets. */
+/* Is no request known whose packets will follow those of the present one? */
 static bool nopin_send_is_last(const struct nopin_qp *qp)
 {
 	const struct nopin_sq *sq = &qp->sq;
@@ -43,9 +43,9 @@ static bool nopin_send_is_last(const struct nopin_qp *qp)
 }
 
 /*
- * Ask for an ACK when nothing follows at once, before the window closes, and now and
- * then in between; a READ or atomic that follows acknowledges too. A packet to a QP of
- * the same device is an exception, and no copy follows before its ACK.
+ * Ask for an ACK when no packet follows at once, before the window closes, and once in
+ * NOPIN_ACK_EVERY packets; the response to a READ or atomic that follows acknowledges as
+ * well. A packet to a QP of the same device always asks: loopback waits for its ACK.
  */
 static bool nopin_send_wants_ack(struct nopin_qp *qp, bool last)
 {
@@ -60,7 +60,7 @@ static bool nopin_send_wants_ack(struct nopin_qp *qp, bool last)
 	return want;
 }
 
-/* A small packet's payload from one place, near that of the one before it. */
+/* Copy a small payload by sq.hold, which keeps its page open. False: it cannot. */
 static bool nopin_send_gather_small(struct nopin_qp *qp,
 				    const struct nopin_swqe *wqe, u32 offset,
 				    u32 len, void *payload)
@@ -107,8 +107,8 @@ static enum nopin_copied nopin_send_gather(struct nopin_qp *qp,
  * @pkt: gets those that follow from the request
  * @qp: the QP
  * @wqe: the request
- * @offset: of the piece in the message, in bytes
- * @len: of the piece
+ * @offset: where the piece begins in the message, in bytes
+ * @len: bytes of the piece
  *
  * Context: any.
  */
@@ -129,8 +129,8 @@ void nopin_send_describe(struct nopin_pkt *pkt, const struct nopin_qp *qp,
 }
 
 /*
- * Begin a packet with a piece of the message. False: not now, or @wqe got a status, as its
- * memory cannot be had.
+ * Begin a packet with a piece of the message. False: not now, or @wqe has got a status
+ * because its memory is not accessible.
  */
 static __always_inline bool nopin_send_fill(struct nopin_qp *qp, struct nopin_swqe *wqe,
 					    u32 offset, u32 len, struct nopin_pkt *pkt)
@@ -154,10 +154,10 @@ static __always_inline bool nopin_send_fill(struct nopin_qp *qp, struct nopin_sw
 /**
  * nopin_send_data - send the next packet of a SEND or WRITE
  * @qp: the QP
- * @wqe: the request; gets a status where its memory cannot be had
+ * @wqe: the request; gets a status if its memory is not accessible
  *
  * Context: sq.lock held, BH off.
- * Return: false: not now.
+ * Return: false: not now, or @wqe has got a status.
  */
 bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
@@ -165,7 +165,7 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	u32 offset = nopin_wqe_offset(qp, wqe, sq->next_psn);
 	bool last = sq->next_psn == wqe->last_psn;
 	u32 len = min(qp->mtu, wqe->length - offset);
-	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
+	struct nopin_pkt pkt __uninitialized; /* fields that its opcode has no header for */
 
 	if (!nopin_sq_room(sq) || !nopin_send_fill(qp, wqe, offset, len, &pkt))
 		return false;
@@ -183,8 +183,8 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
  * @qp: the QP
  * @wqe: the request
  *
- * Segments end at fixed distances from the first PSN, so that one asked for again never
- * reaches across two that the peer has seen.
+ * Segments end at fixed distances from the first PSN, so that a segment that is asked for
+ * again never spans two that the peer has seen.
  *
  * Context: sq.lock held, BH off.
  * Return: false: not now.
@@ -217,7 +217,7 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
-/* A request of one packet without data, which has a response of its own. */
+/* Send a request of one packet without payload, which gets a response of its own. */
 static bool nopin_send_answered(struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				struct nopin_pkt *pkt)
 {
@@ -257,10 +257,10 @@ bool nopin_send_atomic(struct nopin_qp *qp, struct nopin_swqe *wqe)
 /**
  * nopin_send_atomic_write - send an ATOMIC WRITE
  * @qp: the QP
- * @wqe: the request; gets a status where its memory cannot be had
+ * @wqe: the request; gets a status if its memory is not accessible
  *
  * Context: sq.lock held, BH off.
- * Return: false: not now.
+ * Return: false: not now, or @wqe has got a status.
  */
 bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
@@ -300,7 +300,7 @@ bool nopin_send_flush(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return nopin_send_answered(qp, wqe, &pkt);
 }
 
-/* Where a datagram goes: all that are in one train go the same way. */
+/* Set the route of a datagram: all packets of a train take one. False: no such address. */
 static bool nopin_send_address(struct nopin_qp *qp, const struct nopin_swqe *wqe)
 {
 	struct nopin_av *av = nopin_av_find(qp->dev, wqe->ah);
@@ -315,19 +315,19 @@ static bool nopin_send_address(struct nopin_qp *qp, const struct nopin_swqe *wqe
 	return true;
 }
 
-/* A key with the top bit set stands for the QP's own (IBTA 10.2.5). */
+/* A Q_Key with the top bit set stands for the QP's own (IBTA 10.2.5). */
 static u32 nopin_send_qkey(const struct nopin_qp *qp, u32 qkey)
 {
 	return qkey & BIT(31) ? qp->attr.qkey : qkey;
 }
 
 /**
- * nopin_send_datagram - send a datagram, which then is complete
+ * nopin_send_datagram - send a datagram, and complete its request
  * @qp: the QP
- * @wqe: the request; gets a status where its memory or its address cannot be had
+ * @wqe: the request; gets a status if its memory is not accessible or its address is wrong
  *
  * Context: sq.lock held, BH off, in an RCU read-side section until the train has left.
- * Return: false: not now.
+ * Return: false: not now, or @wqe has got a status.
  */
 bool nopin_send_datagram(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {

@@ -2,12 +2,11 @@
 /*
  * Small requests between two QPs of one device, in runs.
  *
- * What loopback.c does for each request, and gets more out of for a large one, is
- * done once here for all that follow each other: the peer is locked, and the pages
- * that the requests have in common are found and opened. Only what is plain goes this
- * way: nothing before it is unfinished, it is one packet's worth from one page to
- * another, and nobody has anything to say against it. Everything else is left as it
- * was found, for loopback.c.
+ * For each request, loopback.c locks the peer, and finds and opens the pages. That is
+ * worth it for a large request. For a run of small ones it is done once here, as they
+ * tend to have their pages in common. Only plain requests go this way: all requests
+ * before them are complete, they copy one packet's worth from one page to another, and
+ * they pass every check. All others are left as they were found, for loopback.c.
  */
 #include "mem/hold.h"
 #include "transport/execute.h"
@@ -19,10 +18,10 @@
  * struct nopin_shortcut - both ends of a run of requests
  * @qp: the requester, its sq.lock held
  * @peer: the responder, its rq.lock held
- * @remote: memory that the requests name of @peer's; what they name of @qp's is
- *	in sq.hold
- * @writes: WRITEs carried out of which @peer was not told
- * @length: bytes of the last one
+ * @remote: @peer's memory that the requests name; what they name of @qp's memory
+ *	is in sq.hold
+ * @writes: WRITEs that were carried out, but not reported to @peer yet
+ * @length: bytes of the last of these
  */
 struct nopin_shortcut {
 	struct nopin_qp *qp;
@@ -32,7 +31,7 @@ struct nopin_shortcut {
 	u32 length;
 };
 
-/* Nothing is in flight or held back, so nothing was gathered: sq.hold is empty. */
+/* No request is taken and unfinished, so no payload was gathered: sq.hold is empty. */
 static bool nopin_shortcut_is_idle(const struct nopin_qp *qp)
 {
 	const struct nopin_sq *sq = &qp->sq;
@@ -54,7 +53,7 @@ static bool nopin_shortcut_is_plain(const struct nopin_qp *qp,
 	       wqe->length && wqe->length <= qp->mtu;
 }
 
-/* What a SEND or WRITE carries, or NULL. */
+/* The payload of a SEND or WRITE, or NULL: it is not plain. */
 static const void *nopin_shortcut_payload(struct nopin_shortcut *cut,
 					  const struct nopin_swqe *wqe)
 {
@@ -64,7 +63,7 @@ static const void *nopin_shortcut_payload(struct nopin_shortcut *cut,
 				wqe->length, 0);
 }
 
-/* The peer is told of many WRITEs at once, before anything else. */
+/* Report all WRITEs so far to the peer in one go, before another kind of request. */
 static void nopin_shortcut_tell_writes(struct nopin_shortcut *cut)
 {
 	if (cut->writes)
@@ -91,7 +90,7 @@ static bool nopin_shortcut_send(struct nopin_shortcut *cut, const struct nopin_s
 	struct nopin_qp *peer = cut->peer;
 	void *to = nopin_execute_reach_recv(peer, &cut->remote, wqe->length);
 	const void *from = nopin_shortcut_payload(cut, wqe);
-	struct nopin_pkt pkt __uninitialized; /* what its opcode has no header for */
+	struct nopin_pkt pkt __uninitialized; /* fields that its opcode has no header for */
 
 	if (!from || !to)
 		return false;
@@ -141,8 +140,9 @@ static bool nopin_shortcut_carry_out(struct nopin_shortcut *cut,
 }
 
 /*
- * How many requests were carried out; one more may have been taken. They may all be in
- * one page, for which an invalidation waits: no longer than for a view of many.
+ * Returns how many requests were carried out; one more may have been taken. All may use
+ * one page, whose invalidation waits for the whole run: so a run ends after as many bytes
+ * as a view may show.
  */
 static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
 {
@@ -164,11 +164,11 @@ static u32 nopin_shortcut_go(struct nopin_shortcut *cut, u32 most)
 /**
  * nopin_shortcut_run - carry out the small requests that are next
  * @qp: the QP, with a peer
- * @most: not more than so many
+ * @most: at most so many
  *
  * Context: in nopin_requester_run(). Takes the peer's rq.lock, which comes after
  *	every sq.lock.
- * Return: how many were carried out; 0: the next one is not for this way.
+ * Return: how many were carried out; 0: the next one has to go another way.
  */
 u32 nopin_shortcut_run(struct nopin_qp *qp, u32 most)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The way out: what a half of a QP sends in one go leaves as few trains. */
+/* Sending: the packets of a burst leave a half of a QP in as few trains as possible. */
 #include "device.h"
 #include "transport/transmit.h"
 
@@ -16,7 +16,7 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
 
 	if (!packets)
 		return;
-	if (train == &qp->sq.train) /* whoever waits for the memory, not for the stack */
+	if (train == &qp->sq.train) /* an invalidation does not wait for the stack */
 		nopin_hold_end(&qp->sq.hold);
 	if (nopin_train_depart(train)) /* as if lost on the way */
 		nopin_stat_add(&qp->dev->stats, NOPIN_SEND_ERRORS, packets);
@@ -34,7 +34,7 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
  * To be followed by nopin_transmit_end() or nopin_train_abandon().
  *
  * Context: the half's lock held, BH off.
- * Return: where its payload goes, or NULL without memory.
+ * Return: where its payload goes, or NULL: there is no memory.
  */
 void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
 			   const struct nopin_pkt *pkt, u32 more)
@@ -49,8 +49,8 @@ void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
  * nopin_transmit_end - send a packet, at the latest with nopin_transmit_flush()
  * @qp: the QP
  * @train: the half's
- * @pkt: now with its PSN and whatever else its opcode wants, a datagram with its
- *	destination, too
+ * @pkt: now with its PSN and all other fields that its opcode has; a datagram also with
+ *	its destination
  *
  * Context: the half's lock held, BH off.
  */

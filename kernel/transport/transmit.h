@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* The way out. */
+/* Sending packets, in trains. */
 #ifndef NOPIN_TRANSMIT_H
 #define NOPIN_TRANSMIT_H
 
 #include "qp/qp.h"
 #include "wire/packet.h"
 
-/* Bytes of payload that are few: more of them are worth a search of their own. */
+/* Small payloads, in bytes, share a hold; a larger one is worth a key lookup of its own. */
 #define NOPIN_SMALL		1024
 
 /*
- * Packets and bytes of payload sent with BH off before the receiving side gets its
- * turn, which over lo and veth finds them in this CPU's cache: two trains of packets
- * of 2 KiB or 4 KiB.
+ * Packets, and bytes of payload, that are sent with BH off before the receiving side gets
+ * its turn. Over lo and veth that side finds them in this CPU's cache. These are two
+ * trains of packets of 2 KiB or 4 KiB.
  */
 #define NOPIN_BURST		64
 #define NOPIN_BURST_BYTES	(120U << 10)

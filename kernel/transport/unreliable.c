@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The responder of UC (IBTA 9.8.2): a message begins with any PSN and is whole or not at
- * all. Where a packet is missing, or one may not do what it says, the rest of the message
- * is dropped without a word, and its receive serves the next.
+ * The responder of UC (IBTA 9.8.2). A message may begin with any PSN, and completes as a
+ * whole or not at all. If one of its packets is missing, or may not do what it asks for,
+ * the rest of the message is dropped silently, and the next message uses its receive.
  */
 #include "device.h"
 #include "transport/backlog.h"
@@ -13,10 +13,10 @@
  * nopin_unreliable_conclude - act on the verdict on a piece of a message
  * @qp: the responder
  * @psn: the first behind the piece
- * @verdict: on it, which nobody is told
+ * @verdict: on the piece; the peer is not told
  *
- * Only what is wrong with the program's own receive, which has completed with that, is
- * fatal (IBTA 9.9.3, class A).
+ * Only an error in the program's own receive, which has completed with it, is fatal (IBTA
+ * 9.9.3, class A).
  *
  * Context: rq.lock held, BH off.
  */
@@ -53,7 +53,7 @@ static bool nopin_unreliable_deliver(struct nopin_qp *qp, struct sk_buff *skb,
  * @qp: the QP
  * @skb: data at the BTH
  * @pkt: its headers
- * @hold: of memory that such requests name
+ * @hold: keeps open a page that such requests name
  *
  * Context: rq.lock held, BH off, in an RCU read-side section.
  * Return: false: it is not, and nothing was done that nopin_unreliable_take() would not

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Requests of a connection that acknowledges nothing. */
+/* The responder of UC. */
 #ifndef NOPIN_UNRELIABLE_H
 #define NOPIN_UNRELIABLE_H
 

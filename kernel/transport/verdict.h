@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* What is said of a request packet. */
+/* The responder's verdict on a request packet. */
 #ifndef NOPIN_VERDICT_H
 #define NOPIN_VERDICT_H
 
 #include "qp/qp.h"
 #include "wire/packet.h"
 
-/* What came of carrying out a request. */
+/* The result of carrying out a request. */
 enum nopin_verdict {
 	NOPIN_DONE,
 	NOPIN_PARKED,
@@ -14,7 +14,7 @@ enum nopin_verdict {
 	NOPIN_INVALID_REQUEST,
 	NOPIN_ACCESS_ERROR,
 	NOPIN_OPERATION_ERROR,
-	NOPIN_SOURCE_ERROR,	/* loopback only: the requester's own memory */
+	NOPIN_SOURCE_ERROR,	/* loopback only: in the requester's own memory */
 };
 
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Which CRC32 is faster differs more between machines than between CPUs: under
- * software emulation a vector instruction costs a function call. So all that the
- * CPU has are timed once, on this machine, and the fastest is used.
+ * Which CRC32 is the fastest depends on the machine more than on the CPU: under
+ * software emulation a vector instruction costs a function call. So nopin_crc32_init()
+ * times each one that the CPU supports, and the fastest is used.
  */
 #include <linux/crc32.h>
 #include <linux/jump_label.h>
@@ -28,7 +28,7 @@ static inline bool nopin_crc32_is_wide(size_t len)
 }
 #endif
 
-/* Vector registers, or false. What is too short for the one may suit the other. */
+/* Compute @crc in vector registers. False: they may not be used in this context. */
 static bool nopin_crc32_simd(u32 *crc, const void *head, const void *data, size_t len)
 {
 	struct nopin_simd simd;
@@ -88,8 +88,8 @@ u32 nopin_crc32(u32 crc, const void *data, size_t len)
 #define NOPIN_TRIAL_CALLS	64	/* clocks may be coarse */
 
 /*
- * The best of a few: a CPU takes some 20 us to power up its widest units, and any
- * trial may be interrupted.
+ * The shortest of several trials: a CPU takes some 20 us to power up its widest units,
+ * and any trial may be interrupted.
  */
 static u64 nopin_crc32_time(const void *data)
 {
@@ -108,7 +108,7 @@ static u64 nopin_crc32_time(const void *data)
 	return best;
 }
 
-/* Stay with what @key turns on only if that is faster than @best so far. */
+/* Leave @key enabled only if what it selects beats @best, the best time so far. */
 static bool nopin_crc32_try(struct static_key_false *key, const void *data, u64 *best)
 {
 	u64 time;
@@ -126,7 +126,7 @@ static bool nopin_crc32_try(struct static_key_false *key, const void *data, u64 
 /**
  * nopin_crc32_init - choose between the ways to compute a CRC32
  *
- * Return: the name of the choice, to be shown.
+ * Return: the name of the chosen one, to be shown.
  * Context: module init.
  */
 const char *nopin_crc32_init(void)

@@ -5,17 +5,17 @@
 
 #include <linux/types.h>
 
-/* Bytes of a message that may lie elsewhere, in front of the rest. */
+/* The first bytes of a message, which may lie in another buffer than the rest. */
 #define NOPIN_CRC32_HEAD	64
 
-/* What is computed at a time: a rest of other length behind the head costs more. */
+/* Bytes that are folded at a time: behind the head, a tail of fewer bytes costs more. */
 #define NOPIN_CRC32_PIECE	16
 
 u32 nopin_crc32(u32 crc, const void *data, size_t len);
 u32 nopin_crc32_headed(u32 crc, const void *head, const void *data, size_t len);
 const char *nopin_crc32_init(void);
 
-/* What an architecture has for carry-less multiplication, by the instruction's name. */
+/* The carry-less multiplications of an architecture, by their instructions' names. */
 #if defined(__x86_64__)
 #define NOPIN_CRC32_FOLD	"pclmul"
 #define NOPIN_CRC32_WIDE	"vpclmul"
@@ -23,7 +23,7 @@ const char *nopin_crc32_init(void);
 #define NOPIN_CRC32_FOLD	"pmull"
 #endif
 
-/* The least that the wider one takes behind the head. */
+/* nopin_crc32_wide() needs at least this many bytes behind the head. */
 #define NOPIN_CRC32_WIDE_MIN	192
 
 u32 nopin_crc32_fold(u32 crc, const void *head, const void *data, size_t len);

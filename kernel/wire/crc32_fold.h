@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * CRC32 by carry-less multiplication. A message is a polynomial over GF(2) and
- * its CRC the remainder modulo P, so a 128-bit piece may be replaced by anything
- * congruent to it further on: multiplied by x^n mod P, it is folded into the
- * piece n bits later. Four pieces are folded side by side to hide the latency
- * of the multiplier, then into one, whose own CRC is that of the message.
+ * its CRC the remainder modulo P. So a 128-bit piece may be replaced by something
+ * congruent to it further on: it is multiplied by x^n mod P, and added to the piece
+ * n bits later. Four pieces are folded side by side to hide the latency of the
+ * multiplier, then into one, whose CRC is that of the message.
  *
- * Included by the one file that has the instructions of an architecture, compiled
- * for vector registers; its callers bracket it with nopin_simd_begin() and
- * nopin_simd_end(). All of it is inlined for good.
+ * Each architecture has one file that includes this header and is compiled for
+ * vector registers. Its callers bracket it with nopin_simd_begin() and
+ * nopin_simd_end(). Every function here is inlined.
  */
 #ifndef NOPIN_CRC32_FOLD_H
 #define NOPIN_CRC32_FOLD_H
@@ -22,7 +22,7 @@ struct nopin_v128 {
 	__attribute__((vector_size(16))) long long v;
 };
 
-/* The architecture's: the products of the low and of the high halves. */
+/* Defined by the architecture: the products of the low and of the high halves. */
 static __always_inline struct nopin_v128 nopin_mul_low(struct nopin_v128 a, struct nopin_v128 b);
 static __always_inline struct nopin_v128 nopin_mul_high(struct nopin_v128 a, struct nopin_v128 b);
 
@@ -60,9 +60,9 @@ static __always_inline u64 nopin_multiply(u64 a, u64 k)
 }
 
 /*
- * The remainder of 128 bits: the first half is folded into the second, the first 32 of
- * the 96 bits that are left are folded once more, and Barrett's method divides the rest:
- * by floor(x^64 / P), then by P.
+ * The remainder of 128 bits. The first half is folded into the second, which leaves 96
+ * bits; the first 32 of them are folded once more. Barrett reduction of the 64 bits left
+ * multiplies by floor(x^64 / P), then by P.
  */
 static __always_inline u32 nopin_remainder(struct nopin_v128 a)
 {
@@ -77,7 +77,7 @@ static __always_inline u32 nopin_remainder(struct nopin_v128 a)
 	return (rest ^ nopin_multiply((u32)quotient, 0x1db710641)) >> 32;
 }
 
-/* The CRC of what was folded into @a and the @len bytes behind it. */
+/* The CRC of a message of which all before @p is folded into @a, and @len bytes are left. */
 static __always_inline u32 nopin_reduce(struct nopin_v128 a, const u8 *p, size_t len)
 {
 	u32 crc;

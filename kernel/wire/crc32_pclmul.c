@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * CRC32 by the multiplication of x86: PCLMULQDQ, and VPCLMULQDQ, with which each of
- * the four pieces of wire/crc32_fold.h is itself four of 128 bits.
+ * CRC32 by the carry-less multiplications of x86: PCLMULQDQ, and VPCLMULQDQ, where each
+ * of the four pieces of wire/crc32_fold.h consists of four pieces of 128 bits.
  *
- * What works on 128 bits must be inlined: as a function it would be of the old
+ * Functions on 128 bits must be inlined: out of line they would use the legacy SSE
  * encoding, which is slow while the wide registers are in use.
  */
 #ifndef __CHECKER__ /* sparse does not know vectors */
@@ -30,7 +30,7 @@ static __always_inline struct nopin_v128 nopin_mul_high(struct nopin_v128 a, str
  * @len: how many bytes that is
  *
  * Return: the running CRC after both.
- * Context: any in which the vector registers may be used; PCLMULQDQ and SSE4.1.
+ * Context: any in which the vector registers may be used; needs PCLMULQDQ and SSE4.1.
  */
 u32 nopin_crc32_fold(u32 crc, const void *head, const void *data, size_t len)
 {
@@ -77,7 +77,7 @@ static inline NOPIN_WIDE struct nopin_v512 nopin_wide_fold(struct nopin_v512 a,
 	return onto;
 }
 
-/* Fold the four quarters into the last of them. */
+/* Fold the first three quarters into the last. */
 static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(struct nopin_v512 v)
 {
 	u8 lanes[sizeof(v)];
@@ -97,7 +97,7 @@ static inline NOPIN_WIDE struct nopin_v128 nopin_wide_narrow(struct nopin_v512 v
  * @len: how many bytes that is, at least NOPIN_CRC32_WIDE_MIN
  *
  * Return: the running CRC after both.
- * Context: any in which the vector registers may be used; VPCLMULQDQ, AVX512F.
+ * Context: any in which the vector registers may be used; needs VPCLMULQDQ, AVX512F.
  */
 NOPIN_WIDE u32 nopin_crc32_wide(u32 crc, const void *head, const void *data, size_t len)
 {

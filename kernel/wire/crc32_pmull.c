@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * CRC32 by the multiplication of arm64, PMULL. The CRC32 instructions are what
- * crc32_le() uses where the CPU has them.
+ * CRC32 by the carry-less multiplication of arm64, PMULL. crc32_le() uses the CRC32
+ * instructions instead, where the CPU has them.
  */
 #include "wire/crc32.h"
 
@@ -35,7 +35,7 @@ static __always_inline struct nopin_v128 nopin_mul_high(struct nopin_v128 a, str
  * @len: how many bytes that is
  *
  * Return: the running CRC after both.
- * Context: any in which the vector registers may be used; PMULL.
+ * Context: any in which the vector registers may be used; needs PMULL.
  */
 u32 nopin_crc32_fold(u32 crc, const void *head, const void *data, size_t len)
 {

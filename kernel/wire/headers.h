@@ -2,7 +2,7 @@
 /*
  * Headers of a RoCEv2 packet after UDP, as they are on the wire. All fields are
  * in network byte order; where several share a word, the masks are for the word
- * in host order. Packed, for a packet may begin at any address.
+ * in host order. Packed, because a packet may begin at any address.
  */
 #ifndef NOPIN_HEADERS_H
 #define NOPIN_HEADERS_H
@@ -23,7 +23,7 @@ struct nopin_bth {
 #define NOPIN_BTH_PAD		0x30
 #define NOPIN_BTH_PAD_SHIFT	4
 #define NOPIN_BTH_TVER		0x0f	/* transport header version, 0 */
-#define NOPIN_BTH_BECN		0x40000000U	/* qpn: congestion on the way to us */
+#define NOPIN_BTH_BECN		0x40000000U	/* qpn: congestion towards the sender */
 #define NOPIN_BTH_ACK_REQ	0x80000000U	/* psn: acknowledge request */
 #define NOPIN_BTH_24BIT		0x00ffffffU	/* QPN, PSN, and MSN of the AETH */
 

@@ -16,9 +16,9 @@
 #include "wire/icrc.h"
 
 /*
- * The CRC begins with ones; after eight bytes of ones it is this. To begin with zero and
- * to have it added to the first four bytes is the same, and then any number of zeros may
- * go before.
+ * The running CRC begins as all ones; after the eight bytes of ones it has this value.
+ * To begin with zero, and to add this value to the first four bytes, gives the same
+ * result. Then any number of zero bytes may go in front of them.
  */
 #define NOPIN_ICRC_SEED	0xdebb20e3
 
@@ -83,8 +83,8 @@ static u8 *nopin_icrc_udp(struct nopin_icrc *icrc)
 }
 
 /**
- * nopin_icrc_prepare - take in the IP and UDP headers of a packet
- * @icrc: receives what counts of them
+ * nopin_icrc_prepare - mask the IP and UDP headers of a packet
+ * @icrc: receives the masked headers
  * @ip: the IPv4 header, 20 bytes without options, or the IPv6 header, 40 bytes
  * @udp: the UDP header
  *
@@ -104,7 +104,7 @@ void nopin_icrc_prepare(struct nopin_icrc *icrc, const void *ip, const void *udp
 }
 
 /**
- * nopin_icrc_resize - the same headers, of a packet of another length
+ * nopin_icrc_resize - change the length that the headers name
  * @icrc: from nopin_icrc_prepare()
  * @len: bytes of the packet from the UDP header on
  *
@@ -125,7 +125,7 @@ void nopin_icrc_resize(struct nopin_icrc *icrc, size_t len)
 }
 
 /**
- * nopin_icrc_next - the same headers, of the next packet in a row
+ * nopin_icrc_next - change the headers to those of the next packet of a train
  * @icrc: from nopin_icrc_prepare()
  *
  * Context: any.
@@ -139,10 +139,10 @@ void nopin_icrc_next(struct nopin_icrc *icrc)
 }
 
 /*
- * With what counts of the BTH and the first bytes behind it there are as many
- * masked ones as the CRC takes in at once: so all of a packet but a short one is
- * computed in one go. As many zeros go before as make the whole a number of pieces,
- * if the head has room for them. @filled is a constant to the compiler.
+ * The masked BTH and the first bytes behind it complete the head that
+ * nopin_crc32_headed() wants, so one call covers a whole packet, unless it is short.
+ * Zeros in front make the length a multiple of NOPIN_CRC32_PIECE, if the head has room
+ * for them. @filled is a constant to the compiler.
  */
 static __always_inline u32 nopin_icrc_headers(struct nopin_icrc *icrc, size_t filled,
 					      const void *bth, size_t len)
@@ -168,7 +168,7 @@ static __always_inline u32 nopin_icrc_headers(struct nopin_icrc *icrc, size_t fi
 /**
  * nopin_icrc_begin - the running CRC of the beginning of a packet
  * @icrc: its IP and UDP headers
- * @bth: the BTH, and what follows it in memory
+ * @bth: the BTH, and the bytes behind it
  * @len: bytes at @bth, at least those of the BTH
  *
  * Return: the running CRC, to be continued at the byte after these.
@@ -196,7 +196,7 @@ u32 nopin_icrc_update(u32 crc, const void *data, size_t len)
 }
 
 /**
- * nopin_icrc_end - the ICRC that a running CRC comes to
+ * nopin_icrc_end - turn a running CRC into the ICRC
  * @crc: the running CRC after the padding
  *
  * Return: the ICRC as it stands on the wire.

@@ -8,10 +8,10 @@
 #include "wire/crc32.h"
 
 /**
- * struct nopin_icrc - what counts of the IP and UDP headers of a packet
- * @bytes: NOPIN_CRC32_PIECE zeros, of which some are taken in first; the two headers,
- *	masked and with the seed added; and room for what follows them
- * @ipv4: the first is an IPv4 header, else IPv6
+ * struct nopin_icrc - the IP and UDP headers of a packet, masked for the ICRC
+ * @bytes: NOPIN_CRC32_PIECE zeros, some of which may go in front; the two headers,
+ *	masked and with the seed added; and room for the BTH and the bytes behind it
+ * @ipv4: the IP header is one of IPv4, else of IPv6
  */
 struct nopin_icrc {
 	u8 bytes[NOPIN_CRC32_PIECE + NOPIN_CRC32_HEAD];

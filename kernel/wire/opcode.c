@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The opcode table: the rows that services share, and those of one alone. */
+/* The opcode table: rows that several services share, and rows of a single service. */
 
 #include "wire/headers.h"
 #include "wire/opcode.h"
@@ -30,14 +30,14 @@
 			   NOPIN_##op == NOPIN_READ_RESPONSE,	\
 	}
 
-/* Its last part is the AETH of a response. */
+/* Extended headers that go together, for the rows below. */
 #define ATOMIC_ACK_HEADERS	(NOPIN_HDR_AETH | NOPIN_HDR_ATOMIC_ACK)
 #define WRITE_IMM_HEADERS	(NOPIN_HDR_RETH | NOPIN_HDR_IMM)
 #define FLUSH_HEADERS		(NOPIN_HDR_FETH | NOPIN_HDR_RETH)
 
 #define OPCODE(service, op)	[NOPIN_WIRE_##service | NOPIN_RC_##op]
 
-/* What carries data to a responder, by the same numbers in each service that has it. */
+/* SENDs and WRITEs: each service that has them uses the same low five bits. */
 #define DATA_ROWS(service, more)					\
 	OPCODE(service, SEND_FIRST) = ROW(SEND, FIRST, more,		\
 				#service " SEND First"),		\
@@ -65,7 +65,7 @@
 				(more) | WRITE_IMM_HEADERS,		\
 				#service " RDMA WRITE Only with Immediate")
 
-/* What only those have that acknowledge it. */
+/* The rows of a reliable service: those above, and what only such services have. */
 #define RELIABLE_ROWS(service, more)					\
 	DATA_ROWS(service, more),					\
 	OPCODE(service, SEND_LAST_INV) = ROW(SEND, LAST, (more) | NOPIN_HDR_IETH, \

@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* The transport service that an opcode is of: its three highest bits. */
+/* The transport service that an opcode belongs to: its three highest bits. */
 enum nopin_wire_service {
 	NOPIN_WIRE_RC	= 0x00,
 	NOPIN_WIRE_UC	= 0x20,
@@ -16,7 +16,7 @@ enum nopin_wire_service {
 
 #define NOPIN_WIRE_SERVICE	0xe0
 
-/* RC's numbers are those of other services too, but for the three bits. */
+/* Other services use the numbers of RC, with the three bits of their own. */
 enum nopin_opcode {
 	NOPIN_RC_SEND_FIRST		= 0x00,
 	NOPIN_RC_SEND_MIDDLE		= 0x01,
@@ -48,7 +48,7 @@ enum nopin_opcode {
 	NOPIN_CNP			= 0x81,	/* IBTA A17.9.3 */
 };
 
-/* What a packet is about: requests first, then what answers them. */
+/* What a packet or a work request is for: requests, responses, local requests. */
 enum nopin_operation {
 	NOPIN_NO_OPERATION,
 	NOPIN_SEND,
@@ -58,12 +58,12 @@ enum nopin_operation {
 	NOPIN_FETCH_ADD,
 	NOPIN_ATOMIC_WRITE,
 	NOPIN_FLUSH,
-	NOPIN_REQUESTS,		/* how many; from here on responses */
+	NOPIN_REQUESTS,		/* number of requests; from here on responses */
 	NOPIN_READ_RESPONSE = NOPIN_REQUESTS,
 	NOPIN_ACKNOWLEDGE,
 	NOPIN_ATOMIC_ACKNOWLEDGE,
 	NOPIN_CONGESTION,
-	NOPIN_AT_HOME,		/* from here on: what no packet is about */
+	NOPIN_AT_HOME,		/* from here on local requests, without packets */
 	NOPIN_LOCAL_INV = NOPIN_AT_HOME,
 	NOPIN_BIND_MW,
 	NOPIN_REG_MR,
@@ -121,7 +121,7 @@ static inline bool nopin_opcode_is_data(const struct nopin_opcode_info *op)
 	return op->operation == NOPIN_SEND || op->operation == NOPIN_RDMA_WRITE;
 }
 
-/* Is it a request whose response says no more than that it was done? */
+/* Is it a request whose response only confirms that it was done? */
 static inline bool nopin_opcode_is_confirmed(const struct nopin_opcode_info *op)
 {
 	return op->operation == NOPIN_ATOMIC_WRITE || op->operation == NOPIN_FLUSH;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Parsing believes nothing: what it accepts has the lengths its opcode promises
- * and only values that the specification gives a meaning. What a QP must answer
- * with a NAK (rights, order, lengths of messages) is not decided here.
+ * The parser trusts no field. A packet that it accepts has the lengths that its opcode
+ * requires, and only values that the specification defines. The parser does not check
+ * what a QP must answer with a NAK: rights, order, lengths of messages.
  */
 
 #include <asm/byteorder.h>
@@ -15,7 +15,7 @@
 #define NOPIN_MAX_PAYLOAD	4096	/* the largest path MTU */
 #define NOPIN_PKEY_BASE		0x7fff	/* P_Key without the membership bit */
 
-/* Bytes after the headers: is this a payload that @op may have? */
+/* May a packet of @op have @padded bytes after its headers, of which @pad are padding? */
 static bool nopin_payload_valid(const struct nopin_opcode_info *op,
 				size_t padded, u8 pad)
 {
@@ -25,14 +25,14 @@ static bool nopin_payload_valid(const struct nopin_opcode_info *op,
 		return false;
 	if (!op->payload)
 		return !padded;
-	/* A message of one packet may be empty, a part of a longer one not. */
+	/* A message of one packet may be empty; a packet of a longer message may not. */
 	if (op->place == NOPIN_ONLY)
 		return true;
 	/* All but the last carry the path MTU, which needs no padding. */
 	return padded && (!pad || op->place == NOPIN_LAST);
 }
 
-/* Only an Acknowledge packet may say no; responses carry an ACK. */
+/* Only an Acknowledge packet may be a NAK; other responses carry an ACK. */
 static bool nopin_syndrome_valid(const struct nopin_opcode_info *op, u8 syndrome)
 {
 	bool ack = op->operation == NOPIN_ACKNOWLEDGE;
@@ -69,8 +69,7 @@ static int nopin_bth_parse(struct nopin_pkt *pkt, const struct nopin_bth *bth)
 	return 0;
 }
 
-/* The extended headers at @data, in wire order. */
-/* The headers that tell what a request is about, which come first. Returns the next. */
+/* Parse the headers that describe a request: they come first. Returns what follows them. */
 static const void *nopin_ext_parse_subject(struct nopin_pkt *pkt, const void *data,
 					   u16 headers)
 {
@@ -153,8 +152,8 @@ static void nopin_ext_parse(struct nopin_pkt *pkt, const void *data, u16 headers
  *	NOPIN_MAX_HDR_LEN of it
  * @len: bytes of UDP payload: headers, payload, padding and ICRC
  *
- * The packet is well-formed for its opcode and for our partition. The ICRC is
- * not checked here.
+ * Checks that the packet is well-formed for its opcode, and in our partition. Does not
+ * check the ICRC.
  *
  * Return: 0, or -EINVAL for a packet to drop without an answer.
  * Context: any.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* A RoCEv2 packet taken apart, and put together again. */
+/* Parsing and building the headers of RoCEv2 packets. */
 #ifndef NOPIN_PACKET_H
 #define NOPIN_PACKET_H
 
@@ -42,14 +42,14 @@ enum nopin_nak {
  * @msn: AETH: message sequence number
  * @syndrome: AETH: NOPIN_AETH_*
  * @remote_addr: RETH, AtomicETH: virtual address
- * @rkey: RETH, AtomicETH; IETH: what is to be invalidated
+ * @rkey: RETH, AtomicETH; IETH: the key to invalidate
  * @dma_len: RETH: bytes of the whole message
  * @swap_add: AtomicETH: value to store, or the addend
  * @compare: AtomicETH: value to compare
- * @original: AtomicAckETH: what the memory held
+ * @original: AtomicAckETH: what the memory held before
  * @qkey: DETH
  * @src_qp: DETH
- * @srqn: XRCETH: the SRQ that it is for
+ * @srqn: XRCETH: number of the SRQ
  * @flush_type: FETH: NOPIN_FLUSH_* of the ABI, unchecked
  * @flush_level: FETH: NOPIN_FLUSH_RANGE and so on, unchecked
  * @imm_data: ImmDt, network byte order
@@ -89,7 +89,7 @@ static inline const struct nopin_opcode_info *nopin_pkt_op(const struct nopin_pk
 	return &nopin_opcodes[pkt->opcode];
 }
 
-/* The opcode as RC has it, whatever the service: enum nopin_opcode. */
+/* The opcode without the bits of its service: a NOPIN_RC_* of enum nopin_opcode. */
 static inline u8 nopin_pkt_base(const struct nopin_pkt *pkt)
 {
 	return pkt->opcode & ~NOPIN_WIRE_SERVICE;

@@ -7,7 +7,7 @@
 
 #define NOPIN_PSN_MASK	0xffffffU
 
-/* So far back a PSN is long past, to everybody: a quarter of them all. */
+/* Any peer takes a PSN this far back for long past: a quarter of all PSNs. */
 #define NOPIN_PSN_PAST	0x400000U
 
 static inline u32 nopin_psn_add(u32 psn, u32 n)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Leave to use the vector registers.
+ * Permission to use the vector registers.
  *
- * User Mode Linux has these functions too, and they do nothing. They need not: its
- * kernel is a program of the host, and its processes are others, whose registers it
- * never holds. What interrupts it is a signal, for which the host saves the vector
- * registers, also when the handler goes on to another task; and whoever switches
- * tasks otherwise does so in a call, across which the compiler keeps none of them.
- * The rule is the same as elsewhere: no sleep between begin and end.
+ * Under User Mode Linux these functions do nothing, and nothing is needed. The UML
+ * kernel is a process of the host, and UML's own processes are other processes of the
+ * host, whose registers it never holds. An interrupt is a signal: the host saves the
+ * vector registers around its handler, even if the handler switches to another task.
+ * Any other task switch is a function call, across which the compiler keeps no vector
+ * register. The rule is the same as elsewhere: do not sleep between begin and end.
  */
 #ifndef NOPIN_SIMD_H
 #define NOPIN_SIMD_H
@@ -18,7 +18,7 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 
-/* What the kernel is lent meanwhile. */
+/* Memory lent to the kernel between begin and end: none on x86. */
 struct nopin_simd {
 };
 
@@ -40,7 +40,7 @@ static inline bool nopin_simd_has_fold(void)
 	return boot_cpu_has(X86_FEATURE_PCLMULQDQ) && boot_cpu_has(X86_FEATURE_XMM4_1);
 }
 
-/* 512 bits wide; without the state in XCR0 the kernel clears the feature. */
+/* 512 bits wide. Without its state in XCR0 the kernel clears the feature. */
 static inline bool nopin_simd_has_wide(void)
 {
 	return boot_cpu_has(X86_FEATURE_VPCLMULQDQ) && boot_cpu_has(X86_FEATURE_AVX512F);
