@@ -12,7 +12,7 @@
  * Send one burst, and resolve misses of the caller's own memory on the spot. Over lo and
  * veth the receiving side runs when the unlock enables BH. nopin_flush_all() and
  * nopin_qp_fail() flush what was posted by then; what was posted later is flushed here.
- * True: more may be left, which is the caller's to send.
+ * True: more may be left, and nothing but the caller will send it.
  */
 static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
 {

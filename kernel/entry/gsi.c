@@ -340,7 +340,7 @@ static bool nopin_gsi_claim_by(struct nopin_gsi_claim *claim, struct nopin_dev *
 	return claim->qp;
 }
 
-/* For netdev_walk_all_lower_dev_rcu(): ends the walk when @lower's device claims. */
+/* For netdev_walk_all_lower_dev_rcu(): nonzero ends the walk, as the device was found. */
 static int nopin_gsi_claim_lower(struct net_device *lower, struct netdev_nested_priv *priv)
 {
 	struct ib_device *ibdev;

@@ -14,7 +14,7 @@ struct nopin_qp;
 /* PSNs in flight at most: keeps a few QPs within netdev_max_backlog of one CPU. */
 #define NOPIN_WINDOW		128
 
-/* The window never gets smaller, however many losses or CNPs there are. */
+/* The window never gets smaller than this, however many losses and CNPs there are. */
 #define NOPIN_WINDOW_LEAST	8
 
 /**

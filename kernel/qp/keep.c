@@ -10,7 +10,7 @@
 #include "qp/keep.h"
 #include "wire/packet.h"
 
-/* All QPs together may keep this part of the machine's memory: one 16th. */
+/* All QPs together may keep one part in so many of the machine's memory. */
 #define NOPIN_KEPT_SHARE	16
 
 static atomic_long_t nopin_kept_bytes;

@@ -47,8 +47,8 @@ struct nopin_wait {
  * @wait: allocated from RTR on; belongs to the half while it is not @waiting
  * @waiting: the page is being fetched, or an engine copies; the half neither sends nor
  *	receives
- * @silent: the request that waits is for a QP of the same device, which does not know of
- *	it; the missing page may be the peer's
+ * @silent: the request that waits is for a QP of the same device, which has not been told
+ *	of it; the missing page may be the peer's
  * @defer: the holder of the lock will call nopin_park_claim(), so a miss is not submitted
  *	to a worker
  * @error: result of resolving the last miss, for the access when it is made again

@@ -62,7 +62,7 @@ static void nopin_sq_flush_waiting(struct nopin_qp *qp)
  *
  * The batch is limited, so a program that never stops posting does not keep the caller
  * here; a request posted meanwhile has a doorbell of its own. While an engine copies
- * nothing is flushed: nopin_qp_modify() waits for the copy and flushes afterwards.
+ * nothing is flushed; in the ERR state nopin_qp_modify() waits for the copy, then flushes.
  *
  * Context: sq.lock held, BH off.
  * Return: true when there are more, for a later call.

@@ -360,7 +360,7 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 {
 	/*
 	 * Only a failure can change it meanwhile, to ERR or SQE. Then nopin_qp_transit() refuses
-	 * but for RESET, ERR, and RTS from SQE.
+	 * all states but RESET and ERR, and RTS from SQE.
 	 */
 	enum ib_qp_state now = READ_ONCE(qp->state);
 	enum ib_qp_state cur = mask & IB_QP_CUR_STATE ? attr->cur_qp_state : now;
