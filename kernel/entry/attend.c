@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Doorbells that are left out. A program that posts one request after the other pays
- * a system call for each, although the first call could have done the work of all. So
- * when doorbells follow each other closely, and the program asks for it, the kernel
- * promises to come back to the send ring by itself, and shows that in the ring:
+ * Attended send rings: the program leaves out doorbells. A program that posts one request
+ * after the other pays a system call for each. When its doorbells follow each other
+ * closely, and it asks for this in the ring, the kernel promises to look at the send ring
+ * again by itself. It shows the promise as NOPIN_RING_ATTENDED in the ring:
  *
  *	program			kernel
  *	post, doorbell
- *	post, doorbell		attended, from here on
+ *	post, doorbell		sets NOPIN_RING_ATTENDED, starts the timer
  *	post
  *	post
  *	poll: nothing there,
- *	so doorbell		does both; attended for as long again
+ *	so doorbell		carries out both; restarts the timer
  *	post
- *	(does something else)	the time is over: does it, no longer attended
+ *	(does something else)	timer: clears the flag, carries out the request
  *
- * The program rings when it polls and finds nothing, so the timer only fires when
- * there is nothing to do any more or when the program does not poll. The latter
- * delays what was posted; the provider counts on it less and less then.
+ * The program rings when it polls and finds nothing. So the timer fires only when there
+ * is nothing left to do, or when the program does not poll. In the latter case the timer
+ * delays the posted requests, and the provider leaves out fewer doorbells.
  */
 #include <linux/hrtimer.h>
 #include <linux/moduleparam.h>
@@ -27,13 +27,14 @@
 #include "transport/requester.h"
 
 /*
- * How long a ring is attended after a doorbell, and as much again where that saves an
- * interrupt. It begins with the least. A program that leaves no request waiting earns
- * more of it, so that the timer costs less; one that does begins anew.
+ * The longest time for which a ring is attended after a doorbell; the timer may fire up
+ * to twice as late where that saves an interrupt. The time begins at attend_us and grows
+ * while the timer finds no request waiting, so that the timer costs less. When it finds
+ * one, the time is attend_us again.
  */
 #define NOPIN_ATTEND_MAX_US	4000
 
-/* Of such times in a row, so many make it twice as long. */
+/* After so many such times in a row without a waiting request the time doubles. */
 #define NOPIN_ATTEND_GOOD	4
 
 static unsigned int nopin_attend_us = 100;
@@ -62,12 +63,12 @@ static void nopin_attend_longer(struct nopin_attend *attend)
 }
 
 /**
- * nopin_sq_attend - a doorbell was answered: are more requests likely to come?
- * @qp: a program's QP
- * @came: when it was rung, as what answering it took is not the program's doing; 0:
- *	the program did not ask for the ring to be attended
+ * nopin_sq_attend - attend the ring if more requests are likely to follow a doorbell
+ * @qp: a program's QP; its doorbell has been answered
+ * @came: when the doorbell was rung, so that the time it took to answer does not count;
+ *	0: the program did not ask for the ring to be attended
  *
- * The timer is moved only when half of its time is over.
+ * A running timer is moved only when half of its time has passed.
  *
  * Context: sq.lock held, BH off.
  */
@@ -99,7 +100,7 @@ void nopin_sq_attend(struct nopin_qp *qp, ktime_t came)
 	}
 }
 
-/* Do what a doorbell would have done. */
+/* The timer has fired: do what a doorbell would have done. */
 static void nopin_sq_unrung(struct nopin_qp *qp)
 {
 	struct nopin_attend *attend = &qp->sq.attend;
@@ -120,7 +121,7 @@ static enum hrtimer_restart nopin_sq_attend_over(struct nopin_qp *qp)
 {
 	struct nopin_attend *attend = &qp->sq.attend;
 
-	/* Moved, or ended, while it waited for the lock. */
+	/* A doorbell moved the timer, or a reset ended it, while it waited for the lock. */
 	if (!attend->on || hrtimer_is_queued(&attend->timer))
 		return HRTIMER_NORESTART;
 	if (attend->busy) {
@@ -134,14 +135,15 @@ static enum hrtimer_restart nopin_sq_attend_over(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_attendant - the time is over
+ * nopin_sq_attendant - the time for which a ring is attended has passed
  * @timer: sq.attend.timer
  *
- * What was posted by a program that saw the flag is seen here, after it is gone. Not
- * in the middle of a doorbell's work, though: the program has no time to ring again.
+ * The flag is cleared before the ring is looked at, so that a request posted by a program
+ * that still saw the flag is found here. While more is left than one burst (attend.busy)
+ * the timer starts again: the program may be inside its doorbell call, and cannot ring.
  *
  * Context: softirq.
- * Return: whether the time begins anew.
+ * Return: HRTIMER_RESTART when the timer starts again.
  */
 enum hrtimer_restart nopin_sq_attendant(struct hrtimer *timer)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Doorbells that are left out. */
+/* Send rings that the kernel attends, so that programs can leave out doorbells. */
 #ifndef NOPIN_ATTEND_H
 #define NOPIN_ATTEND_H
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The doorbell: whoever has posted runs the requests itself, where that can be. */
+/* The doorbell call: where possible, its caller carries out the requests that it posted. */
 #include "entry/attend.h"
 #include "entry/doorbell.h"
 #include "entry/resolve.h"
 #include "transport/requester.h"
 
-/* Doorbell calls stop after so many bursts and leave the rest to softirq. */
+/* A doorbell call stops after so many bursts and leaves the rest to softirq. */
 #define NOPIN_DOORBELL_BURSTS	128
 
 /*
- * One burst, and misses of the caller's own memory resolved on the spot. Over lo
- * and veth the receiving side runs when BH is enabled again at the unlock. Whoever
- * moves the QP to the error state flushes what it sees; the rest is flushed here.
- * True: more may be left that nobody else sees to.
+ * Send one burst, and resolve misses of the caller's own memory on the spot. Over lo and
+ * veth the receiving side runs when the unlock enables BH. nopin_flush_all() and
+ * nopin_qp_fail() flush what was posted by then; what was posted later is flushed here.
+ * True: more may be left, and nothing but the caller will send it.
  */
 static bool nopin_doorbell_burst(struct nopin_qp *qp, ktime_t came)
 {
@@ -57,8 +57,8 @@ void nopin_doorbell(struct nopin_qp *qp)
  * nopin_doorbell_kernel - send requests of a kernel user were posted
  * @qp: its QP
  *
- * With interrupts off, where nothing can be sent, a softirq does it. A page that is
- * missing, which can only be of a peer on the same device, is a worker's.
+ * With interrupts off nothing can be sent, so the tasklet sends. Only memory of a peer on
+ * the same device can be missing, and a worker fetches it.
  *
  * Context: any.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The entrances of a QP, as the rooms below know them. */
+/* Registers the functions of this folder that kernel/qp calls: timers, tasks, workers. */
 #include "entry/attend.h"
 #include "entry/entry.h"
 #include "entry/expire.h"
@@ -36,7 +36,7 @@ int nopin_entry_init(void)
 }
 
 /**
- * nopin_entry_exit - no QP is left
+ * nopin_entry_exit - undo nopin_entry_init(); no QP is left
  *
  * Context: module exit.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* The entrances of a QP. */
+/* What runs a QP: doorbells, packets, timers, tasks and faults. */
 #ifndef NOPIN_ENTRY_H
 #define NOPIN_ENTRY_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The timers of a QP. The requester's, in one timer_list:
+ * The timers of a QP. The requester has one timer_list for all of these:
  *
  *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
  *                 send again from the oldest unacknowledged PSN
@@ -11,10 +11,10 @@
  *   loopback      a request to a QP of the same device waits for a page: nothing
  *                 is in flight, but is the peer still there?
  *
- * The responder's:
+ * The responder has one for:
  *
- *   patience      while a request waits for a page, however long: show the peer
- *                 that we live, so that it does not send again what is kept
+ *   patience      while a request waits for a page, however long: show the peer that
+ *                 the responder is alive, so that it does not send again what is kept
  */
 #include <linux/jiffies.h>
 
@@ -33,8 +33,10 @@ static void nopin_sq_timeout(struct nopin_qp *qp)
 }
 
 /*
- * Without packets the page may be another process's, which is no more or never
- * answers its fault. A peer on the wire would be silent then: that takes as long here.
+ * A loopback request waits for a page, perhaps one of the peer's process, whose fault may
+ * never be answered. The wait goes on while the peer's QP accepts requests. When it does
+ * not, a peer on the wire would be silent, so the request fails after as many timeouts
+ * as it would there.
  */
 static void nopin_sq_expire_parked(struct nopin_qp *qp)
 {
@@ -50,7 +52,7 @@ static void nopin_sq_expire_parked(struct nopin_qp *qp)
 	mod_timer(&sq->timer, jiffies + nopin_ack_timeout(qp));
 }
 
-/* It is not time to give up on what is in flight, but perhaps to look after it. */
+/* The ACK timeout has not passed, but after a recent loss it may be time for a probe. */
 static void nopin_sq_expire_early(struct nopin_qp *qp, unsigned long due)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -76,19 +78,19 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 		sq->paused = false;
 		sq->progress = jiffies;
 		nopin_requester_continue(qp);
-		if (sq->una_psn != sq->next_psn) /* the pause cut its time short */
+		if (sq->una_psn != sq->next_psn) /* the pause replaced the ACK timeout */
 			nopin_sq_timer_start(qp);
 		return;
 	}
 	if (!qp->attr.timeout)
 		return;
 	if (sq->una_psn == sq->unsent_psn) {
-		/* Nobody answers what was not sent: our own page may take its time. */
+		/* Nothing sent awaits an answer, so a page of our own may take any time. */
 		if (sq->park.waiting && sq->park.silent)
 			nopin_sq_expire_parked(qp);
 		return;
 	}
-	if (sq->park.waiting) /* the answer may be among the parked packets */
+	if (sq->park.waiting) /* the answer may be among the packets in sq->parked */
 		due = jiffies + nopin_ack_timeout(qp);
 	if (time_before(jiffies, due))
 		nopin_sq_expire_early(qp, due);
@@ -97,7 +99,7 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_timer - the timer fired
+ * nopin_sq_timer - the requester's timer fired
  * @timer: sq.timer
  *
  * Context: softirq.
@@ -113,7 +115,7 @@ void nopin_sq_timer(struct timer_list *timer)
 }
 
 /**
- * nopin_rq_timer - the timer fired
+ * nopin_rq_timer - the responder's timer fired
  * @timer: rq.timer
  *
  * Context: softirq.

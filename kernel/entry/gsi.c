@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * QP 1, the general service interface: the unreliable datagrams of the kernel's
- * MAD layer, which librdmacm's connections are made with (IBTA 13.5, A17).
+ * QP 1, the general service interface: the unreliable datagrams by which the kernel's
+ * MAD layer sets up connections for librdmacm (IBTA 13.5, A17).
  *
- * ib_mad posts with interrupts off, where nothing can be sent, so requests go
- * through a worker. Buffers are kernel memory under the local DMA key.
+ * ib_mad posts with interrupts off, where nothing can be sent, so a worker sends its
+ * datagrams. Buffers are kernel memory under the local DMA key.
  */
 #include <linux/if_vlan.h>
 #include <linux/inetdevice.h>
@@ -19,7 +19,7 @@
 #include "qp/address.h"
 #include "queue/cq.h"
 
-/* What a receive needs room for. */
+/* The room that a receive has to have, in bytes. */
 #define NOPIN_GSI_RECV_LEN	(NOPIN_GRH_LEN + IB_MGMT_MAD_SIZE)
 
 /**
@@ -29,8 +29,8 @@
  * @recvs: struct nopin_gsi_recv, oldest first
  * @num_sends: on @sends
  * @num_recvs: on @recvs
- * @sent: datagrams, which are numbered in this order; it has no window of PSNs
- * @work: sends @sends, and alone changes @sent
+ * @sent: datagrams sent so far, which gives each its PSN; QP 1 has no window
+ * @work: sends @sends; nothing else changes @sent
  * @qp: the QP
  */
 struct nopin_gsi {
@@ -44,7 +44,7 @@ struct nopin_gsi {
 	struct nopin_qp *qp;
 };
 
-/* A datagram to send: a copy of all that the work request named. */
+/* A datagram to send, with a copy of the payload and address of its work request. */
 struct nopin_gsi_send {
 	struct list_head list;
 	u64 wr_id;
@@ -85,7 +85,7 @@ static u32 nopin_gsi_qkey(const struct nopin_qp *qp, u32 qkey)
 	return qkey & BIT(31) ? qp->attr.qkey : qkey;
 }
 
-/* A datagram that cannot be sent is as good as lost: the MAD layer retries. */
+/* A datagram that cannot be sent counts as lost on the way: the MAD layer retries. */
 static void nopin_gsi_transmit(struct nopin_qp *qp, const struct nopin_gsi_send *send)
 {
 	struct nopin_pkt pkt = {
@@ -294,21 +294,24 @@ static struct nopin_gsi_recv *nopin_gsi_pop_recv(struct nopin_gsi *gsi)
 	return recv;
 }
 
-/* The interface that has an address. In an RCU read section. */
+/* The interface that has an address. Called in an RCU read-side section. */
 static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb,
 					   const struct in6_addr *daddr)
 {
 	if (ipv6_addr_v4mapped(daddr))
 		return __ip_dev_find(net, daddr->s6_addr32[3], false);
-	/* What is link-local is many interfaces'; within one machine all comes by lo. */
+	/*
+	 * Several interfaces may have the same link-local address: prefer the one that the
+	 * packet came by. A packet from this host comes by lo: take any that has the address.
+	 */
 	return ipv6_dev_find(net, daddr, skb->dev) ?: ipv6_dev_find(net, daddr, NULL);
 }
 
 /**
- * struct nopin_gsi_claim - whose QP 1 a datagram is for
- * @daddr: the address that it was sent to
- * @ndev: the interface that has it
- * @attr: the GID that a device has for both, a reference
+ * struct nopin_gsi_claim - the device whose QP 1 a datagram is for
+ * @daddr: the address that the datagram was sent to
+ * @ndev: the interface that has @daddr
+ * @attr: the device's GID for @daddr on @ndev, a reference
  * @qp: the QP 1 of that device, a reference
  */
 struct nopin_gsi_claim {
@@ -324,7 +327,7 @@ static void nopin_gsi_release(struct nopin_gsi_claim *claim)
 	nopin_qp_put(claim->qp);
 }
 
-/* Does @dev, which is there, have QP 1 and the address? */
+/* Does @dev have the address, and a QP 1? The caller keeps @dev registered. */
 static bool nopin_gsi_claim_by(struct nopin_gsi_claim *claim, struct nopin_dev *dev)
 {
 	claim->attr = rdma_find_gid_by_port(&dev->ibdev, (union ib_gid *)&claim->daddr,
@@ -337,7 +340,7 @@ static bool nopin_gsi_claim_by(struct nopin_gsi_claim *claim, struct nopin_dev *
 	return claim->qp;
 }
 
-/* For netdev_walk_all_lower_dev_rcu(): ends the walk when the device on @lower has it. */
+/* For netdev_walk_all_lower_dev_rcu(): nonzero ends the walk, as the device was found. */
 static int nopin_gsi_claim_lower(struct net_device *lower, struct netdev_nested_priv *priv)
 {
 	struct ib_device *ibdev;
@@ -352,8 +355,9 @@ static int nopin_gsi_claim_lower(struct net_device *lower, struct netdev_nested_
 }
 
 /*
- * The core gives a device the addresses of its interface and of those above it: of a
- * VLAN, a bond, a bridge.
+ * The core gives a device the addresses of its interface and of the interfaces above that
+ * one: a VLAN, a bond, a bridge. So the device is on the interface that has the address,
+ * or on one below.
  */
 static bool nopin_gsi_lookup(struct nopin_gsi_claim *claim, struct net *net,
 			     const struct sk_buff *skb, const struct in6_addr *daddr)
@@ -368,8 +372,8 @@ static bool nopin_gsi_lookup(struct nopin_gsi_claim *claim, struct net *net,
 }
 
 /*
- * All MADs are of one length (IBTA 13.4.2). The MAD layer neither looks at the length
- * nor gives a receive back that has failed, so nothing else takes one.
+ * All MADs have the same length (IBTA 13.4.2). The MAD layer does not check the length,
+ * and does not post a receive again that has failed, so only a MAD may take a receive.
  */
 static bool nopin_gsi_is_mad(const struct nopin_pkt *pkt)
 {
@@ -377,8 +381,8 @@ static bool nopin_gsi_is_mad(const struct nopin_pkt *pkt)
 }
 
 /*
- * Who may speak to QP 1: whoever is where its address says, and knows the Q_Key. What
- * could not be answered is not asked.
+ * QP 1 admits any sender that knows the Q_Key, if the packet came by the right interface
+ * for its addresses. A packet whose source address could not be answered is dropped.
  */
 static bool nopin_gsi_admits(const struct nopin_gsi_claim *claim, struct net *net,
 			     const struct sk_buff *skb, const struct nopin_pkt *pkt,
@@ -394,8 +398,8 @@ static bool nopin_gsi_admits(const struct nopin_gsi_claim *claim, struct net *ne
 }
 
 /*
- * By the VLAN of the GID that a datagram came to, the core looks for that GID. The
- * interface that it came by says less: within one machine that is lo.
+ * The core looks for the GID that a datagram was sent to by the VLAN id given here. The
+ * VLAN of that GID is the right one: the interface that the datagram came by may be lo.
  */
 static void nopin_gsi_put_vlan(struct nopin_cqe *cqe, const struct ib_gid_attr *attr)
 {
@@ -408,7 +412,7 @@ static void nopin_gsi_put_vlan(struct nopin_cqe *cqe, const struct ib_gid_attr *
 	}
 }
 
-/* A MAD that is admitted: from here on nothing can go wrong but that no receive is left. */
+/* Receive a MAD that was admitted. This fails only when no receive is posted. */
 static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 			      const struct nopin_pkt *pkt, const struct ib_gid_attr *attr)
 {
@@ -440,10 +444,11 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
  * @skb: data at the BTH
  * @pkt: its headers
  *
- * All is judged before a receive is taken, and what is not right is dropped and counted.
+ * The packet is checked completely before a receive is taken; a bad one is dropped and
+ * counted.
  *
  * Context: softirq, in an RCU read-side section.
- * Return: false when no device has the address, and nobody has counted the packet.
+ * Return: false when no device has the address; the packet has not been counted then.
  */
 bool nopin_gsi_rx(struct net *net, struct sk_buff *skb, const struct nopin_pkt *pkt)
 {
@@ -491,7 +496,7 @@ int nopin_gsi_create(struct nopin_qp *qp)
 
 /**
  * nopin_gsi_destroy - free the queues of a GSI QP
- * @qp: the QP, in the RESET state and found by nobody
+ * @qp: the QP, in the RESET state; lookups no longer find it
  *
  * Context: process.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* QP 1. */
+/* QP 1, the general service interface. */
 #ifndef NOPIN_GSI_H
 #define NOPIN_GSI_H
 

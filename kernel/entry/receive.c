@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The way in: from a packet to the half of the QP that it is for. */
+/* The way in: finds the QP of an arriving packet and hands the packet to one of its halves. */
 #include <net/inet_ecn.h>
 
 #include "device.h"
@@ -15,10 +15,10 @@
 #include "transport/unreliable.h"
 
 /*
- * Only the connected peer, at the address it was connected from and by the interface
- * that leads there, reaches a QP, and before RTR nobody does. Nothing of the QP has
- * changed before this. Under the lock of either half, for the route and the state
- * change under both. Counted either way.
+ * A connected QP admits packets only from RTR on, and only from its peer: from the peer's
+ * address to the QP's own, by the interface that leads to the peer. The packet has not
+ * changed anything of the QP before this check, and is counted whatever the result.
+ * Called with the lock of either half held: the route and the state change under both.
  */
 static bool nopin_receive_admits(struct nopin_qp *qp, const struct nopin_arrival *arrival)
 {
@@ -30,7 +30,7 @@ static bool nopin_receive_admits(struct nopin_qp *qp, const struct nopin_arrival
 	return admits;
 }
 
-/* What the service of a QP has no use for, whatever it is connected to. */
+/* Is the packet of another service than the QP's, or of another partition? */
 static bool nopin_receive_is_foreign(const struct nopin_qp *qp,
 				     const struct nopin_pkt *pkt)
 {
@@ -38,14 +38,14 @@ static bool nopin_receive_is_foreign(const struct nopin_qp *qp,
 	       (pkt->pkey ^ NOPIN_DEFAULT_PKEY) & 0x7fff;
 }
 
-/* For the responder of this QP, whoever sent it? */
+/* Is the packet a request for this QP? Its sender is not checked here. */
 static bool nopin_receive_is_request(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
 	return pkt->qpn == qp->ibqp.qp_num && !nopin_receive_is_foreign(qp, pkt) &&
 	       !nopin_opcode_is_response(nopin_pkt_op(pkt));
 }
 
-/* What an admitted answer says beside its content. */
+/* Act on the ECN field of an admitted answer. */
 static void nopin_receive_marks_of_answer(struct nopin_qp *qp,
 					  const struct nopin_arrival *arrival)
 {
@@ -67,7 +67,7 @@ static void nopin_receive_response(struct nopin_qp *qp, const struct nopin_arriv
 	nopin_sq_unlock(qp);
 }
 
-/* Whoever sends them is told. */
+/* A router has marked a request: tell the peer by a CNP. */
 static noinline void nopin_receive_marked_request(struct nopin_qp *qp)
 {
 	if (nopin_rq_accepts(qp))
@@ -87,16 +87,18 @@ static bool nopin_receive_congestion(struct nopin_qp *qp, struct nopin_arrival *
 	return true;
 }
 
-/* A packet to its responder: if its memory can be shared with its neighbours, or anyway. */
+/*
+ * Take a packet for the responder: nopin_take_small_fn takes only a small, plain one, whose
+ * page it shares with its neighbours, or returns false; nopin_take_fn takes any.
+ */
 typedef bool (*nopin_take_small_fn)(struct nopin_qp *qp, const struct sk_buff *skb,
 				    const struct nopin_pkt *pkt, struct nopin_hold *hold);
 typedef void (*nopin_take_fn)(struct nopin_qp *qp, struct sk_buff *skb,
 			      const struct nopin_pkt *pkt);
 
 /*
- * The present packet and those after it that are requests, too: small ones share the
- * pages that they are for. The stack never has a packet of ours while one of these pages
- * is held.
+ * Take the present packet and the requests behind it. Small ones for the same page share
+ * one look-up of that page, in a hold. The hold ends before any packet is sent.
  */
 static __always_inline void nopin_receive_requests(struct nopin_qp *qp,
 						   struct nopin_arrival *arrival,
@@ -155,7 +157,7 @@ static void nopin_receive_nothing(struct nopin_qp *qp, struct nopin_arrival *arr
 }
 
 /**
- * nopin_receive_answers - nopin_service.arrive of initiators of XRC
+ * nopin_receive_answers - nopin_service.arrive of XRC initiators
  * @qp: the QP
  * @arrival: the present packet is for it
  *
@@ -177,7 +179,7 @@ void nopin_receive_answers(struct nopin_qp *qp, struct nopin_arrival *arrival)
 }
 
 /**
- * nopin_receive_for_srqs - nopin_service.arrive of targets of XRC
+ * nopin_receive_for_srqs - nopin_service.arrive of XRC targets
  * @qp: the QP
  * @arrival: the present packet is for it
  *
@@ -209,8 +211,9 @@ void nopin_receive_unacknowledged(struct nopin_qp *qp, struct nopin_arrival *arr
 }
 
 /*
- * Anybody who knows the Q_Key reaches a QP of datagrams, at an address of its device.
- * The addresses of one packet are looked at for all that came with it.
+ * A UD QP admits any sender that knows its Q_Key. @here: the packet is for an address of
+ * the device; packets that arrive in one piece have the same addresses, so the caller
+ * checks that once for all of them.
  */
 static bool nopin_receive_admits_datagram(struct nopin_qp *qp, const struct nopin_pkt *pkt,
 					  bool here)
@@ -251,7 +254,7 @@ void nopin_receive_datagrams(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	nopin_rq_unlock(qp);
 }
 
-/* One member's copy of a datagram to a group, which it may keep. */
+/* Give a member of a multicast group its own clone of a datagram, which it may keep. */
 static void nopin_receive_copy(struct nopin_qp *qp, const struct nopin_arrival *arrival)
 {
 	const struct nopin_pkt *pkt = &arrival->pkt;
@@ -268,7 +271,7 @@ static void nopin_receive_copy(struct nopin_qp *qp, const struct nopin_arrival *
 	consume_skb(skb);
 }
 
-/* False: the present packet is for no group that has members here. */
+/* False: no QP here is a member of the group that the present packet is for. */
 static bool nopin_receive_group(struct nopin_arrival *arrival)
 {
 	struct nopin_membership *member = NULL;
@@ -286,7 +289,7 @@ static bool nopin_receive_group(struct nopin_arrival *arrival)
 	return claimed;
 }
 
-/* False: nobody's. */
+/* A packet to QP 1 or to a multicast group. False: it is neither, or nobody takes it. */
 static bool nopin_receive_special(struct nopin_arrival *arrival)
 {
 	switch (arrival->pkt.qpn) {

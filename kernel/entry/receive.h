@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Packets that arrive. */
+/* Packets that arrive, from kernel/net to the QPs. */
 #ifndef NOPIN_RECEIVE_H
 #define NOPIN_RECEIVE_H
 

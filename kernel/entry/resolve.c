@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Whoever may sleep fetches the page that a half of a QP waits for, and lets the half
- * go on: the program that has posted, at once, where the page is its own, and workers.
+ * A context that may sleep fetches the page that a half of a QP waits for, and lets the
+ * half go on: the doorbell call, where the page belongs to its program, or else a worker.
  */
 #include <linux/sched/signal.h>
 
@@ -10,16 +10,13 @@
 #include "mem/engine.h"
 #include "transport/requester.h"
 
-/* Between the tries for memory, in total. */
+/* How long to wait for memory, in total, before the last try. */
 #define NOPIN_NOMEM_PATIENCE_MS	256
 
-/* Misses that one doorbell resolves before it leaves the next to a worker. */
+/* A doorbell call resolves at most this many misses, and leaves the next to a worker. */
 #define NOPIN_RESOLVES		64
 
-/*
- * Memory may be short for a moment only, and giving up costs the program its
- * connection.
- */
+/* Memory may be short only for a moment, and giving up would end the connection. */
 static int nopin_wait_fetch(struct nopin_wait *wait, bool prompt)
 {
 	unsigned int ms;
@@ -41,8 +38,8 @@ static void nopin_wait_count(struct nopin_wait *wait, struct nopin_qp *qp)
 }
 
 /*
- * Has the half waited, then it goes on. What it misses next is the caller's too:
- * on another CPU, what is sent then might overtake what was sent here.
+ * Let the half go on if it still waits for @wait. The caller resolves the next miss too:
+ * packets sent from another CPU might overtake those sent here. True: it did wait.
  */
 static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
 			      bool worker, struct nopin_wait **next)
@@ -55,7 +52,7 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	if (waited) {
 		park->defer = true;
 		nopin_requester_resume(qp);
-		park->error = 0; /* the access that it was for has been retried */
+		park->error = 0; /* the access that failed has been retried */
 		nopin_park_settle(park);
 		*next = nopin_park_claim(park, worker);
 	}
@@ -63,7 +60,7 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	return waited;
 }
 
-/* The same for a responder, which only workers resolve for. */
+/* The same for a responder, whose misses only workers resolve. */
 static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int err,
 			      struct nopin_wait **next)
 {
@@ -85,12 +82,12 @@ static bool nopin_rq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 /**
  * nopin_sq_resolve - fetch the page that the requester waits for, and go on
  * @qp: the QP, kept by the caller
- * @wait: from nopin_park_claim(); so is what is missed in going on
+ * @wait: from nopin_park_claim(), as are those of later misses, resolved here too
  *
- * Posting a request must not wait for a userfaultfd handler: the program that
- * posts may have other QPs to see to, or be the handler. Nor must it take for
- * ever when pages go as fast as they come, or when the program has been killed
- * and its faults come to nothing. A worker waits instead.
+ * Posting a request must not wait for a userfaultfd handler: the program that posts may
+ * have other QPs to serve, or be the handler itself. Nor may it loop for ever when pages
+ * are taken away as fast as they are fetched, or when the program has been killed and its
+ * faults fail. In all these cases a worker resolves the miss.
  *
  * Context: process, no lock held.
  */
@@ -113,10 +110,10 @@ void nopin_sq_resolve(struct nopin_qp *qp, struct nopin_wait *wait)
 	}
 }
 
-/* Let the half of a fetched page go on; what it waits for then, or NULL. */
+/* The page is fetched: let its half go on. Return: its next miss, or NULL. */
 static struct nopin_wait *nopin_wait_end(struct nopin_wait *wait, int err)
 {
-	/* Of its QP only the number is sure; the wait itself says if it is the same. */
+	/* The number may belong to another QP by now; nopin_park_end() compares @wait. */
 	struct nopin_qp *qp = nopin_qp_lookup(wait->qpn);
 	struct nopin_wait *next = NULL;
 	bool waited = false;
@@ -137,7 +134,7 @@ static struct nopin_wait *nopin_wait_end(struct nopin_wait *wait, int err)
  * nopin_fault_work - fetch the pages that a half waits for, one after the other
  * @work: of a struct nopin_wait
  *
- * A half that goes on missing takes its turn among the others.
+ * A half that still misses pages after a quantum goes to the end of the queue.
  *
  * Context: process.
  */
@@ -166,9 +163,9 @@ void nopin_fault_work(struct work_struct *work)
 
 /**
  * nopin_copied_work - let a half go on after a copy by an engine
- * @work: copied, of a struct nopin_wait
+ * @work: nopin_wait.copied
  *
- * It waits for nothing: the end of the QPs waits for it.
+ * The destruction of a QP waits for this work, so it must not wait for faults.
  *
  * Context: process.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The table of transport services: what each kind of QP can do, in one screen. */
+/* The table of transport services: what each kind of QP can do. */
 #include <linux/bits.h>
 
 #include "compat.h"
@@ -12,7 +12,7 @@
 #include "transport/unreliable.h"
 #include "wire/opcode.h"
 
-/* What may be posted to an RC QP, whosever it is. */
+/* What programs and kernel users may post to an RC QP. */
 #define NOPIN_RC_REQUESTS						\
 	(BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |	\
 	 BIT(IB_UVERBS_WR_SEND_WITH_INV) |				\
@@ -22,7 +22,7 @@
 	 BIT(IB_UVERBS_WR_ATOMIC_FETCH_AND_ADD) |			\
 	 BIT(IB_UVERBS_WR_ATOMIC_WRITE) | BIT(IB_UVERBS_WR_LOCAL_INV))
 
-/* What only programs post: kernel users register memory where they bind windows. */
+/* What only programs may post. Kernel users register regions (REG_MR) instead of windows. */
 #define NOPIN_USER_REQUESTS						\
 	(BIT(IB_UVERBS_WR_BIND_MW) | BIT(IB_UVERBS_WR_FLUSH))
 
@@ -37,7 +37,7 @@ static const struct nopin_service nopin_rc = {
 	.resume		= nopin_responder_resume,
 };
 
-/* A kernel user's. */
+/* RC for kernel users. */
 static const struct nopin_service nopin_rc_kernel = {
 	.name		= "RC",
 	.wire		= NOPIN_WIRE_RC,
@@ -93,7 +93,7 @@ static const struct nopin_service nopin_ud = {
 	.resume		= nopin_datagram_resume,
 };
 
-/* The kernel's; its packets are found by address (entry/receive.c). */
+/* QP 1, for the kernel only; entry/receive.c finds it by address instead of by QPN. */
 static const struct nopin_service nopin_gsi = {
 	.name		= "GSI",
 	.wire		= NOPIN_WIRE_UD,
@@ -102,12 +102,12 @@ static const struct nopin_service nopin_gsi = {
 };
 
 /**
- * nopin_service_find - which service is meant?
- * @type: of the QP
- * @user: it is to be a program's
+ * nopin_service_find - find the row of a kind of QP
+ * @type: type of the QP
+ * @user: a program creates it; else the kernel does
  *
  * Context: any.
- * Return: its row, or NULL where there is none.
+ * Return: the row, or NULL where that kind is not supported.
  */
 const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 {
@@ -118,7 +118,7 @@ const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 		return &nopin_uc;
 	case IB_QPT_XRC_INI:
 		return user ? &nopin_xrc_initiator : NULL;
-	case IB_QPT_XRC_TGT: /* of its domain, which may outlive the program */
+	case IB_QPT_XRC_TGT: /* belongs to its domain, which may outlive the program */
 		return user ? NULL : &nopin_xrc_target;
 	case IB_QPT_UD:
 		return &nopin_ud;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What a half of a QP could not do at once goes on in a later softirq. */
+/* The tasklets in which a half of a QP goes on with what it could not do at once. */
 #include "entry/task.h"
 #include "transport/requester.h"
 
 /**
- * nopin_sq_task - tasklet: go on with what was kept, and with sending
+ * nopin_sq_task - tasklet: go on with kept answers, and with sending
  * @task: sq.task
  *
  * Context: softirq.
@@ -22,7 +22,7 @@ void nopin_sq_task(struct tasklet_struct *task)
 }
 
 /**
- * nopin_rq_task - tasklet: go on with responses and what was kept
+ * nopin_rq_task - tasklet: go on with responses and kept requests
  * @task: rq.task
  *
  * Context: softirq.

@@ -10,13 +10,13 @@
 
 /**
  * nopin_address_check - can packets be sent to this address?
- * @attr: resolved by the core: RoCE, with a GRH and a source GID
- * @datagrams: of a program, which may go to a group; connections have one peer, and so
- *	have the datagrams of QP 1
+ * @attr: the address, resolved by the core: RoCE, with a GRH and a source GID
+ * @datagrams: it is for a program's datagrams, so it may be a multicast group; else it must
+ *	be that of one peer
  *
  * Context: any.
- * Return: 0; -EINVAL when it is not the RoCEv2 address of such a peer, or one that the
- *	source cannot reach; -ENODEV when the network device of the source is gone.
+ * Return: 0; -EINVAL when it is not such an address of RoCEv2, or the source cannot reach
+ *	it; -ENODEV when the network device of the source is gone.
  */
 int nopin_address_check(const struct rdma_ah_attr *attr, bool datagrams)
 {
@@ -50,13 +50,13 @@ int nopin_address_check(const struct rdma_ah_attr *attr, bool datagrams)
  * nopin_address_route - point a route at an address
  * @route: initialised; no packet is sent through it during the call
  * @net: the device's namespace
- * @attr: passed nopin_address_check()
- * @local_qpn: ours
- * @remote_qpn: the peer's; both spread flows over UDP source ports
+ * @attr: the address; it has passed nopin_address_check()
+ * @local_qpn: number of the QP
+ * @remote_qpn: number of the peer's QP; both spread flows over UDP source ports
  *
  * Context: any; BH off where another context could send.
- * Return: 0, or -ENODEV when the network device of the source GID is gone, or in
- *	another namespace: that of a macvlan, say, which may end before the device does.
+ * Return: 0, or -ENODEV when the network device of the source GID is gone, or is in
+ *	another namespace. A macvlan may be, and that namespace may end before the device.
  */
 int nopin_address_route(struct nopin_route *route, struct net *net,
 			const struct rdma_ah_attr *attr, u32 local_qpn, u32 remote_qpn)
@@ -106,7 +106,7 @@ bool nopin_address_is_own(struct ib_device *ibdev, const struct rdma_ah_attr *at
 	return true;
 }
 
-/* Kernel users let go of theirs in any context. */
+/* Kernel users destroy address handles in any context, so interrupts have to be off. */
 static int nopin_av_number(struct nopin_dev *dev, struct nopin_av *av, gfp_t gfp)
 {
 	unsigned long flags;
@@ -120,10 +120,10 @@ static int nopin_av_number(struct nopin_dev *dev, struct nopin_av *av, gfp_t gfp
 }
 
 /**
- * nopin_av_create - let datagrams go to an address
+ * nopin_av_create - make an address vector
  * @pd: protection domain whose QPs may send there
- * @attr: passed nopin_address_check()
- * @gfp: how memory may be had
+ * @attr: the address; it has passed nopin_address_check()
+ * @gfp: for allocations
  *
  * Context: as @gfp says.
  * Return: the address vector, or ERR_PTR().
@@ -145,7 +145,7 @@ struct nopin_av *nopin_av_create(struct ib_pd *pd, const struct rdma_ah_attr *at
 	err = nopin_address_route(&av->route, dev->net, attr, 0, 0);
 	if (err)
 		goto destroy_route;
-	/* Found from here on by nobody but who made it: by its answer. */
+	/* Lookups find it from here on, though nobody else has been told its index. */
 	err = nopin_av_number(dev, av, gfp);
 	if (err < 0)
 		goto destroy_route;
@@ -167,8 +167,8 @@ static void nopin_av_free(struct rcu_head *rcu)
 }
 
 /**
- * nopin_av_destroy - let no datagram go there any more
- * @av: the address vector; freed once nobody sends by it
+ * nopin_av_destroy - end an address vector
+ * @av: the address vector; freed by RCU, when no QP sends by it any more
  *
  * Context: any.
  */
@@ -187,7 +187,8 @@ void nopin_av_destroy(struct nopin_av *av)
  * nopin_ah_av - the address vector of a kernel user's address handle
  * @ah: the handle
  *
- * Most are of ib_mad's, for one datagram of QP 1 each, which goes without.
+ * The vector is made when it is first needed: most handles are ib_mad's, for one datagram
+ * of QP 1 each, which needs none.
  *
  * Context: any.
  * Return: the address vector, or ERR_PTR().
@@ -211,7 +212,7 @@ struct nopin_av *nopin_ah_av(struct nopin_ah *ah)
 /**
  * nopin_av_find - find an address vector
  * @dev: the device
- * @index: what a work request calls it
+ * @index: the number by which a work request names it
  *
  * Context: an RCU read-side section, as long as it is used.
  * Return: the address vector or NULL.
@@ -222,12 +223,13 @@ struct nopin_av *nopin_av_find(struct nopin_dev *dev, u32 index)
 }
 
 /**
- * nopin_address_admits - is a datagram for an address of the device, by the right way?
+ * nopin_address_admits - is a datagram for the device, and did it come the right way?
  * @dev: the device
  * @skb: the packet, as handed up
  *
  * Context: softirq, in an RCU read-side section.
- * Return: true when it is.
+ * Return: true when its destination is an address of the device, and it came by that
+ *	address's interface (nopin_net_came_by()).
  */
 bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb)
 {
@@ -250,12 +252,12 @@ bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb)
 }
 
 /**
- * nopin_address_admits_to_group - did a datagram come to the device as one to a group?
- * @dev: the device, whose interface is a member
+ * nopin_address_admits_to_group - did a datagram to a group come to the device?
+ * @dev: the device, whose interface is a member of the group
  * @skb: the packet, as handed up
  *
  * Context: softirq, in an RCU read-side section.
- * Return: true when it did.
+ * Return: true when it came by the device's interface (nopin_net_came_to_group()).
  */
 bool nopin_address_admits_to_group(struct nopin_dev *dev, const struct sk_buff *skb)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Address handles and vectors, as routes. */
+/* Address handles and address vectors, and the routes made of them. */
 #ifndef NOPIN_ADDRESS_H
 #define NOPIN_ADDRESS_H
 
@@ -13,7 +13,7 @@ struct nopin_owner;
 /**
  * struct nopin_av - an address vector: where datagrams can go
  * @pd: protection domain whose QPs may use it
- * @index: what work requests call it
+ * @index: the number by which work requests name it
  * @route: how packets get there; used with BH off
  * @rcu: lookups are lock-free
  */
@@ -28,9 +28,9 @@ struct nopin_av {
  * struct nopin_ah - an address handle
  * @ibah: first
  * @attr: the address
- * @av: of a program's; of the kernel's from its first datagram on, but QP 1 has no need of
- *	one
- * @owner: the program's, who pays for @av
+ * @av: its address vector; a kernel user's handle gets one with its first datagram from
+ *	a QP other than QP 1, which needs none
+ * @owner: who pays for @av, of a program's handle
  */
 struct nopin_ah {
 	struct ib_ah ibah;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * How a QP fails. Either half only marks, under its own lock, that it cannot go on
- * (nopin_sq_fail(), nopin_rq_refuse()), and from then on does nothing. Whoever drops that
- * lock carries it out, with both: the oldest request completes with its error, and all
- * others are flushed (IBTA 10.3.1.5).
+ * How a QP fails. A half that cannot go on only marks itself as failed, under its own
+ * lock (nopin_sq_fail(), nopin_rq_refuse()), and does nothing from then on. The context
+ * that holds the lock calls nopin_qp_fail() after it has dropped the lock. With both locks
+ * held the oldest request completes with its error; all others are flushed (IBTA 10.3.1.5).
  */
 #include "device.h"
 #include "qp/qp.h"
@@ -36,7 +36,7 @@ void nopin_qp_unlock(struct nopin_qp *qp)
 
 /**
  * nopin_qp_set_state - move to a state
- * @qp: the QP; QP 1 looks at its state without a lock
+ * @qp: the QP; QP 1 reads its state without a lock
  * @state: the state
  *
  * Context: both halves' locks held.
@@ -50,8 +50,7 @@ void nopin_qp_set_state(struct nopin_qp *qp, enum ib_qp_state state)
 
 /**
  * nopin_qp_stop - move to a state in which nothing is sent or carried out
- * @qp: the QP; its timers, tasks and faults under way look at the state and stop by
- *	themselves
+ * @qp: the QP; its timers, tasks and pending faults check the state and stop by themselves
  * @state: IB_QPS_ERR or IB_QPS_RESET
  *
  * Context: both halves' locks held.
@@ -72,8 +71,8 @@ void nopin_qp_stop(struct nopin_qp *qp, enum ib_qp_state state)
  * nopin_qp_enter_error - move to the error state
  * @qp: the QP
  *
- * What is to be flushed is not flushed here, under both locks: nopin_flush_all(), or the
- * tasks of both halves, do that.
+ * Requests are not flushed here, under both locks: nopin_flush_all() does that, or
+ * nopin_qp_flush_soon() and the tasks.
  *
  * Context: both halves' locks held.
  */
@@ -86,7 +85,7 @@ void nopin_qp_enter_error(struct nopin_qp *qp)
 		nopin_queue_set_flags(&qp->rq.queue, NOPIN_RING_NEED_DOORBELL);
 }
 
-/* Only the send queue stops: what comes in goes on (IBTA 10.3.1.7). */
+/* Only the send queue stops: the responder goes on (IBTA 10.3.1.7). */
 static void nopin_qp_enter_sqe(struct nopin_qp *qp)
 {
 	nopin_qp_set_state(qp, IB_QPS_SQE);
@@ -101,7 +100,7 @@ static bool nopin_qp_may_fail(const struct nopin_qp *qp)
 	return qp->state != IB_QPS_ERR && qp->state != IB_QPS_RESET;
 }
 
-/* What one call flushes of the requester's; the tasks do the rest. */
+/* Flush a first batch of send requests; the tasks flush the rest, and the receives. */
 static void nopin_qp_flush_soon(struct nopin_qp *qp)
 {
 	bool more;
@@ -115,13 +114,13 @@ static void nopin_qp_flush_soon(struct nopin_qp *qp)
 }
 
 /**
- * nopin_qp_fail - move a QP to the error state that has a half which failed
+ * nopin_qp_fail - move a QP with a failed half to the ERR or SQE state
  * @qp: the QP
  *
- * Nothing when it has been done, or when the QP has been reset since. While an engine
- * copies it is too early: it is called again at the end of that (offload.c).
+ * Does nothing when this has been done already, or when the QP has been reset since. While
+ * an engine copies it does nothing either: offload.c calls it again after the copy.
  *
- * Context: any but with a lock of the QP held.
+ * Context: any, without a lock of the QP.
  */
 void nopin_qp_fail(struct nopin_qp *qp)
 {
@@ -148,7 +147,7 @@ void nopin_qp_fail(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_unlock - drop the requester's lock, and carry out what needs it dropped
+ * nopin_sq_unlock - drop the requester's lock; if the half has failed, fail the QP
  * @qp: the QP
  *
  * Context: sq.lock held, which is released; no other lock, interrupts on.
@@ -164,7 +163,7 @@ void nopin_sq_unlock(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_unlock - drop the responder's lock, and carry out what needs it dropped
+ * nopin_rq_unlock - drop the responder's lock; if the half has failed, fail the QP
  * @qp: the QP
  *
  * Context: rq.lock held, which is released; no other lock, interrupts on.

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * How much may be in flight. A responder takes nothing behind a gap (IBTA 9.7.4.1), so all
- * that was in flight behind what is lost is sent again: the more, the more is wasted.
- * Twice of what the network brings between two losses is enough to go on with. If losses
- * come of too much being sent at once, less is sent, too.
+ * How much may be in flight. A responder takes nothing behind a gap (IBTA 9.7.4.1), so the
+ * requester sends all packets behind a lost one again, and a large window wastes much. A
+ * window of twice the packets that arrive between two losses wastes little and is still
+ * large enough. It also sends less where sending too much at once causes the losses.
  *
- * Where packets are lost, so are NAKs and what is sent again. A responder says nothing
- * then, and the ACK timeout is many times as long as an answer takes. So for a while after
- * a loss the requester sends its oldest packet again, and that alone, when nothing has come
- * for a few jiffies. On a sound network it never does: a peer may be slow because of a page.
+ * A network that loses packets also loses NAKs and retransmissions. Then the responder says
+ * nothing, and the ACK timeout is many times as long as an answer takes. So for a while
+ * after a loss the requester probes: when nothing has come for a few jiffies it sends its
+ * oldest packet again, and that one alone. On a network without losses it does not, as the
+ * peer may only be waiting for a page.
  */
 #include <linux/jiffies.h>
 
 #include "device.h"
 #include "qp/qp.h"
 
-/* How long one loss is reason to look for the next, jiffies. */
+/* For how long after a loss the requester sends probes, jiffies. */
 #define NOPIN_LOSSY		HZ
 
-/* PSNs that the window grows by while as many are acknowledged as are in it. */
+/* The window grows by so many PSNs for each full window of PSNs acknowledged. */
 #define NOPIN_GROWTH		4
 
 /**
- * nopin_flight_start - nothing is known of the network
+ * nopin_flight_start - begin with the largest window
  * @flight: of a connection that begins
  *
  * Context: sq.lock held.
@@ -37,10 +38,10 @@ void nopin_flight_start(struct nopin_flight *flight)
 }
 
 /**
- * nopin_flight_grow - what arrives makes room for more
- * @flight: whose window is not as large as it may be
+ * nopin_flight_grow - widen the window as PSNs are acknowledged
+ * @flight: of the QP; its window is below NOPIN_WINDOW
  * @una_psn: first PSN not acknowledged
- * @acked: how many have been, with the last answer
+ * @acked: PSNs that the last answer acknowledged
  *
  * Context: sq.lock held, BH off.
  */
@@ -55,7 +56,7 @@ void nopin_flight_grow(struct nopin_flight *flight, u32 una_psn, u32 acked)
 	flight->window++;
 }
 
-/* Once for all that is in flight now. */
+/* Shrink the window, once for all that is in flight now. */
 static void nopin_flight_cut(struct nopin_sq *sq, u32 window)
 {
 	struct nopin_flight *flight = &sq->flight;
@@ -69,7 +70,7 @@ static void nopin_flight_cut(struct nopin_sq *sq, u32 window)
 }
 
 /**
- * nopin_flight_lost - a packet was lost, or overtaken
+ * nopin_flight_lost - a packet was lost, or another one overtook it
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.
@@ -88,11 +89,11 @@ void nopin_flight_lost(struct nopin_qp *qp)
 }
 
 /**
- * nopin_flight_marked - there is congestion on the way to the peer, or from it
+ * nopin_flight_marked - halve the window: a CNP or a marked response shows congestion
  * @qp: the QP
  *
- * Once for all that is in flight, and never below NOPIN_WINDOW_LEAST: whoever forges
- * such a message makes the QP slow for some round trips, and no more.
+ * The window shrinks once for all that is in flight, and never below NOPIN_WINDOW_LEAST. So
+ * a forged CNP only makes the QP slow for some round trips.
  *
  * Context: sq.lock held, BH off.
  */
@@ -103,7 +104,7 @@ void nopin_flight_marked(struct nopin_qp *qp)
 }
 
 /**
- * nopin_flight_is_lossy - is it likely that something is lost?
+ * nopin_flight_is_lossy - has a packet been lost lately?
  * @flight: of a QP
  *
  * Context: sq.lock held.
@@ -115,7 +116,7 @@ bool nopin_flight_is_lossy(const struct nopin_flight *flight)
 }
 
 /**
- * nopin_flight_probed - the oldest packet is sent again; the next time is later
+ * nopin_flight_probed - a probe is sent: wait twice as long before the next one
  * @flight: of a QP
  *
  * Context: sq.lock held.
@@ -139,7 +140,7 @@ unsigned long nopin_ack_timeout(const struct nopin_qp *qp)
 }
 
 /**
- * nopin_flight_patience - how long nothing need come before it is looked into
+ * nopin_flight_patience - how long without an answer before the timer has to act
  * @qp: the QP
  *
  * Context: sq.lock held.

@@ -8,24 +8,24 @@
 
 struct nopin_qp;
 
-/* After how long without an answer a loss is looked for, the first time; jiffies. */
+/* How long without an answer before the first probe for a loss; jiffies. */
 #define NOPIN_PROBE		2
 
 /* PSNs in flight at most: keeps a few QPs within netdev_max_backlog of one CPU. */
 #define NOPIN_WINDOW		128
 
-/* However bad the network, or whoever says so. */
+/* The window never gets smaller than this, however many losses and CNPs there are. */
 #define NOPIN_WINDOW_LEAST	8
 
 /**
- * struct nopin_flight - what may be in flight
- * @window: how many PSNs, NOPIN_WINDOW_LEAST to NOPIN_WINDOW
- * @run: how many have been acknowledged since one was lost, at most NOPIN_WINDOW
- * @credit: how many since @window grew
+ * struct nopin_flight - how much may be in flight
+ * @window: how many PSNs may be, NOPIN_WINDOW_LEAST to NOPIN_WINDOW
+ * @run: PSNs acknowledged since the last loss, at most NOPIN_WINDOW
+ * @credit: PSNs acknowledged since @window last changed
  * @cut: @window shrank, and not all that was in flight then has been acknowledged
- * @cut_psn: first PSN that had not been sent then
- * @lossy: a loss is looked for early until then, jiffies
- * @probe: how long after the last sign of life, jiffies
+ * @cut_psn: with @cut: first PSN that had not been sent when @window shrank
+ * @lossy: until when probes are sent, jiffies
+ * @probe: how long after the last sign of life the next probe is sent, jiffies
  *
  * Protected by sq.lock.
  */
@@ -48,7 +48,7 @@ void nopin_flight_probed(struct nopin_flight *flight);
 unsigned long nopin_flight_patience(const struct nopin_qp *qp);
 unsigned long nopin_ack_timeout(const struct nopin_qp *qp);
 
-/* So many PSNs were acknowledged, up to this one. */
+/* @acked PSNs have been acknowledged; the next that has not is @una_psn. */
 static inline void nopin_flight_acked(struct nopin_flight *flight, u32 una_psn, u32 acked)
 {
 	flight->run = min_t(u32, flight->run + acked, NOPIN_WINDOW);
@@ -56,7 +56,7 @@ static inline void nopin_flight_acked(struct nopin_flight *flight, u32 una_psn, 
 		nopin_flight_grow(flight, una_psn, acked);
 }
 
-/* The peer has just said something. */
+/* The peer has just shown that it is alive. */
 static inline void nopin_flight_alive(struct nopin_flight *flight)
 {
 	flight->probe = NOPIN_PROBE;

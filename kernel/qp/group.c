@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Multicast groups: one table for all devices and namespaces, as of QPs. A datagram finds
- * the members of its group, and then has to have come to their device. With each member
- * the interface joins once more, and the stack counts.
+ * Multicast groups: like QPs, all memberships of all devices and namespaces are in one
+ * table. The receiver looks up the members of a datagram's group, and then checks that the
+ * datagram came to the member's device. The interface joins the group once for each
+ * member; the network stack counts that.
  */
 #include <linux/hashtable.h>
 #include <linux/mutex.h>
@@ -17,9 +18,9 @@
 #define NOPIN_GROUP_BITS	8
 
 static DEFINE_HASHTABLE(nopin_memberships, NOPIN_GROUP_BITS);
-static DEFINE_MUTEX(nopin_group_lock);	/* of those who change the table */
+static DEFINE_MUTEX(nopin_group_lock);	/* serialises changes of the table */
 
-/* Where the members of a group are, and some of others. */
+/* The list with the members of a group, among those of other groups. */
 static struct hlist_head *nopin_group_bucket(const struct in6_addr *group)
 {
 	return &nopin_memberships[hash_min(ipv6_addr_hash(group), NOPIN_GROUP_BITS)];
@@ -50,7 +51,7 @@ static int nopin_group_add(struct nopin_membership *member)
 }
 
 /**
- * nopin_group_attach - let a QP have what is sent to a group
+ * nopin_group_attach - make a QP a member of a group
  * @qp: a QP of datagrams, not attached to this group
  * @group: a multicast address
  *
@@ -91,7 +92,7 @@ static struct nopin_membership *nopin_group_find(const struct nopin_qp *qp,
  * @qp: the QP
  * @group: the group
  *
- * Context: process, may sleep. Nobody has the QP by the group any more on return.
+ * Context: process, may sleep. On return no receiver uses the membership any more.
  * Return: 0, or -EINVAL when it is not attached.
  */
 int nopin_group_detach(struct nopin_qp *qp, const struct in6_addr *group)
@@ -112,12 +113,12 @@ int nopin_group_detach(struct nopin_qp *qp, const struct in6_addr *group)
 }
 
 /**
- * nopin_group_next - go through the members of a group, of whatever device
+ * nopin_group_next - iterate over the members of a group, on any device
  * @group: the group
- * @member: the one before, NULL: none
+ * @member: the previous member; NULL: start
  *
  * Context: an RCU read-side section, as long as the member or its QP is used.
- * Return: the next, or NULL when there is none.
+ * Return: the next member, or NULL when there is none.
  */
 struct nopin_membership *nopin_group_next(const struct in6_addr *group,
 					  struct nopin_membership *member)

@@ -12,8 +12,8 @@ struct nopin_qp;
 
 /**
  * struct nopin_membership - a QP is attached to a group
- * @node: in the table of all; lookups are lock-free
- * @group: IPv4 as a mapped address
+ * @node: in the table of all memberships
+ * @group: the multicast address, IPv4 as a mapped address
  * @qp: the QP, which is detached before it ends
  * @rcu: lookups are lock-free
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Packets that wait at a half of a QP, for a page or for their turn. They take memory
- * that nobody else is charged with: each half has a budget, and so has all of the
- * machine, as one may have many QPs.
+ * Packets that wait at a half of a QP, for a page or for their turn. No socket or process
+ * is charged for their memory, so each half has a budget, and all QPs of the machine
+ * together have another: one program may have many QPs.
  */
 #include <linux/mm.h>
 
@@ -10,14 +10,14 @@
 #include "qp/keep.h"
 #include "wire/packet.h"
 
-/* A part of the machine's memory. */
+/* All QPs together may keep one part in so many of the machine's memory. */
 #define NOPIN_KEPT_SHARE	16
 
 static atomic_long_t nopin_kept_bytes;
 static long nopin_kept_limit __read_mostly;
 
 /**
- * nopin_kept_init - set the budget of all
+ * nopin_kept_init - set the budget of all QPs together
  *
  * Context: module init.
  */
@@ -31,7 +31,7 @@ static void nopin_kept_uncharge(struct sk_buff *skb)
 	atomic_long_sub(skb->truesize, &nopin_kept_bytes);
 }
 
-/* From now on it is charged with, until it is freed. */
+/* Count a packet against the budget of all QPs until it is freed. False: no room. */
 static bool nopin_kept_charge(struct sk_buff *skb)
 {
 	long bytes = atomic_long_add_return(skb->truesize, &nopin_kept_bytes);
@@ -49,10 +49,10 @@ static bool nopin_kept_charge(struct sk_buff *skb)
  * nopin_kept_add - keep a packet until its half goes on
  * @kept: the half's
  * @skb: data at the BTH, as handed up
- * @info: gets on its way with it
+ * @info: what to remember of the packet
  *
  * Context: BH off, the half's lock held.
- * Return: 0; -ENOBUFS: the budget is used up; -ENOMEM: as if lost on the way.
+ * Return: 0; -ENOBUFS: the budget is used up; -ENOMEM: treat the packet as lost.
  */
 int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
 		   const struct nopin_kept_info *info)
@@ -73,7 +73,7 @@ int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
 	return 0;
 }
 
-/* Padding and ICRC were cut off; the parser wants their length back. */
+/* Padding and ICRC were trimmed off the skb, but the parser's length includes them. */
 static void nopin_kept_parse(struct sk_buff *skb, struct nopin_pkt *pkt)
 {
 	u8 pad = skb->data[1] >> 4 & 3;
@@ -102,7 +102,7 @@ struct sk_buff *nopin_kept_take(struct nopin_kept *kept, struct nopin_pkt *pkt)
 }
 
 /**
- * nopin_kept_return - it has to wait again
+ * nopin_kept_return - put back a packet that has to wait again
  * @kept: the half's
  * @skb: from nopin_kept_take()
  *

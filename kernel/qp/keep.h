@@ -8,14 +8,14 @@
 
 struct nopin_pkt;
 
-/* What a half of a QP keeps at most: packets, and bytes of memory with all overhead. */
+/* The budget of a half of a QP: packets, and bytes of memory with all overhead. */
 #define NOPIN_KEPT_MAX		512
 #define NOPIN_KEPT_BYTES	(2U << 20)
 
 /**
  * struct nopin_kept - packets that wait at a half of a QP
  * @skbs: oldest first
- * @bytes: of memory that they take, their truesize
+ * @bytes: memory that they take, the sum of their truesize
  *
  * Protected by the half's lock.
  */
@@ -26,8 +26,8 @@ struct nopin_kept {
 
 /**
  * struct nopin_kept_info - what a responder knows of a packet that it keeps
- * @due: follows upon what came before it; else a duplicate
- * @answered: rq.answered when it came
+ * @due: its PSN follows on that of the request before it; else it is a duplicate
+ * @answered: rq.answered when the packet came
  */
 struct nopin_kept_info {
 	bool due;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* How a QP comes into being, and how it ends. */
+/* Creating and destroying a QP. */
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <net/inet_ecn.h>
@@ -22,7 +22,7 @@ static int nopin_qp_check_cap(const struct ib_qp_cap *cap)
 	return 0;
 }
 
-/* What follows the head of a send request: elements or inline data. */
+/* Bytes behind the head of a send request, for elements or inline data. */
 static u32 nopin_sq_tail_size(const struct ib_qp_cap *cap)
 {
 	u32 sges = max(cap->max_send_sge, 1U) * sizeof(struct nopin_sge);
@@ -64,7 +64,7 @@ static void nopin_sq_destroy(struct nopin_qp *qp)
 	kfree(qp->sq.reads.end_psn);
 }
 
-/* Where receives come from: a ring of its own, or an SRQ. */
+/* Set up the source of receives: a ring of the QP's own, or an SRQ. */
 static int nopin_rq_create_source(struct nopin_qp *qp, struct ib_ucontext *uctx,
 				  u32 sges, struct nopin_ring_info *info)
 {
@@ -171,8 +171,8 @@ static void nopin_qp_init(struct nopin_qp *qp)
  * @qp: zeroed but for what the core has set
  * @service: what kind of QP
  * @init: checked by the caller for features; cap becomes what was granted
- * @uctx: of the program that maps its rings, NULL: a kernel user
- * @resp: gets the rings of a program's QP
+ * @uctx: context of the program that maps its rings; NULL: a kernel user
+ * @resp: filled in with the rings of a program's QP
  *
  * Context: process.
  * Return: 0, -EINVAL for a capability beyond the device's, -ENOMEM, -EBUSY
@@ -228,9 +228,9 @@ destroy_route:
 }
 
 /*
- * Nobody finds the QP any more and its state forbids everything, so what still
- * runs only looks at the state and stops: timers and tasks may start each other,
- * but a second round finds nothing. Faults were left to themselves by the reset.
+ * Lookups no longer find the QP, and it is in the RESET state, so a timer or task that
+ * still runs checks the state and stops. Timers and tasks may start each other once, so
+ * the timers are deleted twice. The reset has left pending faults to their workers.
  */
 static void nopin_qp_quiesce(struct nopin_qp *qp)
 {
@@ -249,9 +249,9 @@ static void nopin_qp_quiesce(struct nopin_qp *qp)
 
 /**
  * nopin_qp_destroy - stop a QP and free all that it owns
- * @qp: the QP; its own memory is the core's
+ * @qp: the QP; the core frees the struct itself
  *
- * Context: process; does not wait for faults taken for the QP.
+ * Context: process; waits for copies by an engine, but not for faults of the QP.
  */
 void nopin_qp_destroy(struct nopin_qp *qp)
 {
@@ -267,7 +267,7 @@ void nopin_qp_destroy(struct nopin_qp *qp)
 }
 
 /**
- * nopin_qp_set_ops - name the transport's entry points
+ * nopin_qp_set_ops - register the functions of kernel/entry that timers and tasks call
  * @ops: used for every QP made afterwards
  *
  * Context: module init.

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Waiting for copies by an engine. The half parks as for a page, and afterwards makes the
- * same copy again, which finds that it has been carried out:
+ * Waiting for copies by a DMA engine. The half parks as for a missing page. Afterwards it
+ * makes the same copy again, and finds that the engine has carried it out:
  *
  *  half, lock held                engine            worker
- *  copy: begun, wait
+ *  submit the copy, park
  *  (neither sends nor receives)
- *                                 over
+ *                                 copies
  *                                                   lock
- *                                                    job is the half's
- *                                                    copy, once more: the job is of
- *                                                     it: done, or the CPU's if the
- *                                                     engine failed
- *                                                    a job that nobody took goes
+ *                                                    give the job to the half
+ *                                                    the half copies again: the job
+ *                                                     is of this copy: it is done, or
+ *                                                     the CPU copies if the engine
+ *                                                     failed
+ *                                                    free the job if no copy took it
  *                                                   unlock
  *
- * So everything else that the access is made of is looked at again as it is then, and
- * nothing is told to anybody before the bytes are there.
+ * So all other steps of the access are carried out again, with the state of that time, and
+ * neither peer nor program is told of the access before the bytes are in place.
  *
- * While an engine copies for a QP, or to or from the other end of its connection on the
- * same device, neither may say that a work request has ended: its memory is the program's
- * again then. A QP that fails does so when the copy is over (qp/fail.c), and who asks for
- * the error state, or the end, waits for it.
+ * When a work request completes, its memory belongs to the program again. So while an
+ * engine copies for a QP, neither that QP nor its peer on the same device may complete a
+ * request with an error or flush it. A failed QP enters the error state when the copy has
+ * ended (qp/fail.c); modify and destroy wait for the copy.
  */
 #include <linux/wait_bit.h>
 
 #include "mem/offload.h"
 #include "qp/qp.h"
 
-/* Nothing there waits for anything, as the end of a QP waits for it. */
+/* The destruction of a QP waits for this queue's works, so they must not wait for faults. */
 static struct workqueue_struct *nopin_copied_wq;
 static work_func_t nopin_copied;
 
@@ -48,7 +49,7 @@ static void nopin_copies_end(struct nopin_qp *qp)
 
 /**
  * nopin_qp_await_copies - wait until no engine copies for a QP
- * @qp: the QP, in a state in which nothing begins
+ * @qp: the QP, in a state in which no new copy can begin
  *
  * Context: process, sleeps, for as long as an engine may take.
  */
@@ -64,7 +65,7 @@ static struct nopin_qp *nopin_wait_qp(struct nopin_park *park)
 	return container_of(park, struct nopin_qp, rq.park);
 }
 
-/* nopin_job_fn */
+/* nopin_job_fn: the copy has ended. */
 static void nopin_park_job_over(struct nopin_engine_job *job)
 {
 	struct nopin_wait *wait = job->ctx;
@@ -94,7 +95,10 @@ static bool nopin_park_begin(struct nopin_park *park, struct nopin_copy *copy)
 	return true;
 }
 
-/* The half has waited for a copy. Was it this one, and has all of it been copied? */
+/*
+ * The half has waited for a copy. Was it this one, and has the engine copied all of it?
+ * @again: gets true when it was another copy, so that the engine may be asked for this one.
+ */
 static bool nopin_park_was_copied(struct nopin_park *park, const struct nopin_copy *copy,
 				  bool *again)
 {
@@ -108,16 +112,16 @@ static bool nopin_park_was_copied(struct nopin_park *park, const struct nopin_co
 }
 
 /**
- * nopin_park_offload - nopin_park_copy() where an engine is wanted
+ * nopin_park_offload - try to have an engine carry out a copy of nopin_park_copy()
  * @park: of the half that would wait; its lock is held
  * @copy: as for nopin_copy()
- * @copied: gets what came of it: NOPIN_COPIED or NOPIN_COPY_MISS
+ * @copied: with true: NOPIN_COPIED, or NOPIN_COPY_MISS when the half waits for the engine
  *
- * Some accesses are two copies, as a datagram's GRH and its payload are. The one that is
- * the CPU's leaves alone what the half has waited for, which is of the other.
+ * Some accesses make two copies, as those of a datagram's GRH and payload. A copy that only
+ * the CPU can make leaves park->job alone, which belongs to the other copy.
  *
  * Context: BH off.
- * Return: false: the CPU is to copy.
+ * Return: false: the CPU has to copy.
  */
 bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 			enum nopin_copied *copied)
@@ -135,7 +139,7 @@ bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 }
 
 /**
- * nopin_park_settle - the copy that was waited for has been made again, or nobody will
+ * nopin_park_settle - free the job of a copy that has been made again, or will not be
  * @park: of the half; its lock is held
  *
  * Context: any.
@@ -148,7 +152,7 @@ void nopin_park_settle(struct nopin_park *park)
 }
 
 /**
- * nopin_copied_end - a copy is over, and the half that waited for it has gone on
+ * nopin_copied_end - drop the references of a copy after its half has gone on
  * @qp: nopin_wait.qp
  * @peer: nopin_wait.peer, or NULL
  *
@@ -162,8 +166,8 @@ void nopin_copied_end(struct nopin_qp *qp, struct nopin_qp *peer)
 }
 
 /**
- * nopin_offload_init - make the worker
- * @copied: what it does for a struct nopin_wait with a copy
+ * nopin_offload_init - make the workqueue
+ * @copied: work function of nopin_wait.copied
  *
  * Context: module init.
  * Return: 0 or -ENOMEM.
@@ -176,7 +180,7 @@ int nopin_offload_init(work_func_t copied)
 }
 
 /**
- * nopin_offload_exit - end the worker; no QP is left
+ * nopin_offload_exit - destroy the workqueue; no QP is left
  *
  * Context: module exit; nopin_park_exit() comes after it.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Waiting for pages. An access that misses parks its half of the QP; whoever may sleep
- * resolves the miss (entry/resolve.c) and lets the half go on. Other QPs notice
- * nothing.
+ * Waiting for pages. An access that misses parks its half of the QP. A context that may
+ * sleep resolves the miss (entry/resolve.c) and lets the half go on. Other QPs are not
+ * affected.
  */
 #include <linux/slab.h>
 
@@ -11,8 +11,9 @@
 #include "qp/qp.h"
 
 /*
- * Faults that the kernel resolves, if by way of a file system, and those that a
- * program has to answer (userfaultfd): it may fill their queue for as long as it likes.
+ * One queue is for faults that the kernel resolves, perhaps by way of a file system. The
+ * other is for faults that a program has to answer (userfaultfd), as the program may keep
+ * that queue full for as long as it likes.
  */
 static struct workqueue_struct *nopin_fault_wq;
 static struct workqueue_struct *nopin_patient_wq;
@@ -43,12 +44,12 @@ void nopin_wait_submit_patient(struct nopin_wait *wait)
 }
 
 /**
- * nopin_wait_alloc - what a half of a QP will need when it misses a page
+ * nopin_wait_alloc - allocate what a half of a QP needs when it misses a page
  * @qp: the QP
- * @requester: which half
+ * @requester: for the requester; else for the responder
  *
  * Context: process.
- * Return: not waiting, to be freed with kfree(); or NULL.
+ * Return: the wait, to be freed with kfree() while it is not in use; or NULL.
  */
 struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester)
 {
@@ -63,8 +64,8 @@ struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester)
 }
 
 /**
- * nopin_wait_free - nobody waits any more
- * @wait: not the half's any more
+ * nopin_wait_free - free a wait whose half has been reset
+ * @wait: the wait, which no longer belongs to its half
  *
  * Context: any.
  */
@@ -76,19 +77,19 @@ void nopin_wait_free(struct nopin_wait *wait)
 	kfree(wait);
 }
 
-/* Wait for a page. False: resolving the same access gave an error before: it is final. */
+/* Wait for a page. False: resolving the same miss has failed, so the access fails. */
 static bool nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 {
 	int err = park->error;
 
 	park->error = 0;
-	/* In loopback the retry may miss at the other end, a page of its own. */
+	/* In loopback the retry may miss another page, at the other end. */
 	if (err && miss->memory == park->error_memory && miss->va == park->error_va) {
 		nopin_miss_drop(miss);
 		return false;
 	}
 	park->wait->miss = *miss;
-	miss->memory = NULL; /* the reference went with it */
+	miss->memory = NULL; /* the reference has moved to park->wait */
 	park->waiting = true;
 	park->silent = false;
 	if (!park->defer)
@@ -146,11 +147,11 @@ enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *
  * @wait: what was resolved
  * @err: the result
  *
- * Too much contention to settle now, or a wait in which the memory may have become
- * another, is no verdict on the page: the access is simply tried again.
+ * -EBUSY and -EAGAIN (contention, or memory that may have changed during the fault) and
+ * -EINTR say nothing about the page: the access is tried again.
  *
  * Context: process, BH off.
- * Return: false: the half has been reset, which may have been long ago.
+ * Return: false: the half no longer waits for @wait, as it has been reset.
  */
 bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
 {
@@ -167,14 +168,14 @@ bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
 }
 
 /**
- * nopin_park_claim - find a resolver for what a half has missed
+ * nopin_park_claim - decide who resolves the miss of a half
  * @park: of the half, with @park->defer set; its lock is held
  * @worker: the caller may wait for anything; else it is the program that posted,
- *	which resolves only what is its own memory
+ *	which resolves only misses of its own memory
  *
  * Context: process, BH off.
- * Return: what the caller is to resolve; else NULL: nothing waits, or another
- *	worker resolves it, or it is a copy that an engine is at.
+ * Return: the wait that the caller has to resolve; NULL when the half does not wait, or a
+ *	worker resolves the miss, or the half waits for an engine.
  */
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker)
 {
@@ -188,10 +189,10 @@ struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker)
 }
 
 /**
- * nopin_park_leave - wait no longer
+ * nopin_park_leave - stop waiting, for a reset
  * @park: of the half; its lock is held
  *
- * Who fetches the page keeps the wait, and frees it.
+ * The context that fetches the page keeps the wait, and frees it.
  *
  * Context: BH off.
  */
@@ -204,8 +205,8 @@ void nopin_park_leave(struct nopin_park *park)
 }
 
 /**
- * nopin_park_init - make the workers
- * @fault: what they do for a struct nopin_wait
+ * nopin_park_init - make the workqueues
+ * @fault: work function of nopin_wait.work
  *
  * Context: module init.
  * Return: 0 or -ENOMEM.
@@ -226,13 +227,13 @@ int nopin_park_init(work_func_t fault)
 }
 
 /**
- * nopin_park_exit - end the workers; no QP is left
+ * nopin_park_exit - destroy the workqueues; no QP is left
  *
  * Context: module exit.
  */
 void nopin_park_exit(void)
 {
-	/* Of the first the works may go on to the second, not back. */
+	/* A work of the first queue may move to the second, but not back. */
 	destroy_workqueue(nopin_fault_wq);
 	destroy_workqueue(nopin_patient_wq);
 }

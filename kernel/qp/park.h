@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Where a half of a QP waits for a page, or for a copy. */
+/* Where a half of a QP waits for a page, or for a copy by an engine. */
 #ifndef NOPIN_PARK_H
 #define NOPIN_PARK_H
 
@@ -12,22 +12,22 @@ struct nopin_engine_job;
 struct nopin_qp;
 
 /**
- * struct nopin_wait - a page being fetched for a half of a QP
- * @work: fetches it in process context, then lets the half go on
+ * struct nopin_wait - a page, or a copy by an engine, that a half of a QP waits for
+ * @work: fetches the page in process context, then lets the half go on
  * @miss: the page
- * @qpn: whose; looked up again afterwards
- * @requester: which half
- * @patient: a program has to answer the fault, as long as it may take
- * @pages: made present so far, and not yet counted
- * @copied: instead: an engine has carried out the copy that the half waits for
- * @job: that copy, NULL: it waits for a page
- * @qp: whose; with @job, kept until the copy is over
- * @peer: with @job: the QP at the other end, where that is of the same device; kept
+ * @qpn: number of the QP, by which the QP is looked up when the page has been fetched
+ * @requester: the half is the requester; else the responder
+ * @patient: a program has to answer the fault, however long it takes
+ * @pages: pages made present so far that the statistics do not count yet
+ * @copied: with @job: lets the half go on when the engine has carried out the copy
+ * @job: the copy; NULL: the half waits for a page
+ * @qp: with @job: the QP, with a reference until the copy is over
+ * @peer: with @job: the QP at the other end, if it is one of the same device; likewise
  *
- * With userfaultfd a fault lasts as long as a program likes, and it may be that
- * program's own exit that destroys the QP: so nothing that ends a QP waits for
- * its faults. While the half waits this belongs to whoever fetches the page, who
- * gives it back or, when nobody waits any more, frees it.
+ * With userfaultfd a fault lasts as long as a program likes, and the exit of that same
+ * program may destroy the QP. So the end of a QP does not wait for its faults. While
+ * the half waits, this struct belongs to the context that fetches the page. That context
+ * gives it back to the half or, when the half has been reset meanwhile, frees it.
  */
 struct nopin_wait {
 	struct work_struct work;
@@ -44,16 +44,17 @@ struct nopin_wait {
 
 /**
  * struct nopin_park - where a half of a QP waits
- * @wait: the half's own while not @waiting; there from RTR on
+ * @wait: allocated from RTR on; belongs to the half while it is not @waiting
  * @waiting: the page is being fetched, or an engine copies; the half neither sends nor
  *	receives
- * @silent: the peer has not been told of the request that waits, and its memory may
- *	be what is missing: it is a QP of the same device
- * @defer: whoever holds the lock will fetch the page itself, or see to it
- * @error: what resolving gave; taken by the retried access
- * @error_memory: that @error is of; compared, never followed
- * @error_va: where that access began
- * @job: the copy that it waited for; taken by the same copy when that is made again
+ * @silent: the request that waits is for a QP of the same device, which has not been told
+ *	of it; the missing page may be the peer's
+ * @defer: the holder of the lock will call nopin_park_claim(), so a miss is not submitted
+ *	to a worker
+ * @error: result of resolving the last miss, for the access when it is made again
+ * @error_memory: memory of that miss; compared, never dereferenced
+ * @error_va: address of that miss
+ * @job: the copy that the half waited for, for the same copy when it is made again
  *
  * Protected by the half's lock.
  */
@@ -80,7 +81,7 @@ struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
 bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err);
 void nopin_park_leave(struct nopin_park *park);
 
-/* offload.c: copies by an engine */
+/* offload.c */
 bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 			enum nopin_copied *copied);
 void nopin_park_settle(struct nopin_park *park);

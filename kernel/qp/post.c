@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A kernel user's work requests, put into the ring that it does not see. It may post
- * from any context, so nothing else is done here: whoever drains the ring judges what
- * is in it, as that of a program.
+ * Puts a kernel user's work requests into the rings of its QPs and SRQs. A kernel user may
+ * post from any context, so nothing else is done here. The two halves take and check the
+ * requests as they do those of a program.
  */
 #include "mem/region.h"
 #include "qp/address.h"
@@ -53,7 +53,7 @@ static int nopin_post_body(struct nopin_send_wqe *head, const struct ib_send_wr 
 	return 0;
 }
 
-/* Its key is one that the region has had, but for the bits that are the user's. */
+/* The new key may differ from the region's only in the low 8 bits, which the user chooses. */
 static int nopin_post_reg(struct nopin_send_wqe *head, const struct ib_reg_wr *wr)
 {
 	struct nopin_region *region = to_nopin_region(wr->mr);
@@ -66,7 +66,7 @@ static int nopin_post_reg(struct nopin_send_wqe *head, const struct ib_reg_wr *w
 	return 0;
 }
 
-/* Where a datagram goes. */
+/* The destination of a datagram. */
 static int nopin_post_address(struct nopin_send_wqe *head, const struct ib_ud_wr *wr)
 {
 	struct nopin_av *av;
@@ -82,7 +82,7 @@ static int nopin_post_address(struct nopin_send_wqe *head, const struct ib_ud_wr
 	return 0;
 }
 
-/* What a request is about; each kind has its own struct around @wr. */
+/* The fields that only some opcodes have; each opcode has its own struct around @wr. */
 static int nopin_post_subject(struct nopin_send_wqe *head, const struct ib_send_wr *wr)
 {
 	switch (wr->opcode) {
@@ -135,11 +135,11 @@ static int nopin_sq_fill(const struct nopin_qp *qp, struct nopin_send_wqe *head,
  * nopin_sq_post - fill the send ring of a kernel user
  * @qp: its QP
  * @wr: the requests
- * @bad_wr: gets the first that was refused; left alone when none was, as RDS relies on
+ * @bad_wr: gets the first that was refused; not written when none was, as RDS relies on
  *
  * Context: any.
- * Return: 0; -ENOMEM when the ring is full, or without memory for a datagram's address;
- *	-EINVAL for a request that is none; -ENODEV when the device of the address is gone.
+ * Return: 0; -ENOMEM when the ring is full, or without memory for an address vector;
+ *	-EINVAL for an invalid request; -ENODEV when the netdev of the address is gone.
  */
 int nopin_sq_post(struct nopin_qp *qp, const struct ib_send_wr *wr,
 		  const struct ib_send_wr **bad_wr)
@@ -201,8 +201,8 @@ static int nopin_recv_post(const struct nopin_queue *queue, u32 max_sge,
  * @bad_wr: gets the first that was refused
  *
  * Context: any.
- * Return: 0; -ENOMEM when the ring is full; -EINVAL for one with too many elements, or
- *	where receives come from an SRQ.
+ * Return: 0; -ENOMEM when the ring is full; -EINVAL for a receive with too many elements,
+ *	or when the QP takes its receives from an SRQ.
  */
 int nopin_rq_post(struct nopin_qp *qp, const struct ib_recv_wr *wr,
 		  const struct ib_recv_wr **bad_wr)
@@ -228,7 +228,7 @@ int nopin_rq_post(struct nopin_qp *qp, const struct ib_recv_wr *wr,
  * @bad_wr: gets the first that was refused
  *
  * Context: any.
- * Return: 0; -ENOMEM when the ring is full; -EINVAL for one with too many elements.
+ * Return: 0; -ENOMEM when the ring is full; -EINVAL for a receive with too many elements.
  */
 int nopin_srq_post(struct nopin_srq *srq, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad_wr)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Kernel users fill their rings here, as programs fill theirs in the provider. */
+/* Filling the rings of kernel users, as the provider does for programs. */
 #ifndef NOPIN_POST_H
 #define NOPIN_POST_H
 

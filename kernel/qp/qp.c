@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Queue pairs: the table that finds them, and what their owners hear of them. */
+/* Queue pairs: the table by which they are found, and their asynchronous events. */
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -8,8 +8,8 @@
 #include "wire/packet.h"
 
 /*
- * One table for all devices and namespaces: a packet finds its QP by QPN and
- * then has to come from that QP's peer. QPN 0 and 1 are special, 0xffffff is
+ * One table for all devices and namespaces: a packet's QP is found by QPN, and then
+ * checks that the packet came from its peer. QPN 0 and 1 are special, 0xffffff is
  * multicast.
  */
 #define NOPIN_QPN_LIMIT	XA_LIMIT(2, 0xfffffe)
@@ -17,7 +17,7 @@
 static DEFINE_XARRAY_ALLOC(nopin_qps);
 static u32 nopin_qpn_next;
 
-/* Inside an RCU read section, which keeps the handle. */
+/* Called inside an RCU read-side section, which keeps the handle from being freed. */
 static struct nopin_qp *nopin_qp_hold(struct nopin_qp_handle *handle)
 {
 	if (handle && refcount_inc_not_zero(&handle->ref))
@@ -30,7 +30,7 @@ static struct nopin_qp *nopin_qp_hold(struct nopin_qp_handle *handle)
  * @qpn: 24 bits
  *
  * Context: any.
- * Return: the QP with a reference for nopin_qp_put(), or NULL.
+ * Return: the QP with a reference, to be dropped by nopin_qp_put(), or NULL.
  */
 struct nopin_qp *nopin_qp_lookup(u32 qpn)
 {
@@ -47,7 +47,7 @@ struct nopin_qp *nopin_qp_lookup(u32 qpn)
  * @dev: the device
  *
  * Context: any.
- * Return: the QP with a reference for nopin_qp_put(), or NULL.
+ * Return: the QP with a reference, to be dropped by nopin_qp_put(), or NULL.
  */
 struct nopin_qp *nopin_qp_lookup_gsi(struct nopin_dev *dev)
 {
@@ -101,11 +101,11 @@ static int nopin_qp_publish_gsi(struct nopin_qp *qp)
 }
 
 /**
- * nopin_qp_publish - give a QP its number, and let it be found
+ * nopin_qp_publish - give a QP its number, and let lookups find it
  * @qp: the QP, complete but for its number
  *
- * It gets its number before anybody can find it: the entry is reserved first and stored
- * last.
+ * The entry is reserved first and stored last, so that lookups never find a QP without
+ * its number.
  *
  * Context: process.
  * Return: 0, -EBUSY for a second GSI QP, or -ENOMEM.
@@ -128,7 +128,7 @@ int nopin_qp_publish(struct nopin_qp *qp)
 }
 
 /**
- * nopin_qp_unpublish - let nobody find a QP any more, and wait for those who did
+ * nopin_qp_unpublish - hide a QP from lookups, and wait until no reference is left
  * @qp: the QP
  *
  * Context: process.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The queue pair: its state, and what its two halves keep between packets.
+ * The queue pair: its state, and its two halves.
  *
  * Lock order, outermost first:
  *
@@ -13,8 +13,8 @@
  *   cq->lock		kernel/queue
  *   post_lock		of a ring that a kernel user fills; interrupts off
  *
- * A packet never takes both halves' locks; changing the state takes sq.lock,
- * then rq.lock.
+ * Handling a packet takes the lock of one half only. Changing the state takes sq.lock,
+ * then rq.lock. Loopback takes the sender's sq.lock, then the receiver's rq.lock.
  */
 #ifndef NOPIN_QP_H
 #define NOPIN_QP_H
@@ -32,14 +32,14 @@
 
 struct nopin_dev;
 
-/* Keeps a lookup safe while the QP's own memory is freed by the core. */
+/* A lookup takes its reference here, as the core frees the QP's own memory without RCU. */
 struct nopin_qp_handle {
 	refcount_t ref;
 	struct nopin_qp *qp;
 	struct rcu_head rcu;
 };
 
-/* What runs a QP: the way up from this room. */
+/* What kernel/qp calls of kernel/entry, which is above it. */
 struct nopin_qp_ops {
 	void (*sq_timer)(struct timer_list *timer);
 	void (*rq_timer)(struct timer_list *timer);
@@ -53,20 +53,20 @@ struct nopin_gsi;
 /**
  * struct nopin_qp - a queue pair
  * @ibqp: first
- * @handle: what the QPN table points to; its references are lookups
- * @unused: completed when the last reference of @handle goes
+ * @handle: what the QPN table points to; counts the table's reference, lookups and copies
+ * @unused: completed when the last reference of @handle is dropped
  * @dev: its device
- * @id: that no other QP has or will have, not 0
+ * @id: a number that no other QP ever has, not 0
  * @service: what kind of QP it is
  * @modify_lock: one modify or destroy at a time
- * @state: written under both halves' locks, read under either; by READ_ONCE()
- *	where what is seen may be past already
+ * @state: written under both halves' locks, read under either; without a lock by
+ *	READ_ONCE(), where a stale value does no harm
  * @attr: what query_qp returns; written under @modify_lock
  * @cap: what was granted
- * @sq_sig_all: every send completes with a CQE
- * @copies: by an engine under way that it waits for, or that are to or from its memory
- *	by a QP of the same device; counted up under the lock of the half that they are of
- * @own_address: the peer's address is one of our own device
+ * @sq_sig_all: every send request makes a CQE
+ * @copies: copies by an engine in progress for this QP, or for its peer on the same device;
+ *	incremented under the lock of the half that waits for the copy
+ * @own_address: the peer's address is one of this device
  * @mtu: path MTU in bytes; stable from RTR
  * @route: to the peer; stable from RTR
  * @gsi: queues of the GSI QP, else NULL
@@ -100,13 +100,13 @@ static inline struct nopin_qp *to_nopin_qp(struct ib_qp *ibqp)
 	return container_of(ibqp, struct nopin_qp, ibqp);
 }
 
-/* Where the keys that the peer names are of: a target of XRC has none of its own. */
+/* The protection domain of the keys that the peer names. An XRC target's own is NULL. */
 static inline struct ib_pd *nopin_rq_keys(const struct nopin_qp *qp)
 {
 	return qp->ibqp.pd ?: qp->rq.pd;
 }
 
-/* Does the responder carry requests out in this state? From RTR on, until the QP fails. */
+/* Does the responder carry out requests? It does from RTR on, until the QP fails. */
 static inline bool nopin_rq_accepts(const struct nopin_qp *qp)
 {
 	switch (qp->state) {
@@ -126,13 +126,13 @@ static inline bool nopin_sq_is_live(const struct nopin_qp *qp)
 	return (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD) && !qp->sq.failed;
 }
 
-/* Does all that is posted to the send queue end with a flush error? */
+/* Do all requests in the send queue end with a flush error? */
 static inline bool nopin_sq_is_dead(const struct nopin_qp *qp)
 {
 	return qp->state == IB_QPS_ERR || qp->state == IB_QPS_SQE;
 }
 
-/* So long anything goes on with BH off, or in a worker, when others may be waiting. */
+/* How long a loop may go on with BH off, or in a worker, before others get their turn. */
 #define NOPIN_QUANTUM_NS	NSEC_PER_MSEC
 
 static inline bool nopin_quantum_is_over(u64 begun)
@@ -146,7 +146,7 @@ static inline u32 nopin_packets(const struct nopin_qp *qp, u32 length)
 	return length ? DIV_ROUND_UP(length, qp->mtu) : 1;
 }
 
-/* Where in its message a request's packet with this PSN begins, in bytes. */
+/* The offset in the message, in bytes, of the request's packet with this PSN. */
 static inline u32 nopin_wqe_offset(const struct nopin_qp *qp, const struct nopin_swqe *wqe,
 				   u32 psn)
 {

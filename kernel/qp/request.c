@@ -123,7 +123,7 @@ const struct nopin_request nopin_requests[NOPIN_REQUESTS] = {
 	},
 };
 
-/* A request that was never understood completes as a SEND, with its error. */
+/* A request with an unknown opcode completes as a SEND, with an error. */
 const struct nopin_request nopin_no_request = {
 	.completion = IB_UVERBS_WC_SEND,
 };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The READs and atomics that a duplicate may ask about again: as many of the last ones
- * as the peer may have outstanding (IBTA 9.4.4, 9.4.5, 9.7.5.1.4). A request with an old
- * PSN that is none of them, nor a part of one, was not sent by the peer, or long ago.
+ * The last READs and atomics, remembered to answer duplicates: as many as the peer may
+ * have outstanding (IBTA 9.4.4, 9.4.5, 9.7.5.1.4). A READ or atomic with an old PSN that
+ * is neither one of them nor a part of one is not from the peer, or was sent long ago.
  */
 #include "qp/qp.h"
 #include "wire/packet.h"
 
-/* Gets the oldest one's place. */
+/* The slot for a new one: that of the oldest. */
 static struct nopin_resource *nopin_resource_next(struct nopin_rq *rq)
 {
 	struct nopin_resource *resource = &rq->resources[rq->resource_next];
@@ -18,7 +18,7 @@ static struct nopin_resource *nopin_resource_next(struct nopin_rq *rq)
 
 /**
  * nopin_resource_keep_read - remember a READ
- * @rq: the responder, with room for some
+ * @rq: the responder; resources_size is not 0
  * @pkt: the request
  * @packets: PSNs that it takes
  *
@@ -39,9 +39,9 @@ void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
 
 /**
  * nopin_resource_keep_atomic - remember an atomic, an ATOMIC WRITE or a FLUSH
- * @rq: the responder, with room for some
+ * @rq: the responder; resources_size is not 0
  * @pkt: the request
- * @original: what it found
+ * @original: the value that an atomic found
  *
  * Context: rq.lock held.
  */
@@ -56,7 +56,7 @@ void nopin_resource_keep_atomic(struct nopin_rq *rq, const struct nopin_pkt *pkt
 	};
 }
 
-/* From the newest on: an old one may have its PSN from 2^24 packets ago. */
+/* Newest first, as an old one may have the same PSN from 2^24 packets ago. */
 static const struct nopin_resource *nopin_resource_find(const struct nopin_rq *rq, u32 psn)
 {
 	const struct nopin_resource *resource;
@@ -73,10 +73,10 @@ static const struct nopin_resource *nopin_resource_find(const struct nopin_rq *r
 /**
  * nopin_resource_has_read - is a READ with an old PSN one that is remembered?
  * @qp: the QP
- * @pkt: the request; a part of the remembered one will do
+ * @pkt: the request, for all or a part of the remembered READ
  *
  * Context: rq.lock held.
- * Return: true when the peer may ask for this again.
+ * Return: true when it is, so that it may be answered again.
  */
 bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {
@@ -92,12 +92,12 @@ bool nopin_resource_has_read(const struct nopin_qp *qp, const struct nopin_pkt *
 }
 
 /**
- * nopin_resource_atomic - the answer to an atomic, ATOMIC WRITE or FLUSH with an old PSN
+ * nopin_resource_atomic - find an atomic, ATOMIC WRITE or FLUSH with an old PSN
  * @rq: the responder
  * @pkt: the request
  *
  * Context: rq.lock held.
- * Return: what it found, or NULL when it is not one that is remembered.
+ * Return: the value that it found, or NULL when it is not remembered.
  */
 const u64 *nopin_resource_atomic(const struct nopin_rq *rq, const struct nopin_pkt *pkt)
 {

@@ -4,7 +4,7 @@
 #include "qp/srq.h"
 #include "queue/cq.h"
 
-/* Flushed in one go, with BH off: far less than a millisecond. */
+/* Requests flushed in one go with BH off, which takes far less than a millisecond. */
 #define NOPIN_FLUSH_MOST	256
 
 static void nopin_sq_tell(struct nopin_qp *qp, u64 wr_id, u32 wc_opcode, u32 length,
@@ -25,7 +25,7 @@ static void nopin_sq_tell(struct nopin_qp *qp, u64 wr_id, u32 wc_opcode, u32 len
 /**
  * nopin_sq_complete - end the oldest request in flight
  * @qp: the QP
- * @status: how; anything but success makes a completion, signaled or not
+ * @status: its status; an error makes a completion even when the request is not signaled
  *
  * Context: sq.lock held.
  */
@@ -35,7 +35,7 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
 	const struct nopin_swqe *wqe = nopin_sq_wqe(sq, sq->queue.index);
 
 	lockdep_assert_held(&sq->lock);
-	/* Who sees the completion may count on the room that it made. */
+	/* First the room: a program that sees the completion may reuse it at once. */
 	nopin_queue_consume(&sq->queue, 1);
 	if (status != IB_WC_SUCCESS || qp->sq_sig_all ||
 	    wqe->flags & NOPIN_SEND_SIGNALED)
@@ -43,7 +43,7 @@ void nopin_sq_complete(struct nopin_qp *qp, enum ib_wc_status status)
 			      status);
 }
 
-/* Of one that was not taken only this is looked at. */
+/* Flush a request that was not taken: only wr_id and opcode are read. */
 static void nopin_sq_flush_waiting(struct nopin_qp *qp)
 {
 	const struct nopin_send_wqe *head = nopin_queue_entry(&qp->sq.queue, 0);
@@ -57,12 +57,12 @@ static void nopin_sq_flush_waiting(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_flush - end requests with IB_WC_WR_FLUSH_ERR, for a while
- * @qp: the QP, in the error state
+ * nopin_sq_flush - end a batch of send requests with IB_WC_WR_FLUSH_ERR
+ * @qp: the QP, in the ERR or SQE state
  *
- * Those posted meanwhile have a doorbell of their own. A program that never stops
- * posting keeps nobody here. While an engine copies nothing ends: who moved the QP to
- * this state waits for that, and then ends what there is.
+ * The batch is limited, so a program that never stops posting does not keep the caller
+ * here; a request posted meanwhile has a doorbell of its own. While an engine copies
+ * nothing is flushed; in the ERR state nopin_qp_modify() waits for the copy, then flushes.
  *
  * Context: sq.lock held, BH off.
  * Return: true when there are more, for a later call.
@@ -75,7 +75,7 @@ bool nopin_sq_flush(struct nopin_qp *qp)
 	lockdep_assert_held(&sq->lock);
 	if (atomic_read(&qp->copies))
 		return false;
-	while (sq->queue.index != sq->taken) /* no more than were in flight */
+	while (sq->queue.index != sq->taken) /* those in flight */
 		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);
 	n = min(nopin_queue_pending(&sq->queue), NOPIN_FLUSH_MOST);
 	while (n-- > 0)
@@ -84,16 +84,16 @@ bool nopin_sq_flush(struct nopin_qp *qp)
 	return nopin_queue_pending(&sq->queue) > 0;
 }
 
-/* Of XRC it is the SRQ that has one. */
+/* An XRC target has no CQ for receives; the SRQ has one. */
 static struct nopin_cq *nopin_rq_cq(const struct nopin_qp *qp)
 {
 	return to_nopin_cq(qp->ibqp.recv_cq ?: qp->rq.srq->ibsrq.ext.cq);
 }
 
 /**
- * nopin_rq_complete - end the receive that the responder has taken
+ * nopin_rq_complete - complete the receive that the responder has taken
  * @qp: the QP
- * @cqe: status, opcode, byte_len and immediate data; the rest is filled in
+ * @cqe: the completion; wr_id and qp_num are filled in here
  * @solicited: the sender asked for an event
  *
  * Context: rq.lock held.
@@ -118,7 +118,7 @@ static void nopin_rq_flush_taken(struct nopin_qp *qp)
 	nopin_rq_complete(qp, &cqe, false);
 }
 
-/* Of the ring; those of an SRQ stay there. Whether there are more, for a later call. */
+/* Flush receives of the QP's own ring. True: there are more, for a later call. */
 static bool nopin_rq_flush_waiting(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -134,7 +134,7 @@ static bool nopin_rq_flush_waiting(struct nopin_qp *qp)
 	return nopin_queue_pending(&rq->queue) > 0;
 }
 
-/* The program may destroy the QP without losing receives of the SRQ (IBTA 10.3.1.5). */
+/* Tell the owner that the QP takes no more receives from its SRQ (IBTA 10.3.1.5). */
 static void nopin_rq_end(struct nopin_qp *qp)
 {
 	if (qp->rq.ended)
@@ -144,8 +144,10 @@ static void nopin_rq_end(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_flush - end receives with IB_WC_WR_FLUSH_ERR, for a while
- * @qp: the QP, in the error state; its ring asks for doorbells
+ * nopin_rq_flush - end a batch of receives with IB_WC_WR_FLUSH_ERR
+ * @qp: the QP, in the error state; NOPIN_RING_NEED_DOORBELL is set in its ring
+ *
+ * Receives in an SRQ stay there, but for the one that the QP has taken.
  *
  * Context: rq.lock held, BH off.
  * Return: true when there are more, for a later call.
@@ -190,10 +192,11 @@ static bool nopin_flush_recvs(struct nopin_qp *qp, u32 end)
 }
 
 /**
- * nopin_flush_all - end all requests that have been posted by now
- * @qp: the QP of a program, in the error state
+ * nopin_flush_all - flush all requests that have been posted by now
+ * @qp: a QP with rings, in the error state
  *
- * Whoever asked for that state, or ends it, need not wait for the tasks.
+ * When nopin_qp_modify() enters or leaves the error state, these requests have completed
+ * before it returns; the program need not wait for the tasks.
  *
  * Context: process, no lock of either half held.
  */

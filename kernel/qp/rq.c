@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The responder's turn (IBTA 9.7.4): which request is due, and what it is entitled to.
- * Nothing outside this file moves the expected PSN or the MSN, whether a request came
- * as packets or is carried out within the device.
+ * The responder's turn (IBTA 9.7.4): which PSN it expects, and what a request may do.
+ * Only this file moves the expected PSN and the MSN, both for requests that came as
+ * packets and for those carried out within the device.
  */
 #include "device.h"
 #include "qp/qp.h"
@@ -11,7 +11,7 @@
 
 /**
  * nopin_rq_start - begin to take requests
- * @qp: the QP, whose attributes say from which PSN on
+ * @qp: the QP; attr.rq_psn is the first PSN that it expects
  *
  * Context: rq.lock held.
  */
@@ -35,7 +35,7 @@ void nopin_rq_start(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_establish - a request is due: the peer is there
+ * nopin_rq_establish - note that the peer has sent its first expected request
  * @qp: the QP, which accepts requests
  *
  * Context: rq.lock held.
@@ -70,11 +70,11 @@ static bool nopin_rq_take_own(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_take_recv - have a receive in rq.recv
+ * nopin_rq_take_recv - take a receive into rq.recv, unless one is there
  * @qp: the QP
  *
  * Context: rq.lock held.
- * Return: false: the program has posted none.
+ * Return: false: no receive is posted.
  */
 bool nopin_rq_take_recv(struct nopin_qp *qp)
 {
@@ -88,18 +88,18 @@ bool nopin_rq_take_recv(struct nopin_qp *qp)
 }
 
 /**
- * nopin_rq_may_read - may the peer READ here?
+ * nopin_rq_may_read - may the peer send READs to this QP?
  * @qp: the QP
  *
  * Context: rq.lock held.
- * Return: false: rights or resources are missing.
+ * Return: false: the right is missing, or max_dest_rd_atomic is 0.
  */
 bool nopin_rq_may_read(const struct nopin_qp *qp)
 {
 	return qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ && qp->rq.resources_size;
 }
 
-/* By the key that a request with a RETH names. */
+/* The claim of a request with a RETH. */
 static struct nopin_claim nopin_rq_claim(const struct nopin_qp *qp, struct ib_pd *pd,
 					 const struct nopin_pkt *pkt, int rights)
 {
@@ -112,13 +112,13 @@ static struct nopin_claim nopin_rq_claim(const struct nopin_qp *qp, struct ib_pd
 }
 
 /**
- * nopin_rq_grants - may the peer have all of the memory that a request names?
+ * nopin_rq_grants - may the peer access all of the memory that a request names?
  * @qp: the QP
- * @pd: protection domain that its key is of
+ * @pd: protection domain of the key
  * @pkt: the request, with a RETH
  * @right: IB_ACCESS_REMOTE_*
  *
- * The key of an empty message is not looked at (IBTA 9.7.4.1.4).
+ * The key of an empty message is not checked (IBTA 9.7.4.1.4).
  *
  * Context: rq.lock held.
  * Return: true when it may.
@@ -135,11 +135,11 @@ bool nopin_rq_grants(const struct nopin_qp *qp, struct ib_pd *pd,
 /**
  * nopin_rq_may_flush - may the peer FLUSH what a request names?
  * @qp: the QP
- * @pd: protection domain that its key is of
+ * @pd: protection domain of the key
  * @pkt: the request
  * @rights: IB_ACCESS_FLUSH_*
  *
- * Unlike that of an empty message its key is looked at, whatever its length.
+ * Unlike that of other requests, the key of a FLUSH is checked even if its length is 0.
  *
  * Context: rq.lock held.
  * Return: true when it may.
@@ -155,15 +155,15 @@ bool nopin_rq_may_flush(const struct nopin_qp *qp, struct ib_pd *pd,
 }
 
 /**
- * nopin_rq_follows - does a packet begin a message, or go on with the one under way?
- * @rq: the responder of a service that acknowledges nothing
- * @pkt: its headers
+ * nopin_rq_follows - does a packet begin a message, or continue the present one?
+ * @rq: the responder of an unreliable service
+ * @pkt: headers of the packet
  *
- * A message may begin with any PSN; one of which a part is missing is over
- * (IBTA 9.8.2.2).
+ * A message may begin with any PSN. When a packet is missing, the rest of its message is
+ * dropped (IBTA 9.8.2.2).
  *
  * Context: rq.lock held.
- * Return: true when it does; else it is to be passed over.
+ * Return: true when it does; else the packet has to be passed over.
  */
 bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt)
 {
@@ -179,10 +179,10 @@ bool nopin_rq_follows(struct nopin_rq *rq, const struct nopin_pkt *pkt)
 
 /**
  * nopin_rq_pass - pass over the rest of a message
- * @rq: the responder of a service that acknowledges nothing
- * @psn: the first that has not come yet
+ * @rq: the responder of an unreliable service
+ * @psn: the next PSN
  *
- * The receive that the message has begun to fill is the next one's (IBTA 9.8.2.3).
+ * The next message uses the receive that this one has begun to fill (IBTA 9.8.2.3).
  *
  * Context: rq.lock held.
  */
@@ -194,9 +194,9 @@ void nopin_rq_pass(struct nopin_rq *rq, u32 psn)
 }
 
 /**
- * nopin_rq_received - a SEND or WRITE packet, or several in one piece, is carried out
+ * nopin_rq_received - move on past a SEND or WRITE packet, or past several in one piece
  * @rq: the responder
- * @pkt: its headers; payload_len counts all of the piece
+ * @pkt: headers of the piece; payload_len counts all of it
  * @packets: PSNs that it takes
  *
  * Context: rq.lock held.
@@ -215,8 +215,8 @@ void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 pac
 }
 
 /**
- * nopin_rq_received_whole - SENDs or WRITEs of one PSN each are carried out
- * @rq: the responder, with no message under way
+ * nopin_rq_received_whole - move on past SENDs or WRITEs of one PSN each
+ * @rq: the responder, which is not amid a message
  * @messages: how many
  * @length: bytes of the last one
  *
@@ -231,14 +231,14 @@ void nopin_rq_received_whole(struct nopin_rq *rq, u32 messages, u32 length)
 }
 
 /**
- * nopin_rq_answered - a READ, or a piece of one, or an atomic is carried out
+ * nopin_rq_answered - move on past a READ, a piece of one, or an atomic
  * @rq: the responder
  * @packets: PSNs that it takes
  * @last: it ends the message
  *
- * Its own answer acknowledges it. An ACK that named its last PSN would be taken for
- * that answer by some requesters (rxe), so ack_psn stays behind; but not so far that
- * it could be taken for a PSN to come.
+ * The response acknowledges it. Some requesters (rxe) would take an ACK with its last PSN
+ * for the response, so ack_psn stays behind; but not so far behind that it would look like
+ * a future PSN.
  *
  * Context: rq.lock held.
  */
@@ -254,13 +254,13 @@ void nopin_rq_answered(struct nopin_rq *rq, u32 packets, bool last)
 }
 
 /**
- * nopin_rq_refuse - carry out nothing more; the QP is to fail
+ * nopin_rq_refuse - mark the responder as failed, so that it carries out nothing more
  * @rq: the responder
- * @psn: of the request that is refused
- * @nak: AETH syndrome that the peer is told; 0: it is told nothing
- * @event: that the owner is told
+ * @psn: PSN of the refused request
+ * @nak: AETH syndrome of the NAK that the peer gets; 0: it gets none
+ * @event: event for the owner
  *
- * Context: rq.lock held; nopin_rq_unlock() does the rest without it.
+ * Context: rq.lock held; nopin_rq_unlock() drops it and fails the QP.
  */
 void nopin_rq_refuse(struct nopin_rq *rq, u32 psn, u8 nak, enum ib_event_type event)
 {

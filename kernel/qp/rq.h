@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* The responder half of a QP: its receives, and which request is due. */
+/* The responder half of a QP: its receives, and the PSN that it expects. */
 #ifndef NOPIN_RQ_H
 #define NOPIN_RQ_H
 
@@ -22,16 +22,16 @@ struct nopin_srq;
 struct nopin_xrcd;
 
 /**
- * struct nopin_resource - a READ or atomic that is or was answered, for its duplicates
+ * struct nopin_resource - what is needed to answer a duplicate of a READ or atomic
  * @psn: its first PSN
- * @packets: PSNs that it takes; 0: it is none
- * @operation: enum nopin_operation; the answer to a READ is its memory, that to an
- *	ATOMIC WRITE or FLUSH says no more than that it was done, and that to an atomic is
+ * @packets: PSNs that it takes; 0: the slot is empty
+ * @operation: enum nopin_operation; a duplicate READ reads the memory again, a duplicate
+ *	ATOMIC WRITE or FLUSH is only confirmed again, a duplicate atomic is answered with
  *	@original
- * @rkey: region of the READ
+ * @rkey: key of the READ
  * @length: bytes of the READ
  * @remote_addr: first byte of the READ
- * @original: what the atomic found
+ * @original: the value that the atomic found
  */
 struct nopin_resource {
 	u32 psn;
@@ -45,14 +45,14 @@ struct nopin_resource {
 
 /**
  * struct nopin_read_job - a READ whose responses are being sent
- * @psn: of the next response
- * @pd: protection domain that @rkey is of
- * @rkey: region
+ * @psn: PSN of the next response
+ * @pd: protection domain of @rkey
+ * @rkey: key of the memory
  * @remote_addr: first byte of the message
  * @length: bytes of the message
  * @sent: bytes already sent
- * @active: there is one
- * @again: it is a duplicate; whatever becomes of it, the QP stays as it is
+ * @active: there is such a READ; else the other fields mean nothing
+ * @again: it is a duplicate, so an error does not fail the QP
  */
 struct nopin_read_job {
 	u32 psn;
@@ -68,33 +68,33 @@ struct nopin_read_job {
 /**
  * struct nopin_rq - the responder half (IBTA 9.7.4)
  * @lock: protects the whole struct, but for @post_lock
- * @queue: the shared ring; without entries where receives come from @srq
- * @srq: where receives come from instead, or NULL; of a target of XRC, what the present
- *	message names
+ * @queue: the receive ring; does not exist where receives come from @srq
+ * @srq: the SRQ that receives come from, or NULL; of an XRC target, the SRQ that the
+ *	present message names
  * @pd: protection domain of the receives
- * @xrcd: whose SRQs the peer may name, or NULL
+ * @xrcd: XRC domain whose SRQs the peer may name, or NULL
  * @target: in @xrcd->targets
- * @recv: the receive that the current SEND fills, when @recv_taken
+ * @recv: with @recv_taken: the receive that the current message uses
  * @recv_taken: @recv is valid
- * @nak_sent: a NAK for @expected_psn is out; later packets are dropped quietly
- * @gap: it was for a packet that is missing; then the following are valid
- * @gap_psn: of the packet that showed that
- * @gap_told: when that was, jiffies
- * @failed: the QP is on its way to the error state; nothing is executed
- * @event: why it @failed
- * @refused_psn: the request that it @failed for, with @refused_nak
- * @refused_nak: what the peer was told, AETH syndrome; 0: nothing
- * @ended: the owner was told that no receive is taken any more
+ * @nak_sent: a NAK for @expected_psn was sent; later packets are dropped without another
+ * @gap: with @nak_sent: the NAK was for a missing packet, and the next two fields are valid
+ * @gap_psn: PSN of the packet that showed the gap
+ * @gap_told: when the NAK was sent, jiffies
+ * @failed: the QP is about to enter the error state; no request is carried out
+ * @event: with @failed: event for the owner
+ * @refused_psn: with @failed: PSN that @refused_nak is for
+ * @refused_nak: with @failed: AETH syndrome that the peer was told; 0: none
+ * @ended: the owner was sent IB_EVENT_QP_LAST_WQE_REACHED
  * @established: the first packet was seen (IB_EVENT_COMM_EST)
  * @in_message: NOPIN_SEND or NOPIN_RDMA_WRITE between FIRST and LAST, else
  *	NOPIN_NO_OPERATION
- * @expected_psn: of the next new request
- * @ack_psn: what an ACK repeats: of the last SEND or WRITE packet, or long before
+ * @expected_psn: PSN of the next new request
+ * @ack_psn: PSN of a repeated ACK: of the last SEND or WRITE packet, or one long past
  * @msn: messages completed, modulo 2^24
  * @received: bytes of the current message so far
  * @write: RETH of the current WRITE
- * @repeated: jiffies when the peer was last told again what it has been told
- * @repeated_psn: @ack_psn then
+ * @repeated: when the last ACK or NAK was repeated, jiffies
+ * @repeated_psn: @ack_psn at @repeated
  * @resources: the last READs and atomics, a ring
  * @resources_size: max_dest_rd_atomic
  * @resource_next: index of the oldest
@@ -102,16 +102,16 @@ struct nopin_read_job {
  * @timer: runs while @park waits
  * @task: goes on with @read and @parked in a later softirq
  * @train: collects packets; empty unless the lock is held
- * @notified: when the peer was last told of congestion on the way to us, ns
- * @park: waits for memory
+ * @notified: when a CNP for marked requests was last sent, ns
+ * @park: where the responder waits for memory, or for a copy
  * @parked: requests that came during @park or @read
- * @due: how many of @parked are due one after the other; the others are duplicates
- * @due_end: the PSN after the last of them, if there are any
- * @ahead: a packet with @ahead_psn was not kept, as those before it had not come
- * @ahead_psn: the highest such PSN
- * @answered: READs and atomics that have been, modulo 2^32
- * @outstanding: how many were not when the present request came
- * @post_lock: protects the producer's side of @queue, of a kernel user
+ * @due: how many of @parked follow on each other by PSN; the others are duplicates
+ * @due_end: with @due: the PSN after the last of those
+ * @ahead: a packet was dropped while the responder was busy; @ahead_psn is valid
+ * @ahead_psn: the highest PSN of such packets
+ * @answered: READs and atomics answered so far, modulo 2^32
+ * @outstanding: READs and atomics that were unanswered when the present request came
+ * @post_lock: protects the producer's side of @queue, which a kernel user fills
  */
 struct nopin_rq {
 	spinlock_t lock;	/* protects this struct */
@@ -163,19 +163,19 @@ struct nopin_rq {
 	spinlock_t post_lock;	/* a kernel user's producer; taken with interrupts off */
 };
 
-/* Does the QP have receives of its own, rather than an SRQ's? */
+/* Does the QP have a receive ring of its own, rather than an SRQ? */
 static inline bool nopin_rq_has_ring(const struct nopin_rq *rq)
 {
 	return rq->queue.ring;
 }
 
-/* Are earlier requests still being dealt with? Then one has to wait its turn. */
+/* Are earlier requests unfinished, so that a new one has to wait for its turn? */
 static inline bool nopin_rq_is_busy(const struct nopin_rq *rq)
 {
 	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked.skbs);
 }
 
-/* rq.c: whose turn it is */
+/* rq.c */
 void nopin_rq_start(struct nopin_qp *qp);
 void nopin_rq_establish(struct nopin_qp *qp);
 bool nopin_rq_take_recv(struct nopin_qp *qp);

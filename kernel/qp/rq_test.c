@@ -14,7 +14,7 @@ struct rq_fixture {
 	struct nopin_resource resources[2];
 };
 
-/* A case runs under the half's lock, as what it calls does. */
+/* A case runs under rq.lock, which the functions under test require. */
 #define RQ_CASE(name)							\
 	static void name##_locked(struct kunit *test);			\
 	static void name(struct kunit *test)				\
@@ -90,7 +90,7 @@ RQ_CASE(ack_stays_behind_reads)
 	KUNIT_EXPECT_EQ(test, rq->expected_psn, 1);
 	KUNIT_EXPECT_EQ(test, rq->ack_psn, FIRST_PSN - 1);
 	KUNIT_EXPECT_EQ(test, rq->msn, 1);
-	/* So far that it would be taken for a PSN to come. */
+	/* It must not get so far behind that it looks like a future PSN. */
 	for (n = 0; n < 6; n++)
 		nopin_rq_answered(rq, NOPIN_PSN_PAST / 2, false);
 	KUNIT_EXPECT_EQ(test, nopin_psn_diff(rq->expected_psn, rq->ack_psn), NOPIN_PSN_PAST);
@@ -178,7 +178,7 @@ RQ_CASE(reads_need_rights_and_resources)
 	KUNIT_EXPECT_FALSE(test, nopin_rq_may_read(&fix->qp));
 	fix->qp.attr.qp_access_flags = IB_ACCESS_REMOTE_READ;
 	KUNIT_EXPECT_TRUE(test, nopin_rq_may_read(&fix->qp));
-	rq->in_message = NOPIN_SEND; /* one asked for again may come in its middle */
+	rq->in_message = NOPIN_SEND; /* a duplicate READ may come amid a message */
 	KUNIT_EXPECT_TRUE(test, nopin_rq_may_read(&fix->qp));
 	rq->resources_size = 0;
 	KUNIT_EXPECT_FALSE(test, nopin_rq_may_read(&fix->qp));

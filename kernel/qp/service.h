@@ -8,11 +8,11 @@
 struct nopin_arrival;
 struct nopin_qp;
 
-/* Which halves of a QP a program uses; the other's ring is private, and empty. */
+/* Which halves of a QP are used. The ring of an unused half is not mapped, and stays empty. */
 enum nopin_role {
 	NOPIN_BOTH_HALVES,
 	NOPIN_INITIATOR,	/* of XRC: only sends */
-	NOPIN_TARGET,		/* of XRC: only receives, into the SRQs that are named */
+	NOPIN_TARGET,		/* of XRC: only receives, into the SRQs that messages name */
 };
 
 /**
@@ -20,16 +20,16 @@ enum nopin_role {
  * @name: for messages
  * @wire: enum nopin_wire_service of its packets
  * @role: which halves are used
- * @connected: it has one peer; else each request names where it goes
- * @reliable: what the peer gets it acknowledges; else a request is complete once it has
- *	gone, and one that cannot be carried out stops the send queue only (IBTA 10.3.1.7)
- * @rings: it has a send and a receive ring, which a program maps; else queues of its own
+ * @connected: it has one peer; else each request names its destination
+ * @reliable: the peer acknowledges requests; else a request completes once it is sent, and
+ *	one that cannot be carried out stops only the send queue (IBTA 10.3.1.7)
+ * @rings: it has a send ring and receives from a ring or SRQ; else @create makes its queues
  * @requests: what may be posted, bits of enum ib_uverbs_wr_opcode
- * @arrive: takes the present packet, which is for this QP, and may take some after it;
- *	softirq, in an RCU read-side section
- * @resume: goes on with what the responder has kept; rq.lock held, BH off
- * @create: makes queues of its own, where there are no @rings; process; 0 or -errno
- * @destroy: frees them
+ * @arrive: takes the present packet, which is for this QP, and may take some of those
+ *	behind it; softirq, in an RCU read-side section
+ * @resume: goes on with the packets that the responder has kept; rq.lock held, BH off
+ * @create: without @rings: makes the queues; process; returns 0 or -errno
+ * @destroy: without @rings: frees the queues
  */
 struct nopin_service {
 	const char *name;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The requester's window (IBTA 9.7.2). Nothing outside this file moves it, whether a
- * request goes as packets or is carried out within the device:
+ * The requester's window (IBTA 9.7.2). Only this file moves it, both for requests sent as
+ * packets and for those carried out within the device:
  *
  *	una_psn		next_psn	unsent_psn
  *	   |  in flight	   |  sent before  |  never sent
  *	   +---------------+---------------+------------
  *
- * PSNs are given to a request when its first packet is sent and never change, so going
- * back is only moving next_psn. una_psn always belongs to the oldest request in flight,
- * because requests complete in order; for a READ it is the next response that is wanted.
+ * A request gets its PSNs when its first packet is sent, and keeps them. So to go back is
+ * only to move next_psn. una_psn always belongs to the oldest request in flight, because
+ * requests complete in order; for a READ it is the PSN of the next response.
  * A local request takes no PSN. It is carried out once, in its turn, and completes with
- * the one before it, so that it is never the oldest.
+ * the request before it, so that it is never the oldest.
  *
- * Its one timer is for:
+ * The requester has one timer for all of these:
  *
  *   ACK timeout   (IBTA 9.7.6.1.3) 4.096 us * 2^timeout without a sign of life:
  *		   send again from the oldest unacknowledged PSN
@@ -42,7 +42,7 @@ static const u32 nopin_rnr_10us[32] = {
 
 /**
  * nopin_sq_start - begin to send
- * @qp: the QP, whose attributes say from which PSN on
+ * @qp: the QP; attr.sq_psn is the first PSN
  *
  * Context: sq.lock held.
  */
@@ -64,7 +64,7 @@ void nopin_sq_start(struct nopin_qp *qp)
 	sq->probing = false;
 	sq->resent = false;
 	sq->failed = false;
-	timer_delete(&sq->timer); /* of the connection before, with its timeout */
+	timer_delete(&sq->timer); /* it may still run with the previous connection's timeout */
 }
 
 /**
@@ -72,7 +72,7 @@ void nopin_sq_start(struct nopin_qp *qp)
  * @qp: the QP; nopin_sq_waiting() says that there is one
  *
  * Context: sq.lock held.
- * Return: its snapshot; one that is malformed has a status.
+ * Return: its snapshot; the status is an error when the request is malformed.
  */
 struct nopin_swqe *nopin_sq_take(struct nopin_qp *qp)
 {
@@ -90,11 +90,11 @@ struct nopin_swqe *nopin_sq_take(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_local_follows - will the next request that is taken be a local one?
+ * nopin_sq_local_follows - is the next request to be taken a local one?
  * @qp: the QP; nopin_sq_waiting() says that there is one
  *
  * Context: sq.lock held.
- * Return: true when it looks like that now: the program may change it.
+ * Return: true when it is at present; the program may change the ring before it is taken.
  */
 bool nopin_sq_local_follows(const struct nopin_qp *qp)
 {
@@ -110,7 +110,7 @@ bool nopin_sq_local_follows(const struct nopin_qp *qp)
  * nopin_sq_number - give a request its PSNs
  * @sq: the requester
  * @wqe: the request that the next packet belongs to
- * @packets: how many PSNs it takes
+ * @packets: PSNs that it takes
  *
  * Context: sq.lock held.
  */
@@ -137,10 +137,10 @@ static void nopin_sq_move(struct nopin_sq *sq, const struct nopin_swqe *wqe, u32
 }
 
 /**
- * nopin_sq_sent - a packet has been sent
+ * nopin_sq_sent - move next_psn past a packet that has been sent
  * @qp: the QP
- * @wqe: its request
- * @last: the last PSN that it takes: its own or, of a READ, that of its last response
+ * @wqe: the packet's request
+ * @last: the packet's PSN; of a READ request, PSN of its last response
  *
  * Context: sq.lock held, BH off.
  */
@@ -157,10 +157,10 @@ void nopin_sq_sent(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 last)
 }
 
 /**
- * nopin_sq_progress - something was acknowledged
- * @qp: the QP, una_psn moved on
+ * nopin_sq_progress - follow up on acknowledged PSNs
+ * @qp: the QP, whose una_psn has moved
  *
- * The peer is alive, so all patience is restored.
+ * The peer is alive, so the timeout and all retry counts start again.
  *
  * Context: sq.lock held, BH off.
  */
@@ -182,14 +182,14 @@ void nopin_sq_progress(struct nopin_qp *qp)
 		reads->head = (reads->head + 1) % reads->size;
 		reads->count--;
 	}
-	/* An ACK of what was about to be sent again. */
+	/* The ACK covers packets that were about to be sent again. */
 	if (nopin_psn_diff(sq->una_psn, sq->next_psn) > 0) {
 		sq->next_psn = sq->una_psn;
 		sq->next = sq->queue.index;
 	}
 }
 
-/* Those that wait for nothing but their turn to complete. */
+/* Complete local requests behind the one that has just completed: they are done already. */
 static void nopin_sq_complete_local(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
@@ -202,7 +202,7 @@ static void nopin_sq_complete_local(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_pass - the next request has been carried out, here and without the peer
+ * nopin_sq_pass - move past a local request that has been carried out
  * @qp: the QP
  * @wqe: a local request
  *
@@ -218,7 +218,7 @@ void nopin_sq_pass(struct nopin_qp *qp, struct nopin_swqe *wqe)
 }
 
 /**
- * nopin_sq_acked - the oldest request has got as far as a PSN
+ * nopin_sq_acked - move una_psn within the oldest request, or to its end
  * @qp: the QP
  * @psn: first PSN not acknowledged, at most one beyond the request's last
  *
@@ -238,13 +238,13 @@ void nopin_sq_acked(struct nopin_qp *qp, u32 psn)
 }
 
 /**
- * nopin_sq_acknowledge - every PSN before this one has been received
+ * nopin_sq_acknowledge - move una_psn: the peer has received every PSN before this one
  * @qp: the QP
- * @psn: within the window
+ * @psn: first PSN not acknowledged, within the window
  *
  * Context: sq.lock held, BH off.
- * Return: false: among them is a READ or atomic whose answer has not come, so it was
- *	lost and has to be asked for again.
+ * Return: false: among these PSNs is a READ or atomic whose response has not come. The
+ *	response was lost, so the request has to be sent again.
  */
 bool nopin_sq_acknowledge(struct nopin_qp *qp, u32 psn)
 {
@@ -262,7 +262,7 @@ bool nopin_sq_acknowledge(struct nopin_qp *qp, u32 psn)
 }
 
 /**
- * nopin_sq_carried - a piece of a request was carried out within the device
+ * nopin_sq_carried - move all PSNs past a piece that was carried out without an ACK
  * @qp: the QP; nothing is in flight
  * @wqe: the request
  * @packets: PSNs that the piece takes
@@ -278,10 +278,11 @@ void nopin_sq_carried(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 pac
 }
 
 /**
- * nopin_sq_carried_whole - the request just taken was carried out within the device
+ * nopin_sq_carried_whole - complete the request just taken, carried out without an ACK
  * @qp: the QP; nothing else is in flight
  *
- * The short form, for a run of requests of one PSN each, before nopin_sq_progress().
+ * The short form of nopin_sq_carried() for a request of one PSN. After a run of them on a
+ * connected QP nopin_sq_progress() has to be called.
  *
  * Context: sq.lock held, BH off.
  */
@@ -307,10 +308,10 @@ static void nopin_sq_go_back(struct nopin_sq *sq)
 }
 
 /**
- * nopin_sq_rewind - send again from the oldest unacknowledged PSN
+ * nopin_sq_rewind - go back to the oldest unacknowledged PSN, to send again from there
  * @sq: the requester
  *
- * The peer has as much time for it as the first time.
+ * The ACK timeout starts again.
  *
  * Context: sq.lock held.
  */
@@ -321,10 +322,10 @@ void nopin_sq_rewind(struct nopin_sq *sq)
 }
 
 /**
- * nopin_sq_probe - send the oldest unacknowledged packet again, and see what comes
+ * nopin_sq_probe - go back, to send only the oldest unacknowledged packet again
  * @qp: the QP
  *
- * Whether the peer lives at all is the ACK timeout's business, which goes on.
+ * The ACK timeout is not restarted, so that a dead peer is still noticed in time.
  *
  * Context: sq.lock held, BH off.
  */
@@ -336,12 +337,12 @@ void nopin_sq_probe(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_heard - an answer says whether its sender takes part in ECN
+ * nopin_sq_heard - learn from an answer whether the peer takes part in ECN
  * @sq: the requester
- * @ecn: of the answer's IP header
+ * @ecn: ECN field of the answer's IP header
  *
- * Requests are marked as such, for routers to mark instead of dropping them, for a peer
- * that marks its answers so: others may never tell of it (IBTA A17.9).
+ * Requests are sent as ECN-capable (routers mark them instead of dropping them) once the
+ * peer's answers are. Other peers may never report a mark by a CNP (IBTA A17.9).
  *
  * Context: sq.lock held.
  */
@@ -352,12 +353,12 @@ void nopin_sq_heard(struct nopin_sq *sq, u8 ecn)
 }
 
 /**
- * nopin_sq_resend - there is a gap in the answers
+ * nopin_sq_resend - go back because of a gap in the answers
  * @qp: the QP
- * @psn: that an answer behind the gap names
+ * @psn: PSN of an answer behind the gap
  *
- * Goes back once, not for each answer behind the gap; again only for what was sent
- * after that.
+ * The requester goes back once, not for each answer behind the gap. It goes back again only
+ * when an answer has a PSN that had not been sent at that time.
  *
  * Context: sq.lock held.
  */
@@ -374,11 +375,11 @@ void nopin_sq_resend(struct nopin_qp *qp, u32 psn)
 }
 
 /**
- * nopin_sq_ask_again - nothing follows the last packet, which was not to be answered
+ * nopin_sq_ask_again - send the last packet again, this time asking for an ACK
  * @sq: the requester
  *
- * The request before one that fails had left it to that one to ask for an ACK: its last
- * packet goes once more, and asks.
+ * The last packet did not ask for an ACK, as another request was to follow and ask. That
+ * request cannot be sent: it has failed, or the send queue is being drained.
  *
  * Context: sq.lock held.
  */
@@ -389,7 +390,7 @@ void nopin_sq_ask_again(struct nopin_sq *sq)
 
 	if (!sq->since_ack_req)
 		return;
-	do { /* the oldest is no local one */
+	do { /* ends, as the oldest request is never a local one */
 		if (next == sq->queue.index)
 			return;
 		prev = nopin_sq_wqe(sq, --next);
@@ -403,11 +404,11 @@ void nopin_sq_ask_again(struct nopin_sq *sq)
 }
 
 /**
- * nopin_sq_fail - send and complete nothing more; the QP is to fail
+ * nopin_sq_fail - mark the requester as failed, so that it sends and completes nothing more
  * @qp: the QP
- * @status: of the oldest request in flight; those behind it are flushed
+ * @status: status of the oldest request in flight; those behind it are flushed
  *
- * Context: sq.lock held; nopin_sq_unlock() does the rest without it.
+ * Context: sq.lock held; nopin_sq_unlock() drops it and fails the QP.
  */
 void nopin_sq_fail(struct nopin_qp *qp, enum ib_wc_status status)
 {
@@ -421,10 +422,10 @@ void nopin_sq_fail(struct nopin_qp *qp, enum ib_wc_status status)
 }
 
 /**
- * nopin_sq_settle - act on a request that cannot be carried out, once it is the oldest
+ * nopin_sq_settle - fail the requester if its oldest request cannot be carried out
  * @qp: the QP
  *
- * Requests before it complete first, as they would have without it.
+ * The requests before a faulty one complete first, as they would have without it.
  *
  * Context: sq.lock held.
  */
@@ -437,7 +438,7 @@ void nopin_sq_settle(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_retry - what is in flight was lost: send it again, or give up
+ * nopin_sq_retry - packets in flight were lost: send them again, or give up
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.
@@ -454,11 +455,11 @@ void nopin_sq_retry(struct nopin_qp *qp)
 }
 
 /**
- * nopin_sq_timer_start - a packet is about to be in flight: expect its ACK
+ * nopin_sq_timer_start - start the ACK timeout of a packet that is being sent
  * @qp: the QP; next_psn is still that of the packet
  *
- * A running timer is left alone: it looks at sq.progress when it fires, which
- * costs less than moving it with every ACK.
+ * A running timer is left alone: its handler checks sq.progress when it fires, which
+ * costs less than moving the timer with every ACK.
  *
  * Context: sq.lock held, BH off.
  */
@@ -468,7 +469,7 @@ void nopin_sq_timer_start(struct nopin_qp *qp)
 
 	if (!qp->attr.timeout)
 		return;
-	if (sq->una_psn == sq->unsent_psn) /* nothing was: the time begins now */
+	if (sq->una_psn == sq->unsent_psn) /* nothing was in flight: the time begins now */
 		sq->progress = jiffies;
 	if (!timer_pending(&sq->timer))
 		mod_timer(&sq->timer, jiffies + nopin_flight_patience(qp));
@@ -492,7 +493,7 @@ void nopin_sq_retry_rnr(struct nopin_qp *qp, u8 code)
 {
 	struct nopin_sq *sq = &qp->sq;
 
-	/* Gone back already; a pause for want of memory is something else. */
+	/* It has gone back and waits already, unlike in a pause for lack of memory. */
 	if (sq->paused && sq->next_psn == sq->una_psn)
 		return;
 	if (!sq->rnr_retries) {
@@ -507,7 +508,7 @@ void nopin_sq_retry_rnr(struct nopin_qp *qp, u8 code)
 }
 
 /**
- * nopin_sq_timer_nomem - send nothing until memory may be back
+ * nopin_sq_timer_nomem - pause for lack of memory for a packet
  * @qp: the QP
  *
  * Context: sq.lock held, BH off.

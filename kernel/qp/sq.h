@@ -21,10 +21,10 @@
 
 struct nopin_qp;
 
-/* Packets between two requests for an ACK inside a run. */
+/* The requester asks for an ACK at least once in so many packets. */
 #define NOPIN_ACK_EVERY		32
 
-/* Of the ACK timeout: as many signs of life find room in it. */
+/* A responder that waits shows so many signs of life in one ACK timeout. */
 #define NOPIN_SIGNS		4
 
 #define NOPIN_RNR_FOREVER	7
@@ -44,14 +44,14 @@ struct nopin_reads {
 };
 
 /**
- * struct nopin_attend - a send ring that needs no doorbells for a while
+ * struct nopin_attend - a send ring that needs no doorbells for a while (entry/attend.c)
  * @timer: looks at the ring when no doorbell has come
- * @on: the ring says so, and @timer runs
- * @busy: more is being done than fits into a burst
- * @rung: when the last doorbell was answered, of those that asked for it
- * @seen: up to where the ring was filled then
- * @us: how long from a doorbell, 0: to be set
- * @good: such times in a row without a request that was left waiting
+ * @on: the ring has NOPIN_RING_ATTENDED set, and @timer runs
+ * @busy: the last burst was full, and more may be left to send
+ * @rung: when the last doorbell was answered that asked for the ring to be attended
+ * @seen: the ring's producer index at @rung
+ * @us: for how long the ring is attended after a doorbell, microseconds; 0: not set yet
+ * @good: such times in a row in which no request was left waiting
  *
  * Protected by sq.lock.
  */
@@ -69,39 +69,40 @@ struct nopin_attend {
  * struct nopin_sq - the requester half (IBTA 9.7.2, 9.7.5)
  * @lock: protects the whole struct, but for @post_lock
  * @queue: the shared ring; @queue.index is the oldest incomplete request
- * @wqes: snapshots of the requests in flight, as many as the ring has entries
+ * @wqes: snapshots of the requests in flight; there is room for as many as in the ring
  * @wqe_stride: bytes from one snapshot to the next
- * @taken: requests ever snapshotted; taken - queue.index are in flight
- * @next: request that the next packet belongs to, queue.index..taken
+ * @taken: index of the next request to snapshot; taken - queue.index are in flight
+ * @next: index of the request that the next packet belongs to, queue.index..taken
  * @una_psn: oldest PSN not acknowledged; equal to @next_psn when idle
- * @next_psn: of the next packet
+ * @next_psn: PSN of the next packet
  * @unsent_psn: first PSN never sent; beyond @next_psn while resending
- * @reads: bounds READs and atomics by max_rd_atomic
+ * @reads: READs and atomics in flight, which max_rd_atomic bounds
  * @flight: how much may be in flight
- * @since_ack_req: packets since the last that asked for an ACK
+ * @since_ack_req: packets sent since the last one that asked for an ACK
  * @retries: timeouts and sequence NAKs left before giving up
  * @rnr_retries: RNR NAKs left before giving up; NOPIN_RNR_FOREVER: no end
- * @paused: for an RNR NAK or for lack of memory; nothing is sent until @timer
- * @probing: the oldest packet goes alone, until it is acknowledged: after an RNR NAK, or
- *	when nothing has come for a while
+ * @paused: after an RNR NAK or for lack of memory nothing is sent until @timer fires
+ * @probing: only the oldest packet is sent, until it is acknowledged: after an RNR NAK, or
+ *	when no answer has come for a while
  * @resent: @una_psn was resent for a gap in the responses
- * @resent_psn: before this PSN once is enough
+ * @resent_psn: with @resent: an answer to an earlier PSN does not cause another resend
  * @draining: SQD was asked for and requests are still in flight
- * @failed: the QP is on its way to the error state: nothing is sent or completed
- * @failure: what the oldest request in flight completes with, if there is one
- * @progress: jiffies when @una_psn last moved, or something was sent after a pause
- * @timer: ACK timeout, or what is earlier (sq.c)
+ * @failed: the send queue is about to stop with an error; nothing is sent or completed
+ * @failure: with @failed: status of the oldest request in flight, if there is one
+ * @progress: since when an ACK has been awaited, jiffies: when @una_psn last moved, the
+ *	peer last showed life, or the requester last went back or ended a pause
+ * @timer: the ACK timeout, or an earlier reason to run (sq.c)
  * @task: goes on sending in a later softirq
  * @burst: bytes of payload sent in this burst
  * @peer: the QP of the same device that the requests are for; NULL: there is none, or
  *	the lock is not held
  * @train: collects packets; empty unless the lock is held
- * @hold: of local memory, over small requests; nothing unless the lock is held
- * @notified: when the peer was last told of congestion on the way to us, ns
- * @park: waits for local memory
+ * @hold: a page that small requests in a row share; empty unless the lock is held
+ * @notified: when a CNP for marked responses was last sent, ns
+ * @park: where the requester waits for memory, or for a copy
  * @parked: responses that came meanwhile
- * @attend: of @queue
- * @post_lock: protects the producer's side of @queue, of a kernel user
+ * @attend: whether the kernel attends @queue
+ * @post_lock: protects the producer's side of @queue, which a kernel user fills
  */
 struct nopin_sq {
 	spinlock_t lock;	/* protects this struct */
@@ -144,19 +145,19 @@ static inline struct nopin_swqe *nopin_sq_wqe(const struct nopin_sq *sq, u32 ind
 	return sq->wqes + (size_t)(index & (sq->queue.entries - 1)) * sq->wqe_stride;
 }
 
-/* The oldest request in flight, where nopin_sq_is_empty() does not say that there is none. */
+/* The oldest request in flight; only valid when nopin_sq_is_empty() is false. */
 static inline struct nopin_swqe *nopin_sq_oldest(const struct nopin_sq *sq)
 {
 	return nopin_sq_wqe(sq, sq->queue.index);
 }
 
-/* No request is in flight. */
+/* Is no request in flight? */
 static inline bool nopin_sq_is_empty(const struct nopin_sq *sq)
 {
 	return sq->queue.index == sq->taken;
 }
 
-/* Requests posted and not taken yet; below 0: the ring was overrun. */
+/* How many requests are posted and not taken yet; below 0: the ring was overrun. */
 static inline int nopin_sq_waiting(const struct nopin_sq *sq)
 {
 	int inflight = sq->taken - sq->queue.index;
@@ -164,13 +165,13 @@ static inline int nopin_sq_waiting(const struct nopin_sq *sq)
 	return nopin_queue_pending(&sq->queue) - inflight;
 }
 
-/* PSNs sent and not acknowledged. */
+/* How many PSNs are sent and not acknowledged. */
 static inline u32 nopin_sq_inflight(const struct nopin_sq *sq)
 {
 	return (sq->next_psn - sq->una_psn) & NOPIN_PSN_MASK;
 }
 
-/* Has this PSN been sent, and not been acknowledged? Nothing else is believed. */
+/* Has this PSN been sent, and not been acknowledged? Only then may a packet change anything. */
 static inline bool nopin_sq_awaits(const struct nopin_sq *sq, u32 psn)
 {
 	return nopin_psn_diff(psn, sq->una_psn) >= 0 &&
@@ -191,7 +192,8 @@ static inline bool nopin_sq_reads_full(const struct nopin_sq *sq)
 }
 
 /*
- * No doorbell is left out from here on; what was posted before is seen afterwards.
+ * Stop attending the ring: from here on programs ring. A request that was posted without a
+ * doorbell before can be seen in the ring afterwards.
  */
 static inline void nopin_sq_unattend(struct nopin_sq *sq)
 {
@@ -200,7 +202,7 @@ static inline void nopin_sq_unattend(struct nopin_sq *sq)
 	nopin_queue_set_flags(&sq->queue, 0);
 }
 
-/* sq.c: the window */
+/* sq.c */
 void nopin_sq_start(struct nopin_qp *qp);
 struct nopin_swqe *nopin_sq_take(struct nopin_qp *qp);
 void nopin_sq_number(struct nopin_sq *sq, struct nopin_swqe *wqe, u32 packets);
@@ -223,7 +225,7 @@ void nopin_sq_retry_rnr(struct nopin_qp *qp, u8 code);
 
 bool nopin_sq_local_follows(const struct nopin_qp *qp);
 
-/* sq.c: its timer */
+/* sq.c: the timer */
 void nopin_sq_timer_start(struct nopin_qp *qp);
 void nopin_sq_timer_nomem(struct nopin_qp *qp);
 

@@ -9,7 +9,7 @@
 #define ENTRIES		16
 #define FIRST_PSN	0xfffffeU	/* so that it wraps at once */
 
-/* A requester whose completions go to a CQ of the kernel's, and that sends nothing. */
+/* A requester whose completions go to a kernel CQ, and that sends nothing. */
 struct sq_fixture {
 	struct nopin_dev dev;
 	struct nopin_cq cq;
@@ -17,7 +17,7 @@ struct sq_fixture {
 	u32 read_ends[2];
 };
 
-/* A case runs under the half's lock, as what it calls does. */
+/* A case runs under sq.lock, which the functions under test require. */
 #define SQ_CASE(name)							\
 	static void name##_locked(struct kunit *test);			\
 	static void name(struct kunit *test)				\
@@ -30,7 +30,7 @@ struct sq_fixture {
 	}								\
 	static void name##_locked(struct kunit *test)
 
-/* What the requester's task would send is not looked at. */
+/* The requester's task does nothing: the cases do not check what it would send. */
 static void sq_no_task(struct tasklet_struct *task)
 {
 }
@@ -80,7 +80,7 @@ static void sq_exit(struct kunit *test)
 	nopin_stats_destroy(&fix->dev.stats);
 }
 
-/* A request as nopin_sq_take() would have it. */
+/* A request as nopin_sq_take() would return it. */
 static struct nopin_swqe *sq_take(struct sq_fixture *fix, u32 opcode, u32 length)
 {
 	struct nopin_sq *sq = &fix->qp.sq;
@@ -94,7 +94,7 @@ static struct nopin_swqe *sq_take(struct sq_fixture *fix, u32 opcode, u32 length
 	return wqe;
 }
 
-/* The same with its PSNs. */
+/* The same, with PSNs. */
 static struct nopin_swqe *sq_post(struct sq_fixture *fix, u32 opcode, u32 length)
 {
 	struct nopin_swqe *wqe = sq_take(fix, opcode, length);
@@ -103,7 +103,7 @@ static struct nopin_swqe *sq_post(struct sq_fixture *fix, u32 opcode, u32 length
 	return wqe;
 }
 
-/* Sends all packets of a request, a READ as one. */
+/* Send all packets of a request; a READ has one. */
 static struct nopin_swqe *sq_send(struct sq_fixture *fix, u32 opcode, u32 length)
 {
 	struct nopin_swqe *wqe = sq_post(fix, opcode, length);
@@ -191,7 +191,7 @@ SQ_CASE(rewind_goes_to_the_oldest)
 	KUNIT_EXPECT_EQ(test, sq->next, sq->queue.index);
 	KUNIT_EXPECT_EQ(test, sq->unsent_psn, unsent);
 	KUNIT_EXPECT_EQ(test, sq->reads.count, 0);
-	/* Its answer was on its way all the same. */
+	/* The answer to the packet that was sent before may still come. */
 	KUNIT_EXPECT_TRUE(test, nopin_sq_awaits(sq, first->last_psn));
 	KUNIT_EXPECT_TRUE(test, nopin_sq_acknowledge(&fix->qp,
 						     nopin_psn_add(first->last_psn, 1)));
@@ -221,7 +221,7 @@ SQ_CASE(losses_narrow_the_window)
 	struct nopin_swqe *wqe = sq_send(fix, IB_UVERBS_WR_RDMA_WRITE, 32 * 1024);
 	u32 i;
 
-	fix->qp.sq_sig_all = false; /* the CQ has not room for that many */
+	fix->qp.sq_sig_all = false; /* the CQ has no room for so many completions */
 	nopin_sq_acked(&fix->qp, nopin_psn_add(wqe->first_psn, 4));
 	nopin_sq_resend(&fix->qp, wqe->last_psn);
 	KUNIT_EXPECT_EQ(test, flight->window, NOPIN_WINDOW / 2);
@@ -294,7 +294,7 @@ SQ_CASE(patience_ends)
 	nopin_sq_retry(&fix->qp);
 	KUNIT_EXPECT_TRUE(test, sq->failed);
 	KUNIT_EXPECT_EQ(test, sq->failure, IB_WC_RETRY_EXC_ERR);
-	/* Only marked; the first reason counts. */
+	/* The requester is only marked as failed, and the first reason counts. */
 	KUNIT_EXPECT_EQ(test, sq_completed(fix), 0);
 	nopin_sq_fail(&fix->qp, IB_WC_LOC_PROT_ERR);
 	KUNIT_EXPECT_EQ(test, sq->failure, IB_WC_RETRY_EXC_ERR);
@@ -346,11 +346,11 @@ SQ_CASE(local_requests_are_not_sent_again)
 
 	nopin_sq_pass(&fix->qp, sq_take(fix, IB_UVERBS_WR_LOCAL_INV, 0));
 	sq->since_ack_req = 1;
-	nopin_sq_ask_again(sq); /* the SEND, which is before it */
+	nopin_sq_ask_again(sq); /* sends the SEND before LOCAL_INV again */
 	KUNIT_EXPECT_PTR_EQ(test, nopin_sq_wqe(sq, sq->next), send);
 	nopin_sq_sent(&fix->qp, send, send->last_psn);
 	KUNIT_EXPECT_TRUE(test, nopin_swqe_is_over(nopin_sq_wqe(sq, sq->next)));
-	/* Complete before it is its turn again. */
+	/* The ACK completes LOCAL_INV too, before sq.next has passed it again. */
 	KUNIT_EXPECT_TRUE(test, nopin_sq_acknowledge(&fix->qp, sq->next_psn));
 	KUNIT_EXPECT_EQ(test, sq_completed(fix), 2);
 	KUNIT_EXPECT_EQ(test, sq->next, sq->taken);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Shared receive queues. A program fills the ring; a responder that needs a receive
- * takes the oldest. What is taken belongs to that QP until its message is complete.
+ * takes the oldest. The receive belongs to that QP until its message is complete.
  */
 
 #include "device.h"
@@ -9,11 +9,11 @@
 
 /**
  * nopin_srq_create_ring - make a ring for a shared receive queue
- * @srq: the SRQ, whose max_sge is known
- * @queue: gets the ring, empty
+ * @srq: the SRQ; max_sge is set
+ * @queue: filled in with the ring, which is empty
  * @wr: receives that it has to hold, at least one
- * @uctx: of the program that maps it
- * @resp: gets it
+ * @uctx: context of the program that maps it; NULL: a kernel user
+ * @resp: filled in with the ring, for the program
  *
  * Context: process.
  * Return: 0 or -ENOMEM.
@@ -30,8 +30,8 @@ int nopin_srq_create_ring(const struct nopin_srq *srq, struct nopin_queue *queue
  * nopin_srq_create - make a shared receive queue
  * @srq: zeroed but for what the core has set
  * @attr: what is asked for, checked; becomes what is granted
- * @uctx: of the program that maps its ring, NULL: a kernel user
- * @resp: gets the ring
+ * @uctx: context of the program that maps its ring; NULL: a kernel user
+ * @resp: filled in with the ring, for the program
  *
  * Context: process.
  * Return: 0 or -ENOMEM.
@@ -53,18 +53,21 @@ int nopin_srq_create(struct nopin_srq *srq, struct ib_srq_attr *attr,
 	return 0;
 }
 
-/* Read the program's ring, but only to write it back to the same program. */
+/* Reads memory that the program can write, but only to copy it to the same program. */
 static void nopin_srq_copy(struct nopin_queue *to, const struct nopin_queue *from, int n)
 {
 	int i;
 
 	for (i = 0; i < n; i++)
 		memcpy(nopin_queue_at(to, i), nopin_queue_entry(from, i), to->stride);
-	/* Nobody has seen this ring yet. */
+	/* The ring is not in use yet, so this needs no barrier. */
 	to->ring->producer = n;
 }
 
-/* Whether what was copied is still all that there is, but for what was taken since. */
+/*
+ * Switch to the new ring, less the receives that were taken since they were copied.
+ * -EBUSY: the program has posted since; -EINVAL: the limit is above the ring's size.
+ */
 static int nopin_srq_switch(struct nopin_srq *srq, struct nopin_queue *queue,
 			    const struct nopin_queue *copied, int n)
 {
@@ -79,16 +82,17 @@ static int nopin_srq_switch(struct nopin_srq *srq, struct nopin_queue *queue,
 }
 
 /**
- * nopin_srq_replace - go on with another ring
+ * nopin_srq_replace - move a shared receive queue to another ring
  * @srq: the SRQ, resize_lock held
- * @queue: the new ring, empty; becomes the old one, for the caller to destroy
+ * @queue: the new ring, empty; on success it becomes the old one, for the caller to
+ *	destroy
  *
- * Receives are copied without the lock: those that have been posted do not change, and
- * taking them must not wait for a long copy.
+ * Receives are copied without the lock, as a responder that takes one must not wait for a
+ * long copy. The program must not change them once they are posted.
  *
  * Context: process.
  * Return: 0; -EINVAL: there are more receives, or a higher limit, than @queue has room
- *	for; -EBUSY: the program posts meanwhile. @queue then still is the new one.
+ *	for; -EBUSY: the program posts meanwhile. On error @queue is still the new ring.
  */
 int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue)
 {
@@ -114,7 +118,7 @@ int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue)
  * nopin_srq_destroy - free a shared receive queue
  * @srq: the SRQ; no QP uses it any more
  *
- * Receives that are left are gone without a completion (IBTA 11.2.3.4).
+ * Receives that are left in it get no completion (IBTA 11.2.3.4).
  *
  * Context: process.
  */
@@ -135,7 +139,7 @@ static void nopin_srq_tell_limit(struct nopin_srq *srq)
 		srq->ibsrq.event_handler(&event, srq->ibsrq.srq_context);
 }
 
-/* Whether the owner asked to be told, which it is once (IBTA 10.2.9.3). */
+/* Has the number of receives fallen below the limit? True only once (IBTA 10.2.9.3). */
 static bool nopin_srq_falls_short(struct nopin_srq *srq, u32 left)
 {
 	lockdep_assert_held(&srq->lock);
@@ -153,10 +157,10 @@ static void nopin_srq_complain(const struct nopin_srq *srq, const char *what)
 /**
  * nopin_srq_take - take the oldest receive
  * @srq: the SRQ
- * @recv: gets it, has room for nopin_srq.max_sge elements
+ * @recv: filled in with it; has room for nopin_srq.max_sge elements
  *
  * Context: BH off; an rq.lock held.
- * Return: false: the program has posted none.
+ * Return: false: no receive is posted.
  */
 bool nopin_srq_take(struct nopin_srq *srq, struct nopin_rwqe *recv)
 {
@@ -180,14 +184,14 @@ bool nopin_srq_take(struct nopin_srq *srq, struct nopin_rwqe *recv)
 }
 
 /**
- * nopin_srq_set_limit - tell the owner when receives run short
+ * nopin_srq_set_limit - set the limit below which the owner is told
  * @srq: the SRQ
- * @limit: with fewer than that left; 0: never
+ * @limit: the owner is told once when fewer receives are left; 0: it is not told
  *
- * Where there are fewer already the owner is told with the next that is taken.
+ * Where fewer are left already, the owner is told when the next one is taken.
  *
  * Context: process.
- * Return: 0, or -EINVAL for more than there is room for.
+ * Return: 0, or -EINVAL for a limit above the size of the ring.
  */
 int nopin_srq_set_limit(struct nopin_srq *srq, u32 limit)
 {
@@ -203,7 +207,7 @@ int nopin_srq_set_limit(struct nopin_srq *srq, u32 limit)
 }
 
 /**
- * nopin_srq_query - tell the attributes of a shared receive queue
+ * nopin_srq_query - query the attributes of a shared receive queue
  * @srq: the SRQ
  * @attr: gets them
  *

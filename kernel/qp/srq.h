@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Shared receive queues: receives that whichever QP needs one takes (IBTA 10.2.9). */
+/* Shared receive queues: several QPs take their receives from one queue (IBTA 10.2.9). */
 #ifndef NOPIN_SRQ_H
 #define NOPIN_SRQ_H
 
@@ -18,10 +18,10 @@ struct nopin_create_srq_resp;
  * @resize_lock: one resize at a time
  * @lock: protects what follows, but for @post_lock; comes after rq.lock
  * @queue: the shared ring
- * @max_sge: elements that an entry takes
- * @num: of XRC: what messages call it
- * @limit: with fewer receives left than that the owner is told, once; 0: it is not
- * @post_lock: protects the producer's side of @queue, of a kernel user
+ * @max_sge: most elements of a receive
+ * @num: of XRC: the number by which messages name the SRQ
+ * @limit: the owner is told once when fewer receives are left; 0: it is not told
+ * @post_lock: protects the producer's side of @queue, which a kernel user fills
  */
 struct nopin_srq {
 	struct ib_srq ibsrq;

@@ -11,8 +11,8 @@
 #include "wire/psn.h"
 
 /*
- * What modify replaces: allocated before anything is changed, swapped in under
- * the locks, and what is left here is freed.
+ * The allocations that a modify may replace. The new ones are allocated before anything
+ * is changed and swapped in under the locks; what is here afterwards is freed.
  */
 struct nopin_qp_parts {
 	u32 *read_ends;
@@ -29,7 +29,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_qp_stop(qp, IB_QPS_RESET);
 	sq->failed = false;
 	rq->failed = false;
-	rq->refused_nak = 0;	/* a QP without a peer answers nobody */
+	rq->refused_nak = 0;	/* there is no peer any more to repeat it to */
 	nopin_park_leave(&sq->park);
 	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
@@ -48,7 +48,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_queue_set_flags(&rq->queue, 0);
 }
 
-/* A datagram is as long as the port's MTU allows. */
+/* A datagram may be as long as the port's MTU. */
 static void nopin_qp_start_responder(struct nopin_qp *qp)
 {
 	if (!qp->service->connected)
@@ -239,7 +239,7 @@ static int nopin_qp_alloc_arrays(struct nopin_qp_parts *parts,
 	return 0;
 }
 
-/* A reset may have left one behind with a fault. */
+/* Allocate both: a reset may have left that of a half to a pending fault. */
 static int nopin_qp_alloc_waits(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 				enum ib_qp_state next)
 {
@@ -358,7 +358,10 @@ static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 				  int mask)
 {
-	/* Only a failure can change it meanwhile; then nopin_qp_transit() refuses. */
+	/*
+	 * Only a failure can change it meanwhile, to ERR or SQE. Then nopin_qp_transit() refuses
+	 * all states but RESET and ERR, and RTS from SQE.
+	 */
 	enum ib_qp_state now = READ_ONCE(qp->state);
 	enum ib_qp_state cur = mask & IB_QP_CUR_STATE ? attr->cur_qp_state : now;
 	enum ib_qp_state next = mask & IB_QP_STATE ? attr->qp_state : cur;
@@ -387,7 +390,7 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	return err;
 }
 
-/* The requester has work, or the end of its work to tell, after these. */
+/* Is there something for the requester to send, or the end of its draining to report? */
 static bool nopin_qp_wakes_requester(const struct nopin_qp *qp, int mask)
 {
 	enum ib_qp_state state = READ_ONCE(qp->state);
@@ -420,10 +423,10 @@ int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask)
 }
 
 /**
- * nopin_qp_query - tell a QP's attributes
+ * nopin_qp_query - query a QP's attributes
  * @qp: the QP
- * @attr: gets them
- * @init: gets what it was created with
+ * @attr: filled in
+ * @init: filled in with the attributes that it was created with
  *
  * Context: process.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Taking work requests out of a program's rings. The program may scribble over
- * an entry at any time, so each field is read once and only the copy is looked at.
+ * Taking work requests out of a program's rings. The program may overwrite an entry at
+ * any time, so each field is read once, and only the copy is checked and used.
  */
 #include <linux/compiler.h>
 #include <linux/minmax.h>
@@ -10,7 +10,7 @@
 #include "device.h"
 #include "qp/wqe.h"
 
-/* What the ABI reserves. */
+/* Return: the value of the reserved field, which has to be 0. */
 static u32 nopin_swqe_copy_head(struct nopin_swqe *swqe,
 				const struct nopin_send_wqe *head, u32 requests)
 {
@@ -46,7 +46,7 @@ static u64 nopin_sges_copy(struct nopin_sge *to, const struct nopin_sge *from, u
 	return length;
 }
 
-/* A value of fixed length takes the place of an element, if no other. */
+/* Inline data of a fixed length also fits in the place of an element. */
 static u32 nopin_swqe_max_inline(const struct nopin_swqe *swqe, const struct ib_qp_cap *cap)
 {
 	u32 length = cap->max_send_sge ? swqe->request->length : 0;
@@ -98,14 +98,14 @@ static u64 nopin_swqe_copy_body(struct nopin_swqe *swqe, const void *body)
 
 /**
  * nopin_swqe_take - copy one send request and check the copy
- * @swqe: gets it; wr_id is valid whatever the result
- * @entry: in the shared ring
- * @cap: of the QP
- * @requests: that may be posted, bits of enum ib_uverbs_wr_opcode
+ * @swqe: filled in; wr_id and request are valid whatever the result
+ * @entry: the entry in the shared ring
+ * @cap: capabilities of the QP
+ * @requests: requests that may be posted, bits of enum ib_uverbs_wr_opcode
  *
  * Context: any.
- * Return: 0; -EMSGSIZE for a message longer than the port's longest; -EINVAL for a
- *	request that is none.
+ * Return: 0; -EMSGSIZE for a message longer than NOPIN_MAX_MSG; -EINVAL for any other
+ *	invalid request.
  */
 int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 		    const struct ib_qp_cap *cap, u32 requests)
@@ -121,12 +121,12 @@ int nopin_swqe_take(struct nopin_swqe *swqe, const void *entry,
 
 /**
  * nopin_rwqe_take - copy one receive request and check the copy
- * @rwqe: gets it; wr_id is valid whatever the result
- * @entry: in the shared ring
- * @max_sge: of its queue
+ * @rwqe: filled in; wr_id is valid whatever the result, and an invalid one has no room
+ * @entry: the entry in the shared ring
+ * @max_sge: most elements of a receive in this queue
  *
  * Context: any.
- * Return: 0, or -EINVAL for a request that is none.
+ * Return: 0, or -EINVAL for an invalid request.
  */
 int nopin_rwqe_take(struct nopin_rwqe *rwqe, const void *entry, u32 max_sge)
 {

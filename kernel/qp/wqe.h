@@ -11,31 +11,31 @@
 
 /**
  * struct nopin_swqe - snapshot of one send request
- * @wr_id: the program's
- * @request: what it is
- * @flags: NOPIN_SEND_*, known
+ * @wr_id: id that the program gave it
+ * @request: what kind of request it is
+ * @flags: NOPIN_SEND_*
  * @imm_data: network byte order
  * @num_sge: elements in @sge; 0 with inline data
  * @inline_len: bytes in @data
  * @rkey: remote key, or the key that is to be invalidated or bound
  * @remote_qkey: datagrams
- * @remote_addr: remote address, or that of a window's first byte
+ * @remote_addr: remote address, or the address of a window's first byte
  * @remote_qpn: datagrams
  * @ah: datagrams: index of the address vector
  * @compare_add: atomics
- * @bind_length: of a window, in bytes
- * @flush_length: of what is to be flushed, in bytes
+ * @bind_length: bytes of a window
+ * @flush_length: bytes to be flushed
  * @swap: atomics
- * @bind_lkey: of a window's region
+ * @bind_lkey: key of a window's region
  * @bind_access: rights of a window
  * @flush_type: NOPIN_FLUSH_GLOBAL and so on
  * @flush_level: NOPIN_FLUSH_RANGE and so on
  * @remote_srqn: XRC
  * @length: bytes of the message
- * @first_psn: of its first packet, valid once numbered
- * @last_psn: of its last packet; of the last response for a READ
- * @status: what it will complete with; not IB_WC_SUCCESS: never sent further
- * @numbered: first_psn and last_psn are valid
+ * @first_psn: PSN of its first packet
+ * @last_psn: PSN of its last packet; of a READ, PSN of the last response
+ * @status: what it will complete with; unless IB_WC_SUCCESS, no more of it is sent
+ * @numbered: @first_psn and @last_psn are valid
  * @sge: elements
  * @data: inline data
  *
@@ -89,7 +89,7 @@ struct nopin_swqe {
 
 /**
  * struct nopin_rwqe - snapshot of one receive request
- * @wr_id: the program's
+ * @wr_id: id that the program gave it
  * @length: bytes that it has room for
  * @num_sge: elements in @sge
  * @sge: elements, allocated with room for max_recv_sge
@@ -101,7 +101,7 @@ struct nopin_rwqe {
 	struct nopin_sge sge[];
 };
 
-/* Has it been carried out, so that nothing of it is to be sent, now or again? */
+/* Is it a local request that has been carried out, and waits only to complete? */
 static inline bool nopin_swqe_is_over(const struct nopin_swqe *swqe)
 {
 	return swqe->numbered && nopin_request_is_local(swqe->request);

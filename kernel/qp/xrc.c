@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Extended reliable connections (IBTA A14). A target has no receives and no protection
- * domain: each message names the SRQ that it is for, and with it both. Only what the
- * target's domain has counts.
+ * domain of its own. Each message names an SRQ of the target's XRC domain, and uses the
+ * receives and the protection domain of that SRQ.
  *
- * A target uses an SRQ only under its rq.lock, and may hold on to it from one packet of a
- * message to the next. So who destroys an SRQ goes through the targets:
+ * A target uses an SRQ only under its rq.lock, but may keep rq.srq from one packet of a
+ * message to the next. So nopin_xrc_withdraw() visits all targets of the SRQ's domain:
  *
  *	a packet			nopin_xrc_withdraw()
  *	rq.lock				the number is erased
@@ -13,11 +13,11 @@
  *	  rq.srq = SRQ
  *	unlock
  *					rq.lock
- *					  rq.srq is the SRQ: forgotten
+ *					  rq.srq is the SRQ: set to NULL
  *					unlock
  *	rq.lock
- *	  amid a message, and no SRQ:
- *	  refused
+ *	  amid a message, but rq.srq
+ *	  is NULL: the packet is refused
  */
 #include <linux/xarray.h>
 
@@ -30,9 +30,9 @@
 #define NOPIN_SRQN_LIMIT	XA_LIMIT(1, NOPIN_PSN_MASK)
 
 /**
- * nopin_xrc_enrol - a QP becomes a target
+ * nopin_xrc_enrol - add a new target to its XRC domain
  * @qp: the QP, in the RESET state
- * @xrcd: its domain
+ * @xrcd: the domain
  *
  * Context: process.
  */
@@ -45,7 +45,7 @@ void nopin_xrc_enrol(struct nopin_qp *qp, struct nopin_xrcd *xrcd)
 }
 
 /**
- * nopin_xrc_resign - a target ends
+ * nopin_xrc_resign - remove a target from its XRC domain
  * @qp: the QP, in the RESET state
  *
  * Context: process.
@@ -60,8 +60,8 @@ void nopin_xrc_resign(struct nopin_qp *qp)
 }
 
 /**
- * nopin_xrc_publish - give an SRQ its number, and let it be found
- * @srq: of XRC, complete but for its number
+ * nopin_xrc_publish - give an SRQ its number, and let targets find it
+ * @srq: an XRC SRQ, complete but for its number
  *
  * Context: process.
  * Return: 0 or -ENOMEM.
@@ -88,14 +88,14 @@ static void nopin_xrc_forget(struct nopin_qp *qp, struct nopin_srq *srq)
 		rq->pd = NULL;
 		rq->recv_taken = false;
 	}
-	if (rq->read.pd == srq->ibsrq.pd) /* the peer may ask again */
+	if (rq->read.pd == srq->ibsrq.pd) /* the peer has to send the READ again */
 		rq->read.active = false;
 	spin_unlock_bh(&rq->lock);
 }
 
 /**
- * nopin_xrc_withdraw - let no target use an SRQ any more
- * @srq: of XRC
+ * nopin_xrc_withdraw - make all targets stop using an SRQ
+ * @srq: an XRC SRQ
  *
  * Context: process.
  */
@@ -111,7 +111,7 @@ void nopin_xrc_withdraw(struct nopin_srq *srq)
 	mutex_unlock(&xrcd->lock);
 }
 
-/* It stays as long as the lock is held. */
+/* Find an SRQ of the target's domain, which stays valid while rq.lock is held. */
 static struct nopin_srq *nopin_xrc_find(const struct nopin_qp *qp, u32 srqn)
 {
 	struct nopin_srq *srq = xa_load(&qp->dev->xrc_srqs, srqn);
@@ -123,12 +123,12 @@ static struct nopin_srq *nopin_xrc_find(const struct nopin_qp *qp, u32 srqn)
 }
 
 /**
- * nopin_xrc_choose - turn to the SRQ that a message names
+ * nopin_xrc_choose - set rq.srq to the SRQ that a packet names
  * @qp: a target
  * @srqn: number of the SRQ; the same in each packet of a message
  *
  * Context: rq.lock held.
- * Return: false: there is no such SRQ in its domain, or the message had named another.
+ * Return: false: the domain has no such SRQ, or the message has named another before.
  */
 bool nopin_xrc_choose(struct nopin_qp *qp, u32 srqn)
 {
@@ -142,12 +142,12 @@ bool nopin_xrc_choose(struct nopin_qp *qp, u32 srqn)
 }
 
 /**
- * nopin_xrc_keys - the protection domain that a READ's key is of
+ * nopin_xrc_keys - the protection domain of the key of a READ
  * @qp: the QP, of any service
  * @pkt: the READ, which may be a duplicate amid another message
  *
  * Context: rq.lock held.
- * Return: the protection domain; NULL has no keys.
+ * Return: the protection domain; NULL, which has no keys, when there is no such SRQ.
  */
 struct ib_pd *nopin_xrc_keys(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Extended reliable connections: SRQs that the peer of a target names (IBTA A14). */
+/* Extended reliable connections (IBTA A14): the peer of a target names the SRQ. */
 #ifndef NOPIN_XRC_H
 #define NOPIN_XRC_H
 
@@ -13,11 +13,11 @@ struct nopin_qp;
 struct nopin_srq;
 
 /**
- * struct nopin_xrcd - a domain of XRC: its targets can be sent to any of its SRQs
+ * struct nopin_xrcd - an XRC domain: messages to its targets may name any of its SRQs
  * @ibxrcd: first
  * @owner: who pays for it, and for its targets
  * @lock: protects @targets
- * @targets: QPs, by rq.target
+ * @targets: list of QPs, linked by rq.target
  */
 struct nopin_xrcd {
 	struct ib_xrcd ibxrcd;

@@ -15,9 +15,9 @@ static void nopin_cq_tell(struct tasklet_struct *task)
 /**
  * nopin_cq_create - make a CQ ready for use
  * @cq: what the core does not set is zero
- * @uctx: of the program that will poll it, NULL: a kernel consumer
- * @entries: completions that it must hold; ibcq.cqe tells what it does hold
- * @info: of the ring, for the program
+ * @uctx: context of the program that will poll it; NULL: a kernel consumer will
+ * @entries: completions that it must hold; ibcq.cqe is set to what it does hold
+ * @info: filled in with the ring, for the program
  *
  * Return: 0 or a negative errno.
  * Context: process.
@@ -41,7 +41,7 @@ int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
 }
 
 /**
- * nopin_cq_destroy - give the ring of a CQ up
+ * nopin_cq_destroy - free the ring of a CQ
  * @cq: the CQ; no QP uses it any more
  *
  * Context: process.
@@ -52,7 +52,7 @@ void nopin_cq_destroy(struct nopin_cq *cq)
 	nopin_queue_destroy(&cq->queue);
 }
 
-/* Read the program's ring, but only to write it back to the same program. */
+/* Reads memory that the program can write, but only to copy it to the same program. */
 static void nopin_cq_copy(struct nopin_queue *to, const struct nopin_queue *from,
 			  u32 first, u32 end)
 {
@@ -65,22 +65,23 @@ static void nopin_cq_copy(struct nopin_queue *to, const struct nopin_queue *from
 	}
 }
 
-/* The index of the oldest completion that was not polled yet. */
+/* The index of the oldest completion that has not been polled. */
 static u32 nopin_cq_oldest(const struct nopin_cq *cq)
 {
 	return cq->queue.index - nopin_queue_unread(&cq->queue);
 }
 
 /**
- * nopin_cq_replace - go on in another ring
+ * nopin_cq_replace - move a CQ to another ring
  * @cq: the CQ, resize_lock held
- * @queue: the new ring, empty; becomes the old one, for the caller to destroy
+ * @queue: the new ring, empty; on success it becomes the old one, for the caller to
+ *	destroy
  *
- * Most of the unpolled completions are copied without the lock: what has been
- * posted does not change any more, and posting must not wait for a long copy.
+ * Most of the unpolled completions are copied without the lock, as nopin_cq_post() must
+ * not wait for a long copy and does not change a completion that it has posted.
  *
  * Return: 0, or -EINVAL when the unpolled completions do not fit into @queue,
- *	which then still is the new one.
+ *	which then is still the new ring.
  * Context: process.
  */
 int nopin_cq_replace(struct nopin_cq *cq, struct nopin_queue *queue)
@@ -120,7 +121,7 @@ static bool nopin_cq_fires(const struct nopin_cq *cq, const struct nopin_cqe *cq
 	return cq->armed == IB_CQ_NEXT_COMP;
 }
 
-/* Returns true when it was the first to find no room. */
+/* Return: true when this completion is the first to find no room. */
 static bool nopin_cq_put(struct nopin_cq *cq, const struct nopin_cqe *cqe)
 {
 	bool first = !cq->overrun;
@@ -148,9 +149,10 @@ static void nopin_cq_report_overrun(struct nopin_cq *cq)
 }
 
 /*
- * A completion is made with a QP's locks held. The handler of a program, and those of
- * the core (ib_alloc_cq(), which has room for completions), leave what is to be done to
- * others. That of a kernel consumer may poll and post itself, which takes those locks.
+ * nopin_cq_post() runs with a QP's locks held. The handlers of a program's CQ and of
+ * ib_alloc_cq() (which sets ibcq.wc) only wake or queue somebody else. The handler of any
+ * other kernel consumer may itself poll and post, which takes those locks, so it has to
+ * run in a tasklet.
  */
 static bool nopin_cq_tells_later(const struct nopin_cq *cq)
 {
@@ -174,9 +176,9 @@ static void nopin_cq_report(struct nopin_cq *cq)
  * @qp: the QP that it is for
  * @solicited: the sender asked for an event (IBTA 9.2.3)
  *
- * A full CQ loses the completion and every later one, and says so once.
+ * A full CQ loses the completion and every later one, and raises IB_EVENT_CQ_ERR once.
  *
- * Context: any; no other lock than those of the QP held.
+ * Context: any; no lock other than those of the QP held.
  */
 void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
 		   struct ib_qp *qp, bool solicited)
@@ -184,9 +186,9 @@ void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
 	unsigned long flags;
 	bool overrun, fires;
 
-	/* On some machines nothing about a completion takes as long as that. */
+	/* On some machines the clock is the slowest part of a completion. */
 	cqe->timestamp = cq->timestamps ? ktime_get_real_ns() : 0;
-	/* The kernel's own rings are mapped by nobody: a pointer is safe there. */
+	/* No program maps a kernel consumer's ring, so it may hold a kernel pointer. */
 	cqe->rsvd1 = cq->ibcq.uobject ? 0 : (uintptr_t)qp;
 
 	spin_lock_irqsave(&cq->lock, flags);
@@ -207,10 +209,11 @@ void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
  * @cq: the CQ
  * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP, and IB_CQ_REPORT_MISSED_EVENTS
  *
- * A CQ armed for any completion stays so until there is one (IBTA 11.4.2.2). Some who
- * mean any name both (SMC).
+ * A CQ armed for any completion stays so until there is one (IBTA 11.4.2.2). Some callers
+ * (SMC) set both flags and mean any completion.
  *
- * Return: 1 when asked whether completions are waiting already and some are.
+ * Return: 1 when @flags has IB_CQ_REPORT_MISSED_EVENTS and completions are waiting already;
+ *	else 0.
  * Context: any.
  */
 int nopin_cq_arm(struct nopin_cq *cq, enum ib_cq_notify_flags flags)
@@ -240,7 +243,7 @@ static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
 	wc->sl = cqe->sl;
 	wc->wc_flags = cqe->wc_flags & (NOPIN_WC_GRH | NOPIN_WC_WITH_IMM);
 	if (cqe->wc_flags & NOPIN_WC_WITH_INV) {
-		wc->wc_flags |= IB_WC_WITH_INVALIDATE; /* another bit than programs see */
+		wc->wc_flags |= IB_WC_WITH_INVALIDATE; /* not NOPIN_WC_WITH_INV's bit */
 		wc->ex.invalidate_rkey = cqe->invalidated_rkey;
 	}
 	wc->port_num = 1;
@@ -256,7 +259,7 @@ static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
  * nopin_cq_poll - take completions out for a kernel consumer
  * @cq: the CQ
  * @num: at most this many
- * @wc: where they go
+ * @wc: filled in
  *
  * Return: how many were taken, or -EOPNOTSUPP for a program's CQ, which the
  *	program polls by itself.

@@ -12,8 +12,8 @@
 #include "queue/queue.h"
 
 /*
- * nopin_cqe.wc_flags in kernel consumers' CQs only: the packet came in with the
- * VLAN id that vendor_err holds.
+ * nopin_cqe.wc_flags, only in CQs of kernel consumers: vendor_err holds the VLAN id of
+ * the GID that the datagram was sent to.
  */
 #define NOPIN_WC_KERNEL_VLAN	BIT(31)
 
@@ -23,10 +23,10 @@
  * @resize_lock: one resize at a time
  * @lock: protects all that follows; innermost but for the core's own locks
  * @queue: ring of struct nopin_cqe
- * @timestamps: completions get theirs; set before the first
- * @armed: enum ib_cq_notify_flags the next event waits for, 0: none
+ * @timestamps: completions get a timestamp; set before the first completion
+ * @armed: enum ib_cq_notify_flags that the consumer armed the CQ with; 0: not armed
  * @overrun: a completion was lost; the CQ is dead (IBTA 11.6.3.1)
- * @tell: tells a kernel consumer of an event; needs no lock
+ * @tell: tasklet that calls a kernel consumer's handler; needs no lock
  */
 struct nopin_cq {
 	struct ib_cq ibcq;

@@ -16,7 +16,7 @@ static void nopin_mapped_free(struct nopin_mapped *mapped)
 	kfree(mapped);
 }
 
-/* Charged to the caller's memory cgroup: programs choose the size. */
+/* Programs choose the size, so the memory is charged to the caller's memory cgroup. */
 static struct nopin_mapped *nopin_mapped_alloc(size_t size)
 {
 	struct nopin_mapped *mapped;
@@ -46,8 +46,8 @@ static int nopin_mapped_publish(struct nopin_mapped *mapped, struct ib_ucontext 
 }
 
 /**
- * nopin_mapped_create - make some memory, zeroed
- * @uctx: of the program that may map it, NULL: the kernel's own
+ * nopin_mapped_create - allocate zeroed memory
+ * @uctx: context of the program that may map it; NULL: no program may
  * @size: bytes, not 0; rounded up to whole pages
  *
  * Return: the memory or ERR_PTR().
@@ -68,10 +68,10 @@ struct nopin_mapped *nopin_mapped_create(struct ib_ucontext *uctx, size_t size)
 }
 
 /**
- * nopin_mapped_destroy - give some memory up
- * @mapped: not in use by the kernel any more
+ * nopin_mapped_destroy - let go of memory
+ * @mapped: the memory, no longer used by the kernel
  *
- * A program that still has it mapped keeps the pages, and nobody reads them.
+ * A program that still has it mapped keeps the pages; the kernel no longer reads them.
  *
  * Context: process.
  */
@@ -84,8 +84,8 @@ void nopin_mapped_destroy(struct nopin_mapped *mapped)
 }
 
 /*
- * Each mapped page holds a reference of its own, so nothing is left to track:
- * the memory may be freed first, or the process may live on with it.
+ * Each mapping of a page holds a reference to it, so there is nothing to track: the
+ * kernel may free the memory before the process unmaps it.
  */
 static int nopin_mapped_insert(struct vm_area_struct *vma, void *addr)
 {
@@ -103,10 +103,10 @@ static int nopin_mapped_insert(struct vm_area_struct *vma, void *addr)
 
 /**
  * nopin_mapped_mmap - ib_device_ops.mmap
- * @uctx: the program's
- * @vma: offset as nopin_mapped_offset() said, all of its size, shared
+ * @uctx: context of the program
+ * @vma: a shared mapping of the whole memory, at the offset of nopin_mapped_offset()
  *
- * Return: 0, -EINVAL for what is not there, -ENOMEM.
+ * Return: 0; -EINVAL where no such memory is; -ENOMEM.
  * Context: process, mmap_lock held for writing.
  */
 int nopin_mapped_mmap(struct ib_ucontext *uctx, struct vm_area_struct *vma)
@@ -124,7 +124,7 @@ int nopin_mapped_mmap(struct ib_ucontext *uctx, struct vm_area_struct *vma)
 
 /**
  * nopin_mapped_mmap_free - ib_device_ops.mmap_free
- * @entry: of memory that nobody uses or is about to map any more
+ * @entry: of memory that no longer has users, nor an mmap() in progress
  *
  * Context: process.
  */

@@ -6,8 +6,8 @@
 #include <rdma/ib_verbs.h>
 
 /**
- * struct nopin_mapped - some memory
- * @entry: what mmap() finds it by; only with @user
+ * struct nopin_mapped - memory that a program may map
+ * @entry: by which mmap() finds the memory; used only with @user
  * @addr: page-aligned
  * @size: bytes, a multiple of the page size
  * @user: a program may map it
@@ -25,7 +25,7 @@ void nopin_mapped_destroy(struct nopin_mapped *mapped);
 int nopin_mapped_mmap(struct ib_ucontext *uctx, struct vm_area_struct *vma);
 void nopin_mapped_mmap_free(struct rdma_user_mmap_entry *entry);
 
-/* To pass to mmap() on the command file descriptor. */
+/* The offset that a program passes to mmap() on the command file descriptor. */
 static inline u64 nopin_mapped_offset(const struct nopin_mapped *mapped)
 {
 	return rdma_user_mmap_get_offset(&mapped->entry);

@@ -2,9 +2,9 @@
 /*
  * Rings: their memory and the indices.
  *
- * The other side of a ring may write anything into it at any time. All that is
- * ever believed is our own index and, after a check against it, the distance to
- * the other side's.
+ * The other side of a ring may write anything into it at any time. The kernel relies
+ * only on its own index and, after a check against that, on the distance to the other
+ * side's index.
  */
 #include <linux/build_bug.h>
 #include <linux/err.h>
@@ -26,12 +26,12 @@ static void nopin_queue_describe(const struct nopin_queue *queue,
 /**
  * nopin_queue_create - make an empty ring
  * @queue: to be filled in
- * @uctx: of the program that will map it, NULL: the kernel's own
+ * @uctx: context of the program that will map it; NULL: no program will
  * @entries: at least this many, at most 2^31; rounded up to a power of two
  * @stride: bytes from one entry to the next, a multiple of 8
  * @info: filled in for the program; unused without @uctx
  *
- * Return: 0, -ENOMEM, or -EINVAL where no such ring can be.
+ * Return: 0, -ENOMEM, or -EINVAL for an impossible size.
  * Context: process.
  */
 int nopin_queue_create(struct nopin_queue *queue, struct ib_ucontext *uctx,
@@ -64,10 +64,10 @@ int nopin_queue_create(struct nopin_queue *queue, struct ib_ucontext *uctx,
 }
 
 /**
- * nopin_queue_destroy - give a ring up
- * @queue: the queue, not in use any more; one never created is left alone
+ * nopin_queue_destroy - let go of a ring
+ * @queue: the queue, no longer in use; one that was never created is left alone
  *
- * A program that still has it mapped keeps the pages, and nobody reads them.
+ * A program that still has it mapped keeps the pages; the kernel no longer reads them.
  *
  * Context: process.
  */
@@ -82,10 +82,10 @@ void nopin_queue_destroy(struct nopin_queue *queue)
 }
 
 /**
- * nopin_queue_discard - take out all that is in the ring, unseen
+ * nopin_queue_discard - empty the ring without looking at its entries
  * @queue: an SQ or RQ
  *
- * Brings both indices together whatever the program has made of its own.
+ * Afterwards both indices are equal, whatever value the program has given to its own.
  *
  * Context: any; the owner's lock is held.
  */
@@ -102,8 +102,8 @@ void nopin_queue_discard(struct nopin_queue *queue)
  * @queue: the queue
  * @flags: NOPIN_RING_*
  *
- * A full barrier: nopin_queue_pending() afterwards sees what a program stored
- * that did not see @flags.
+ * A full barrier. When the program, after it stored the producer, still reads the flags
+ * of before, a later nopin_queue_pending() here sees that producer.
  *
  * Context: any; the owner's lock held.
  */

@@ -15,12 +15,12 @@ struct nopin_mapped;
 
 /**
  * struct nopin_queue - the kernel's side of one ring
- * @mem: the memory; a mapping keeps its pages when the queue is gone
- * @ring: its shared head; hostile
+ * @mem: the memory; a mapping keeps its pages after the queue has been destroyed
+ * @ring: head of the ring, in shared memory; not to be trusted
  * @entries: a power of two
  * @stride: bytes
- * @index: our own position: producer of a CQ, consumer of an SQ or RQ.
- *	Protected by the owner's lock; the shared copy is only ever written.
+ * @index: the kernel's own position: producer of a CQ, consumer of an SQ or RQ.
+ *	Protected by the owner's lock; the kernel writes the shared copy, never reads it.
  */
 struct nopin_queue {
 	struct nopin_mapped *mem;
@@ -50,7 +50,7 @@ static inline void *nopin_queue_at(const struct nopin_queue *queue, u32 index)
  * nopin_queue_producer - how far the program says that it has filled the ring
  * @queue: an SQ or RQ
  *
- * Return: whatever is there: to be compared with what was there before.
+ * Return: the index as it stands in the ring, unchecked.
  * Context: any.
  */
 static inline u32 nopin_queue_producer(const struct nopin_queue *queue)
@@ -59,7 +59,7 @@ static inline u32 nopin_queue_producer(const struct nopin_queue *queue)
 }
 
 /**
- * nopin_queue_pending - how many entries there are to drain
+ * nopin_queue_pending - how many entries are there to drain
  * @queue: an SQ or RQ
  *
  * Return: 0 to @queue->entries, or -EOVERFLOW when the producer is further
@@ -75,10 +75,10 @@ static inline int nopin_queue_pending(const struct nopin_queue *queue)
 }
 
 /**
- * nopin_queue_asks - whether the program would like the ring to be attended
+ * nopin_queue_asks - does the program want the ring to be attended?
  * @queue: an SQ
  *
- * Return: what it said last; only a wish.
+ * Return: what it said last; the kernel need not do so.
  * Context: any.
  */
 static inline bool nopin_queue_asks(const struct nopin_queue *queue)
@@ -91,7 +91,7 @@ static inline bool nopin_queue_asks(const struct nopin_queue *queue)
  * @queue: an SQ or RQ
  * @ahead: 0 is the oldest; less than nopin_queue_pending()
  *
- * Return: shared memory: to be copied once, and only the copy to be looked at.
+ * Return: the entry, in shared memory: copy it once, and look only at the copy.
  * Context: any; the owner's lock held.
  */
 static inline const void *nopin_queue_entry(const struct nopin_queue *queue, u32 ahead)
@@ -119,8 +119,8 @@ static inline void nopin_queue_consume(struct nopin_queue *queue, u32 n)
  * nopin_queue_unread - how many entries the other side has not taken out yet
  * @queue: a CQ
  *
- * A consumer index that cannot be is taken as one that never moved: the ring
- * counts as full, to the damage of the program that wrote it and nobody else.
+ * With an impossible consumer index the ring counts as full, which harms only the program
+ * that wrote the index.
  *
  * Return: 0 to @queue->entries.
  * Context: any; the owner's lock held.
@@ -137,7 +137,7 @@ static inline u32 nopin_queue_unread(const struct nopin_queue *queue)
  * nopin_queue_slot - where the next entry goes
  * @queue: a CQ, not full
  *
- * Return: shared memory: to be written, never read.
+ * Return: the entry, in shared memory: to be written, never read.
  * Context: any; the owner's lock held.
  */
 static inline void *nopin_queue_slot(struct nopin_queue *queue)
@@ -165,7 +165,7 @@ static inline void nopin_queue_produce(struct nopin_queue *queue)
  * @queue: an SQ or RQ that no program maps
  *
  * Return: the entry, or NULL where the ring is full.
- * Context: any; the lock of those who post held.
+ * Context: any; post_lock held.
  */
 static inline void *nopin_queue_vacancy(const struct nopin_queue *queue)
 {
@@ -181,7 +181,7 @@ static inline void *nopin_queue_vacancy(const struct nopin_queue *queue)
  * nopin_queue_post - show the work request to the side that drains
  * @queue: an SQ or RQ that no program maps
  *
- * Context: any; the lock of those who post held.
+ * Context: any; post_lock held.
  */
 static inline void nopin_queue_post(const struct nopin_queue *queue)
 {
@@ -193,12 +193,12 @@ static inline void nopin_queue_post(const struct nopin_queue *queue)
  * nopin_queue_wants_doorbell - has the draining side stopped looking at the ring?
  * @queue: an RQ that no program maps
  *
- * Return: true when what was posted just now may be seen by nobody.
+ * Return: true when a request posted just now may go unseen without a doorbell.
  * Context: any; after nopin_queue_post().
  */
 static inline bool nopin_queue_wants_doorbell(const struct nopin_queue *queue)
 {
-	/* Between producer and flags. Pairs with nopin_queue_set_flags(). */
+	/* Store of the producer before load of the flags; pairs with nopin_queue_set_flags(). */
 	smp_mb();
 	return READ_ONCE(queue->ring->flags) & NOPIN_RING_NEED_DOORBELL;
 }
