@@ -46,7 +46,7 @@ static struct nopin_key *nopin_key_find(struct nopin_dev *dev, u32 value)
 }
 
 /**
- * nopin_key_exit - end the use that a look-up began
+ * nopin_key_exit - end the use that a lookup began
  * @key: the key
  *
  * Context: any.
@@ -195,7 +195,7 @@ int nopin_key_check_whole(const struct nopin_claim *claim)
 }
 
 /**
- * nopin_key_alloc - allocate a key that no look-up finds yet
+ * nopin_key_alloc - allocate a key that no lookup finds yet
  * @pd: protection domain
  * @memory: memory that contains its bytes, or NULL; the caller sets range and rights
  *
@@ -216,7 +216,7 @@ struct nopin_key *nopin_key_alloc(struct ib_pd *pd, struct nopin_memory *memory)
 	return key;
 }
 
-/* Reserve a value. Its index stays NULL: no look-up may find the key before its value is set. */
+/* Reserve a value. Its index holds NULL until nopin_key_show(): lookups find nothing. */
 static int nopin_key_number(struct nopin_dev *dev, u32 *value)
 {
 	u8 variation;
@@ -255,7 +255,7 @@ int nopin_key_publish(struct nopin_dev *dev, struct nopin_key *key)
 	return err;
 }
 
-/* Waits for accesses that use the key; look-ups that only read it are RCU readers. */
+/* Waits for accesses that use the key; lookups that only read it are RCU readers. */
 static void nopin_key_end(struct nopin_key *key)
 {
 	nopin_key_exit(key);

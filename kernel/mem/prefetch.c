@@ -177,7 +177,7 @@ static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
 	return ret;
 }
 
-/* The next call that waits. NULL: there is none, and the worker is not in the table any more. */
+/* The next call that waits. NULL: there is none, and the worker has left the table. */
 static struct nopin_prefetch *nopin_prefetcher_next(struct nopin_prefetcher *prefetcher)
 {
 	struct nopin_prefetch *prefetch;
