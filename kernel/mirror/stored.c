@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Pages of a process in the memory of NICs: moving them there and back, and counting
- * them. The rest of the mirror hardly differs for such a page: it has an entry like any
- * other, which names the page behind it, and a move is an invalidation.
+ * them. The rest of the mirror mostly treats such a page like any other: its entry names
+ * the backing page, and a move is an invalidation.
  */
 #include <linux/delay.h>
 #include <linux/hmm.h>
