@@ -13,8 +13,8 @@
  *                                  unlocks
  *  maps, and waits until the data are there
  *
- * The device does no DMA: its DMA addresses are physical addresses of system memory, which
- * the CPU reaches. It does not accept memory behind a PCI bus (no allow_peer2peer).
+ * The device does no DMA: the DMA addresses that it gets are translated to those of system
+ * memory, which the CPU reaches. It accepts no memory behind a PCI bus (allow_peer2peer).
  */
 #include <linux/cc_platform.h>
 #include <linux/dma-buf.h>

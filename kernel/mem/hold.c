@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Keeping a page behind a key open over small accesses. */
+/* Keeping a page behind a key open across small accesses. */
 #include <linux/mm.h>
 #include <rdma/ib_verbs.h>
 

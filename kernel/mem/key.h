@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * Keys: who may use which bytes of some memory, and for what. Every access by lkey or
- * rkey passes the check in nopin_key_enter().
+ * rkey passes one check, nopin_key_admit().
  */
 #ifndef NOPIN_KEY_H
 #define NOPIN_KEY_H
@@ -72,7 +72,7 @@ struct nopin_key_kind {
  * @last: with a @kind: the key's name, which is @value unless that is 0; under @lock
  * @ended: with a @kind: it is never bound again; under @lock
  *
- * Without a @kind, only @users changes once the key is published. To change the rights
+ * Without a @kind, only @users changes once the key is published. To change the rights,
  * another struct takes its place, so that an access sees either all of the old fields
  * or all of the new ones. With a @kind, the fields change only while no access uses the
  * key.

@@ -109,8 +109,8 @@ static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
  * nopin_offload_prepare - prepare a job for a copy, if the engine is to make it
  * @copy: one of nopin_offload_may()
  *
- * Return: the job, for nopin_engine_submit() but for @over and @ctx; NULL: the CPU is to
- *	copy.
+ * Return: the job, complete except for @over and @ctx, for nopin_engine_submit(); NULL: the
+ *	CPU must copy.
  * Context: softirq, or process with BH off, in an RCU read-side section until the job
  *	is submitted.
  */
@@ -140,7 +140,7 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
 {
 	if (place->kind != other->kind || place->offset != other->offset)
 		return false;
-	if (place->kind == NOPIN_PACKET) /* it may have been copied, to keep it */
+	if (place->kind == NOPIN_PACKET) /* the skb may have been copied, to keep it */
 		return true;
 	if (place->claim.pd != other->claim.pd)
 		return false;
@@ -155,8 +155,8 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
  * @job: the job that the half of the QP waited for
  * @copy: the copy that it is about to make
  *
- * A half goes on with the work that it waited in. The packets, lists and receives of that
- * work have not changed meanwhile, so it is enough to compare the places.
+ * A half resumes the work in which it waited. The packets, lists and receives of that work
+ * have not changed meanwhile, so it is enough to compare the places.
  *
  * Return: true when it is.
  * Context: any.

@@ -182,7 +182,7 @@ static struct nopin_span_dma *nopin_span_dma_make(struct nopin_span *span,
 static struct nopin_span_dma *nopin_span_dma_get(struct nopin_span *span,
 						 struct device *dev)
 {
-	struct nopin_span_dma *dma = smp_load_acquire(&span->dma); /* pairs with _make() */
+	struct nopin_span_dma *dma = smp_load_acquire(&span->dma); /* pairs with the release */
 
 	if (!dma)
 		dma = nopin_span_dma_make(span, dev);

@@ -14,7 +14,7 @@
 struct mm_struct;
 struct nopin_mirror;
 
-/* What an access does to the memory, seen from the memory. */
+/* What an access does to the mirrored memory. */
 enum nopin_access {
 	NOPIN_READ,
 	NOPIN_WRITE,

@@ -232,7 +232,7 @@ void nopin_watchers_init(struct nopin_watchers *watchers)
  * @watch: stays until nopin_mirror_unwatch()
  * @va: first byte
  * @length: bytes, not 0; may be U64_MAX
- * @total: counts the pages that the kernel takes away as well
+ * @total: counter to which pages that the kernel takes away are added as well
  *
  * Return: 0 or -ENOMEM.
  * Context: process, sleeps.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Pages that move: into a NIC's memory, out of it by request, out of it because the CPU
- * touched one, and all of them out of it when that memory goes.
+ * touched one, and all of them out of it before that memory is destroyed.
  *
  * The kernel moves pages in three steps, and this file copies in between. A page that is
  * in use elsewhere stays where it is.

@@ -69,7 +69,7 @@ static void give(struct slots_fixture *fix, unsigned int slot)
 	fix->used--;
 }
 
-/* In turns more slots are taken than given back, and fewer, so that all get taken, and free. */
+/* In turns more slots are taken than given back, or fewer: all get taken, and free again. */
 static void they_are_an_array(struct kunit *test)
 {
 	struct slots_fixture *fix = test->priv;
