@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Copying between places. Memory is seen through views, one after the other, and what
- * is at the other end of the copy is asked for as many bytes: bytes or a packet, or
- * other memory, whose views are opened while the first is open.
+ * Copying between places. A copy opens views of the memory at one end, one after the
+ * other, and copies each to or from the other end. If the other end is memory too, it
+ * opens the views of that while the first view is open.
  *
- * No byte is touched before every key of an element has been checked that the bytes
- * so far lie in. What fails half way has copied the bytes before it: a message that
- * is carried out again writes them again.
+ * The key of an element is checked before any byte of the element is touched. A copy
+ * that fails half way has copied the bytes before; a message that is carried out again
+ * writes them again.
  */
 #include <linux/skbuff.h>
 #include <rdma/ib_verbs.h>
@@ -15,11 +15,11 @@
 
 /**
  * struct nopin_visit - going through memory, view by view
- * @copy: that it is for
+ * @copy: the copy that it is part of
  * @fn: called for each view, in order
  * @ctx: passed to @fn
  * @access: what @fn does to the memory
- * @done: bytes that have been gone through
+ * @done: bytes visited so far
  */
 struct nopin_visit {
 	struct nopin_copy *copy;
@@ -29,7 +29,7 @@ struct nopin_visit {
 	size_t done;
 };
 
-/* What is missing, and how much more of the memory will be needed soon. */
+/* Note what is missing, and how much of the memory after it will be needed soon. */
 static void nopin_visit_miss(struct nopin_visit *visit, struct nopin_key *key, u64 va,
 			     size_t len, u64 want)
 {
@@ -62,7 +62,7 @@ static int nopin_visit_memory(struct nopin_visit *visit, const struct nopin_memo
 	return 0;
 }
 
-/* @want: bytes behind the first of the range that the message goes on to. */
+/* @want: bytes that the message needs from the start of the range on. */
 static int nopin_visit_range(struct nopin_visit *visit, const struct nopin_claim *claim,
 			     u64 iova, size_t len, u64 want)
 {
@@ -78,7 +78,7 @@ static int nopin_visit_range(struct nopin_visit *visit, const struct nopin_claim
 	}
 	visit->copy->key = key;
 	ret = nopin_visit_memory(visit, key->memory, va, len);
-	/* Of a miss at the other end the copy knows already. */
+	/* A miss at the other end has been noted already. */
 	if (ret == -EAGAIN && !visit->copy->miss.memory)
 		nopin_visit_miss(visit, key, va, len, want);
 	nopin_key_exit(key);
@@ -87,7 +87,7 @@ out:
 	return ret;
 }
 
-/* The elements of a list that [@offset, @offset + @len) of it lies in. */
+/* Visit bytes [@offset, @offset + @len) of a list, element by element. */
 static int nopin_visit_sges(struct nopin_visit *visit, const struct nopin_place *place,
 			    u64 offset, size_t len, size_t want)
 {
@@ -109,8 +109,8 @@ static int nopin_visit_sges(struct nopin_visit *visit, const struct nopin_place 
 		part = min_t(u64, len, sge->length - offset);
 		claim.key = sge->lkey;
 		/*
-		 * The sum may wrap: then it is not the key's. What comes after this
-		 * element is somewhere else.
+		 * The sum may wrap: then the key's range does not contain it. @want ends
+		 * with the element, as the next one is other memory.
 		 */
 		ret = nopin_visit_range(visit, &claim, sge->addr + offset, part,
 					min_t(u64, want, sge->length - offset));
@@ -123,7 +123,7 @@ static int nopin_visit_sges(struct nopin_visit *visit, const struct nopin_place 
 	return len ? -ERANGE : 0;
 }
 
-/* Bytes [@off, @off + @len) of a place that is memory. */
+/* Visit bytes [@off, @off + @len) of a place that is memory. */
 static int nopin_visit_place(struct nopin_visit *visit, const struct nopin_place *place,
 			     size_t off, size_t len)
 {
@@ -134,7 +134,7 @@ static int nopin_visit_place(struct nopin_visit *visit, const struct nopin_place
 	return nopin_visit_range(visit, &place->claim, place->offset + off, len, want);
 }
 
-/* nopin_view_fn: from a view to bytes. */
+/* nopin_view_fn: copy from a view to bytes of the kernel. */
 static int nopin_copy_drain(const struct nopin_view *view, size_t off, void *ctx)
 {
 	struct nopin_copy *copy = ctx;
@@ -160,7 +160,7 @@ static void nopin_copy_skb(const struct nopin_view *view, const struct sk_buff *
 	}
 }
 
-/* nopin_view_fn: from a view of the source to that of the destination. */
+/* nopin_view_fn: copy from a view of the source to the open view of the destination. */
 static int nopin_copy_across(const struct nopin_view *from, size_t off, void *ctx)
 {
 	struct nopin_copy *copy = ctx;
@@ -169,7 +169,7 @@ static int nopin_copy_across(const struct nopin_view *from, size_t off, void *ct
 	return 0;
 }
 
-/* As much of the source's memory as a view of the destination has room for. */
+/* Fill a view of the destination from memory of the source. */
 static int nopin_copy_between(struct nopin_copy *copy, const struct nopin_view *to,
 			      size_t off)
 {
@@ -187,7 +187,7 @@ static int nopin_copy_between(struct nopin_copy *copy, const struct nopin_view *
 	return ret;
 }
 
-/* nopin_view_fn: fill a view of the destination. */
+/* nopin_view_fn: fill a view of the destination, from any kind of source. */
 static int nopin_copy_fill(const struct nopin_view *view, size_t off, void *ctx)
 {
 	struct nopin_copy *copy = ctx;
@@ -215,10 +215,9 @@ static enum nopin_copied nopin_copy_verdict(const struct nopin_copy *copy, int r
 
 /**
  * nopin_copy - copy from one place to another
- * @copy: the two, one of them memory; as from nopin_copy_init()
+ * @copy: the two, at least one of them memory; as from nopin_copy_init()
  *
- * Return: what came of it. Unless NOPIN_COPIED, some of the bytes may have been
- *	copied.
+ * Return: the result. Unless NOPIN_COPIED, some of the bytes may have been copied.
  * Context: softirq, or process with BH off.
  */
 enum nopin_copied nopin_copy(struct nopin_copy *copy)
@@ -239,7 +238,7 @@ enum nopin_copied nopin_copy(struct nopin_copy *copy)
 	return nopin_copy_verdict(copy, ret);
 }
 
-/* nopin_view_fn: the iova is aligned; that the memory behind it is, is another matter. */
+/* nopin_view_fn: the iova is aligned, but the memory behind it may not be. */
 static int nopin_copy_apply(const struct nopin_view *view, size_t off, void *atomic)
 {
 	void *word = view->run[0].kaddr;
@@ -255,8 +254,8 @@ static int nopin_copy_apply(const struct nopin_view *view, size_t off, void *ato
  * @copy: @to is memory, @length and @want are 8; as for nopin_copy()
  * @atomic: the operation; its @old is filled in
  *
- * Return: NOPIN_COPIED: it was done; else nothing was. Memory that is not aligned to
- *	8 bytes is NOPIN_COPY_BAD_DESTINATION.
+ * Return: NOPIN_COPIED: it was done; otherwise memory has not changed. Memory that is not
+ *	aligned to 8 bytes is NOPIN_COPY_BAD_DESTINATION.
  * Context: softirq, or process with BH off.
  */
 enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic *atomic)
@@ -273,14 +272,13 @@ enum nopin_copied nopin_copy_atomic(struct nopin_copy *copy, struct nopin_atomic
 }
 
 /**
- * nopin_copy_visit - look at one end of a copy, view by view
+ * nopin_copy_visit - visit one end of a copy, view by view
  * @copy: as for nopin_copy()
- * @source: at @from, else at @to; which is memory
- * @fn: called for each view, in order; finds the key in @copy
+ * @source: visit @from, otherwise @to; the place must be memory
+ * @fn: called for each view, in order; the key is in @copy
  * @ctx: passed to @fn
  *
- * Return: 0; -EAGAIN: a page is missing, as copy->miss has it; an error of a key, or
- *	of @fn.
+ * Return: 0; -EAGAIN: a page is missing, see copy->miss; an error of a key, or of @fn.
  * Context: softirq, or process with BH off.
  */
 int nopin_copy_visit(struct nopin_copy *copy, bool source, nopin_view_fn fn, void *ctx)
@@ -296,13 +294,13 @@ int nopin_copy_visit(struct nopin_copy *copy, bool source, nopin_view_fn fn, voi
 }
 
 /**
- * nopin_sges_check - would an access to all of a list be let in?
+ * nopin_sges_check - would an access to all of a list be allowed?
  * @pd: protection domain of the QP
  * @sges: the elements
  * @num: how many
  * @rights: IB_ACCESS_* that each element's key must give
  *
- * The key of an element without bytes is not looked at (IBTA 10.7.3.2).
+ * The key of an element without bytes is not checked (IBTA 10.7.3.2).
  *
  * Return: 0 or the first error of nopin_key_check().
  * Context: BH off.

@@ -22,9 +22,9 @@ enum nopin_place_kind {
  * @kind: which of the others are used
  * @bytes: the first byte
  * @skb: the packet
- * @offset: NOPIN_PACKET: of the first byte in @skb; NOPIN_SGES: over all elements;
- *	NOPIN_RANGE: its iova
- * @claim: NOPIN_RANGE: by which key; NOPIN_SGES: @pd only
+ * @offset: NOPIN_PACKET: of the first byte in @skb; NOPIN_SGES: of the first byte, counted
+ *	over all elements; NOPIN_RANGE: iova of the first byte
+ * @claim: NOPIN_RANGE: who asks, and by which key; NOPIN_SGES: @pd only
  * @sge: the elements
  * @num_sge: how many
  */
@@ -40,11 +40,11 @@ struct nopin_place {
 	struct nopin_claim claim;
 };
 
-/* What came of a copy. */
+/* The result of a copy. */
 enum nopin_copied {
 	NOPIN_COPIED,
 	NOPIN_COPY_MISS,		/* a page is not present: nopin_copy.miss */
-	NOPIN_COPY_BAD_SOURCE,		/* no such memory, or nobody may have it */
+	NOPIN_COPY_BAD_SOURCE,		/* no such memory, or no right to it */
 	NOPIN_COPY_BAD_DESTINATION,
 };
 
@@ -52,12 +52,12 @@ enum nopin_copied {
  * struct nopin_copy - one copy
  * @from: where the bytes are
  * @to: where they go
- * @length: how many
- * @want: how many the message is going to copy from here on, as far as is known
- * @source_failed: result: what stands in the way is at @from
- * @miss: result, with NOPIN_COPY_MISS: what is to be fetched, with a reference
- * @view: private: of @to, while @from is looked at
- * @key: private: of the memory that is in view
+ * @length: how many bytes
+ * @want: how many bytes the message still has to copy, these included, as far as is known
+ * @source_failed: result: the error is at @from
+ * @miss: result, with NOPIN_COPY_MISS: what must be made present, with a reference
+ * @view: private: the open view of @to, while views of @from are opened
+ * @key: private: key of the memory in view
  */
 struct nopin_copy {
 	const struct nopin_place *from;
@@ -71,8 +71,8 @@ struct nopin_copy {
 };
 
 /*
- * Places and copies are filled in where they are, field by field: on the way of each
- * packet, a whole struct that is cleared first, or returned and copied, is dear.
+ * Places and copies are filled in where they are, field by field: to clear a whole struct
+ * first, or to return it by value, would cost too much for each packet.
  */
 static inline void nopin_place_bytes(struct nopin_place *place, const void *bytes)
 {
@@ -90,7 +90,7 @@ static inline void nopin_place_packet(struct nopin_place *place, const struct sk
 	place->skb = skb;
 }
 
-/* What a peer names: @qp is the nopin_qp.id of the responding QP. */
+/* A range that a peer names. @qp: nopin_qp.id of the responding QP. */
 static inline void nopin_place_range(struct nopin_place *place, struct ib_pd *pd, u64 qp,
 				     u32 key, u64 iova, int rights)
 {
@@ -113,7 +113,7 @@ static inline void nopin_place_sges(struct nopin_place *place, struct ib_pd *pd,
 	place->claim.pd = pd;
 }
 
-/* An atomic operation has no place to copy from. */
+/* For an atomic operation @from is NULL. */
 static inline void nopin_copy_init(struct nopin_copy *copy, const struct nopin_place *from,
 				   const struct nopin_place *to, size_t length, size_t want)
 {

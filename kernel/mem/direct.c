@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The kernel's own memory, by its address: all of it, as kernel users name it, or what
- * is device memory to a program. Kernel users map it for DMA by ib_dma_*(), which for a
- * device without DMA gives that address back.
+ * The kernel's own memory, by kernel address: all of it for kernel users, or the memory
+ * that a program sees as device memory (ibv_alloc_dm). Kernel users map memory by
+ * ib_dma_*(), which returns the kernel address for a device without DMA.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -39,9 +39,9 @@ static const struct nopin_memory_ops nopin_direct_ops = {
 };
 
 /**
- * nopin_direct_create - some memory that the kernel has addresses for
- * @kaddr: of the first byte
- * @length: bytes; that there is memory all over them is for the caller to know
+ * nopin_direct_create - describe memory of the kernel
+ * @kaddr: kernel address of the first byte
+ * @length: bytes; whoever accesses them must know that there is memory
  *
  * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR().
  * Context: process.

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * dma-bufs: memory of another driver, which may move it. Nothing is pinned: the mapping is
- * made at the first access and again after each move, as a page of a process is.
+ * dma-bufs: memory of another driver, which may move it. Nothing is pinned: the buffer is
+ * mapped at the first access and again after each move, as a page of a process is.
  *
  *  access                          the exporter moves the buffer (reservation lock held)
  *  enters the gate
- *  it is mapped: copies            move_notify: waits at the gate
+ *  mapped is set: copies           move_notify: waits at the gate
  *  leaves
- *                                  shuts it, not mapped any more, opens it, unmaps
- *  enters: not mapped, a miss      the old pages are somebody else's
+ *                                  shuts it, clears mapped, opens it, unmaps
+ *  enters: not mapped, a miss      the exporter may reuse the old pages
  *  a fault waits for the lock      ...
  *                                  unlocks
  *  maps, and waits until the data are there
  *
- * The device has no DMA: what it gets as DMA addresses are those of the machine, whose
- * memory the CPU reaches. Memory behind a PCI bus is none (allow_peer2peer).
+ * The device does no DMA: the DMA addresses that it gets are translated to those of system
+ * memory, which the CPU reaches. It accepts no memory behind a PCI bus (allow_peer2peer).
  */
 #include <linux/cc_platform.h>
 #include <linux/dma-buf.h>
@@ -30,12 +30,12 @@
 
 /**
  * struct nopin_dmabuf - a part of a dma-buf
- * @memory: first; its addresses are distances from the beginning of the buffer
- * @gate: accesses are inside while they look at @pages
- * @mapped: @pages are valid; changes with @gate shut, or with nobody who looks at them
- * @pages: where the kernel has each page that the range touches
+ * @memory: the common part, first; its addresses are offsets in the buffer
+ * @gate: accesses are inside while they read @pages
+ * @mapped: @pages are valid; cleared with @gate shut, set while no access reads @pages
+ * @pages: kernel address of each page that the range touches
  * @num: how many
- * @sgt: the mapping; with @mapped, under the reservation lock of the buffer
+ * @sgt: the mapping, valid with @mapped; under the buffer's reservation lock
  * @lock: protects @attach against the end of the region
  * @attach: to the buffer; NULL: the region has ended
  * @taken: counts pages that moves take away
@@ -75,7 +75,7 @@ static int nopin_dmabuf_open(const struct nopin_memory *memory, u64 va, size_t l
 	return 0;
 }
 
-/* Where the kernel has the pages. -EFAULT: one of them is not memory of the machine. */
+/* Fill in @pages. -EFAULT: one of them is not system memory. */
 static int nopin_dmabuf_list_pages(struct nopin_dmabuf *dmabuf, struct sg_table *sgt)
 {
 	struct device *dev = dmabuf->attach->dev;
@@ -125,7 +125,7 @@ static int nopin_dmabuf_map(struct nopin_dmabuf *dmabuf, u64 *pages)
 	return 0;
 }
 
-/* When this returns nobody looks at the pages. */
+/* When this returns, no access reads @pages. */
 static void nopin_dmabuf_unmap(struct nopin_dmabuf *dmabuf)
 {
 	unsigned int tries = 0;
@@ -185,7 +185,7 @@ static int nopin_dmabuf_fault(struct nopin_memory *memory, const struct nopin_mi
 	return err;
 }
 
-/* Of no process in particular. */
+/* A dma-buf belongs to no process in particular. */
 static bool nopin_dmabuf_is_current(const struct nopin_memory *memory)
 {
 	return false;
@@ -242,16 +242,17 @@ static struct nopin_dmabuf *nopin_dmabuf_alloc(u64 offset, u64 length)
 }
 
 /**
- * nopin_dmabuf_create - a part of a dma-buf
+ * nopin_dmabuf_create - attach to a part of a dma-buf
  * @ibdev: the device
- * @fd: the caller's, of the buffer
- * @offset: of the first byte in it
+ * @fd: the calling process's file descriptor of the buffer
+ * @offset: of the first byte in the buffer
  * @length: bytes, not 0
  * @taken: counts the pages that the exporter takes away; outlives the region
  *
- * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR(): -EINVAL when it
- *	is not in the buffer or that is none, -EBADF, -ENOMEM; -EOPNOTSUPP where what
- *	devices see of memory is not what the CPU sees; what the exporter says.
+ * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR(): -EINVAL when the
+ *	range is not in the buffer or @fd is no dma-buf, -EBADF, -ENOMEM; -EOPNOTSUPP when
+ *	memory encryption lets devices and the CPU see different bytes; or an error of
+ *	the exporter.
  * Context: process.
  */
 struct nopin_memory *nopin_dmabuf_create(struct ib_device *ibdev, int fd, u64 offset,
@@ -289,5 +290,5 @@ put_buf:
 	return ERR_PTR(err);
 }
 
-/* MODULE_IMPORT_NS() takes a name up to 6.12, a string after it; this is what both make. */
+/* MODULE_IMPORT_NS() takes a name up to 6.12, a string after it; both expand to this. */
 MODULE_INFO(import_ns, "DMA_BUF");

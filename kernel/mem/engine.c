@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Copies by a DMA engine. What keeps the memory of a copy where it is, the uses of its
- * keys and the gates that it is inside of, the job takes with it, and the completion
- * gives back, in whatever context the engine's driver calls it:
+ * Copies by a DMA engine. A job holds the references that keep its memory in place: a use
+ * of each key and an entry into each gate. The completion drops them, in whatever context
+ * the engine's driver calls it:
  *
  *  begin (BH off)               completion                watch (work)
  *  prep, submit: parts++
  *  ...
  *  issue
  *                               parts--, none left:
- *                               take it off the list
- *                               unmap, leave, exit
+ *                               take the job off the list
+ *                               unmap, leave the gates,
+ *                               exit the keys
  *                               over()
  *                                                         no part ended for a while:
  *                                                         rest, terminate
@@ -18,9 +19,9 @@
  *                                                         take all off the list,
  *                                                         with an error: over()
  *
- * Who waits for a page to be free waits for this, so nothing here waits for memory. A
- * driver that cannot terminate has to have a watchdog of its own, as those of such
- * channels have; the copy then ends with what that says.
+ * Reclaim may wait for a job to end, so no code here may wait for memory. A driver that
+ * cannot terminate needs a watchdog of its own, as the drivers of such channels have; the
+ * job then ends with the watchdog's result.
  */
 #include <linux/dmaengine.h>
 #include <linux/moduleparam.h>
@@ -34,30 +35,30 @@
 
 #define pr_engine(fmt, ...) pr_warn("nopin: DMA engine: " fmt, ##__VA_ARGS__)
 
-/* Copies that may wait for the engine; more are the CPU's. */
+/* At most this many jobs are the engine's at a time; the CPU makes further copies. */
 #define NOPIN_ENGINE_JOBS	64
 
-/* An engine that ends no part of any copy for so long has stopped. */
+/* An engine that has jobs and completes no part of one for this long has stopped. */
 #define NOPIN_ENGINE_STUCK	HZ
 
-/* It gets nothing to do for so long then. */
+/* A stopped engine gets no jobs for this long. */
 #define NOPIN_ENGINE_REST	(10 * HZ)
 
 DEFINE_STATIC_KEY_FALSE(nopin_engine_key);
 
 /**
- * struct nopin_engine - the one that there is
+ * struct nopin_engine - the engine, one for all devices
  * @mutex: protects @users
  * @users: devices that want it
  * @chan: its channel, while there are users
- * @open: there are users; copies that begin are in an RCU read-side section
- * @resting: it has stopped; no copy may begin, as far as @watch is concerned
+ * @open: there are users; read in an RCU read-side section, in which jobs begin
+ * @resting: it has stopped, and no job may begin until @watch changes this
  * @lock: protects @jobs
- * @jobs: under way
- * @count: how many of them, and how many are being prepared or ended
- * @progress: when a part of one ended last, jiffies
- * @watch: looks whether they go on
- * @idle: @count has fallen to 0
+ * @jobs: jobs under way
+ * @count: how many jobs, those being prepared or ended included
+ * @progress: when a part of a job ended last, jiffies
+ * @watch: looks whether jobs make progress
+ * @idle: woken when @count has fallen to 0
  */
 static struct nopin_engine {
 	struct mutex mutex; /* users */
@@ -76,9 +77,9 @@ static struct nopin_engine {
 static struct workqueue_struct *nopin_engine_wq;
 
 /**
- * nopin_engine_device - who does the DMA
+ * nopin_engine_device - which device does the DMA?
  *
- * Return: the device that addresses are for.
+ * Return: the device that DMA addresses must be made for.
  * Context: between nopin_engine_begin() and the end of the job.
  */
 struct device *nopin_engine_device(void)
@@ -93,12 +94,13 @@ static void nopin_engine_uncount(void)
 }
 
 /**
- * nopin_engine_begin - prepare a copy
- * @only_if_idle: the engine has nothing else to do
+ * nopin_engine_begin - begin to prepare a job
+ * @only_if_idle: only if the engine has no other job
  *
  * Return: an empty job, for nopin_engine_submit() or nopin_engine_abandon(); NULL: the
  *	engine takes none now.
- * Context: softirq, or process with BH off, in an RCU read-side section until then.
+ * Context: softirq, or process with BH off, in an RCU read-side section until the job is
+ *	submitted or abandoned.
  */
 struct nopin_engine_job *nopin_engine_begin(bool only_if_idle)
 {
@@ -123,10 +125,10 @@ struct nopin_engine_job *nopin_engine_begin(bool only_if_idle)
 }
 
 /**
- * nopin_engine_keep - let a job keep memory where it is
+ * nopin_engine_keep - let a job keep memory in place
  * @job: being prepared
- * @key: in use, by the caller as well
- * @gate: that the caller is inside of, too; or NULL
+ * @key: key that the caller uses; the job uses it as well
+ * @gate: gate that the caller is inside of; the job enters it as well. Or NULL
  *
  * Return: false: there is no room.
  * Context: as nopin_engine_begin().
@@ -143,7 +145,7 @@ bool nopin_engine_keep(struct nopin_engine_job *job, struct nopin_key *key,
 	return true;
 }
 
-/* Some caches have to be told of what was written. */
+/* Some CPUs' caches must be flushed of what was written. */
 static void nopin_engine_flush(const struct nopin_dma_list *to)
 {
 	struct nopin_view view = { .runs = 1 };
@@ -157,7 +159,7 @@ static void nopin_engine_flush(const struct nopin_dma_list *to)
 	}
 }
 
-/* The engine touches the memory no more. */
+/* Give up the job's memory, which the engine does not touch any more. */
 static void nopin_engine_release(struct nopin_engine_job *job)
 {
 	struct device *dev = nopin_engine_device();
@@ -175,7 +177,7 @@ static void nopin_engine_release(struct nopin_engine_job *job)
 }
 
 /**
- * nopin_engine_abandon - it is not copied by the engine
+ * nopin_engine_abandon - drop a job that was not submitted
  * @job: being prepared; freed
  *
  * Context: as nopin_engine_begin().
@@ -188,8 +190,8 @@ void nopin_engine_abandon(struct nopin_engine_job *job)
 }
 
 /**
- * nopin_engine_free - nobody wants to know of a copy any more
- * @job: over
+ * nopin_engine_free - drop a job that has ended
+ * @job: the job
  *
  * Context: any.
  */
@@ -199,7 +201,7 @@ void nopin_engine_free(struct nopin_engine_job *job)
 	kfree(job);
 }
 
-/* It is off the list. */
+/* End a job, which is off the list. */
 static void nopin_engine_end(struct nopin_engine_job *job)
 {
 	nopin_engine_release(job);
@@ -251,7 +253,7 @@ static bool nopin_engine_submit_part(struct nopin_engine_job *job, dma_addr_t to
 	return false;
 }
 
-/* Where a job has got to in a list. */
+/* A position in a list of runs. */
 struct nopin_dma_cursor {
 	const struct nopin_dma_run *run;
 	u32 off;
@@ -287,7 +289,7 @@ static bool nopin_engine_submit_parts(struct nopin_engine_job *job)
 
 /**
  * nopin_engine_submit - let the engine copy
- * @job: with @copy, @from, @to, @over and @ctx; its @over is called
+ * @job: with @length, @from, @to, @over and @ctx; its @over will be called
  *
  * Context: as nopin_engine_begin().
  */
@@ -305,14 +307,14 @@ void nopin_engine_submit(struct nopin_engine_job *job)
 		WRITE_ONCE(engine->progress, jiffies);
 		queue_delayed_work(nopin_engine_wq, &engine->watch, NOPIN_ENGINE_STUCK);
 	}
-	/* What was handed over before an error is waited for, and then done again. */
+	/* After an error the parts submitted before are waited for; the CPU repeats them. */
 	if (!nopin_engine_submit_parts(job))
 		WRITE_ONCE(job->error, -EAGAIN);
 	dma_async_issue_pending(engine->chan);
 	nopin_engine_part_over(job);
 }
 
-/* Nothing of theirs is in flight any more. */
+/* End all jobs with an error. No DMA of theirs is in flight any more. */
 static void nopin_engine_fail_all(struct nopin_engine *engine)
 {
 	struct nopin_engine_job *job;
@@ -338,7 +340,7 @@ static void nopin_engine_stop(struct nopin_engine *engine)
 		nopin_engine_fail_all(engine);
 }
 
-/* While there are copies, and while the engine rests. */
+/* Runs while there are jobs, and while the engine rests. */
 static void nopin_engine_watch(struct work_struct *work)
 {
 	struct nopin_engine *engine =
@@ -390,7 +392,7 @@ static void nopin_engine_close(struct nopin_engine *engine)
 /**
  * nopin_engine_get - a device wants an engine
  *
- * Return: 0, then nopin_engine_put() is due; -ENODEV: there is none.
+ * Return: 0, and the caller must call nopin_engine_put(); -ENODEV: there is no engine.
  * Context: process, sleeps.
  */
 int nopin_engine_get(void)
@@ -408,9 +410,9 @@ int nopin_engine_get(void)
 }
 
 /**
- * nopin_engine_put - a device wants it no more
+ * nopin_engine_put - a device does not want the engine any more
  *
- * When nobody does, copies under way are waited for, and no page is mapped any more.
+ * The last put waits for the jobs under way, and unmaps all pages.
  *
  * Context: process, sleeps.
  */
@@ -439,7 +441,7 @@ int nopin_engine_init(void)
 	INIT_LIST_HEAD(&engine->jobs);
 	INIT_DELAYED_WORK(&engine->watch, nopin_engine_watch);
 	init_waitqueue_head(&engine->idle);
-	/* Reclaim may wait for a copy, and that for this to end it. */
+	/* Reclaim may wait for a job that only the watch can end. */
 	nopin_engine_wq = alloc_workqueue("nopin_engine", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	return nopin_engine_wq ? 0 : -ENOMEM;
 }

@@ -16,18 +16,18 @@
 
 struct nopin_engine_job;
 
-/* Keys and gates that a job keeps; what is more scattered is copied by the CPU. */
+/* Holds that a job has room for; the CPU makes copies of memory that is more scattered. */
 #define NOPIN_JOB_HOLDS		8
 
 /**
- * typedef nopin_job_fn - a copy is over
- * @job: it; belongs to who began it, for nopin_engine_free()
+ * typedef nopin_job_fn - called when a job has ended
+ * @job: the job; its submitter owns it again, and calls nopin_engine_free()
  *
  * Context: any, interrupts perhaps off.
  */
 typedef void (*nopin_job_fn)(struct nopin_engine_job *job);
 
-/* What keeps memory where it is while the engine works on it. */
+/* References that keep memory in place while the engine works on it; @gate may be NULL. */
 struct nopin_job_hold {
 	struct nopin_key *key;
 	struct nopin_gate *gate;
@@ -35,19 +35,19 @@ struct nopin_job_hold {
 
 /**
  * struct nopin_engine_job - one copy by the engine
- * @list: among those that are under way, under the engine's lock
- * @over: called when it is over
+ * @list: in the engine's list of jobs, under its lock
+ * @over: called when the job has ended
  * @ctx: for @over
- * @source: of the copy that it is
- * @destination: likewise
- * @length: likewise, bytes
- * @error: of the engine, 0: all has been copied; valid when it is over
- * @parts: that are not over, and one for who hands them to the engine
+ * @source: of the copy
+ * @destination: of the copy
+ * @length: of the copy, bytes
+ * @error: valid when the job has ended; 0: all has been copied
+ * @parts: descriptors that have not completed, plus one while they are being submitted
  * @from: where the bytes are
  * @to: where they go
- * @skb: that @from is of, or NULL
+ * @skb: packet that @from is part of, or NULL
  * @holds: how many of @hold are in use
- * @hold: keys in use, and gates that the job is inside of
+ * @hold: keys that the job uses, and gates that it is inside of
  */
 struct nopin_engine_job {
 	struct list_head list;
@@ -65,7 +65,7 @@ struct nopin_engine_job {
 	struct nopin_job_hold hold[NOPIN_JOB_HOLDS];
 };
 
-/* Some device's copies may go to the engine. */
+/* Enabled while a device wants the engine. */
 DECLARE_STATIC_KEY_FALSE(nopin_engine_key);
 
 static inline bool nopin_engine_is_wanted(void)

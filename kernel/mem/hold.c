@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Keeping a page behind a key open over small accesses. */
+/* Keeping a page behind a key open across small accesses. */
 #include <linux/mm.h>
 #include <rdma/ib_verbs.h>
 
@@ -7,13 +7,13 @@
 #include "mem/memory.h"
 
 /**
- * nopin_hold_begin - some small accesses are about to be made
+ * nopin_hold_begin - begin a batch of small accesses
  * @hold: the hold
  * @pd: protection domain of the work requests, or of the responding QP
  * @qp: nopin_qp.id of the responding QP; 0: they are the program's own
  *
- * An invalidation, or the end of a key, waits until they have been made: at most
- * NOPIN_VIEW_BYTES are to be copied.
+ * An invalidation, or the end of a key, waits for the page that is held, so at most
+ * NOPIN_VIEW_BYTES may be copied until nopin_hold_end().
  *
  * Context: softirq, or process with BH off; one RCU read-side section until
  *	nopin_hold_end().
@@ -26,8 +26,8 @@ void nopin_hold_begin(struct nopin_hold *hold, struct ib_pd *pd, u64 qp)
 }
 
 /**
- * nopin_hold_end - they have been made
- * @hold: the hold; as after nopin_hold_begin()
+ * nopin_hold_end - end a batch of small accesses
+ * @hold: the hold; afterwards as after nopin_hold_begin()
  *
  * Context: as nopin_hold_begin().
  */
@@ -40,7 +40,7 @@ void nopin_hold_end(struct nopin_hold *hold)
 	hold->key = NULL;
 }
 
-/* Open what the key has of the page of @va. */
+/* Open the part of @va's page that the key covers. */
 static int nopin_hold_open(struct nopin_hold *hold, const struct nopin_key *key, u64 va)
 {
 	u64 first = max(va & PAGE_MASK, key->va);
@@ -55,8 +55,8 @@ static int nopin_hold_open(struct nopin_hold *hold, const struct nopin_key *key,
 }
 
 /**
- * nopin_hold_move - nopin_hold_reach() for what is not held yet
- * @hold: the hold; gives up what it has
+ * nopin_hold_move - nopin_hold_reach() for bytes that are not held yet
+ * @hold: the hold; closes the page that it has open
  * @key: lkey or rkey
  * @iova: first byte
  * @len: bytes, not 0

@@ -4,7 +4,7 @@
  *
  * Finding a region and opening its memory costs more than a few bytes do. Small
  * requests that follow each other tend to be in one page: a hold finds and opens
- * that page once, for all that come in one go.
+ * that page once, for all requests of a batch.
  */
 #ifndef NOPIN_HOLD_H
 #define NOPIN_HOLD_H
@@ -21,8 +21,8 @@
  * @rights: IB_ACCESS_* that the page was opened for
  * @iova: first byte that is held
  * @len: bytes that are held
- * @kaddr: the first byte
- * @view: of them
+ * @kaddr: kernel address of the first byte
+ * @view: view of these bytes
  */
 struct nopin_hold {
 	struct ib_pd *pd;
@@ -41,17 +41,17 @@ void *nopin_hold_move(struct nopin_hold *hold, u32 key, u64 iova, size_t len,
 void nopin_hold_end(struct nopin_hold *hold);
 
 /**
- * nopin_hold_reach - where some bytes behind a key are
+ * nopin_hold_reach - find the kernel address of some bytes behind a key
  * @hold: between nopin_hold_begin() and nopin_hold_end()
  * @key: lkey or rkey
  * @iova: first byte
  * @len: bytes, not 0
- * @rights: IB_ACCESS_* that the key must give; those to write say that the bytes
- *	will be written, and without them they will be read
+ * @rights: IB_ACCESS_* that the key must give; with a right to write the bytes will be
+ *	written, otherwise they will be read
  *
- * Return: the bytes, until the next call for this hold; NULL when they are not to be
- *	had that easily: they lie in two pages, or are missing, or the key does not
- *	allow it. nopin_copy() tells which.
+ * Return: the address, valid until the next call for this hold; NULL when the bytes lie
+ *	in two pages or are missing, or the key does not allow it: nopin_copy() tells
+ *	which.
  * Context: as nopin_hold_begin().
  */
 static inline void *nopin_hold_reach(struct nopin_hold *hold, u32 key, u64 iova,

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Keys: found, checked, shown and withdrawn.
+ * Keys: looked up, checked, published and withdrawn.
  *
- * The end of a key is waited for: whoever copies holds @users, so when
- * nopin_key_withdraw() returns no byte is read or written through it any more. Faults
- * may sleep for long, and hold the memory only.
+ * nopin_key_withdraw() waits for the accesses in flight, each of which is counted in
+ * @users. On return, no byte is read or written through the key any more. A fault may
+ * sleep for long, so it holds a reference to the memory only.
  *
- * A key with a kind is changed in place, by work requests, with BH off. Whoever finds it
- * looks at its value again once it is in use:
+ * Work requests change a key with a kind in place, with BH off. An access that finds such
+ * a key checks its value once more after it has been counted in @users:
  *
  *  CPU 0 (invalidates it)	CPU 1 (accesses)	CPU 2 (accesses)
- *				finds it, uses it
- *  value = 0			copies			finds it no more
- *  gives up its own use	...
- *  waits
- *				ends its use
+ *				users++, value fits
+ *  value = 0			copies			value does not fit
+ *  users--, for itself		...
+ *  waits for users = 0
+ *				users--
  *  it stands for nothing
  *
- * Whoever uses it has BH off, or could be interrupted by the one who waits.
+ * An access uses such a key with BH off. Otherwise a softirq that waits for the access
+ * to end could interrupt it.
  */
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -31,12 +32,12 @@
 #define NOPIN_KEY_SHIFT		8
 #define NOPIN_KEY_INDEXES	XA_LIMIT(1, U32_MAX >> NOPIN_KEY_SHIFT)
 
-/* What only a peer asks for. */
+/* Rights that only a peer asks for. */
 #define NOPIN_KEY_REMOTE						\
 	(IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \
 	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_FLUSH_PERSISTENT)
 
-/* Inside an RCU read-side section, which keeps the struct. */
+/* Inside an RCU read-side section, which keeps the struct allocated. */
 static struct nopin_key *nopin_key_find(struct nopin_dev *dev, u32 value)
 {
 	struct nopin_key *key = xa_load(&dev->keys, value >> NOPIN_KEY_SHIFT);
@@ -57,9 +58,9 @@ void nopin_key_exit(struct nopin_key *key)
 }
 
 /*
- * Likewise, and use it. One that has ended since it was found may have been replaced, so
- * that the value still stands for something; one that was changed stands for something
- * else, if anything.
+ * Likewise, and count a use. If the key has ended since it was found, another one may have
+ * replaced it under the same value: look again. If its value has changed meanwhile, it is
+ * another key now, or bound to nothing.
  */
 static struct nopin_key *nopin_key_use(struct nopin_dev *dev, u32 value)
 {
@@ -70,7 +71,7 @@ static struct nopin_key *nopin_key_use(struct nopin_dev *dev, u32 value)
 		if (!key)
 			return NULL;
 	} while (!refcount_inc_not_zero(&key->users));
-	smp_rmb(); /* from here on it does not change */
+	smp_rmb(); /* while it is in use it does not change */
 	/* Pairs with nopin_key_grant(). */
 	if (likely(smp_load_acquire(&key->value) == value))
 		return key;
@@ -83,8 +84,7 @@ static struct nopin_key *nopin_key_use(struct nopin_dev *dev, u32 value)
  * @dev: the device
  * @value: lkey or rkey
  *
- * Return: the key, which nopin_key_withdraw() waits for until nopin_key_exit(), or
- *	NULL.
+ * Return: the key, or NULL; nopin_key_withdraw() waits until nopin_key_exit().
  * Context: any.
  */
 struct nopin_key *nopin_key_lookup(struct nopin_dev *dev, u32 value)
@@ -129,7 +129,7 @@ static int nopin_key_admit(const struct nopin_key *key, const struct nopin_claim
  * @len: bytes
  * @va: gets the user address of the first byte
  *
- * Return: the key, until nopin_key_exit(); or ERR_PTR() as key.h has it.
+ * Return: the key, in use until nopin_key_exit(); or ERR_PTR() as in key.h.
  * Context: BH off, in an RCU read-side section, until the access is over.
  */
 struct nopin_key *nopin_key_enter(const struct nopin_claim *claim, u64 iova, u64 len,
@@ -151,12 +151,12 @@ struct nopin_key *nopin_key_enter(const struct nopin_claim *claim, u64 iova, u64
 }
 
 /**
- * nopin_key_check - would an access be let in?
+ * nopin_key_check - would an access be allowed?
  * @claim: who asks, by which key and for which rights
  * @iova: first byte that would be accessed
  * @len: bytes
  *
- * Return: 0, or an error as key.h has it.
+ * Return: 0, or an error as in key.h.
  * Context: BH off.
  */
 int nopin_key_check(const struct nopin_claim *claim, u64 iova, u64 len)
@@ -173,10 +173,10 @@ int nopin_key_check(const struct nopin_claim *claim, u64 iova, u64 len)
 }
 
 /**
- * nopin_key_check_whole - would an access to all that a key stands for be let in?
+ * nopin_key_check_whole - would an access to all that a key stands for be allowed?
  * @claim: who asks, by which key and for which rights
  *
- * Return: 0, or an error as key.h has it.
+ * Return: 0, or an error as in key.h.
  * Context: BH off.
  */
 int nopin_key_check_whole(const struct nopin_claim *claim)
@@ -195,9 +195,9 @@ int nopin_key_check_whole(const struct nopin_claim *claim)
 }
 
 /**
- * nopin_key_alloc - a key that nobody can find yet
+ * nopin_key_alloc - allocate a key that no lookup finds yet
  * @pd: protection domain
- * @memory: that its bytes are of; all of it, unless the caller says otherwise
+ * @memory: memory that contains its bytes, or NULL; the caller sets range and rights
  *
  * Return: the key, to be published or freed by kfree(), or NULL.
  * Context: process.
@@ -216,7 +216,7 @@ struct nopin_key *nopin_key_alloc(struct ib_pd *pd, struct nopin_memory *memory)
 	return key;
 }
 
-/* A value that nothing is found by: nobody must find the key before it has its value. */
+/* Reserve a value. Its index holds NULL until nopin_key_show(): lookups find nothing. */
 static int nopin_key_number(struct nopin_dev *dev, u32 *value)
 {
 	u8 variation;
@@ -243,7 +243,7 @@ static void nopin_key_show(struct nopin_dev *dev, struct nopin_key *key, u32 val
  * @dev: the device
  * @key: complete but for its value
  *
- * Return: 0 or -ENOMEM: not found by anybody.
+ * Return: 0 or -ENOMEM: it is not published.
  * Context: process.
  */
 int nopin_key_publish(struct nopin_dev *dev, struct nopin_key *key)
@@ -255,7 +255,7 @@ int nopin_key_publish(struct nopin_dev *dev, struct nopin_key *key)
 	return err;
 }
 
-/* Whoever used it has gone; who only looks at it is an RCU reader. */
+/* Waits for accesses that use the key; lookups that only read it are RCU readers. */
 static void nopin_key_end(struct nopin_key *key)
 {
 	nopin_key_exit(key);
@@ -264,12 +264,12 @@ static void nopin_key_end(struct nopin_key *key)
 }
 
 /**
- * nopin_key_replace - let the same key stand for something else
+ * nopin_key_replace - let the same value stand for something else
  * @dev: the device
  * @old: published; freed
- * @key: takes its value and its place
+ * @key: takes the value and the place of @old
  *
- * When it returns, no access that @old has let in is in flight.
+ * When it returns, no access that @old allowed is in flight.
  *
  * Context: process, sleeps; one call for each key at a time.
  */
@@ -296,11 +296,11 @@ void nopin_key_withdraw(struct nopin_dev *dev, struct nopin_key *key)
 }
 
 /**
- * nopin_key_reserve - let a key be found that work requests will bind
+ * nopin_key_reserve - publish a key that work requests will bind
  * @dev: the device
- * @key: with a kind; stands for nothing yet, and its @last becomes its name
+ * @key: with a kind; stands for nothing yet, and gets its name, @last
  *
- * Return: 0 or -ENOMEM: not found by anybody.
+ * Return: 0 or -ENOMEM: it is not published.
  * Context: process.
  */
 int nopin_key_reserve(struct nopin_dev *dev, struct nopin_key *key)
@@ -315,8 +315,9 @@ int nopin_key_reserve(struct nopin_dev *dev, struct nopin_key *key)
 }
 
 /*
- * It stands for nothing any more, and when this returns nobody uses it: who does copies,
- * with BH off, and comes after the key's lock as a span's gate does.
+ * Make the key stand for nothing, and wait until no access uses it. Accesses copy with BH
+ * off and take no key's lock meanwhile: in the lock order a use of a key comes after its
+ * lock, as a span's gate does.
  */
 static void nopin_key_revoke(struct nopin_key *key)
 {
@@ -370,12 +371,12 @@ static int nopin_key_bind_locked(struct nopin_key *key, u32 value,
 /**
  * nopin_key_bind - make a key stand for something, as a work request says
  * @pd: protection domain of the QP that the request was posted to
- * @value: the key from now on; the index says which one it was
+ * @value: the key's value from now on; its index selects the key
  * @grant: what it stands for; NULL: nothing
  *
- * What it stood for before is over when this returns.
+ * On success, no access to what the key stood for before is in flight any more.
  *
- * Return: 0; -EINVAL: there is no such key; or what its kind says.
+ * Return: 0; -EINVAL: there is no such key; or the error of its kind's @may_bind.
  * Context: BH off, no view open and no key in use.
  */
 int nopin_key_bind(struct ib_pd *pd, u32 value, const struct nopin_grant *grant)
@@ -410,10 +411,10 @@ static int nopin_key_invalidate_locked(struct nopin_key *key, u32 value, u64 qp)
  * @value: the key
  * @qp: nopin_qp.id of the QP whose peer asks for it; 0: the program does
  *
- * When it returns no access through the key is in flight. One that stands for nothing
+ * On success, no access through the key is in flight. A key that stands for nothing
  * already stays so.
  *
- * Return: 0, or -EINVAL: it is not a key that may be invalidated by this QP.
+ * Return: 0, or -EINVAL: there is no such key, or this QP may not invalidate it.
  * Context: BH off, no view open and no key in use.
  */
 int nopin_key_invalidate(struct ib_pd *pd, u32 value, u64 qp)
@@ -433,7 +434,7 @@ int nopin_key_invalidate(struct ib_pd *pd, u32 value, u64 qp)
 }
 
 /**
- * nopin_key_discard - end a key that work requests have bound, or not
+ * nopin_key_discard - end a key with a kind, whatever it is bound to
  * @dev: the device
  * @key: from nopin_key_reserve(); freed
  *

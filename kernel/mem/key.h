@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Keys: who may use which bytes of some memory, and for what. The one check that every
- * access by lkey or rkey passes is here.
+ * Keys: who may use which bytes of some memory, and for what. Every access by lkey or
+ * rkey passes one check, nopin_key_admit().
  */
 #ifndef NOPIN_KEY_H
 #define NOPIN_KEY_H
@@ -17,13 +17,13 @@ struct nopin_key;
 struct nopin_memory;
 
 /**
- * struct nopin_grant - what a work request makes a key stand for
+ * struct nopin_grant - what a work request binds a key to
  * @access: IB_ACCESS_*, the rights that it gives
  * @qp: nopin_qp.id of the QP that the work request was posted to
- * @iova: what work requests and peers call the first byte
+ * @iova: address that work requests and peers use for the first byte
  * @length: bytes
  * @va: user address of the first byte
- * @memory: that the bytes are of; outlives what is granted
+ * @memory: memory that contains the bytes; outlives the binding
  */
 struct nopin_grant {
 	int access;
@@ -36,14 +36,14 @@ struct nopin_grant {
 
 /**
  * struct nopin_key_kind - what work requests may do to a key
- * @peers_only: it is no lkey
- * @one_qp: only the peer of the QP that it was bound by may use it
- * @invalidates: it may be invalidated, here and by the peer
- * @may_bind: may it stand for this now, NULL: for nothing? 0 or -errno
- * @released: it stands for nothing any more, and nobody uses it; its fields are still
- *	those of before
+ * @peers_only: the key is no lkey
+ * @one_qp: only the peer of the QP that bound the key may use it
+ * @invalidates: work requests and the peer may invalidate the key
+ * @may_bind: may the key be bound to @grant now (NULL: to nothing)? Returns 0 or -errno
+ * @released: called when the key stands for nothing any more and no access uses it; its
+ *	fields still have their old values
  *
- * Both are called with the key's lock held.
+ * Both functions are called with the key's lock held.
  */
 struct nopin_key_kind {
 	bool peers_only;
@@ -54,27 +54,28 @@ struct nopin_key_kind {
 };
 
 /**
- * struct nopin_key - a key and all that it stands for
+ * struct nopin_key - a key and what it stands for
  * @value: lkey and rkey: index in dev->keys and 8 bits of variation; 0: it stands for
  *	nothing at present
  * @access: IB_ACCESS_*, the rights that it gives
  * @pd: protection domain whose QPs may use it
- * @iova: what work requests and peers call the first byte
+ * @iova: address that work requests and peers use for the first byte
  * @length: bytes
  * @va: user address of the first byte
- * @memory: that the bytes are of; outlives the key
- * @kind: what work requests may do to it; NULL: nothing, it is a region's
+ * @memory: memory that contains the bytes; outlives the key
+ * @kind: what work requests may do to it; NULL: nothing
  * @qp: nopin_qp.id of the QP whose peer alone may use it; 0: any
  * @users: accesses in flight, plus one while the key is valid
  * @idle: completed when @users falls to 0
  * @rcu: lookups are lock-free
- * @lock: with a @kind: one change at a time
- * @last: with a @kind: @value, or what it was before it was 0; under @lock
- * @ended: with a @kind: it never stands for anything again; under @lock
+ * @lock: with a @kind: serialises changes
+ * @last: with a @kind: the key's name, which is @value unless that is 0; under @lock
+ * @ended: with a @kind: it is never bound again; under @lock
  *
- * Without a @kind none of it changes once it is published but @users: other rights are
- * another struct in its place, so that an access sees all of the old or all of the new.
- * With one it changes only while nobody uses it.
+ * Without a @kind, only @users changes once the key is published. To change the rights,
+ * another struct takes its place, so that an access sees either all of the old fields
+ * or all of the new ones. With a @kind, the fields change only while no access uses the
+ * key.
  */
 struct nopin_key {
 	u32 value;
@@ -109,9 +110,9 @@ struct nopin_claim {
 };
 
 /*
- * What is wrong with a claim on [iova, iova + len):
+ * Errors of a claim on [iova, iova + len):
  *
- *   -EINVAL	there is no such key, or it is of another PD, or for others
+ *   -EINVAL	there is no such key, or it is of another PD, or not for the claimant
  *   -EACCES	the key does not give these rights
  *   -ERANGE	the range is not within the key's
  */
@@ -127,7 +128,7 @@ void nopin_key_replace(struct nopin_dev *dev, struct nopin_key *old, struct nopi
 void nopin_key_withdraw(struct nopin_dev *dev, struct nopin_key *key);
 struct nopin_key *nopin_key_lookup(struct nopin_dev *dev, u32 value);
 
-/* Keys with a kind: work requests make them stand for something, and for nothing. */
+/* Keys with a kind: work requests bind and invalidate them. */
 int nopin_key_reserve(struct nopin_dev *dev, struct nopin_key *key);
 int nopin_key_bind(struct ib_pd *pd, u32 value, const struct nopin_grant *grant);
 int nopin_key_invalidate(struct ib_pd *pd, u32 value, u64 qp);

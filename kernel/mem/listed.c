@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Pages of the kernel, in a list that a kernel user fills (ib_map_mr_sg()) and lets a key
- * stand for by a work request (IB_WR_REG_MR), until another one invalidates the key.
+ * Lists of kernel pages. A kernel user fills a list (ib_map_mr_sg()), posts a work request
+ * that binds a key to it (IB_WR_REG_MR), and later another one that invalidates the key.
  *
- * A list is filled while the key may still stand for what it stood for before: the
- * request that ends that is posted together with the one that begins the new. So a
- * region has two, and the one to be filled is that which its key does not stand for.
+ * The user may fill a list while the key still stands for the previous one, as it posts
+ * the request that invalidates the key together with the one that binds it. So a region
+ * has two lists, and the user fills the one that the key does not stand for.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -14,12 +14,12 @@
 
 /**
  * struct nopin_listed - a list of pages
- * @memory: first; its addresses are distances from the beginning of the first page
- * @pages: where the kernel has them
+ * @memory: the common part, first; its addresses are offsets from the first page's start
+ * @pages: kernel addresses of the pages
  * @most: how many there is room for
  * @num: how many there are
  * @shift: log2 of the bytes of a page, at least PAGE_SHIFT
- * @offer: what a key is to stand for
+ * @offer: what a key will stand for
  */
 struct nopin_listed {
 	struct nopin_memory memory;
@@ -77,8 +77,8 @@ static const struct nopin_memory_ops nopin_listed_ops = {
 };
 
 /**
- * nopin_listed_create - an empty list
- * @most: pages that it has to have room for
+ * nopin_listed_create - make an empty list
+ * @most: pages that it must have room for
  *
  * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR().
  * Context: process.
@@ -111,9 +111,9 @@ static int nopin_listed_add(struct ib_mr *ibmr, u64 page)
 }
 
 /**
- * nopin_listed_map - fill the list of a region that its key does not stand for
+ * nopin_listed_map - fill the list of a region that the key does not stand for
  * @region: from nopin_region_create_listed()
- * @sg: the memory; its DMA addresses are those of the kernel
+ * @sg: the memory; its DMA addresses are kernel addresses
  * @nents: elements of @sg
  * @offset: of the first byte in the first element, or NULL
  *
@@ -140,7 +140,7 @@ int nopin_listed_map(struct nopin_region *region, struct scatterlist *sg, int ne
 }
 
 /**
- * nopin_listed_offer - what a key is to stand for
+ * nopin_listed_offer - say what a work request will bind a key to
  * @region: nopin_listed_map() has filled a list
  * @access: IB_ACCESS_*
  *
@@ -162,13 +162,13 @@ struct nopin_memory *nopin_listed_offer(struct nopin_region *region, int access)
 }
 
 /**
- * nopin_listed_bind - let a key stand for a list
+ * nopin_listed_bind - bind a key to a list
  * @pd: protection domain of the QP whose work request it is
- * @value: the key from now on
+ * @value: the key's value from now on
  * @memory: from nopin_listed_offer()
  *
- * Return: 0; -EINVAL: there is no such key, or it stands for something, or the list is
- *	not that long.
+ * Return: 0; -EINVAL: there is no such key, it stands for something already, no region
+ *	may have these rights, or the list is too short.
  * Context: as nopin_key_bind().
  */
 int nopin_listed_bind(struct ib_pd *pd, u32 value, const struct nopin_memory *memory)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What all kinds of memory have in common: their lives, and pages that are missing. */
+/* What all kinds of memory have in common: references, and pages that are missing. */
 #include "mem/memory.h"
 
 /**
- * nopin_memory_init - begin the life of some memory
- * @memory: zeroed
- * @ops: of its kind
+ * nopin_memory_init - initialise the common part of some memory
+ * @memory: zeroed; gets one reference
+ * @ops: what its kind of memory does
  * @va: user address of the first byte
  * @length: bytes
  *
@@ -22,8 +22,8 @@ void nopin_memory_init(struct nopin_memory *memory, const struct nopin_memory_op
 }
 
 /**
- * nopin_memory_get - keep the struct
- * @memory: in use by a key, or kept already
+ * nopin_memory_get - take a reference
+ * @memory: memory of a key in use, or with a reference already
  *
  * Context: any.
  */
@@ -40,8 +40,8 @@ static void nopin_memory_free(struct kref *ref)
 }
 
 /**
- * nopin_memory_put - keep the struct no longer
- * @memory: not to be touched afterwards
+ * nopin_memory_put - drop a reference
+ * @memory: the memory, which the caller does not touch afterwards
  *
  * Context: any.
  */
@@ -51,9 +51,9 @@ void nopin_memory_put(struct nopin_memory *memory)
 }
 
 /**
- * nopin_memory_leave - the region of some memory ends
+ * nopin_memory_leave - end the use of some memory by its region
  * @memory: no key refers to it, and no access is in flight; the region's reference
- *	goes
+ *	is dropped
  *
  * Context: process.
  */
@@ -79,14 +79,15 @@ bool nopin_miss_is_current(const struct nopin_miss *miss)
  * nopin_miss_resolve - make the pages of a miss present
  * @miss: the miss; its region may be deregistered and its device be gone
  * @prompt: do not wait for a program that handles faults itself
- * @pages: how many became present is added
+ * @pages: the number of pages that became present is added
  *
- * They may be gone again before the access is repeated, which then misses again.
+ * The kernel may take the pages away again before the access is repeated. The access
+ * then misses again.
  *
  * Return: 0; -EFAULT when the process has no such memory or may not write it;
- *	or what else nopin_mirror_fault() says.
- * Context: process, sleeps; unless @prompt, with userfaultfd for as long as a
- *	program likes.
+ *	or another error of nopin_mirror_fault().
+ * Context: process, sleeps; unless @prompt, it may wait for a program (userfaultfd)
+ *	without limit.
  */
 int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages)
 {
@@ -94,7 +95,7 @@ int nopin_miss_resolve(const struct nopin_miss *miss, bool prompt, u64 *pages)
 }
 
 /**
- * nopin_miss_drop - nobody needs the pages any more
+ * nopin_miss_drop - drop the reference of a miss
  * @miss: the miss, or an empty one; empty afterwards
  *
  * Context: any.

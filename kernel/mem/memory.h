@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * Memory of some kind, as keys refer to it: mirrored, pinned, a dma-buf, or the kernel's
- * own. A key says who may use which bytes, the memory knows how to reach them.
+ * own. A key says who may use which bytes; the memory knows how to reach them.
  */
 #ifndef NOPIN_MEMORY_H
 #define NOPIN_MEMORY_H
@@ -18,10 +18,10 @@ struct nopin_memory;
 
 /**
  * struct nopin_miss - a page that an access needs and did not find
- * @memory: holds a reference, NULL: no miss
+ * @memory: the page's memory, with a reference; NULL: no miss
  * @va: user address of the first byte that is needed
  * @need: bytes that the access needs, from @va
- * @want: bytes worth having at the same time, at least @need
+ * @want: bytes worth making present at the same time, at least @need
  * @access: what the access will do
  */
 struct nopin_miss {
@@ -32,19 +32,19 @@ struct nopin_miss {
 	enum nopin_access access;
 };
 
-/* Largest nopin_miss.want, bytes: what one sleep makes present at most. */
+/* Largest nopin_miss.want, bytes: the most that one fault makes present. */
 #define NOPIN_MISS_MAX	(2U << 20)
 
 /**
  * struct nopin_memory_ops - what one kind of memory does
- * @open: view [va, va + len), or the first bytes of it; 0, then nopin_view_close() is
- *	due; -EAGAIN: a page is not present, @fault makes it so. Softirq, or process
- *	with BH off, in an RCU read-side section until the view is closed.
+ * @open: view [va, va + len), or its first bytes. Returns 0, and the caller must call
+ *	nopin_view_close(); or -EAGAIN: a page is not present, and @fault makes it so.
+ *	Softirq, or process with BH off, in an RCU read-side section until then.
  * @fault: as nopin_miss_resolve(); NULL where no page is ever missing
  * @is_current: is it the calling process's memory?
- * @leave: its region ends, and no access is in flight; process. Misses may still
- *	hold the struct.
- * @free: the last reference goes; any context
+ * @leave: called when its region ends, with no access in flight; process context.
+ *	Misses may still hold references to the struct.
+ * @free: called when the last reference is dropped; any context
  */
 struct nopin_memory_ops {
 	int (*open)(const struct nopin_memory *memory, u64 va, size_t len,
@@ -58,12 +58,12 @@ struct nopin_memory_ops {
 
 /**
  * struct nopin_memory - a range of a process's addresses, or of the kernel's
- * @ops: of its kind
- * @ref: the region's reference and those of misses
+ * @ops: what its kind of memory does
+ * @ref: references of the region, of misses and of prefetches
  * @va: address of the first byte
  * @length: bytes
- * @writable: it may be written, if a key allows it
- * @windows: windows that are bound to it; below 0: none may be any more
+ * @writable: keys may allow writes to it
+ * @windows: number of windows bound to it; negative: no window may be bound any more
  */
 struct nopin_memory {
 	const struct nopin_memory_ops *ops;
@@ -76,11 +76,11 @@ struct nopin_memory {
 
 /**
  * struct nopin_mirrored - memory that is reached through the mirror of its process
- * @memory: first
- * @mirror: a reference
- * @ordinary: by the device's policy, in place of pinned memory
+ * @memory: the common part, first
+ * @mirror: the process's mirror, with a reference
+ * @ordinary: mirrored in place of pinned, by the device's policy
  * @stop: ends the faults that are taken for it
- * @watch: pages taken away from it
+ * @watch: counts its pages that were invalidated or moved
  * @page_faults: pages made present for accesses to it
  * @prefetches: ibv_advise_mr() calls on it
  */
@@ -96,9 +96,9 @@ struct nopin_mirrored {
 
 /**
  * struct nopin_pinned - memory whose pages the kernel keeps where they are
- * @memory: first
+ * @memory: the common part, first
  * @umem: the pin
- * @pages: where the kernel has each page that the range touches
+ * @pages: kernel address of each page that the range touches
  */
 struct nopin_pinned {
 	struct nopin_memory memory;
@@ -134,7 +134,7 @@ void nopin_pages_show(struct nopin_view *view, void *const *page, u64 va, size_t
 int nopin_pinned_open(const struct nopin_memory *memory, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view);
 
-/* Which of the pages that the memory touches @va is in. */
+/* Index of the page that contains @va, among the pages that the memory touches. */
 static inline size_t nopin_memory_page(const struct nopin_memory *memory, u64 va)
 {
 	return (va >> PAGE_SHIFT) - (memory->va >> PAGE_SHIFT);
@@ -152,15 +152,16 @@ static inline bool nopin_memory_is_mirrored(const struct nopin_memory *memory)
 
 /**
  * nopin_memory_open - view memory
- * @memory: in use by a key
+ * @memory: memory of a key in use
  * @va: user address of the first byte
  * @len: bytes, not 0; all within the memory
  * @access: what will be done to it
  * @view: gets the first bytes of it, at least one and @len at most
  *
- * The two kinds that every access is to are not worth an indirect call.
+ * Nearly every access is to mirrored or pinned memory, so those are called directly.
  *
- * Return: 0, then nopin_view_close() is due; or -EAGAIN when a page is not present.
+ * Return: 0, and the caller must call nopin_view_close(); or -EAGAIN when a page is not
+ *	present.
  * Context: softirq, or process with BH off, in an RCU read-side section until the
  *	view is closed.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that nobody pinned: a reference to the mirror of the process. Making it
- * costs the same whatever its length, and touches no page.
+ * On-demand memory: a reference to the mirror of the process. No page is pinned. To
+ * create it costs the same whatever its length, and touches no page.
  */
 #include <linux/slab.h>
 
@@ -39,7 +39,7 @@ static bool nopin_mirrored_is_current(const struct nopin_memory *memory)
 	return nopin_mirror_is_current(to_nopin_mirrored(memory)->mirror);
 }
 
-/* The mirror itself is kept for faults that are still being taken. */
+/* Faults may still be in progress: the reference to the mirror stays until the free. */
 static void nopin_mirrored_leave(struct nopin_memory *memory)
 {
 	struct nopin_mirrored *mirrored = to_nopin_mirrored(memory);
@@ -100,16 +100,16 @@ free_mirrored:
 }
 
 /**
- * nopin_mirrored_create_ordinary - the same in place of pinned memory
+ * nopin_mirrored_create_ordinary - on-demand memory in place of pinned memory
  * @va: user address of the first byte
  * @length: bytes
- * @writable: it is to be written
+ * @writable: keys may allow writes
  * @taken: counts the pages that the kernel takes away from it
  *
- * A program that registers memory which there is not is told so at once, as pinning
- * would.
+ * A program that registers addresses without memory gets an error at once, as from
+ * pinning.
  *
- * Return: as nopin_mirrored_create(), or what pinning would say.
+ * Return: as nopin_mirrored_create(), or the error that pinning would return.
  * Context: process.
  */
 struct nopin_memory *nopin_mirrored_create_ordinary(u64 va, u64 length, bool writable,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Which copies go to a DMA engine, and what of.
+ * Which copies go to a DMA engine, and how their memory is listed for it.
  *
- * Both ends are looked at as for any copy, each by its views, but what is found there is
- * listed, and kept where it is until the engine has done. What is not worth it, or not
- * for a device to reach, is the CPU's, which also finds whatever is wrong.
+ * Each end is visited view by view, as for any copy. But its memory is listed instead of
+ * copied, and stays in place until the engine is done. The CPU makes copies that are too
+ * small or that a device cannot reach, and those that fail here: it reports the error.
  */
 #include <linux/moduleparam.h>
 #include <linux/skbuff.h>
@@ -20,8 +20,8 @@ MODULE_PARM_DESC(copy_min, "bytes that a copy has at least for a DMA engine to b
 
 /**
  * struct nopin_collect - one end of a copy that is being listed
- * @job: for it
- * @copy: that it is of
+ * @job: the job that will copy
+ * @copy: the copy
  * @list: gets the memory
  */
 struct nopin_collect {
@@ -42,8 +42,9 @@ static bool nopin_collect_runs(struct nopin_collect *collect, const struct nopin
 }
 
 /*
- * Memory of processes only, and by keys whose end may be waited for asleep: that is not
- * so for those that work requests change.
+ * Only memory of processes, and only by keys without a kind: to end such a key may sleep.
+ * A work request that changes a key with a kind has BH off, and must not wait for an
+ * engine.
  */
 static bool nopin_collect_may(const struct nopin_key *key)
 {
@@ -67,7 +68,7 @@ static int nopin_collect_view(const struct nopin_view *view, size_t off, void *c
 	return mapped ? 0 : -EOPNOTSUPP;
 }
 
-/* All that is there of it lies in one piece: else it is many small ones. */
+/* Only a payload in the skb's linear part: otherwise it is in many small pieces. */
 static bool nopin_collect_packet(struct nopin_engine_job *job, const struct nopin_copy *copy)
 {
 	struct sk_buff *skb = (struct sk_buff *)copy->from->skb;
@@ -91,7 +92,7 @@ static bool nopin_collect_memory(struct nopin_engine_job *job, struct nopin_copy
 	};
 	int err = nopin_copy_visit(copy, source, nopin_collect_view, &collect);
 
-	nopin_miss_drop(&copy->miss); /* the CPU will meet it, too */
+	nopin_miss_drop(&copy->miss); /* the CPU's copy will miss it too */
 	return !err;
 }
 
@@ -105,11 +106,11 @@ static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
 }
 
 /**
- * nopin_offload_prepare - is a copy the engine's to carry out?
+ * nopin_offload_prepare - prepare a job for a copy, if the engine is to make it
  * @copy: one of nopin_offload_may()
  *
- * Return: what nopin_engine_submit() only needs to be told whom to call; NULL: it is the
- *	CPU's.
+ * Return: the job, complete except for @over and @ctx, for nopin_engine_submit(); NULL: the
+ *	CPU must copy.
  * Context: softirq, or process with BH off, in an RCU read-side section until the job
  *	is submitted.
  */
@@ -139,7 +140,7 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
 {
 	if (place->kind != other->kind || place->offset != other->offset)
 		return false;
-	if (place->kind == NOPIN_PACKET) /* which may have been copied to be kept */
+	if (place->kind == NOPIN_PACKET) /* the skb may have been copied, to keep it */
 		return true;
 	if (place->claim.pd != other->claim.pd)
 		return false;
@@ -150,12 +151,12 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
 }
 
 /**
- * nopin_offload_is_of - is this the copy that was carried out?
- * @job: that the half waited for
- * @copy: that it is about to make
+ * nopin_offload_is_of - is this the copy that a job has made?
+ * @job: the job that the half of the QP waited for
+ * @copy: the copy that it is about to make
  *
- * A half goes on with what it waited for, and nothing that it is of has changed
- * meanwhile: the packets, lists and receives are the same.
+ * A half resumes the work in which it waited. The packets, lists and receives of that work
+ * have not changed meanwhile, so it is enough to compare the places.
  *
  * Return: true when it is.
  * Context: any.

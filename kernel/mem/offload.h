@@ -6,7 +6,7 @@
 #include "mem/copy.h"
 #include "mem/engine.h"
 
-/* Is there memory at both ends, or a packet and memory? All else is the CPU's. */
+/* From memory or a packet to memory? Only such copies may go to the engine. */
 static inline bool nopin_offload_may(const struct nopin_copy *copy)
 {
 	return copy->to->kind != NOPIN_BYTES && copy->from->kind != NOPIN_BYTES;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Memory that is pinned for as long as its region lives, as by any other device. */
+/* Memory that is pinned for as long as its region lives, as with any other device. */
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -14,10 +14,10 @@ static struct nopin_pinned *to_nopin_pinned(const struct nopin_memory *memory)
 }
 
 /**
- * nopin_pages_show - show memory that is known page by page
+ * nopin_pages_show - show memory that is listed page by page
  * @view: gets the first bytes of it
- * @page: where the kernel has the pages, from that of the first byte on
- * @va: address of the first byte; its offset in a page is that of the memory
+ * @page: kernel addresses of the pages, from that of the first byte on
+ * @va: address of the first byte; tells its offset in the page
  * @len: bytes, not 0
  *
  * Context: any.
@@ -83,7 +83,7 @@ const struct nopin_memory_ops nopin_pinned_ops = {
 	.free = nopin_pinned_free,
 };
 
-/* The scatterlist merges neighbours; an access wants page i at once. */
+/* The scatterlist merges neighbours, but an access must find page i in constant time. */
 static void nopin_pinned_list_pages(struct nopin_pinned *pinned)
 {
 	struct sg_page_iter iter;
@@ -100,8 +100,7 @@ static void nopin_pinned_list_pages(struct nopin_pinned *pinned)
  * @length: bytes
  * @access: IB_ACCESS_*
  *
- * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR(): what pinning
- *	says.
+ * Return: the memory, to be ended by nopin_memory_leave(), or ERR_PTR() as from pinning.
  * Context: process.
  */
 struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 length,

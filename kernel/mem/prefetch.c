@@ -4,13 +4,13 @@
  * checked before the first page is touched, and the errors are those of the
  * manual page.
  *
- * What a call costs is the caller's to pay, by its nice value, its cgroup and its
- * limits. Only faults without IB_UVERBS_ADVISE_MR_FLAG_FLUSH are left to a worker,
- * for they may wait for a disk. A process has one such worker at a time, which rests
- * most of the time, and NOPIN_PREFETCH_CALLS calls that wait for it: those beyond are
- * carried out by the caller. A worker waits for no program (userfaultfd), and gives
- * up a region that is deregistered, as all are when their process ends and before
- * the module goes.
+ * The caller pays for a call, by its nice value, its cgroup and its limits. Only
+ * faults without IB_UVERBS_ADVISE_MR_FLAG_FLUSH are left to a worker, for they may
+ * wait for a disk. A process has one such worker at a time, which rests most of the
+ * time. At most NOPIN_PREFETCH_CALLS calls wait for it; the caller itself carries out
+ * further ones. A worker never waits for a program (userfaultfd). It gives up a region
+ * that is deregistered, which happens at the latest when the process ends or before
+ * the module is unloaded.
  */
 #include <linux/hashtable.h>
 #include <linux/ktime.h>
@@ -27,27 +27,27 @@
 /* Calls of one process that may wait for its worker. */
 #define NOPIN_PREFETCH_CALLS	16
 
-/* Between two rests of a worker, and the longest rest. */
+/* How long a worker runs between two rests, and its longest rest. */
 #define NOPIN_PREFETCH_RUN_US	1000
 #define NOPIN_PREFETCH_REST_US	USEC_PER_SEC
 
-static DEFINE_SPINLOCK(nopin_prefetch_lock); /* protects the table and what is in it */
+static DEFINE_SPINLOCK(nopin_prefetch_lock); /* protects the table and its workers' calls */
 static DEFINE_HASHTABLE(nopin_prefetchers, 6);
 static struct workqueue_struct *nopin_prefetch_wq;
 
-/* One element: a range of mirrored memory, whose struct it keeps. */
+/* One element: a range of mirrored memory, with a reference to it. */
 struct nopin_prefetch_range {
 	struct nopin_mirrored *mirrored;
 	u64 va;
 	u64 len;
-	bool writable; /* by its key */
+	bool writable; /* says its key */
 };
 
 /**
  * struct nopin_prefetch - one call
- * @list: waits for the worker
+ * @list: in the worker's list of calls
  * @fault_flags: NOPIN_FAULT_*
- * @num: ranges that hold memory
+ * @num: ranges in use, each with a reference to its memory
  * @range: the elements
  */
 struct nopin_prefetch {
@@ -58,9 +58,9 @@ struct nopin_prefetch {
 };
 
 /**
- * struct nopin_prefetcher - the worker of one process, there while it has work
+ * struct nopin_prefetcher - the worker of one process; it exists while it has work
  * @node: in the table
- * @mm: of the process; its struct is held
+ * @mm: of the process; mmgrab() keeps the struct
  * @work: carries out @calls
  * @calls: struct nopin_prefetch.list
  * @num: how many
@@ -95,8 +95,9 @@ static void nopin_prefetch_begin(struct nopin_prefetch_turn *turn)
 }
 
 /*
- * Between two steps of a worker. It rests for four times as long as it had a CPU, and
- * the scheduler knows how long that was when it has let go of it.
+ * Called between two steps of a worker, which rests for four times as long as it had a
+ * CPU. The scheduler updates that time when the worker gives up the CPU, so it first
+ * sleeps for one jiffy.
  */
 static void nopin_prefetch_rest(struct nopin_prefetch_turn *turn)
 {
@@ -112,7 +113,7 @@ static void nopin_prefetch_rest(struct nopin_prefetch_turn *turn)
 	nopin_prefetch_begin(turn);
 }
 
-/* May it go on? @turn: of a worker, else NULL. */
+/* May a call go on? @turn: of a worker; NULL: the caller itself carries it out. */
 static int nopin_prefetch_continue(const struct nopin_mirrored *mirrored,
 				   struct nopin_prefetch_turn *turn)
 {
@@ -124,7 +125,7 @@ static int nopin_prefetch_continue(const struct nopin_mirrored *mirrored,
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-/* In steps that end where spans do: each is one walk of the page tables. */
+/* Prefetch in steps that end where spans do: each is one walk of the page tables. */
 static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 				unsigned int flags, struct nopin_prefetch_turn *turn)
 {
@@ -155,7 +156,7 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 	return 0;
 }
 
-/* What is only looked at is taken for writing where the CPU could write it at once. */
+/* A snapshot asks for writable entries, and gets them where the CPU has such entries. */
 static int nopin_prefetch_element(const struct nopin_prefetch_range *range,
 				  unsigned int flags, struct nopin_prefetch_turn *turn)
 {
@@ -176,7 +177,7 @@ static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
 	return ret;
 }
 
-/* The next call that waits; NULL: there is none, and no such worker any more. */
+/* The next call that waits. NULL: there is none, and the worker has left the table. */
 static struct nopin_prefetch *nopin_prefetcher_next(struct nopin_prefetcher *prefetcher)
 {
 	struct nopin_prefetch *prefetch;
@@ -203,7 +204,7 @@ static void nopin_prefetch_work(struct work_struct *work)
 
 	nopin_prefetch_begin(&turn);
 	while ((prefetch = nopin_prefetcher_next(prefetcher))) {
-		/* Advice that came to nothing: the access will tell. */
+		/* Advice may fail without notice: the access reports the error. */
 		nopin_prefetch_run(prefetch, &turn);
 		nopin_prefetch_free(prefetch);
 	}
@@ -236,7 +237,7 @@ static struct nopin_prefetcher *nopin_prefetcher_alloc(struct mm_struct *mm)
 	return prefetcher;
 }
 
-/* Leave a call to the worker of the process. False: it has enough to do. */
+/* Leave a call to the worker of the process. False: the caller must carry it out. */
 static bool nopin_prefetch_defer(struct nopin_prefetch *prefetch)
 {
 	struct nopin_prefetcher *prefetcher, *fresh;
@@ -312,7 +313,7 @@ static void nopin_prefetch_count(const struct nopin_prefetch *prefetch,
 	nopin_stat_inc(&to_nopin_dev(pd->device)->stats, NOPIN_PREFETCHES);
 }
 
-/* Without IB_UVERBS_ADVISE_MR_FLAG_FLUSH: what can be done at once is. */
+/* Without IB_UVERBS_ADVISE_MR_FLAG_FLUSH: only a snapshot is always taken at once. */
 static int nopin_prefetch_later(struct nopin_prefetch *prefetch, bool *taken)
 {
 	int ret;
@@ -352,10 +353,10 @@ static int nopin_prefetch_flags(enum ib_uverbs_advise_mr_advice advice,
  * @sges: ranges by lkey
  * @num_sge: how many
  *
- * Return: 0; -EOPNOTSUPP for other advice; -ENOENT for a key that there is not;
- *	-EPERM for a region of another PD, or that is not to be written; -EINVAL
- *	for a pinned region; -EFAULT for a range outside of the region or, when
- *	flushed, of memory; -ENOMEM; -EINTR.
+ * Return: 0; -EOPNOTSUPP for other advice; -ENOENT for an unknown key; -EPERM for a
+ *	region of another PD, or without the right to write; -EINVAL for a region that
+ *	is not mirrored; -EFAULT for a range outside of the region or, when flushed, for
+ *	one without memory; -ENOMEM; -EINTR.
  * Context: process, sleeps.
  */
 int nopin_region_prefetch(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Regions: how they come into being, change and end. Which kind of memory a region
- * gets is said by IB_ACCESS_ON_DEMAND and, without it, by the device's policy.
+ * Regions: how they are created, changed and destroyed. IB_ACCESS_ON_DEMAND or, without
+ * it, the device's policy decides which kind of memory a region gets.
  */
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -57,7 +57,7 @@ static struct nopin_key *nopin_region_key(struct ib_pd *pd, struct nopin_memory 
 	return key;
 }
 
-/* Let the region be found. The core sets these too, but only after peers can. */
+/* Publish the region. The core sets these fields too, but only after peers can use it. */
 static int nopin_region_publish(struct nopin_region *region, struct nopin_dev *dev)
 {
 	struct nopin_key *key = region->key;
@@ -74,7 +74,7 @@ static int nopin_region_publish(struct nopin_region *region, struct nopin_dev *d
 	return err;
 }
 
-/* A region of @memory, which is ended if there is none, and may be ERR_PTR(). */
+/* Make a region of @memory, which may be ERR_PTR(), and is ended if this fails. */
 static struct nopin_region *nopin_region_make(struct ib_pd *pd, struct nopin_memory *memory,
 					      u64 iova, int access)
 {
@@ -109,14 +109,14 @@ leave_memory:
  * @pd: protection domain
  * @va: user address of the first byte
  * @length: bytes; U64_MAX with @va 0 and IB_ACCESS_ON_DEMAND: all of the
- *	address space, whatever will ever be mapped in it
- * @iova: what work requests and peers call the first byte; 0 with IB_ZERO_BASED
- *	whatever it says
+ *	address space, later mappings included
+ * @iova: address that work requests and peers use for the first byte; ignored with
+ *	IB_ZERO_BASED, which makes it 0
  * @access: IB_ACCESS_*; IB_ACCESS_ON_DEMAND: mirrored, otherwise by dev->pin
  *
  * Return: the region; ERR_PTR(): -EINVAL for a range that is empty or wraps,
- *	-EFAULT for one that is not user memory, -EOPNOTSUPP for rights that
- *	there are not, -ENOMEM; not on-demand: what pinning says or would say.
+ *	-EFAULT for one that is not user memory, -EOPNOTSUPP for unknown rights,
+ *	-ENOMEM; not on-demand: also the errors of pinning.
  * Context: process.
  */
 struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
@@ -140,8 +140,8 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
  * nopin_region_create_direct - register memory of the kernel
  * @pd: protection domain
  * @kaddr: the kernel's address of the first byte
- * @length: bytes, there for as long as the region
- * @iova: what work requests and peers call the first byte
+ * @length: bytes, which outlive the region
+ * @iova: address that work requests and peers use for the first byte
  * @access: IB_ACCESS_*
  *
  * Return: the region, or ERR_PTR().
@@ -157,13 +157,13 @@ struct nopin_region *nopin_region_create_direct(struct ib_pd *pd, u64 kaddr, u64
 /**
  * nopin_region_create_dmabuf - register a part of a dma-buf
  * @pd: protection domain
- * @fd: the calling process's, of the buffer
- * @offset: of the first byte in it
+ * @fd: the calling process's file descriptor of the buffer
+ * @offset: of the first byte in the buffer
  * @length: bytes, not 0
- * @iova: what work requests and peers call the first byte
+ * @iova: address that work requests and peers use for the first byte
  * @access: IB_ACCESS_*
  *
- * Return: the region, or ERR_PTR() as nopin_dmabuf_create().
+ * Return: the region, or ERR_PTR() as from nopin_dmabuf_create().
  * Context: process.
  */
 struct nopin_region *nopin_region_create_dmabuf(struct ib_pd *pd, int fd, u64 offset,
@@ -180,7 +180,7 @@ struct nopin_region *nopin_region_create_dmabuf(struct ib_pd *pd, int fd, u64 of
 }
 #endif
 
-/* Its key stands for nothing, and has the name that work requests begin with. */
+/* Publish a key that stands for nothing, under the name that it has at first. */
 static int nopin_region_reserve(struct nopin_region *region, struct ib_pd *pd)
 {
 	struct nopin_dev *dev = to_nopin_dev(pd->device);
@@ -203,7 +203,7 @@ static int nopin_region_reserve(struct nopin_region *region, struct ib_pd *pd)
 }
 
 /**
- * nopin_region_create_listed - a region for pages that a kernel user names later
+ * nopin_region_create_listed - make a region for pages that a kernel user names later
  * @pd: protection domain of a kernel user
  * @pages: how many at most
  *
@@ -242,10 +242,10 @@ free_region:
 }
 
 /**
- * nopin_region_close - a region is about to end or to change
+ * nopin_region_close - forbid windows on a region that is about to end or to change
  * @region: the region
  *
- * No window is bound to it from here on.
+ * On success, no window is bound to it until nopin_region_reopen().
  *
  * Return: 0, also when it was closed before; -EBUSY: windows are bound to it.
  * Context: process; one call for each region at a time.
@@ -256,7 +256,7 @@ int nopin_region_close(struct nopin_region *region)
 }
 
 /**
- * nopin_region_reopen - windows may be bound to a region again
+ * nopin_region_reopen - let windows be bound to a region again
  * @region: the region, closed
  *
  * Context: process.
@@ -302,13 +302,13 @@ bool nopin_region_is_current(const struct nopin_region *region)
 }
 
 /**
- * nopin_region_can_change - could the same region live with other rights?
+ * nopin_region_can_change - can nopin_region_change() give a region these rights?
  * @region: the region
  * @access: IB_ACCESS_*
  *
- * Return: false when it takes another region: mirrored instead of pinned or the
- *	other way round, other addresses, ordinary memory that was pinned or
- *	found for reading only.
+ * Return: false when a new region is needed: for mirrored instead of pinned memory or the
+ *	other way round, for other addresses, or to write memory that was pinned or
+ *	checked for reading only.
  * Context: process.
  */
 bool nopin_region_can_change(const struct nopin_region *region, int access)
@@ -324,8 +324,8 @@ bool nopin_region_can_change(const struct nopin_region *region, int access)
  * @pd: the PD from now on
  * @access: the rights from now on
  *
- * An access is let in by the old PD and rights or by the new ones, never by some of
- * each; when this returns none that the old ones let in is in flight.
+ * An access is checked against the old PD and rights or the new ones, never against a mix.
+ * When this returns, no access that the old ones allowed is in flight.
  *
  * Return: 0 or -ENOMEM: nothing has changed.
  * Context: process, sleeps; one call for each region at a time.

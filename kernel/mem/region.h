@@ -20,12 +20,13 @@
 /**
  * struct nopin_region - a memory region
  * @ibmr: first
- * @key: to all of its memory; another one after rereg. Followed by rereg and dereg
- *	only, which the core keeps apart: who accesses finds it by its value.
- * @memory: what is registered; outlives the region where a fault is being taken
- * @other: a kernel user's list of pages, as @memory is then one: @key stands for one of
- *	them or for nothing; else NULL
- * @staged: the one of the two that was filled last, or NULL
+ * @key: to all of its memory; rereg replaces it. Of a program's region, only rereg and
+ *	dereg follow this pointer, and the core keeps them apart: accesses find the key
+ *	by its value.
+ * @memory: what is registered; outlives the region while a fault is being taken
+ * @other: the second of a kernel user's two lists of pages, of which @memory is the first;
+ *	@key stands for one of them or for nothing. Else NULL
+ * @staged: the list that was filled last, or NULL
  */
 struct nopin_region {
 	struct ib_mr ibmr;

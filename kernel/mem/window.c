@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Memory windows. A window is a key over the same memory as its region's, with its own
- * range and rights. While it is bound its region neither ends nor changes, so the memory
- * outlives what the key stands for.
+ * range and rights. While a window is bound, its region neither ends nor changes, so the
+ * memory outlives the binding.
  */
 #include <linux/slab.h>
 
@@ -10,14 +10,14 @@
 #include "mem/memory.h"
 #include "mem/window.h"
 
-/* Of type 1: bound again whatever it stands for, and named as its region is. */
+/* Type 1: may be bound at any time. Its addresses are the region's, not zero-based. */
 static int nopin_window_may_bind_any(const struct nopin_key *key,
 				     const struct nopin_grant *grant)
 {
 	return grant && grant->access & IB_ZERO_BASED ? -EINVAL : 0;
 }
 
-/* Of type 2: it has to be invalidated first (IBTA 10.6.6.2.4). */
+/* Type 2: must be invalidated before it is bound again (IBTA 10.6.6.2.4). */
 static int nopin_window_may_bind_free(const struct nopin_key *key,
 				      const struct nopin_grant *grant)
 {
@@ -47,7 +47,7 @@ static const struct nopin_key_kind nopin_window_type_2 = {
 
 /**
  * nopin_window_create - make a window that is bound to nothing
- * @window: zeroed but for what the core has set; its rkey is set
+ * @window: zeroed except for what the core has set; gets its rkey
  *
  * Return: 0 or -ENOMEM.
  * Context: process.
@@ -84,7 +84,7 @@ void nopin_window_destroy(struct nopin_window *window)
 	nopin_key_discard(to_nopin_dev(window->ibmw.device), window->key);
 }
 
-/* What a peer may write has to be writable by the program as well (IBTA 10.6.6.2.2). */
+/* A region must allow local writes if its window allows remote ones (IBTA 10.6.6.2.2). */
 static int nopin_window_rights(int access)
 {
 	if (access & (IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC))
@@ -92,7 +92,7 @@ static int nopin_window_rights(int access)
 	return IB_ACCESS_MW_BIND;
 }
 
-/* Of a region that is in use: from here on it stays until the window is released. */
+/* Keep the region of a key in use until the window is released. */
 static int nopin_window_hold(const struct nopin_key *key)
 {
 	if (key->kind)
@@ -129,7 +129,7 @@ static int nopin_window_grant(struct ib_pd *pd, const struct nopin_binding *bind
  * @pd: protection domain of the QP
  * @binding: what is asked for, unchecked
  *
- * Return: 0 or a negative errno: the window stands for what it stood for before.
+ * Return: 0 or a negative errno: the window keeps its previous binding.
  * Context: BH off, no view open and no key in use.
  */
 int nopin_window_bind(struct ib_pd *pd, const struct nopin_binding *binding)

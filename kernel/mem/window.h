@@ -10,8 +10,8 @@
 struct nopin_owner;
 
 /*
- * Rights that a window may give, and that it is named from 0 on. Programs ask for
- * IB_ACCESS_LOCAL_WRITE as well, as for regions; there is nobody to give it to.
+ * Rights that a window may give, and IB_ZERO_BASED: its addresses begin with 0. Programs
+ * ask for IB_ACCESS_LOCAL_WRITE as well, as for regions; it has no effect on a window.
  */
 #define NOPIN_WINDOW_ACCESS						\
 	(IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ |		\
@@ -20,8 +20,8 @@ struct nopin_owner;
 /**
  * struct nopin_window - a memory window
  * @ibmw: first
- * @owner: who pays for it
- * @key: stands for nothing until it is bound
+ * @owner: user against whose share it counts
+ * @key: stands for nothing until the window is bound
  */
 struct nopin_window {
 	struct ib_mw ibmw;
@@ -31,11 +31,11 @@ struct nopin_window {
 
 /**
  * struct nopin_binding - what a work request asks of a window
- * @rkey: its key from now on
+ * @rkey: the window's key from now on
  * @lkey: of the region
  * @access: IB_ACCESS_*
- * @qp: nopin_qp.id of the QP that it was posted to
- * @addr: first byte, as the region's key calls it
+ * @qp: nopin_qp.id of the QP that the request was posted to
+ * @addr: first byte, an iova of the region's key
  * @length: bytes; 0: the window is bound to nothing
  */
 struct nopin_binding {

@@ -2,23 +2,23 @@
 /*
  * DMA addresses of mirrored pages, for one device at a time.
  *
- * They are made inside the gate, beside the entry of the page, and go with it: who
- * clears the entry has shut the gate, so that no DMA is in flight, and unmaps before
- * opening it. When the invalidation returns the device cannot reach the page, whatever
- * it still has of its address: behind an IOMMU it would fault.
+ * A DMA address is made inside the gate, beside the entry of the page, and removed with
+ * it. The context that clears the entry has shut the gate, so no DMA is in flight, and
+ * unmaps the page before it opens the gate. When the invalidation returns, the device
+ * cannot reach the page even if it still knows the address: behind an IOMMU it would
+ * fault.
  *
  *  copy by an engine                  invalidation
  *  enter
  *   entry: frame A, mapped at D
- *   hand D to the engine              nobody is inside? not yet; may sleep
+ *   hand D to the engine              gate empty? not yet; may sleep
  *  (done) leave
  *                                     shut, clear, unmap D, open
  *                                     frame A is freed
  *
- * The mirror holds no right to the page while it is mapped; so there is no moment at
- * which the kernel could be told "now it is the device's". Where it would have to be,
- * as caches do not see the device's accesses or the page would be bounced, there is no
- * DMA (dma_need_sync()).
+ * The mirror does not own a page that it maps, so it cannot hand the page over from the
+ * CPU to the device and back. Where DMA needs this, because caches do not see the device's
+ * accesses or the page would be bounced, there is no DMA (dma_need_sync()).
  */
 #include <linux/dma-mapping.h>
 #include <linux/memcontrol.h>
@@ -32,10 +32,10 @@
 
 /**
  * struct nopin_span_dma - the DMA addresses of a span's pages
- * @list: among those of all spans, under nopin_dma_lock
- * @span: whose
- * @dev: for which device
- * @lock: protects what follows; inside the gate. With the gate shut nobody else is there
+ * @list: in the list of all spans' addresses, under nopin_dma_lock
+ * @span: the span
+ * @dev: the device that the addresses are for
+ * @lock: protects what follows, inside the gate; with the gate shut it is not needed
  * @mapped: which pages have an address
  * @writable: which of them the device may write
  * @line: the addresses, by page; NULL: none of the line
@@ -50,7 +50,7 @@ struct nopin_span_dma {
 	dma_addr_t *line[NOPIN_SPAN_LINES];
 };
 
-static DEFINE_SPINLOCK(nopin_dma_lock); /* protects the list, and span.dma */
+static DEFINE_SPINLOCK(nopin_dma_lock); /* protects the list, and nopin_span.dma */
 static LIST_HEAD(nopin_dma_spans);
 
 static enum dma_data_direction nopin_dma_direction(bool write)
@@ -82,10 +82,10 @@ static bool nopin_dma_append(struct nopin_dma_list *list, struct nopin_dma_run r
 }
 
 /**
- * nopin_dma_add - append memory that somebody else maps
+ * nopin_dma_add - append memory that the mirror has mapped
  * @list: the list
- * @addr: where the device has it
- * @kaddr: where the kernel has it
+ * @addr: its address for the device
+ * @kaddr: its address for the kernel
  * @len: bytes
  *
  * Return: false when there is no room.
@@ -104,14 +104,14 @@ bool nopin_dma_add(struct nopin_dma_list *list, dma_addr_t addr, void *kaddr, si
 }
 
 /**
- * nopin_dma_add_own - map memory that nobody takes away, and append it
+ * nopin_dma_add_own - map memory that stays in place, and append it
  * @list: the list
  * @dev: the device
  * @kaddr: the first byte, in the kernel's direct mapping
  * @len: bytes
  * @write: the device will write it
  *
- * Return: false when it cannot be; else nopin_dma_unmap_own() is due.
+ * Return: false when it cannot be mapped; otherwise nopin_dma_unmap_own() must follow.
  * Context: any.
  */
 bool nopin_dma_add_own(struct nopin_dma_list *list, struct device *dev, void *kaddr,
@@ -127,7 +127,7 @@ bool nopin_dma_add_own(struct nopin_dma_list *list, struct device *dev, void *ka
 /**
  * nopin_dma_unmap_own - unmap what was mapped for this list
  * @list: the list, empty afterwards
- * @dev: the device, which has done with it
+ * @dev: the device, which does not access it any more
  * @write: as it was mapped
  *
  * Context: any.
@@ -143,7 +143,7 @@ void nopin_dma_unmap_own(struct nopin_dma_list *list, struct device *dev, bool w
 	list->runs = 0;
 }
 
-/* Charged to the process, like everything else; no memory, no DMA. */
+/* Charged to the process, like all tables. Without memory there is no DMA. */
 static void *nopin_dma_alloc(const struct nopin_span *span, size_t size)
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(span->mirror->mm);
@@ -182,14 +182,14 @@ static struct nopin_span_dma *nopin_span_dma_make(struct nopin_span *span,
 static struct nopin_span_dma *nopin_span_dma_get(struct nopin_span *span,
 						 struct device *dev)
 {
-	struct nopin_span_dma *dma = smp_load_acquire(&span->dma); /* as it was made */
+	struct nopin_span_dma *dma = smp_load_acquire(&span->dma); /* pairs with the release */
 
 	if (!dma)
 		dma = nopin_span_dma_make(span, dev);
 	return dma && dma->dev == dev ? dma : NULL;
 }
 
-/* A page that has none yet. */
+/* Map page @i, which has no DMA address yet. */
 static bool nopin_span_dma_map(struct nopin_span_dma *dma, unsigned int i,
 			       unsigned long entry)
 {
@@ -210,7 +210,7 @@ static bool nopin_span_dma_map(struct nopin_span_dma *dma, unsigned int i,
 	return true;
 }
 
-/* Where the device has page @i, whose entry allows the access. */
+/* The DMA address of page @i, whose entry allows the access. */
 static bool nopin_span_dma_find(struct nopin_span_dma *dma, unsigned int i, bool write,
 				dma_addr_t *addr)
 {
@@ -246,12 +246,12 @@ static bool nopin_run_map(struct nopin_span_dma *dma, u64 va, const struct nopin
 }
 
 /**
- * nopin_view_map - where a device finds the memory of a view
+ * nopin_view_map - get the DMA addresses of a view's memory
  * @view: open, of mirrored memory
- * @dev: the device; the same for all until nopin_mirror_unmap_all()
+ * @dev: the device; all calls name the same one until nopin_mirror_unmap_all()
  * @list: the memory is appended
  *
- * The addresses are good for as long as somebody is inside the view's gate.
+ * The addresses are valid for as long as the access is inside the view's gate.
  *
  * Return: false when the device cannot reach all of it.
  * Context: softirq, or process with BH off.
@@ -335,7 +335,7 @@ static void nopin_span_unmap_all(struct nopin_span *span)
 	nopin_span_open(span);
 }
 
-/* A span that has addresses, kept; NULL: none has. -EAGAIN: one is just going. */
+/* A span with DMA addresses, and a reference. NULL: none has any. -EAGAIN: one is ending. */
 static struct nopin_span *nopin_dma_next(void)
 {
 	struct nopin_span *span = NULL;
@@ -357,9 +357,9 @@ static struct nopin_span *nopin_dma_next(void)
 }
 
 /**
- * nopin_mirror_unmap_all - no device reaches any mirrored page any more
+ * nopin_mirror_unmap_all - remove all DMA addresses of all mirrors
  *
- * Nobody calls nopin_view_map() meanwhile.
+ * The caller makes sure that nopin_view_map() is not called meanwhile.
  *
  * Context: process, sleeps.
  */

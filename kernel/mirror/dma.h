@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The second kind of entry: where a device that does DMA finds a page. Made when such a
- * device first needs it, and gone with the entry that it stands beside.
+ * The second kind of entry: the DMA address of a page, for a device that does DMA. It is
+ * made when the device first needs the page, and removed with the first kind of entry.
  */
 #ifndef NOPIN_DMA_H
 #define NOPIN_DMA_H
@@ -12,7 +12,7 @@
 
 struct device;
 
-/* What one list has room for: a view's pages, each by itself, and some ends. */
+/* Room of one list: a run for each page of a view, and some for pages cut in two. */
 #define NOPIN_DMA_RUNS		(NOPIN_VIEW_RUNS + 8)
 
 /**
@@ -20,7 +20,7 @@ struct device;
  * @addr: for the device
  * @kaddr: for the kernel
  * @len: bytes
- * @own: mapped for this list alone, to be unmapped with it; else the mirror's
+ * @own: mapped for this list alone, and unmapped with it; otherwise mapped by the mirror
  */
 struct nopin_dma_run {
 	dma_addr_t addr;
@@ -30,7 +30,7 @@ struct nopin_dma_run {
 };
 
 /**
- * struct nopin_dma_list - memory in its order, as the device reaches it
+ * struct nopin_dma_list - memory in order, by its DMA addresses
  * @runs: how many of @run are in use
  * @run: the memory
  */

@@ -4,10 +4,10 @@
  * into the spans.
  *
  * hmm_range_fault() could do both. It is used for the second half only, for the
- * CPU's own fault code does the first better: it lets go of mmap_lock while it
- * waits for a disk, it waits for userfaultfd handlers, it tells a shortage of
- * memory from a hole, and breaking copy-on-write outside of the notifier's
- * critical section does not make that section start again, once a page.
+ * CPU's own fault code does the first half better: it drops mmap_lock while it
+ * waits for a disk, it waits for userfaultfd handlers, and it tells a shortage of
+ * memory from a hole. Also, when it breaks copy-on-write outside of the notifier's
+ * critical section, that section need not start again for each page.
  */
 #include <linux/memcontrol.h>
 #include <linux/overflow.h>
@@ -21,10 +21,10 @@
 #include "store/store.h"
 #include "trace.h"
 
-/* How many times as many pages the next attempt may have to fault. */
+/* Each attempt may fault this many times as many pages as the one before it. */
 #define NOPIN_BATCH_STEP	16
 
-/* Is page @i as it is asked for, for the CPU? */
+/* Does the CPU have page @i, with the rights that are asked for? */
 static bool nopin_fault_has(const struct nopin_fault *fault, unsigned int i)
 {
 	unsigned long rights = HMM_PFN_VALID;
@@ -46,7 +46,8 @@ static unsigned int nopin_fault_missing(const struct nopin_fault *fault,
 
 /*
  * A shadow stack holds the return addresses that the CPU trusts. Its entries in the
- * page tables say "writable", but a program's stores do not get there, nor do ours.
+ * page tables say "writable", but a program's stores are refused, so the NIC must not
+ * write it either.
  */
 static void nopin_fault_spare_stacks(struct nopin_fault *fault)
 {
@@ -66,9 +67,9 @@ static void nopin_fault_spare_stacks(struct nopin_fault *fault)
 }
 
 /*
- * Read the CPU's page tables, without any fault: all of the window, for entries
- * that cost next to nothing now and a fault each later. An invalidation that is
- * waited for here may hold mmap_lock, for reading, but does not wait for it.
+ * Read the CPU's page tables without any fault. Read all of the window: an entry costs
+ * next to nothing now, and a fault later. mmu_interval_read_begin() may wait for an
+ * invalidation; its caller may hold mmap_lock for reading, but does not wait for it.
  */
 static int nopin_fault_look(struct nopin_fault *fault)
 {
@@ -90,7 +91,7 @@ static int nopin_fault_look(struct nopin_fault *fault)
 	return ret;
 }
 
-/* Would a program have to answer a fault at @va? Looks at each mapping once. */
+/* Does a fault at @va need no program's answer? Looks at each mapping once. */
 static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 {
 	struct vm_area_struct *vma;
@@ -99,12 +100,12 @@ static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 		return true;
 	vma = vma_lookup(fault->mirror->mm, va);
 	fault->walk.prompt_end = vma && !userfaultfd_armed(vma) ? vma->vm_end : 0;
-	return !vma || fault->walk.prompt_end; /* no mapping is a prompt error */
+	return !vma || fault->walk.prompt_end; /* without a mapping it fails at once */
 }
 
 /*
- * As if the CPU took the fault, but for no thread (FAULT_FLAG_REMOTE): protection keys
- * are the rights of threads, and Documentation/mirror.md says why a NIC has none.
+ * Take a fault as the CPU would, but for no thread (FAULT_FLAG_REMOTE): protection keys
+ * are rights of threads, and Documentation/mirror.md says why a NIC has none.
  */
 static vm_fault_t nopin_fault_handle(struct nopin_fault *fault,
 				     struct vm_area_struct *vma, unsigned long va)
@@ -127,10 +128,11 @@ static vm_fault_t nopin_fault_handle(struct nopin_fault *fault,
 }
 
 /*
- * A page that is only wanted is not worth a program's answer, which may never come.
- * Where mmap_lock was let go to wait for something, a disk or a program, whoever wanted
- * the page may be gone and the memory be another: -EAGAIN, and nothing more is touched
- * before they have asked again.
+ * Make the CPU fault page @i. A page that is only wanted does not wait for a program's
+ * answer, which may never come. If the fault dropped mmap_lock to wait for a disk or a
+ * program (VM_FAULT_RETRY), the access that needs the page may have ended, and other
+ * memory may be mapped there. So -EAGAIN ends the fault, and the access asks again if it
+ * still needs the page.
  */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
@@ -153,16 +155,16 @@ static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 	return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
 }
 
-/* Memory without pages to copy from (VM_IO, VM_PFNMAP), or no memory at all. */
+/* Has page @i no memory that could be copied (VM_IO, VM_PFNMAP, or a hole)? */
 static bool nopin_fault_is_hopeless(const struct nopin_fault *fault, unsigned int i)
 {
 	return *nopin_fault_pfn(fault, i) & HMM_PFN_ERROR;
 }
 
 /*
- * Fault what HMM found missing. One page at first, as it may bring a huge page
- * that has all the others, then more and more. A page that is only wanted and
- * can't be had is the end of it, but no error.
+ * Fault the pages that HMM found missing: one at first, as this may bring a huge page
+ * that contains all the others, then more with each attempt. A page that is only wanted
+ * and cannot be made present ends this, but is no error.
  */
 static int nopin_fault_touch_missing(struct nopin_fault *fault)
 {
@@ -189,7 +191,7 @@ static int nopin_fault_touch_missing(struct nopin_fault *fault)
 	return 0;
 }
 
-/* Nothing to fault: all is there, or what there is must do. */
+/* Is nothing left to fault? A snapshot never faults, and wanted pages are tried once. */
 static bool nopin_fault_is_satisfied(struct nopin_fault *fault)
 {
 	unsigned int end = fault->walk.tried ? fault->part.need_end : fault->part.want_end;
@@ -198,7 +200,7 @@ static bool nopin_fault_is_satisfied(struct nopin_fault *fault)
 	       !nopin_fault_missing(fault, fault->part.first, end);
 }
 
-/* With mmap_lock for reading. 0: HMM's results are good; -EBUSY: come again. */
+/* With mmap_lock for reading. 0: HMM's results are good; -EBUSY: another attempt is needed. */
 static int nopin_fault_walk(struct nopin_fault *fault)
 {
 	int ret;
@@ -229,8 +231,9 @@ static int nopin_fault_attempt(struct nopin_fault *fault)
 }
 
 /*
- * A page may be there and the access was held up, for another waits to shut the span:
- * let that one go first, for the access that follows must not meet it again.
+ * The access may have failed although its page is present, because a context that waits
+ * to shut the span holds up accesses. Let that context go first, or the repeated access
+ * is held up again.
  */
 static void nopin_fault_let_shut(struct nopin_fault *fault)
 {
@@ -249,7 +252,7 @@ static bool nopin_fault_is_done(struct nopin_fault *fault)
 	return done;
 }
 
-/* Where to look: at twice as much as asked for, or at what paid the last time. */
+/* Choose the window: twice the pages asked for, or as many as were useful the last time. */
 static int nopin_fault_set_window(struct nopin_fault *fault)
 {
 	unsigned int asked = fault->part.want_end - fault->part.first;
@@ -277,7 +280,7 @@ static int nopin_fault_set_window(struct nopin_fault *fault)
 	return 0;
 }
 
-/* Every attempt that leaves fewer pages missing starts the time anew. */
+/* Every attempt that leaves fewer pages missing extends the deadline. */
 static bool nopin_fault_may_retry(struct nopin_fault *fault)
 {
 	unsigned int missing = nopin_fault_missing(fault, fault->part.first, fault->part.need_end);
@@ -307,8 +310,8 @@ static int nopin_fault_run(struct nopin_fault *fault)
 }
 
 /*
- * Where the neighbours were not there, the next page will not be either: the CPU's fault
- * may come first. Of a page in a NIC's memory it would be the end.
+ * Where the neighbours were missing, the next page will be missing too, so the CPU's fault
+ * may come before HMM looks. But it would bring a page in a NIC's memory back.
  */
 static bool nopin_fault_is_far(const struct nopin_span *span)
 {
@@ -343,7 +346,7 @@ static int nopin_fault_span(struct nopin_fault *fault, u64 va, u64 need, u64 wan
 	return ret;
 }
 
-/* The first address from @va on that is mapped. */
+/* The first address from @va on that is mapped; U64_MAX: none is. */
 static u64 nopin_fault_skip_hole(struct mm_struct *mm, u64 va)
 {
 	struct vm_area_struct *vma;
@@ -384,15 +387,15 @@ static int nopin_fault_spans(struct nopin_fault *fault, u64 va, u64 need_end,
 	return 0;
 }
 
-/* What can't go away by itself is one thing to our callers. */
+/* To callers, errors that do not go away by themselves are the same. */
 static int nopin_fault_errno(int ret)
 {
 	return ret == -EINVAL || ret == -EHWPOISON ? -EFAULT : ret;
 }
 
 /*
- * Page tables and our own are charged to the process that owns the memory, not
- * to the worker that happens to run the fault.
+ * Charge the page tables and the spans to the process that owns the memory, not to the
+ * worker that happens to run the fault.
  */
 static int nopin_fault_remote(struct nopin_fault *fault, u64 va, u64 need_end,
 			      u64 want_end)
@@ -408,18 +411,18 @@ static int nopin_fault_remote(struct nopin_fault *fault, u64 va, u64 need_end,
 	ret = nopin_fault_spans(fault, va, need_end, want_end);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
-	/* The last user's exit would take its time, and it is not our job. */
+	/* If this is the last user, another context takes the address space down. */
 	mmput_async(mm);
 	return ret;
 }
 
 /**
- * nopin_mirror_skip_hole - where is the next memory?
+ * nopin_mirror_skip_hole - find the next address that is mapped
  * @mirror: the mirror, not necessarily of the calling process
  * @va: address in the mirrored process
  *
  * Return: the first address from @va on that is mapped, as of now; U64_MAX when there
- * is none, or no process any more.
+ * is none, or the process is gone.
  * Context: process, sleeps; mmap_lock not held.
  */
 u64 nopin_mirror_skip_hole(struct nopin_mirror *mirror, u64 va)
@@ -436,7 +439,7 @@ u64 nopin_mirror_skip_hole(struct nopin_mirror *mirror, u64 va)
 	return next;
 }
 
-/* One after the other: the span, and all that is known of it, is each time another. */
+/* Span by span: @fault->part, seen, walk and fill are of one span at a time. */
 static int nopin_fault_all(struct nopin_fault *fault, u64 va, u64 need_end, u64 want_end)
 {
 	int ret;
@@ -452,19 +455,19 @@ static int nopin_fault_all(struct nopin_fault *fault, u64 va, u64 need_end, u64 
 /**
  * nopin_mirror_fault - make pages present
  * @mirror: the mirror, not necessarily of the calling process
- * @demand: which, and how
+ * @demand: which pages, and how hard to try
  * @pages: the number of pages that became present is added; may be NULL
  *
  * The mirror stays a cache: what is present on return may be gone before the
  * next access, which then says -EAGAIN again.
  *
- * Return: 0 when each needed page was present once; with NOPIN_FAULT_SNAPSHOT
- * always 0 unless memory is short. -EAGAIN when a disk or a program was waited for:
- * if the pages are still wanted, call again. -EFAULT for a hole, for missing rights, for
- * memory that only the CPU can reach, and when the process is gone; -EBUSY when
- * invalidations kept interfering for a second, where another call may succeed;
- * -ENOMEM; -EINTR when the caller has been killed; -EINPROGRESS when a program
- * has to answer the fault and NOPIN_FAULT_PROMPT forbids to wait for it.
+ * Return: 0 when each needed page was present once; with NOPIN_FAULT_SNAPSHOT also
+ * when pages are missing or memory is short. -EAGAIN when a disk or a program was waited
+ * for: if the pages are still wanted, call again. -EFAULT for a hole, for missing rights,
+ * for memory that only the CPU can reach, and when the process is gone; -EBUSY when
+ * invalidations kept interfering for a second: another call may succeed; -ENOMEM;
+ * -EINTR when the caller has been killed; -EINPROGRESS when a program has to answer the
+ * fault and NOPIN_FAULT_PROMPT forbids to wait for it.
  * Context: process, sleeps; mmap_lock not held.
  */
 int nopin_mirror_fault(struct nopin_mirror *mirror, const struct nopin_demand *demand,

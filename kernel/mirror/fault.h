@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Private to the mirror room: a fault in progress. */
+/* Private to kernel/mirror: a fault in progress. */
 #ifndef NOPIN_FAULT_H
 #define NOPIN_FAULT_H
 
@@ -8,8 +8,9 @@
 #include "span.h"
 
 /*
- * Where looking around brought new entries a fault looks at four times as many
- * pages the next time, where it brought none at few. As log2 of the pages.
+ * The window is the pages that a fault looks at, as log2. If the neighbours gave new
+ * entries, the next fault looks at four times as many pages; if they gave none, at the
+ * fewest.
  */
 #define NOPIN_WINDOW_MIN	2
 #define NOPIN_WINDOW_STEP	2
@@ -18,7 +19,7 @@
  * struct nopin_fault_wait - a fault that a program may have to answer
  * @list: in the mirror's list, under its lock
  * @task: takes the fault
- * @stop: ends it; may be NULL
+ * @stop: tells the fault to end; may be NULL
  */
 struct nopin_fault_wait {
 	struct list_head list;
@@ -48,7 +49,7 @@ struct nopin_fault_part {
  * @base: page of @pfn[0], the first of its line
  * @seq: the notifier's sequence that @pfn belongs to
  * @line: @pfn for a window of one line
- * @whole: @pfn for a larger one, NULL as long as there was none
+ * @whole: @pfn for a larger window, NULL until there is one
  */
 struct nopin_fault_seen {
 	unsigned int first;
@@ -61,13 +62,13 @@ struct nopin_fault_seen {
 };
 
 /**
- * struct nopin_fault_walk - how the attempts at one span go on
+ * struct nopin_fault_walk - the state of the attempts at one span
  * @deadline: when to stop trying, jiffies
- * @missing: needed pages that the CPU did not have when HMM looked last
- * @batch: pages that this attempt may fault
- * @prompt_end: up to here the kernel itself can resolve all faults
+ * @missing: needed pages that the CPU did not have, the fewest of all attempts
+ * @batch: pages that the next attempt may fault
+ * @prompt_end: faults before this address need no program's answer
  * @tried: the pages that are only wanted were faulted, as far as they can be
- * @blind: fault before looking: what was seen will do to tell what is missing
+ * @blind: fault before HMM looks: &nopin_fault_seen tells what is missing
  */
 struct nopin_fault_walk {
 	unsigned long deadline;
@@ -90,13 +91,13 @@ struct nopin_fault_fill {
 
 /**
  * struct nopin_fault - a fault in progress, span by span
- * @mirror: where
- * @demand: what is asked for in all
- * @part: of @demand: the span in hand
- * @seen: of @part: what is there
- * @walk: of @part: how far the attempts are
- * @fill: of @part: what comes of it
- * @wait: while a program may have to answer
+ * @mirror: the mirror
+ * @demand: all that is asked for
+ * @part: the part of @demand in the present span
+ * @seen: what the CPU's page tables say about @part
+ * @walk: the state of the attempts at @part
+ * @fill: what will be installed for @part
+ * @wait: used while a program may have to answer
  * @pages: the result: pages that became present, over all spans
  */
 struct nopin_fault {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What happens at a gate where two meet. */
+/* The slow paths of a gate: to enter it when it is shut or held up, and to wait to shut it. */
 #include <linux/processor.h>
 
 #include "gate.h"
 
 /**
  * nopin_gate_enter_slowly - nopin_gate_enter() for a gate that is not just open
- * @gate: the gate, which counts us
+ * @gate: the gate, which counts the caller
  *
- * It is shut for an instant, with BH off and nobody inside, so it can be waited for,
- * whatever else the caller is inside of. Those who hold up wait for others, perhaps for
- * the caller itself.
+ * A gate stays shut for an instant, with BH off and no access inside. So the caller may
+ * wait for it to open, whatever other gates it is inside of. It may not wait while new
+ * accesses are held up: the context that holds them up waits for the accesses inside,
+ * perhaps for one of the caller.
  *
- * Return: as nopin_gate_enter(); if false, the gate does not count us any more.
+ * Return: as nopin_gate_enter(); if false, the gate does not count the caller any more.
  * Context: as nopin_gate_enter().
  */
 bool nopin_gate_enter_slowly(struct nopin_gate *gate)
@@ -33,12 +34,12 @@ bool nopin_gate_enter_slowly(struct nopin_gate *gate)
 }
 
 /**
- * nopin_gate_await - somebody is inside; shut it some other time
- * @gate: the gate
- * @tries: how often it was tried, at first 0
+ * nopin_gate_await - wait a moment before the next attempt to shut a gate
+ * @gate: the gate; an access is inside
+ * @tries: number of failed attempts, at first 0
  *
- * Context: process, softirqs on unless the caller does not insist: who is inside may
- *	need one on this CPU to leave.
+ * Context: process, softirqs on unless the caller will give up: the access inside may
+ *	need a softirq on this CPU to leave.
  */
 void nopin_gate_await(struct nopin_gate *gate, unsigned int *tries)
 {

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A gate: accesses are inside while they have a view open, and who changes what they
- * look at shuts it first.
+ * A gate: an access is inside it while it has a view open. A context that changes what
+ * accesses look at shuts the gate first.
  *
- * It is a lock for reading and writing, but for one thing: who is inside is counted and
- * not known. A view that one context has opened another may close, as the completion of
- * a DMA engine does.
+ * It is a lock for readers and writers that counts its readers but does not know who
+ * they are. So one context may open a view and another close it, as the completion of a
+ * DMA engine does.
  *
- * Accesses come from softirqs and nest, so they must not queue behind one who wants to
- * shut the gate, and with enough of them there might never be a moment without any: an
- * invalidation could wait for as long as the traffic lasts. So who has waited for a while
- * holds up those who come; to them the page is then "not present", which it may well be
- * in a moment.
+ * Accesses come from softirqs and nest, so they must not queue behind a context that
+ * waits to shut the gate. But with enough accesses the gate would never be empty, and an
+ * invalidation would wait for as long as the traffic lasts. So a context that has waited
+ * for a while holds up new accesses: to them the page is "not present", which may soon be
+ * true.
  *
  *  CPU 0 (shuts it)            CPU 1 (accesses)       CPU 2 (accesses)
- *  somebody is inside, often   enter
+ *  not empty, many times       enter
  *  hold up                      copy                  enter: held up, -EAGAIN
  *                              leave
- *  nobody is inside: shut                             enter waits, for an instant
+ *  empty: shut                                        enter waits, for an instant
  *  open                                               is inside
  */
 #ifndef NOPIN_GATE_H
@@ -27,18 +27,18 @@
 #include <linux/bits.h>
 #include <linux/compiler.h>
 
-#define NOPIN_GATE_SHUT		BIT(30) /* nobody is inside, nobody gets in */
-#define NOPIN_GATE_HELD_UP	BIT(29) /* somebody has waited too long to shut it */
+#define NOPIN_GATE_SHUT		BIT(30) /* no access is inside, none gets in */
+#define NOPIN_GATE_HELD_UP	BIT(29) /* new accesses fail: a context waits to shut it */
 
-/* How often one looks for a moment without anybody inside before others are held up. */
+/* Failed attempts to shut a gate before new accesses are held up. */
 #define NOPIN_GATE_PATIENCE	4096
 
-/* And before one sleeps, or gives up. */
+/* Failed attempts before the context that wants to shut it sleeps, or gives up. */
 #define NOPIN_GATE_LONG		(4 * NOPIN_GATE_PATIENCE)
 
 /**
- * struct nopin_gate - who is inside
- * @state: NOPIN_GATE_*, and in the bits below how many are inside or try to get in
+ * struct nopin_gate - a count of the accesses inside
+ * @state: NOPIN_GATE_*, and in the bits below how many accesses are inside or try to enter
  */
 struct nopin_gate {
 	atomic_t state;
@@ -56,10 +56,9 @@ static inline void nopin_gate_init(struct nopin_gate *gate)
  * nopin_gate_enter - begin to look at what the gate protects
  * @gate: the gate
  *
- * Return: true, then nopin_gate_leave() is due, in this context or another; false when
- *	those who come are held up.
- * Context: any; who is not to be held up for long by what is shut inside a softirq has
- *	BH off.
+ * Return: true, and nopin_gate_leave() must follow, in this context or another; false when
+ *	new accesses are held up.
+ * Context: any; callers have BH off, so that no softirq prolongs an access.
  */
 static inline bool nopin_gate_enter(struct nopin_gate *gate)
 {
@@ -71,8 +70,8 @@ static inline bool nopin_gate_enter(struct nopin_gate *gate)
 }
 
 /**
- * nopin_gate_leave - end it
- * @gate: the gate; it may go at once
+ * nopin_gate_leave - stop looking at what the gate protects
+ * @gate: the gate, which may be freed at once
  *
  * Context: any.
  */
@@ -83,11 +82,12 @@ static inline void nopin_gate_leave(struct nopin_gate *gate)
 }
 
 /**
- * nopin_gate_try_shut - keep everybody out
+ * nopin_gate_try_shut - keep all accesses out, if none is inside
  * @gate: the gate
  *
- * Return: true, then nopin_gate_open() is due; false when somebody is inside.
- * Context: BH off, so that no softirq waits for who is interrupted; one at a time.
+ * Return: true, and nopin_gate_open() must follow; false when an access is inside.
+ * Context: BH off: a softirq would wait for the gate while it interrupts the caller. One
+ *	caller at a time.
  */
 static inline bool nopin_gate_try_shut(struct nopin_gate *gate)
 {
@@ -97,7 +97,7 @@ static inline bool nopin_gate_try_shut(struct nopin_gate *gate)
 }
 
 /**
- * nopin_gate_open - let everybody in again
+ * nopin_gate_open - let accesses in again
  * @gate: the gate
  */
 static inline void nopin_gate_open(struct nopin_gate *gate)
@@ -107,10 +107,10 @@ static inline void nopin_gate_open(struct nopin_gate *gate)
 }
 
 /**
- * nopin_gate_enter_again - be inside once more
+ * nopin_gate_enter_again - enter a gate once more
  * @gate: the gate; the caller is inside
  *
- * So that a leave is due for each, perhaps in different contexts.
+ * Each entry needs its own nopin_gate_leave(), perhaps in different contexts.
  *
  * Context: any.
  */
@@ -120,10 +120,10 @@ static inline void nopin_gate_enter_again(struct nopin_gate *gate)
 }
 
 /**
- * nopin_gate_give_up - shut it some other time, and hold up nobody until then
+ * nopin_gate_give_up - stop waiting to shut a gate, and let new accesses in
  * @gate: the gate; nopin_gate_await() was called
  *
- * Others who wait hold up again by themselves.
+ * Another context that waits to shut the gate holds up new accesses again by itself.
  *
  * Context: any.
  */
@@ -132,13 +132,13 @@ static inline void nopin_gate_give_up(struct nopin_gate *gate)
 	atomic_andnot(NOPIN_GATE_HELD_UP, &gate->state);
 }
 
-/* Who has held up the others for so long waits for no CPU: an engine is inside. */
+/* After so many attempts no CPU is inside any more: the access is an engine's. */
 static inline bool nopin_gate_takes_long(unsigned int tries)
 {
 	return tries >= NOPIN_GATE_LONG;
 }
 
-/* Are those who come held up? A hint. */
+/* Are new accesses held up? A hint. */
 static inline bool nopin_gate_is_held_up(const struct nopin_gate *gate)
 {
 	return atomic_read(&gate->state) & NOPIN_GATE_HELD_UP;

@@ -5,7 +5,7 @@
  */
 #include "fault.h"
 
-/* Is page @i to be written? A snapshot asks for no page, and takes what there is. */
+/* Did the fault ask for page @i? A snapshot asks for no page, and takes what is present. */
 static bool nopin_fault_asks(const struct nopin_fault *fault, unsigned int i)
 {
 	return !(fault->demand->flags & NOPIN_FAULT_SNAPSHOT) &&
@@ -19,7 +19,7 @@ static unsigned long nopin_fault_entry(const struct nopin_fault *fault, unsigned
 				nopin_fault_asks(fault, i));
 }
 
-/* Does one mapping of the CPU cover the span? Then it does for every page. */
+/* Does one mapping of the CPU cover the span? Any page of the span tells. */
 static bool nopin_fault_is_huge(const struct nopin_fault *fault)
 {
 	unsigned long hmm = *nopin_fault_pfn(fault, fault->part.first);
@@ -49,8 +49,8 @@ static void nopin_fault_install_huge(struct nopin_fault *fault)
 }
 
 /*
- * Make the entries of the window. What is there already and is good enough is
- * left alone: looking at its struct page would cost more than anything else.
+ * Make the entries of the window. An existing entry with sufficient rights is left
+ * alone: looking at its struct page would cost more than anything else.
  */
 static void nopin_fault_make_entries(struct nopin_fault *fault)
 {
@@ -72,7 +72,7 @@ static void nopin_fault_make_entries(struct nopin_fault *fault)
 	}
 }
 
-/* How many of the pages asked for are there already? */
+/* How many of the pages asked for have an entry that allows the access? */
 static unsigned int nopin_fault_present(const struct nopin_fault *fault)
 {
 	unsigned int i, n = 0;
@@ -91,8 +91,8 @@ static void nopin_fault_install_pages(struct nopin_fault *fault)
 }
 
 /*
- * @gained: pages beside those asked for that the fault brought. The next fault
- * reads the window without the lock.
+ * @gained: pages beside those asked for that got an entry. The next fault reads
+ * nopin_span.window without the lock.
  */
 static void nopin_fault_adapt_window(struct nopin_fault *fault, unsigned int gained)
 {
@@ -113,7 +113,7 @@ static int nopin_fault_fill(struct nopin_fault *fault)
 	bool huge = nopin_fault_is_huge(fault);
 	int asked, all;
 
-	/* Pages and one mapping of all of them exclude each other. */
+	/* A span has either a huge entry or entries of pages. */
 	if (span->huge && !huge)
 		nopin_span_clear_all(span);
 	asked = nopin_fault_present(fault);
@@ -127,14 +127,14 @@ static int nopin_fault_fill(struct nopin_fault *fault)
 	fault->pages += asked;
 	nopin_fault_adapt_window(fault, max(all - asked, 0));
 
-	/* Valid for the CPU but not for us. */
+	/* The CPU reaches the page, but there can be no entry for it. */
 	if (!nopin_span_allows(span, fault->part.first, fault->part.need_end,
 			       nopin_fault_writes(fault)))
 		return -EFAULT;
 	return 0;
 }
 
-/* -EAGAIN: more room is needed, perhaps for what other faults brought meanwhile. */
+/* -EAGAIN: more room is needed, perhaps as other faults have installed entries meanwhile. */
 static int nopin_fault_try_install(struct nopin_fault *fault)
 {
 	struct nopin_span *span = fault->part.span;
@@ -153,15 +153,15 @@ static int nopin_fault_try_install(struct nopin_fault *fault)
 }
 
 /**
- * nopin_fault_install - enter what HMM said into the span
- * @fault: the fault; its window has been looked at, with fault->seen.seq
+ * nopin_fault_install - make entries of the span of what HMM said
+ * @fault: the fault; HMM has looked at its window, with fault->seen.seq
  *
- * What there is memory for is entered, even if some is missing: another call has
- * less to do.
+ * If memory is short, the entries that there is memory for are installed: the next
+ * call has less to do.
  *
  * Return: 0; -EBUSY when pages were taken away since; -EFAULT when a needed page
- * is one that the CPU can reach but we cannot; -ENOMEM when there was none for a
- * needed page.
+ * is one that the CPU can reach but the kernel cannot; -ENOMEM when there was no
+ * memory for the entry of a needed page.
  * Context: process, sleeps.
  */
 int nopin_fault_install(struct nopin_fault *fault)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Invalidations: what the kernel takes away, the NIC must not touch any more. */
+/* Invalidations: the kernel takes pages away, which the NIC must not touch any more. */
 #include <linux/mmu_notifier.h>
 
 #include "span.h"
@@ -27,9 +27,10 @@ static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
 }
 
 /*
- * The mm takes pages away. Accesses are inside the gate, and both an installation and
- * this shut it, so when it has been shut and opened here no copy is in flight through an
- * entry of the range, and none can be put back:
+ * The mm takes pages away. Accesses are inside the gate. An invalidation shuts it, clears
+ * the range and opens it again; afterwards no copy is in flight through an entry of the
+ * range. A fault shuts the gate too when it installs entries, so it cannot put an old
+ * entry back:
  *
  *  fault                              invalidation
  *  seq = read_begin
@@ -40,8 +41,8 @@ static bool nopin_range_is_gone(const struct mmu_notifier_range *range)
  *  open, start again
  *
  * This runs in every kind of context that changes page tables, the OOM reaper among
- * them. What a CPU copies is waited for in any of them. What an engine copies may be
- * waited for asleep, or, where that is not allowed, not at all: who asks comes again.
+ * them. All of them wait for a copy by a CPU. For a copy by an engine a context sleeps;
+ * one that must not sleep gives up, and the mm asks again.
  */
 static bool nopin_span_shut_for(struct nopin_span *span,
 				const struct mmu_notifier_range *range)
@@ -53,7 +54,7 @@ static bool nopin_span_shut_for(struct nopin_span *span,
 	return true;
 }
 
-/* False: it has to be asked again. */
+/* False: the mm has to ask again. */
 static bool nopin_span_invalidate(struct mmu_interval_notifier *notifier,
 				  const struct mmu_notifier_range *range,
 				  unsigned long seq)

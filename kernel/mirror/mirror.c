@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Mirrors: one for each process that has regions, and when they go. */
+/* Mirrors: one for each process that has regions, how it is found, and how it ends. */
 #include <linux/hashtable.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -13,13 +13,13 @@ static DEFINE_SPINLOCK(nopin_mirrors_lock); /* protects the table and the ring *
 static DEFINE_HASHTABLE(nopin_mirrors, 8);
 static LIST_HEAD(nopin_mirrors_ring); /* the shrinker goes round it */
 
-/* What the mirrors have to do that sleeps: ending, reaping, waking. */
+/* Runs the works of the mirrors, which may sleep: ending, reaping, waking. */
 struct workqueue_struct *nopin_mirror_wq;
 
 /*
- * Invalidations go on kicking the reaper until the last notifier is gone, but all
- * that begins after @dying was set is over at once. So spans have one to free them
- * at a time, and the memory goes when nobody can reach it:
+ * Invalidations kick the reaper until the last notifier is removed, but a reaper that
+ * starts after @dying is set returns at once. So only one context frees spans at a time,
+ * and the mirror is freed when no other context can reach it:
  *
  *  last put                 end                           invalidation, reap
  *  queue end
@@ -76,7 +76,7 @@ static struct nopin_mirror *nopin_mirror_alloc(struct mm_struct *mm)
 	return mirror;
 }
 
-/* The mirror that others use already; one whose last user is gone is none. */
+/* The mirror of @mm, with a reference; not one whose last reference has been dropped. */
 static struct nopin_mirror *nopin_mirror_find(struct mm_struct *mm)
 {
 	struct nopin_mirror *mirror;
@@ -108,8 +108,8 @@ struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm)
 /**
  * nopin_mirror_get_current - the mirror of the calling process
  *
- * Every user in the process shares one. A child that it forks has a mirror of
- * its own, should it ask for one.
+ * All users in the process share one mirror. A forked child gets a mirror of its own
+ * when it asks for one.
  *
  * Return: the mirror with a reference, or ERR_PTR().
  * Context: process, sleeps.
@@ -146,7 +146,7 @@ struct nopin_mirror *nopin_mirror_get_current(void)
 }
 
 /**
- * nopin_mirror_next - the mirrors of all processes, one after the other
+ * nopin_mirror_next - go round the mirrors of all processes
  *
  * Return: the mirror whose turn it is, with a reference, or NULL: there is none.
  * Context: any but softirq and interrupts.
@@ -167,10 +167,10 @@ struct nopin_mirror *nopin_mirror_next(void)
 }
 
 /**
- * nopin_mirror_put - give a reference back
+ * nopin_mirror_put - drop a reference
  * @mirror: the mirror
  *
- * What the last one leaves behind is taken down by a work: it has to sleep.
+ * The last put queues a work that takes the mirror down, as this sleeps.
  *
  * Context: any.
  */
@@ -192,7 +192,7 @@ bool nopin_mirror_is_current(const struct nopin_mirror *mirror)
 }
 
 /**
- * nopin_mirror_init - set the room up
+ * nopin_mirror_init - prepare for the first mirror
  *
  * Return: 0 or a negative errno.
  * Context: module load.
@@ -212,16 +212,16 @@ int nopin_mirror_init(void)
 }
 
 /**
- * nopin_mirror_exit - take the room down
+ * nopin_mirror_exit - undo nopin_mirror_init()
  *
- * Every reference has been given back; what their last ones queued is finished
+ * Every reference has been dropped. The works that the last puts have queued finish
  * here.
  *
  * Context: module unload, sleeps.
  */
 void nopin_mirror_exit(void)
 {
-	/* A queue being destroyed warns of what invalidations still queue. */
+	/* destroy_workqueue() warns of works that invalidations queue meanwhile. */
 	flush_workqueue(nopin_mirror_wq);
 	destroy_workqueue(nopin_mirror_wq);
 	nopin_spans_exit();

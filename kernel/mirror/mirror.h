@@ -14,7 +14,7 @@
 struct mm_struct;
 struct nopin_mirror;
 
-/* What an access does to the memory, seen from the memory. */
+/* What an access does to the mirrored memory. */
 enum nopin_access {
 	NOPIN_READ,
 	NOPIN_WRITE,
@@ -50,23 +50,24 @@ int nopin_mirror_check_current(u64 va, u64 len, bool write);
 int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view);
 
-/* How hard nopin_mirror_fault() tries. */
+/* What nopin_mirror_fault() does, and how hard it tries. */
 #define NOPIN_FAULT_WRITE	0x1	/* the pages will be written */
 #define NOPIN_FAULT_SNAPSHOT	0x2	/* take only what is present (NO_FAULT) */
-#define NOPIN_FAULT_PROMPT	0x4	/* not if a program must answer (userfaultfd) */
+#define NOPIN_FAULT_PROMPT	0x4	/* fail if a program must answer (userfaultfd) */
 
-/* Ends faults; changed by nopin_mirror_stop() only. */
+/* Tells faults to end; changed by nopin_mirror_stop() only. */
 struct nopin_stop {
 	bool stopped;
 };
 
 /**
- * struct nopin_demand - pages that somebody needs
+ * struct nopin_demand - pages that a fault is to make present
  * @va: address in the mirrored process
  * @need: bytes that must become present
- * @want: bytes from @va, more than @need, that should if they can
+ * @want: bytes from @va on that should become present if they can; counts if more than
+ *	@need
  * @flags: NOPIN_FAULT_*
- * @stop: when there is no need any more; NULL: there always is
+ * @stop: set when the pages are not needed any more; NULL: never
  */
 struct nopin_demand {
 	u64 va;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Opening a view: find the entries and show the memory. Runs in
- * softirq, or with BH off, never sleeps, never faults: a page without an entry
- * ends the access, and somebody who may sleep calls nopin_mirror_fault().
+ * Opening a view: find the entries and show the memory. This runs in softirq, or
+ * with BH off. It never sleeps and never faults: a page without an entry ends the
+ * access, and a context that may sleep calls nopin_mirror_fault().
  */
 #include "span.h"
 
@@ -14,7 +14,7 @@ static void nopin_span_show_huge(const struct nopin_span *span, u64 va, size_t l
 	nopin_view_add(view, kaddr + offset_in_page(va), len);
 }
 
-/* How many entries, @max at most, give the same rights to pages that follow each other. */
+/* How many entries, @max at most, name consecutive page frames with the same rights. */
 static unsigned int nopin_entry_run(const unsigned long *entry, unsigned int max)
 {
 	unsigned int n = 1;
@@ -24,7 +24,7 @@ static unsigned int nopin_entry_run(const unsigned long *entry, unsigned int max
 	return n;
 }
 
-/* The pages of [va, va + len), all in one line. False: one is not to be had. */
+/* Show [va, va + len), all in one line. False: a page has no entry that allows it. */
 static bool nopin_line_show(const struct nopin_line *line, u64 va, size_t len,
 			    struct nopin_view *view)
 {
@@ -47,7 +47,7 @@ static bool nopin_line_show(const struct nopin_line *line, u64 va, size_t len,
 	return true;
 }
 
-/* The pages of [va, va + len), all in this span. */
+/* Show [va, va + len), all in this span. */
 static noinline bool nopin_span_show_pages(const struct nopin_span *span, u64 va,
 					   size_t len, struct nopin_view *view)
 {
@@ -66,7 +66,7 @@ static noinline bool nopin_span_show_pages(const struct nopin_span *span, u64 va
 	return true;
 }
 
-/* [va, va + len), all in this span, inside its gate. Small messages need one page. */
+/* Show [va, va + len), all in this span, inside its gate. A small message needs one page. */
 static bool nopin_span_show(const struct nopin_span *span, u64 va, size_t len,
 			    struct nopin_view *view)
 {
@@ -98,7 +98,7 @@ static int nopin_span_view(struct nopin_span *span, u64 va, size_t len,
 	return 0;
 }
 
-/* Bytes from @va that one view may show: of one span, and not too many. */
+/* Bytes from @va on that one view may show: of one span, and NOPIN_VIEW_BYTES at most. */
 static size_t nopin_view_bytes(u64 va, size_t len)
 {
 	u64 left = NOPIN_SPAN_SIZE - (va & (NOPIN_SPAN_SIZE - 1));
@@ -114,8 +114,9 @@ static size_t nopin_view_bytes(u64 va, size_t len)
  * @access: what will be done to the memory
  * @view: gets the first bytes of it, at least one and @len at most
  *
- * Return: 0, then nopin_view_close() is due; -EAGAIN when a page has no entry
- * that allows the access: fault and repeat, if there can be such a page.
+ * Return: 0, and the caller must call nopin_view_close(); -EAGAIN when a page has no
+ * entry that allows the access, or new accesses are held up: nopin_mirror_fault() tells
+ * whether to repeat it.
  * Context: softirq, or process with BH off, in an RCU read-side section. Nothing
  * sleeps before the view is closed, which may be done in another context.
  */

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The reaper: spans that are empty go.
+ * The reaper removes empty spans.
  *
  * Three parties change the set of spans. A fault inserts the span it needs; an
  * invalidation or the shrinker empties spans and marks them; a work of the
  * mirror erases the marked ones. Removing an interval notifier waits for
- * invalidations in progress, so it can be done neither by them nor in reclaim,
- * which they may depend on: only works do it.
+ * invalidations in progress, so neither an invalidation nor reclaim, which an
+ * invalidation may depend on, can do it: only works do.
  */
 #include <linux/sched.h>
 
 #include "span.h"
 
 /*
- * A span that is to go has no user and is empty before its notifier is removed:
+ * A span has no user and is empty before its notifier is removed:
  *
  *  copy (RCU, softirq)                reap
  *  span = xa_load
  *                                     shut, users = 0, clear, open
  *                                     erase, remove the notifier
- *                                     (the mm tells the span nothing now)
+ *                                     (no invalidation comes any more)
  *  enter
  *   no entry: -EAGAIN
  *  leave
@@ -36,20 +36,20 @@ static bool nopin_span_kill(struct nopin_span *span, bool force)
 	return kill;
 }
 
-/* A span that nobody uses and nobody will; those who look at it are waited for. */
+/* Remove a span that has no user. RCU keeps its memory for those that look at it. */
 static void nopin_span_forget(struct nopin_span *span)
 {
 	struct nopin_mirror *mirror = span->mirror;
 
 	xa_erase(&mirror->spans, span->index);
-	/* Another span may be taking its place at this moment. */
+	/* A fault may be putting another span into the same slot at this moment. */
 	cmpxchg(nopin_span_near(mirror, span->index), RCU_INITIALIZER(span), NULL);
 	nopin_span_destroy(span);
 }
 
 /**
  * nopin_mirror_reap - struct nopin_mirror.reap: erase the marked spans that can go
- * @work: never runs twice at a time: a span that it looks at stays
+ * @work: never runs twice at a time, so a span that it looks at stays
  *
  * Context: process, sleeps.
  */
@@ -72,7 +72,7 @@ void nopin_mirror_reap(struct work_struct *work)
 
 /**
  * nopin_mirror_reap_all - erase every span
- * @mirror: the mirror, which nobody uses any more; its reaper does not run
+ * @mirror: the mirror, which has no user any more; its reaper does not run
  *
  * Context: process, sleeps.
  */

@@ -22,7 +22,7 @@ bool nopin_vma_allows(const struct vm_area_struct *vma, bool write)
 	return vma->vm_flags & VM_WRITE && !(vma->vm_flags & VM_SHADOW_STACK);
 }
 
-/* And by the calling thread? As pinning has it. */
+/* May the calling thread access it, by the rules of pinning? */
 static bool nopin_vma_allows_current(struct vm_area_struct *vma, bool write)
 {
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || !(vma->vm_flags & VM_READ))
@@ -31,7 +31,7 @@ static bool nopin_vma_allows_current(struct vm_area_struct *vma, bool write)
 	       arch_vma_access_permitted(vma, write, false, false);
 }
 
-/* With mmap_lock: and all of [va, end)? */
+/* May it access all of [va, end)? With mmap_lock held. */
 static bool nopin_mm_allows(struct mm_struct *mm, unsigned long va,
 			    unsigned long end, bool write)
 {
@@ -53,7 +53,7 @@ static bool nopin_mm_allows(struct mm_struct *mm, unsigned long va,
  *
  * Return: 0; -EFAULT when some of it is a hole, lacks the rights, is kept from the
  * calling thread by a protection key, or is not memory; -EINTR when the caller has been killed.
- * Context: process, sleeps; as long as there are mappings in the range.
+ * Context: process, sleeps; takes time in proportion to the mappings in the range.
  */
 int nopin_mirror_check_current(u64 va, u64 len, bool write)
 {

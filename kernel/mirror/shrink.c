@@ -17,7 +17,7 @@ static unsigned long nopin_shrink_count(struct shrinker *shrinker,
 	return nopin_spans_count() ?: SHRINK_EMPTY;
 }
 
-/* Reclaim may have interrupted anything, so nothing is waited for. */
+/* Reclaim may have been entered from anywhere, so this must not wait for anything. */
 static bool nopin_span_try_empty(struct nopin_span *span)
 {
 	bool empty = false;
@@ -35,8 +35,8 @@ static bool nopin_span_try_empty(struct nopin_span *span)
 }
 
 /*
- * Empty a span that nobody used since the last visit. The entries' memory is
- * free at once, the span itself when the reaper has come by.
+ * Empty a span that was not used since the last visit. This frees the memory of the
+ * entries at once; the reaper frees the span itself.
  */
 static bool nopin_span_shrink(struct nopin_span *span)
 {
@@ -47,7 +47,7 @@ static bool nopin_span_shrink(struct nopin_span *span)
 	return nopin_span_try_empty(span);
 }
 
-/* Go round the mirror once or until @nr spans were seen. */
+/* Visit spans where the last visit stopped, to the end of the mirror or until @nr were seen. */
 static unsigned long nopin_mirror_shrink(struct nopin_mirror *mirror,
 					 unsigned long *nr)
 {
@@ -87,10 +87,10 @@ static unsigned long nopin_shrink_scan(struct shrinker *shrinker,
 			break;
 		freed += nopin_mirror_shrink(mirror, &nr);
 		nopin_mirror_put(mirror);
-		/* One without spans costs too: @first may be gone, and never come again. */
+		/* A mirror without spans counts as one: @first may be gone, and never return. */
 		if (nr == before)
 			nr--;
-		/* Only compared: the list is a ring, this was its whole round. */
+		/* This was a whole round of the ring. @first is only compared, not used. */
 		if (mirror == first)
 			break;
 		first = first ?: mirror;

@@ -13,8 +13,8 @@
  * nopin_span_shut - keep every access out of a span
  * @span: the span
  *
- * On return no view of this span is open. What views need to be closed may be a softirq
- * on this CPU, so they are waited for with softirqs on, and in the end asleep.
+ * On return no view of this span is open. A view may need a softirq on this CPU to be
+ * closed, so this waits with softirqs on, and after a while asleep.
  *
  * Context: process, sleeps; softirqs are off until nopin_span_open().
  */
@@ -33,12 +33,12 @@ void nopin_span_shut(struct nopin_span *span) __acquires(&span->lock)
 }
 
 /**
- * nopin_span_shut_unless_busy - the same for who must not sleep
+ * nopin_span_shut_unless_busy - nopin_span_shut() for contexts that must not sleep
  * @span: the span
  *
- * A copy by a CPU is waited for; one by an engine may take too long.
+ * It waits for a copy by a CPU. It gives up on one by an engine, which may take too long.
  *
- * Return: true; false: it is not shut, and only the lock is to be dropped.
+ * Return: true; false: the span is not shut, and the caller only has to drop its lock.
  * Context: process; softirqs are off until nopin_span_open().
  */
 bool nopin_span_shut_unless_busy(struct nopin_span *span) __acquires(&span->lock)
@@ -68,7 +68,7 @@ void nopin_span_open(struct nopin_span *span) __releases(&span->lock)
 	spin_unlock_bh(&span->lock);
 }
 
-/* What part of line @l the pages [first, end) of its span make up. */
+/* The bits of line @l for the pages [first, end) of its span. */
 static u64 nopin_line_mask(unsigned int l, unsigned int first, unsigned int end)
 {
 	unsigned int base = l * NOPIN_LINE_PAGES;
@@ -134,7 +134,7 @@ static unsigned int nopin_line_clear(struct nopin_span *span, unsigned int l,
  * @end: page after the last, > @first
  * @dropped: a bit is set for each page of the span that had an entry
  *
- * A huge entry goes as a whole: one mapping is mapped or not.
+ * A huge entry is dropped as a whole.
  *
  * Return: the number of pages that had an entry.
  * Context: any; neither allocates nor sleeps.
@@ -177,7 +177,7 @@ unsigned int nopin_span_clear_all(struct nopin_span *span)
 	return nopin_span_clear(span, 0, NOPIN_SPAN_PAGES, dropped);
 }
 
-/* Sizes that slab caches have, in entries: little is lost to rounding. */
+/* Round up to the sizes of slab caches, in entries, so that they lose little memory. */
 static unsigned int nopin_room_round(unsigned int entries)
 {
 	static const u8 sizes[] = { 4, 8, 12, 16, 24, 32 };
@@ -239,8 +239,8 @@ static bool nopin_room_grow(struct nopin_room *room, unsigned int l,
  *	there is no memory for
  * @room: where the memory goes; may hold some already
  *
- * What is enough now may not be when the lock is held again: the caller looks
- * with nopin_span_has_room() and comes back.
+ * The memory may not suffice any more when the caller takes the lock again: it checks
+ * with nopin_span_has_room(), and reserves again if necessary.
  *
  * Return: whether there was memory for all.
  * Context: process, sleeps.
@@ -269,7 +269,7 @@ bool nopin_span_reserve(struct nopin_span *span, u64 *bits, struct nopin_room *r
 }
 
 /**
- * nopin_room_free - give back what was not taken
+ * nopin_room_free - free the spare memory that was not used
  * @room: the spare memory
  */
 void nopin_room_free(struct nopin_room *room)
@@ -282,9 +282,8 @@ void nopin_room_free(struct nopin_room *room)
 }
 
 /*
- * Merge from the last entry down, so that it can be done in place: the place
- * of an entry never lies below the one it had. What lies below the lowest new
- * one stays where it is.
+ * Merge in place, from the last entry down: no entry moves to a lower place than
+ * it had. The entries below the lowest new one stay where they are.
  */
 static void nopin_line_merge(struct nopin_line *line, unsigned long *to,
 			     u64 bits, const unsigned long *entries)
@@ -299,7 +298,7 @@ static void nopin_line_merge(struct nopin_line *line, unsigned long *to,
 
 		if (line->bits & BIT_ULL(i))
 			entry = line->entry[--old];
-		/* A valid entry with more rights stays. */
+		/* An entry that is writable already stays. */
 		if (bits & BIT_ULL(i) && !nopin_entry_allows(entry, true))
 			entry = entries[i];
 		to[--place] = entry;

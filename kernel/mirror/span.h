@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Private to the mirror room: one span is what the mirror knows about 2 MiB of
+ * Private to kernel/mirror: one span is what the mirror knows about 2 MiB of
  * address space.
  */
 #ifndef NOPIN_SPAN_H
@@ -25,20 +25,20 @@
 #define NOPIN_SPAN_SIZE		BIT_ULL(NOPIN_SPAN_SHIFT)
 #define NOPIN_SPAN_ORDER	(NOPIN_SPAN_SHIFT - PAGE_SHIFT)
 #define NOPIN_SPAN_PAGES	((unsigned int)BIT(NOPIN_SPAN_ORDER))
-/* At most the bits of a word; the 2 MiB of a span are 32 pages of 64 KiB. */
+/* At most the bits of a word; with pages of 64 KiB a span has only 32. */
 #define NOPIN_LINE_PAGES	(NOPIN_SPAN_ORDER < 6 ? NOPIN_SPAN_PAGES : 64U)
 #define NOPIN_LINE_SIZE		((u64)NOPIN_LINE_PAGES << PAGE_SHIFT)
 /* What the first fault in a span looks at, log2 of the pages. */
 #define NOPIN_WINDOW_FIRST	4
 #define NOPIN_SPAN_LINES	DIV_ROUND_UP(NOPIN_SPAN_PAGES, NOPIN_LINE_PAGES)
 
-/* Spans that the reap work is to look at. */
+/* Marks spans that the reap work will look at. */
 #define NOPIN_SPAN_REAP		XA_MARK_0
 
 /* How long an empty span whose address range still exists waits for new use. */
 #define NOPIN_REAP_DELAY	HZ
 
-/* Spans that can be found at once; a power of two. */
+/* Slots for the spans faulted last; a power of two. */
 #define NOPIN_SPANS_NEAR	64
 
 /*
@@ -52,8 +52,8 @@
 /**
  * struct nopin_line - the entries of 64 pages, packed
  * @bits: which of the pages have an entry
- * @entry: the entries of the set bits, in their order; room for what
- *	nopin_span.room says
+ * @entry: the entries of the set bits, in their order; nopin_span.room says how
+ *	many fit
  *
  * A page costs 8 bytes when it is touched and 1 bit when it is not; finding an
  * entry is one population count.
@@ -66,20 +66,20 @@ struct nopin_line {
 /**
  * struct nopin_span - what is known about 2 MiB of an address space
  * @index: its address >> NOPIN_SPAN_SHIFT
- * @lock: what follows it, up to @window, may be read with it held or inside @gate, and
- *	changed with it held and @gate shut; hints may be read without
+ * @lock: protects the fields up to @window: they are read with @lock held or inside @gate,
+ *	and changed with @lock held and @gate shut; hints may be read without
  * @gate: accesses are inside while they have a view open
  * @huge: entry of the first page when one mapping covers the whole span
  * @line: the entries otherwise
  * @room: entries that fit into the memory of each line
- * @present: pages that have an entry; nopin_span_put() looks without the lock
+ * @present: pages that have an entry; nopin_span_put() reads it without the lock
  * @window: log2 of the pages that the next fault looks at
- * @dma: where a device finds the pages, NULL: nowhere; made inside @gate
- * @users: the mirror's reference and those of faults in progress, which the span
- *	outlives; the mirror gives up the last one, and then only an empty span
- * @used: read since the shrinker last looked; a hint, no lock
+ * @used: accessed since the shrinker last looked; a hint, no lock
+ * @dma: DMA addresses of the pages, or NULL; made inside @gate
+ * @users: the mirror's reference and those of faults in progress; the reaper drops the
+ *	mirror's only when it is the last one and the span is empty
  * @mirror: the owner, valid until the notifier is removed
- * @notifier: the mm's way to tell us; its sequence is protected by @lock
+ * @notifier: tells the span of invalidations; its sequence is protected by @lock
  * @rcu: lookups are lock-free
  */
 struct nopin_span {
@@ -104,7 +104,7 @@ struct nopin_span {
  * struct nopin_waits - faults that may be waiting for a program
  * @lock: protects @list, and struct nopin_stop
  * @list: struct nopin_fault_wait.list
- * @work: wakes those that are to end
+ * @work: wakes the faults that must end
  */
 struct nopin_waits {
 	spinlock_t lock; /* list */
@@ -115,18 +115,18 @@ struct nopin_waits {
 /**
  * struct nopin_mirror - the mirror of one address space
  * @ref: users; the last put may happen in any context
- * @mm: the address space; its struct is held, its users are not
+ * @mm: the address space; mmgrab() keeps its struct, not its users
  * @spans: by address >> NOPIN_SPAN_SHIFT. Inserted by faults, erased by @reap
  *	and @end only; read under RCU.
- * @near: the spans that were faulted last, by the lowest bits of their index: an
- *	xarray of addresses has five levels. As @spans is inserted, erased and read
+ * @near: the spans that were faulted last, by the lowest bits of their index: a lookup
+ *	in @spans walks five levels. Set, cleared and read by the rules of @spans
  * @reap: erases marked spans
- * @end: takes everything down after the last put; nobody but the last put queues it
- * @dying: @end is at it, there is nothing left for @reap
+ * @end: takes everything down after the last put; only the last put queues it
+ * @dying: @end runs, and @reap has nothing to do any more
  * @node: in the table of mirrors, under its lock
  * @ring: in the ring of mirrors, under the same lock
  * @shrink_hand: where the shrinker goes on in @spans; a hint, no lock
- * @watchers: who wants to know from which range
+ * @watchers: the watches of ranges
  * @waits: faults that a program has to answer
  */
 struct nopin_mirror {
@@ -166,7 +166,7 @@ static inline u64 nopin_span_start(const struct nopin_span *span)
 	return (u64)span->index << NOPIN_SPAN_SHIFT;
 }
 
-/* Where the mirror may keep the span with this index near. */
+/* The slot of nopin_mirror.near for the span with this index. */
 static inline struct nopin_span __rcu **nopin_span_near(struct nopin_mirror *mirror,
 							unsigned long index)
 {
@@ -194,7 +194,7 @@ static inline bool nopin_entry_allows(unsigned long entry, bool write)
 	return entry & (write ? NOPIN_ENTRY_WRITE : NOPIN_ENTRY_VALID);
 }
 
-/* How many of the pages before this one have an entry: mostly all, or there are few. */
+/* How many of the pages before this one have an entry: in the common case all of them. */
 static inline unsigned int nopin_line_rank(const struct nopin_line *line,
 					   unsigned int page)
 {
@@ -265,7 +265,7 @@ struct nopin_mirror *nopin_mirror_next(void);
 struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm);
 
 /**
- * nopin_mirror_kick - let the reaper come by, no later than asked before
+ * nopin_mirror_kick - let the reaper run, no later than asked before
  * @mirror: the mirror
  * @delay: in jiffies; 0 overrides a delay that is running
  *
@@ -280,12 +280,12 @@ static inline void nopin_mirror_kick(struct nopin_mirror *mirror, unsigned long 
 }
 
 /**
- * nopin_span_mark - let the reaper look whether a span can go
+ * nopin_span_mark - let the reaper check whether a span can be removed
  * @mirror: the mirror
  * @index: of the span, which need not exist any more
  *
- * Not while the span is shut: softirqs wait for it, and may interrupt whoever holds
- * the xarray's lock.
+ * Not to be called with the span shut: a softirq that waits for the span to be opened
+ * may have interrupted a context that holds the xarray's lock.
  *
  * Context: process.
  */
@@ -297,14 +297,14 @@ static inline void nopin_span_mark(struct nopin_mirror *mirror, unsigned long in
 /* dma.c: DMA addresses */
 void nopin_span_unmap_slowly(struct nopin_span *span, unsigned int l, u64 mask);
 
-/* The pages of @mask lose their entries, or get others; with the span shut. */
+/* Called before the entries of @mask are removed or replaced, with the span shut. */
 static inline void nopin_span_unmap(struct nopin_span *span, unsigned int l, u64 mask)
 {
 	if (unlikely(span->dma))
 		nopin_span_unmap_slowly(span, l, mask);
 }
 
-/* Entries are changed now. */
+/* The caller is about to change entries. */
 static inline void nopin_span_assert_shut(const struct nopin_span *span)
 {
 	lockdep_assert_held(&span->lock);

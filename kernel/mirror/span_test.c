@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * KUnit: the table of a span, which is merged and cleared in place, against a plain
- * array; the counts of watches against a loop over all pages; who gets through a gate.
+ * KUnit: compare the table of a span, which is merged and cleared in place, with a plain
+ * array, and the counts of watches with a loop over all pages; enter and shut a gate.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
@@ -62,7 +62,7 @@ static void compare(struct kunit *test, struct span_fixture *fix)
 	spin_unlock_bh(&fix->span.lock);
 }
 
-/* Enter @fix->entries of @fix->bits, as a fault does. */
+/* Install @fix->entries for @fix->bits, as a fault does. */
 static void merge(struct kunit *test, struct span_fixture *fix, unsigned int base)
 {
 	struct nopin_room room = {};
@@ -79,7 +79,7 @@ static void merge(struct kunit *test, struct span_fixture *fix, unsigned int bas
 	nopin_room_free(&room);
 }
 
-/* What a merge does, said in the plainest way. */
+/* What a merge does, as a plain loop. */
 static void merge_model(struct span_fixture *fix, unsigned int base)
 {
 	unsigned int i;
@@ -189,7 +189,7 @@ static void watch_change(struct kunit *test, struct span_fixture *fix,
 		w->live = false;
 		return;
 	}
-	/* Few places, so that many coincide; some lie outside of the span. */
+	/* Few different edges, so that many coincide; some lie outside of the span. */
 	w->first = prandom_u32_state(&fix->rnd) % 64 * 16;
 	w->end = w->first + 1 + prandom_u32_state(&fix->rnd) % 16 * 16;
 	w->pages = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Which spans a mirror has: a fault finds the one it needs or makes it, and keeps it
- * while it works.
+ * Which spans a mirror has: a fault finds or makes the one that it needs, and holds a
+ * reference while it works.
  */
 #include <linux/mmu_notifier.h>
 #include <linux/sched.h>
@@ -13,7 +13,7 @@ static struct kmem_cache *nopin_span_cache;
 static atomic_long_t nopin_spans;
 
 /**
- * nopin_spans_count - how many spans have all mirrors together?
+ * nopin_spans_count - how many spans do all mirrors have together?
  *
  * Return: spans; a hint.
  * Context: any.
@@ -30,10 +30,10 @@ static void nopin_span_free_rcu(struct rcu_head *rcu)
 }
 
 /**
- * nopin_span_destroy - the end of a span
- * @span: the span, empty, and found by nobody who comes now
+ * nopin_span_destroy - free a span
+ * @span: the span, empty, and not found by lookups any more
  *
- * Those who look at it already may do so until their RCU read-side section ends.
+ * RCU readers that have found it already may use it until their read-side section ends.
  *
  * Context: process, sleeps until the invalidations in progress are over.
  */
@@ -70,7 +70,7 @@ static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
 	return span;
 }
 
-/* -EBUSY: somebody else was faster. */
+/* -EBUSY: there is another span at this index. */
 static struct nopin_span *nopin_span_create(struct nopin_mirror *mirror, u64 va)
 {
 	struct nopin_span *span = nopin_span_alloc(mirror, va);
@@ -98,7 +98,7 @@ static struct nopin_span *nopin_span_find(struct nopin_mirror *mirror, u64 va)
 	return span;
 }
 
-/* The span has a user: it will be forgotten after this, not before. */
+/* The caller is a user, so nopin_span_forget() clears the slot after this, not before. */
 static void nopin_span_keep_near(struct nopin_span *span)
 {
 	struct nopin_span __rcu **near = nopin_span_near(span->mirror, span->index);
@@ -125,7 +125,7 @@ struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va)
 			span = nopin_span_create(mirror, va);
 		if (span != ERR_PTR(-EBUSY))
 			break;
-		/* A dead one is still there for the moment of its removal. */
+		/* The reaper is just removing a span that cannot get users any more. */
 		cond_resched();
 	}
 	if (!IS_ERR(span))
@@ -148,8 +148,8 @@ void nopin_span_put(struct nopin_span *span)
 	rcu_read_lock();
 	refcount_dec(&span->users);
 	/*
-	 * From here on the span may go at any time, but for RCU. Who emptied it before
-	 * may have met us as its user: then it is ours to mark.
+	 * From here on only RCU keeps the span. It may have been emptied while this was
+	 * a user, so that the reaper left it: then it must be marked again here.
 	 */
 	smp_mb__after_atomic();
 	idle = !READ_ONCE(span->present);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Pages of a process in the memory of NICs: moving them there and back, and how many
- * there are. The mirror itself cares little: such a page has an entry as any other, which
- * names what stands behind it, and moving it is an invalidation.
+ * Pages of a process in the memory of NICs: moving them there and back, and counting
+ * them. The rest of the mirror mostly treats such a page like any other: its entry names
+ * the backing page, and a move is an invalidation.
  */
 #include <linux/delay.h>
 #include <linux/hmm.h>
@@ -14,12 +14,12 @@
 #include "store/store.h"
 #include "stored.h"
 
-/* A page that others have in hand, for an instant or for good, is tried as often. */
+/* Attempts to move a page that others use, for an instant or for good. */
 #define NOPIN_MOVE_TRIES	6
 
 /* --- counting --- */
 
-/* Some of the 64 pages from @va on, the first of a line. */
+/* Count the pages of @which, in the line that begins at @va. */
 static void nopin_stored_count(struct nopin_mirror *mirror, enum nopin_watched kind,
 			       u64 va, u64 which)
 {
@@ -37,8 +37,8 @@ static u64 nopin_stored_line(u64 va)
 }
 
 /**
- * nopin_mirror_returned - the CPU's touch has brought a page back
- * @mm: of whom
+ * nopin_mirror_returned - count a page that the CPU's touch has brought back
+ * @mm: address space of the page
  * @va: address of the page
  *
  * Context: page fault; mmap_lock is held for reading.
@@ -56,7 +56,7 @@ void nopin_mirror_returned(struct mm_struct *mm, unsigned long va)
 }
 
 /**
- * struct nopin_census - a look at who is where
+ * struct nopin_census - a look at where pages are
  * @notifier: of the range; its sequence is protected by @lock
  * @lock: held while what was seen is used
  * @seen: what HMM says
@@ -83,7 +83,7 @@ static const struct mmu_interval_notifier_ops nopin_census_ops = {
 	.invalidate = nopin_census_invalidate,
 };
 
-/* Whose struct page one may look at: of a page that is a NIC's as long as nobody says no. */
+/* Count device-private pages. Without an invalidation since, their struct pages are valid. */
 static unsigned long nopin_census_sum(const struct nopin_census *census, unsigned int num)
 {
 	unsigned long pages = 0;
@@ -95,7 +95,7 @@ static unsigned long nopin_census_sum(const struct nopin_census *census, unsigne
 	return pages;
 }
 
-/* The pages of [va, end), in one line. -EBUSY: look again. */
+/* Add the pages of [va, end), in one line, to @pages. -EBUSY: look again. */
 static int nopin_census_look(struct nopin_census *census, u64 va, u64 end,
 			     unsigned long *pages)
 {
@@ -124,7 +124,7 @@ static int nopin_census_look(struct nopin_census *census, u64 va, u64 end,
 	return ret;
 }
 
-/* Whole pages. What does not hold still is left out. */
+/* @va and @end are page-aligned. A line that is invalidated again and again is left out. */
 static unsigned long nopin_census_take(struct nopin_census *census,
 				       struct nopin_mirror *mirror, u64 va, u64 end)
 {
@@ -145,7 +145,7 @@ static unsigned long nopin_census_take(struct nopin_census *census,
 	return pages;
 }
 
-/* With the process's users kept. */
+/* The caller keeps the users of the mm. */
 static unsigned long nopin_stored_count_pages(struct nopin_mirror *mirror, u64 va, u64 end)
 {
 	struct nopin_census *census = kmalloc(sizeof(*census), GFP_KERNEL);
@@ -169,7 +169,7 @@ static unsigned long nopin_stored_count_pages(struct nopin_mirror *mirror, u64 v
  * @va: address of the first byte
  * @length: bytes; may be U64_MAX
  *
- * Looks at the page tables: it takes as long as there is memory.
+ * This reads the page tables, which takes time in proportion to the memory mapped.
  *
  * Return: pages, as of now.
  * Context: process, sleeps; mmap_lock not held.
@@ -193,9 +193,9 @@ u64 nopin_mirror_resident(struct nopin_mirror *mirror, u64 va, u64 length)
 /* --- moving --- */
 
 /**
- * struct nopin_way - a range on its way
+ * struct nopin_way - a range whose pages are being moved
  * @mirror: of the calling process
- * @store: where to; NULL: back
+ * @store: the destination; NULL: back into the CPU's memory
  * @first: address of the first page
  * @end: address behind the last one
  */
@@ -207,11 +207,11 @@ struct nopin_way {
 };
 
 /*
- * What may move: memory of a program's own, that is not to be in the CPU's memory in any
- * case, and that KSM does not merge. KSM looks at a merged page wherever it is, and has
- * for a moment not noted that it has put one in: if the kernel takes that for a move then,
- * as it does before a driver sees the page, it does not find the place again. The kernel
- * itself says no to what has no page of its own.
+ * Only anonymous memory may move into a NIC's memory. Locked memory may not, as it must
+ * stay where the CPU reaches it. Nor may memory that KSM merges: KSM would read a page that
+ * has moved. Besides, KSM maps a merged page before it notes the place. If the kernel
+ * begins a move in between, as it does before a driver sees the page, and gives the move up,
+ * it does not find the place again. The kernel itself refuses mappings without pages.
  */
 static bool nopin_way_allows(const struct nopin_way *way, const struct vm_area_struct *vma)
 {
@@ -236,7 +236,7 @@ static int nopin_way_move(const struct nopin_way *way, struct vm_area_struct *vm
 	return err;
 }
 
-/* From @va on, what is in one line and in one mapping; @next: where to go on. */
+/* Move the pages from @va on that are in one line and one mapping; @next: where to go on. */
 static int nopin_way_step(const struct nopin_way *way, u64 va, u64 *next)
 {
 	struct mm_struct *mm = way->mirror->mm;
@@ -271,7 +271,7 @@ static int nopin_way_go(const struct nopin_way *way)
 	return 0;
 }
 
-/* Are all pages where they are to be? */
+/* Have all pages arrived? */
 static bool nopin_way_is_done(const struct nopin_way *way)
 {
 	u64 length = way->end - way->first;
@@ -283,14 +283,14 @@ static bool nopin_way_is_done(const struct nopin_way *way)
 /**
  * nopin_mirror_move - move memory of the calling process into a NIC's memory, or back
  * @mirror: of the calling process
- * @store: the NIC's; NULL: back, from any NIC of ours
+ * @store: the NIC's memory; NULL: back, out of the memory of any nopin NIC
  * @va: address of the first byte
  * @length: bytes
  *
- * All pages that the range touches move. A page that is not there yet becomes one of
- * zeros. One that is in a NIC's memory already stays where it is.
+ * All pages that the range touches move. A page that is not present becomes one of
+ * zeros. A page that is in a NIC's memory already stays where it is.
  *
- * Return: 0: all are there, as of then. Otherwise some may be, and nothing is lost:
+ * Return: 0: all pages had arrived. Otherwise some may have, and no data are lost:
  *	-EFAULT: there is a hole; -EINVAL: memory that cannot move; -ENOSPC: the NIC's
  *	memory is full; -ENOMEM: the kernel's is; -EBUSY: others use a page; -EINTR: the
  *	caller has been killed.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What is done to memory in view. */
+/* Copies and atomic operations on memory in view. */
 #include <linux/atomic.h>
 #include <linux/cacheflush.h>
 #include <linux/minmax.h>
@@ -9,7 +9,7 @@
 #include "view.h"
 
 /**
- * nopin_view_flush - nopin_view_close(), where caches have to be told of what was written
+ * nopin_view_flush - flush what was written to a view, where CPU caches need it
  * @view: the view
  *
  * Context: any.
@@ -59,7 +59,7 @@ void nopin_view_write(const struct nopin_view *view, const void *buffer)
 	}
 }
 
-/* Where a copy has got to in a view. */
+/* A position in a view. */
 struct nopin_cursor {
 	const struct nopin_run *run;
 	size_t off;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A view: a piece of a process's memory as the kernel reaches it, for as long as
- * it takes to copy.
+ * A view: a piece of memory by its kernel addresses, open for as long as it takes to
+ * copy.
  */
 #ifndef NOPIN_VIEW_H
 #define NOPIN_VIEW_H
@@ -17,7 +17,7 @@
 #error "nopin needs a kernel that maps all memory, as 64-bit kernels do"
 #endif
 
-/* An invalidation waits for the end of a view: the most that one shows. */
+/* The most that a view shows, as an invalidation waits until it is closed. */
 #define NOPIN_VIEW_BYTES	(64U << 10)
 #define NOPIN_VIEW_RUNS		(NOPIN_VIEW_BYTES / PAGE_SIZE + 1)
 
@@ -29,8 +29,8 @@ struct nopin_run {
 
 /**
  * struct nopin_view - memory that may be read or written until the view is closed
- * @gate: inside of which; NULL: none, and it is not mirrored memory
- * @va: with a @gate: address of the first byte in the process
+ * @gate: the gate that the access is inside of; NULL: none, and it is not mirrored memory
+ * @va: of mirrored memory: address of the first byte in the process
  * @write: it may be written
  * @runs: how many of @run are in use
  * @len: bytes in all of them
@@ -51,17 +51,17 @@ struct nopin_view {
  * @off: distance in bytes from the start of the access
  * @ctx: the caller's
  *
- * It may open views itself, to copy from one place to another.
+ * It may open further views, to copy from one place to another.
  *
- * Return: 0, or an error that ends the access and is handed on.
- * Context: softirq, or process with BH off; inside the span's gate.
+ * Return: 0, or an error that ends the access and is returned to its caller.
+ * Context: softirq, or process with BH off; inside the view's gate.
  */
 typedef int (*nopin_view_fn)(const struct nopin_view *view, size_t off, void *ctx);
 
 /*
- * User Mode Linux never patches memcpy() to suit the CPU, as other kernels do: one
- * made in this decade copies all but the shortest by a string instruction best. A
- * sanitizer looks at memcpy() only.
+ * User Mode Linux does not patch memcpy() to suit the CPU, as other kernels do. A recent
+ * CPU copies all but short lengths fastest by a string instruction. A sanitizer checks
+ * memcpy() only.
  */
 static inline void nopin_memcpy(void *to, const void *from, size_t len)
 {
@@ -83,7 +83,7 @@ static inline void nopin_view_init(struct nopin_view *view, bool write)
 	view->len = 0;
 }
 
-/* Append memory. It lies behind the last run more often than not. */
+/* Append memory. More often than not it continues the last run. */
 static inline void nopin_view_add(struct nopin_view *view, void *kaddr, size_t len)
 {
 	struct nopin_run *last = &view->run[view->runs];
@@ -105,7 +105,7 @@ void nopin_view_copy(const struct nopin_view *to, size_t to_off,
 		     const struct nopin_view *from, size_t from_off, size_t len);
 
 /**
- * nopin_view_close - touch the memory no more
+ * nopin_view_close - end the access to the memory
  * @view: the view
  *
  * Context: any; not necessarily the one that opened it.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Faults that wait for a program (userfaultfd), which may never answer them: they
- * end when what they are for has ended. The kernel's code waits for the answer with
- * one schedule(), so waking the task ends the wait, and the fault is to be repeated.
+ * end when the region that they are for ends. The kernel's code waits for the answer
+ * with one schedule(), so waking the task ends the wait, and the fault returns
+ * VM_FAULT_RETRY.
  *
  *  fault                              stop
  *  lock
@@ -23,11 +24,11 @@
 #define NOPIN_WAKE_PERIOD	max(HZ / 100, 1)
 
 /**
- * nopin_fault_wait_begin - the kernel's fault code may wait for a program
+ * nopin_fault_wait_begin - list a fault that may wait for a program
  * @fault: the fault
  *
- * Return: false when it must not, because what the fault is for has ended; else
- *	nopin_fault_wait_end() is due.
+ * Return: false when it must not wait, because its region has ended; otherwise
+ *	nopin_fault_wait_end() must follow.
  * Context: process; the calling task is the one that may be woken.
  */
 bool nopin_fault_wait_begin(struct nopin_fault *fault)
@@ -46,7 +47,7 @@ bool nopin_fault_wait_begin(struct nopin_fault *fault)
 }
 
 /**
- * nopin_fault_wait_end - it has come back
+ * nopin_fault_wait_end - take a fault off the list that does not wait any more
  * @fault: the fault
  *
  * Context: process.
@@ -60,7 +61,7 @@ void nopin_fault_wait_end(struct nopin_fault *fault)
 	spin_unlock(&waits->lock);
 }
 
-/* True: there were some to wake. */
+/* Wake the faults that must end. True: there were some. */
 static bool nopin_waits_wake(struct nopin_waits *waits)
 {
 	struct nopin_fault_wait *wait;
@@ -89,7 +90,7 @@ static void nopin_waits_work(struct work_struct *work)
 }
 
 /**
- * nopin_waits_init - nothing waits yet
+ * nopin_waits_init - begin with no fault that waits
  * @waits: of a new mirror
  */
 void nopin_waits_init(struct nopin_waits *waits)
@@ -100,12 +101,12 @@ void nopin_waits_init(struct nopin_waits *waits)
 }
 
 /**
- * nopin_mirror_stop - what some faults are for has ended
+ * nopin_mirror_stop - end the faults of a region that ends
  * @mirror: the mirror
  * @stop: of those faults
  *
- * Those that wait for a program return some time soon, and there will be no others;
- * -EAGAIN tells their callers to look again. It does not wait for them.
+ * Faults that wait for a program return soon, with -EAGAIN, so that their callers look
+ * again; no other will wait. This does not wait until they have returned.
  *
  * Context: process.
  */

@@ -16,9 +16,9 @@
  *	edges     A     B           A     B
  *	pieces    |  3  |     1     |  0  |	A: 3 + 1, B: 1 + 0
  *
- * An edge that comes cuts a piece, of which the lower part keeps the count; one
- * that goes leaves its count to the piece below. Neither changes what another
- * watch has counted, for no piece reaches over an edge of it.
+ * A new edge cuts a piece in two, and the lower part keeps the count. An edge that is
+ * removed leaves its count to the piece below. Neither changes what another watch has
+ * counted, as no piece extends across an edge of that watch.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -35,8 +35,8 @@ static_assert(BITS_PER_LONG == 64); /* a line is a word of a bitmap */
  * struct nopin_tally - the watches that count for one total
  * @list: in the mirror's list
  * @total: counts each page once, however many watches there are on it
- * @edges: of the watches, by address; where several coincide, the last counts
- * @watches: how many; without one the tally goes
+ * @edges: of the watches, by address; where several coincide, the last one counts
+ * @watches: how many; the last one to end frees the tally
  */
 struct nopin_tally {
 	struct list_head list;
@@ -61,10 +61,10 @@ static void nopin_sum_add(struct nopin_sum *sum, const struct nopin_sum *more)
 
 static bool nopin_sum_is(const struct nopin_sum *sum, const struct nopin_sum *other)
 {
-	return !memcmp(sum, other, sizeof(*sum)); /* it has no holes */
+	return !memcmp(sum, other, sizeof(*sum)); /* it has no padding */
 }
 
-/* True: the sum of the subtree is what it was, and so are those above. */
+/* True: the sum of the subtree has not changed, so those above it have not either. */
 static bool nopin_edge_sum_up(struct nopin_edge *edge, bool exit)
 {
 	struct nopin_edge *left = to_nopin_edge(edge->node.rb_left);
@@ -84,7 +84,7 @@ static bool nopin_edge_sum_up(struct nopin_edge *edge, bool exit)
 RB_DECLARE_CALLBACKS(static, nopin_edge_sums, struct nopin_edge, node, tree,
 		     nopin_edge_sum_up);
 
-/* All edges before @page. */
+/* The sum of all edges before @page. */
 static struct nopin_sum nopin_tally_before(const struct nopin_tally *tally,
 					   unsigned long page)
 {
@@ -123,7 +123,7 @@ static struct nopin_edge *nopin_tally_find(const struct nopin_tally *tally,
 	return found;
 }
 
-/* Behind those that are there at the same page. */
+/* Insert an edge, behind those at the same page. */
 static void nopin_edge_insert(struct nopin_tally *tally, struct nopin_edge *edge,
 			      unsigned long page, long depth)
 {
@@ -142,7 +142,7 @@ static void nopin_edge_insert(struct nopin_tally *tally, struct nopin_edge *edge
 	rb_insert_augmented(&edge->node, &tally->edges, &nopin_edge_sums);
 }
 
-/* What it has counted stays with an edge at the same page, or else with the one below. */
+/* Another edge at the same page takes over its counts, or else the edge below. */
 static void nopin_edge_remove(struct nopin_tally *tally, struct nopin_edge *edge)
 {
 	struct nopin_edge *heir = to_nopin_edge(rb_next(&edge->node));
@@ -169,7 +169,7 @@ static struct nopin_sum nopin_watch_sum(const struct nopin_watch *watch)
 	return sum;
 }
 
-/* The tally with one more watch, or NULL: there is none. */
+/* The tally of @total, which gets one more watch; NULL: there is none. */
 static struct nopin_tally *nopin_tally_get(struct nopin_watchers *watchers,
 					   atomic64_t *total)
 {
@@ -217,7 +217,7 @@ static void nopin_tally_put(struct nopin_watchers *watchers, struct nopin_tally 
 }
 
 /**
- * nopin_watchers_init - nobody watches yet
+ * nopin_watchers_init - begin without watches
  * @watchers: of a new mirror
  */
 void nopin_watchers_init(struct nopin_watchers *watchers)
@@ -232,7 +232,7 @@ void nopin_watchers_init(struct nopin_watchers *watchers)
  * @watch: stays until nopin_mirror_unwatch()
  * @va: first byte
  * @length: bytes, not 0; may be U64_MAX
- * @total: where to count those as well that the kernel takes away
+ * @total: counter to which pages that the kernel takes away are added as well
  *
  * Return: 0 or -ENOMEM.
  * Context: process, sleeps.
@@ -264,7 +264,7 @@ int nopin_mirror_watch(struct nopin_mirror *mirror, struct nopin_watch *watch,
 /**
  * nopin_mirror_unwatch - undo nopin_mirror_watch()
  * @mirror: the mirror
- * @watch: not counted for any more on return
+ * @watch: on return it counts no more
  *
  * Context: process.
  */
@@ -301,8 +301,8 @@ u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *
 }
 
 /*
- * The pages of @which from @i on that are in one piece with it are counted, if that
- * piece is watched. @base: page of bit 0. Returns how many; @end: of the piece.
+ * Count the pages of @which from @i on that are in the same piece as @i, if that piece is
+ * watched. @base: page of bit 0. Returns how many; @end: end of the piece.
  */
 static unsigned int nopin_tally_count_piece(struct nopin_tally *tally,
 					    enum nopin_watched kind, unsigned long base,
@@ -338,13 +338,13 @@ static void nopin_tally_count(struct nopin_tally *tally, enum nopin_watched kind
 }
 
 /**
- * nopin_watchers_count - tell those concerned what became of pages
+ * nopin_watchers_count - count what became of some pages of a span
  * @watchers: of the mirror
- * @kind: what it was
+ * @kind: what became of them
  * @start: address of the span
- * @which: of its pages
+ * @which: which of its pages
  *
- * Context: where invalidations run: does not sleep.
+ * Context: wherever invalidations run: does not sleep.
  */
 void nopin_watchers_count(struct nopin_watchers *watchers, enum nopin_watched kind,
 			  u64 start, const unsigned long *which)

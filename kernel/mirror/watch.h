@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Who wants to know what became of the pages of a range. */
+/* Watches count what becomes of the pages of a range. */
 #ifndef NOPIN_WATCH_H
 #define NOPIN_WATCH_H
 
@@ -12,7 +12,7 @@
 struct nopin_mirror;
 struct nopin_tally;
 
-/* What is counted, page by page; where nothing moves, the first alone. */
+/* What is counted, in pages. Without CONFIG_DEVICE_PRIVATE no page moves: only the first. */
 enum nopin_watched {
 	NOPIN_WATCH_TAKEN,	/* entries that the kernel took away */
 	NOPIN_WATCH_IN,		/* moved into a NIC's memory */
@@ -22,8 +22,8 @@ enum nopin_watched {
 };
 
 /**
- * struct nopin_sum - what an edge, or a tree of edges, adds up to
- * @pages: how many, of each kind
+ * struct nopin_sum - the sum of an edge, or of a tree of edges
+ * @pages: how many pages, of each kind
  * @depth: watches that begin here, less those that end here
  */
 struct nopin_sum {
@@ -47,10 +47,10 @@ struct nopin_edge {
 
 /**
  * struct nopin_watch - counts what becomes of the pages of a range
- * @tally: where, shared by the watches that count for the same total
+ * @tally: where it counts, shared by the watches that count for the same total
  * @first: before the first page of the range
  * @end: after its last page
- * @before: what there was in it before it was watched
+ * @before: the counts of the range when the watch began
  */
 struct nopin_watch {
 	struct nopin_tally *tally;
@@ -75,7 +75,7 @@ void nopin_mirror_unwatch(struct nopin_mirror *mirror, struct nopin_watch *watch
 u64 nopin_mirror_watched(struct nopin_mirror *mirror, const struct nopin_watch *watch,
 			 enum nopin_watched kind);
 
-/* Private to the mirror room. */
+/* Private to kernel/mirror. */
 void nopin_watchers_init(struct nopin_watchers *watchers);
 void nopin_watchers_count(struct nopin_watchers *watchers, enum nopin_watched kind,
 			  u64 start, const unsigned long *which);

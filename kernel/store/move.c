@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Pages that move: into a NIC's memory, out of it by request, out of it because the CPU
- * touched one, and all of them out of it when that memory goes.
+ * touched one, and all of them out of it before that memory is destroyed.
  *
- * The kernel does it in three steps, between which we copy. A page that is in use
- * elsewhere is left where it is.
+ * The kernel moves pages in three steps, and this file copies in between. A page that is
+ * in use elsewhere stays where it is.
  *
- *   migrate_vma_setup      entries of the page tables become those of a move, in which
- *                          nobody sees a page; mirrors are told (invalidate.c), so no
- *                          copy by a NIC is in flight either
+ *   migrate_vma_setup      puts migration entries into the page tables, so that no CPU
+ *                          reaches the pages; invalidates them in mirrors (invalidate.c),
+ *                          so that no copy by a NIC is in flight either
  *   (copy)
- *   migrate_vma_pages      the new page takes over what the kernel knows of the old one,
- *                          unless somebody has got hold of that meanwhile
- *   migrate_vma_finalize   the entries name the new page, or again the old one
+ *   migrate_vma_pages      the new page replaces the old one in the kernel's data, unless
+ *                          another reference to the old one was taken meanwhile
+ *   migrate_vma_finalize   the entries name the new page, or the old one again
  */
 #include <linux/delay.h>
 #include <linux/gfp.h>
@@ -23,13 +23,13 @@
 
 #include "private.h"
 
-/* Set before there is a store. */
+/* Set before the first store is created. */
 nopin_returned_fn nopin_store_returned;
 
 /**
- * struct nopin_move - pages on their way
- * @src: where they are
- * @dst: where they get
+ * struct nopin_move - pages that are being moved
+ * @src: MIGRATE_PFN_* of the old pages
+ * @dst: MIGRATE_PFN_* of the new pages
  */
 struct nopin_move {
 	unsigned long src[NOPIN_MOVE_PAGES];
@@ -53,7 +53,7 @@ static u64 nopin_moved(const unsigned long *src, unsigned int num)
 	return moved;
 }
 
-/* @src: MIGRATE_PFN_*; a page that is not there yet is one of zeros. */
+/* @src: MIGRATE_PFN_*. Where there is no page yet, the new one gets zeros. */
 static int nopin_move_fill(struct nopin_store *store, unsigned long src, unsigned long *dst)
 {
 	struct page *from = migrate_pfn_to_page(src);
@@ -84,10 +84,10 @@ static void nopin_move_in_all(struct nopin_store *store, struct migrate_vma *arg
  * @vma: anonymous
  * @start: address of the first page
  * @end: address behind the last one, of NOPIN_MOVE_PAGES at most, in the same @vma
- * @moved: which have been moved: bit 0, that at @start
+ * @moved: gets a bit for each page that has been moved; bit 0 is the page at @start
  *
- * Return: 0: what could be moved has been; -ENOSPC: there is no room for all; -ENOMEM;
- *	-EINVAL: no such memory.
+ * Return: 0: all pages that could move have moved; -ENOSPC: there is no room for all;
+ *	-ENOMEM; -EINVAL: the kernel does not move pages of such a mapping.
  * Context: process, sleeps; mmap_lock is held for reading.
  */
 int nopin_store_move_in(struct nopin_store *store, struct vm_area_struct *vma,
@@ -120,7 +120,7 @@ out:
 	return err;
 }
 
-/* @page: an ordinary one, or NULL: there was none. */
+/* @page: the new page, an ordinary one; NULL: it could not be allocated. */
 static int nopin_move_drain(unsigned long src, struct page *page, unsigned long *dst)
 {
 	if (!page)
@@ -131,7 +131,7 @@ static int nopin_move_drain(unsigned long src, struct page *page, unsigned long 
 	return 0;
 }
 
-/* Where nothing is mapped, or any more, the kernel says "due" as well: of no page. */
+/* The kernel also selects places where nothing is mapped (any more); they have no page. */
 static int nopin_move_out_all(struct migrate_vma *args)
 {
 	unsigned long va;
@@ -149,7 +149,7 @@ static int nopin_move_out_all(struct migrate_vma *args)
 	return err;
 }
 
-/* Likewise; each counts for the NIC that it was in. */
+/* As nopin_moved(); each page counts for the NIC that it was in. */
 static u64 nopin_moved_out(const unsigned long *src, unsigned int num)
 {
 	u64 moved = nopin_moved(src, num);
@@ -162,7 +162,7 @@ static u64 nopin_moved_out(const unsigned long *src, unsigned int num)
 	return moved;
 }
 
-/* @args: what to move, and where its arrays are. */
+/* @args: the range to move, with its arrays. */
 static int nopin_move_out(struct migrate_vma *args, u64 *moved)
 {
 	int err;
@@ -180,14 +180,14 @@ static int nopin_move_out(struct migrate_vma *args, u64 *moved)
 }
 
 /**
- * nopin_store_move_out - move pages out of the memory of any NIC of ours
+ * nopin_store_move_out - move pages out of the memory of any nopin NIC
  * @vma: any
  * @start: address of the first page
  * @end: address behind the last one, of NOPIN_MOVE_PAGES at most, in the same @vma
- * @moved: which have been moved: bit 0, that at @start
+ * @moved: gets a bit for each page that has been moved; bit 0 is the page at @start
  *
- * Return: 0: what could be moved has been; -ENOMEM; -EINVAL: memory that is none of a
- *	program's own.
+ * Return: 0: all pages that could move have moved; -ENOMEM; -EINVAL: the kernel does not
+ *	move pages of such a mapping.
  * Context: process, sleeps; mmap_lock is held for reading.
  */
 int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
@@ -208,9 +208,9 @@ int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
 
 /**
  * nopin_store_fault - dev_pagemap_ops.migrate_to_ram
- * @vmf: the CPU's touch of one of our pages
+ * @vmf: the CPU's touch of a page in a nopin NIC's memory
  *
- * A page that others are at is left to them; the CPU then touches it again.
+ * A page that others use is left where it is; the CPU then touches it again.
  *
  * Return: 0 or VM_FAULT_*.
  * Context: page fault.
@@ -256,10 +256,11 @@ static void nopin_store_evict_some(struct nopin_store *store, struct nopin_move 
 }
 
 /**
- * nopin_store_evict - bring all back
- * @store: a memory that gives no page away any more
+ * nopin_store_evict - bring all pages back
+ * @store: the memory; nopin_slots_shut() keeps pages from being taken
  *
- * Who has a page in hand right now, a fault for one, puts it back soon.
+ * Pages that another context uses right now, as a fault does, stay at first: it tries
+ * again until none is left.
  *
  * Context: process, sleeps.
  */

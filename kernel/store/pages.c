@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The pages of a NIC's memory, as the kernel has them, and what stands behind them.
+ * The pages of a NIC's memory, and their backing pages.
  *
  * A page is charged to the memory cgroup of its program wherever it is, as the kernel
- * moves the charge with it. What stands behind it is charged to nobody: it is in the place
- * of a chip that the administrator has bought, and memory=SIZE is the price.
+ * moves the charge with it. Its backing page is charged to no cgroup: it replaces memory
+ * that hardware would have, and the administrator limits the total by memory=SIZE.
  */
 #include <linux/gfp.h>
 
@@ -14,7 +14,7 @@
 atomic_long_t nopin_store_pages = ATOMIC_LONG_INIT(0);
 
 /**
- * nopin_store_take - a page of the NIC's
+ * nopin_store_take - take a free page of the NIC's memory
  * @store: its memory
  *
  * Return: the page, locked, its bytes (nopin_store_backing()) not cleared; put_page()
@@ -42,10 +42,11 @@ struct page *nopin_store_take(struct nopin_store *store)
 }
 
 /**
- * nopin_store_give - nobody has a page any more
+ * nopin_store_give - free a page of the NIC's memory
  * @page: from nopin_store_take(), without a reference
  *
- * Context: any but interrupts; whoever dropped the last reference may hold page table locks.
+ * Context: any but interrupts; the context that dropped the last reference may hold page
+ *	table locks.
  */
 void nopin_store_give(struct page *page)
 {

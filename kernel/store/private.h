@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Private to the store room: the memory of one NIC. */
+/* Private to kernel/store: the memory of one NIC. */
 #ifndef NOPIN_STORE_PRIVATE_H
 #define NOPIN_STORE_PRIVATE_H
 
@@ -14,9 +14,9 @@
  * struct nopin_store - the memory of one NIC
  * @slots: which of its pages are in use
  * @first: page frame number of the first one
- * @region: the addresses that it has, which no memory has
+ * @region: its physical addresses, at which there is no real memory
  * @stats: of the NIC
- * @pagemap: what the kernel knows of it
+ * @pagemap: describes it to the kernel
  */
 struct nopin_store {
 	struct nopin_slots slots;
@@ -26,7 +26,7 @@ struct nopin_store {
 	struct dev_pagemap pagemap;
 };
 
-/* Of one of our private pages. */
+/* The store of a nopin NIC's private page. */
 static inline struct nopin_store *nopin_store_of(struct page *page)
 {
 	return container_of(page_pgmap(page), struct nopin_store, pagemap);

@@ -6,7 +6,7 @@
 #include "slots.h"
 
 /**
- * nopin_slots_init - all are free
+ * nopin_slots_init - make slots, all of them free
  * @slots: to be filled in
  * @num: how many there are, not 0
  *
@@ -26,8 +26,8 @@ int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
 }
 
 /**
- * nopin_slots_destroy - nobody takes any more, or gives one back
- * @slots: after nopin_slots_init(), whatever came of it
+ * nopin_slots_destroy - undo nopin_slots_init()
+ * @slots: after nopin_slots_init(), which may have failed
  *
  * Context: any.
  */
@@ -37,7 +37,7 @@ void nopin_slots_destroy(struct nopin_slots *slots)
 }
 
 /**
- * nopin_slots_take - take one that is free
+ * nopin_slots_take - take a free slot
  * @slots: of a NIC
  *
  * Return: its number, or -ENOSPC.
@@ -63,7 +63,7 @@ long nopin_slots_take(struct nopin_slots *slots)
 }
 
 /**
- * nopin_slots_give - give one back
+ * nopin_slots_give - give a slot back
  * @slots: of a NIC
  * @slot: from nopin_slots_take()
  *
@@ -78,11 +78,11 @@ void nopin_slots_give(struct nopin_slots *slots, unsigned long slot)
 }
 
 /**
- * nopin_slots_reserve - keep some that are free from being taken
+ * nopin_slots_reserve - keep some free slots from being taken
  * @slots: of a NIC
  * @num: how many
  *
- * Return: 0, or -ENOSPC: not so many are free.
+ * Return: 0, or -ENOSPC: fewer are free.
  * Context: any but interrupts.
  */
 int nopin_slots_reserve(struct nopin_slots *slots, unsigned long num)
@@ -99,9 +99,9 @@ int nopin_slots_reserve(struct nopin_slots *slots, unsigned long num)
 }
 
 /**
- * nopin_slots_unreserve - let them be taken again
+ * nopin_slots_unreserve - let reserved slots be taken again
  * @slots: of a NIC
- * @num: how many of those of nopin_slots_reserve()
+ * @num: how many of those that are reserved
  *
  * Context: any but interrupts.
  */
@@ -113,7 +113,7 @@ void nopin_slots_unreserve(struct nopin_slots *slots, unsigned long num)
 }
 
 /**
- * nopin_slots_shut - give no more away
+ * nopin_slots_shut - let no slot be taken or reserved any more
  * @slots: of a NIC
  *
  * Context: any but interrupts.
@@ -126,11 +126,11 @@ void nopin_slots_shut(struct nopin_slots *slots)
 }
 
 /**
- * nopin_slots_find - which are taken?
+ * nopin_slots_find - find a slot that is taken
  * @slots: of a NIC
  * @from: where to begin to look
  *
- * Return: the first that is taken, from @from on; at least the number of slots: none.
+ * Return: the first slot from @from on that is taken; none is: the number of slots or more.
  * Context: any but interrupts.
  */
 unsigned long nopin_slots_find(struct nopin_slots *slots, unsigned long from)

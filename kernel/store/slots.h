@@ -7,14 +7,14 @@
 #include <linux/types.h>
 
 /**
- * struct nopin_slots - so many places, each taken or free
+ * struct nopin_slots - a number of slots, each taken or free
  * @lock: protects what follows
- * @taken: a bit for each place
- * @num: places
- * @used: those that are taken
- * @reserved: those that nobody may take, wherever they are; with @used at most @num
+ * @taken: a bit for each slot
+ * @num: how many slots there are
+ * @used: how many are taken
+ * @reserved: how many must stay free, whichever these are; with @used at most @num
  * @hint: where to look first
- * @shut: no more are given away
+ * @shut: no slot may be taken any more
  */
 struct nopin_slots {
 	spinlock_t lock; /* what follows */

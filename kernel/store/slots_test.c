@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* KUnit: the pages of a NIC that are taken, against a plain array. */
+/* KUnit: compare the slots of a NIC with a plain array. */
 #include <kunit/test.h>
 #include <linux/prandom.h>
 
 #include "slots.h"
 
 #define SEED	0x5107
-#define SLOTS	200U	/* no multiple of a word's bits */
+#define SLOTS	200U	/* not a multiple of a word's bits */
 #define TURNS	20000
 
 struct slots_fixture {
@@ -69,7 +69,7 @@ static void give(struct slots_fixture *fix, unsigned int slot)
 	fix->used--;
 }
 
-/* By turns more are taken than given back, and fewer, so that it gets full, and empty. */
+/* In turns more slots are taken than given back, or fewer: all get taken, and free again. */
 static void they_are_an_array(struct kunit *test)
 {
 	struct slots_fixture *fix = test->priv;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The memory of a NIC: how it comes, and how it goes. */
+/* The memory of a NIC: how it is created, counted and destroyed. */
 #include <linux/numa.h>
 #include <linux/slab.h>
 
@@ -45,8 +45,8 @@ static int nopin_store_map(struct nopin_store *store, u64 size)
 }
 
 /**
- * nopin_store_init - set the room up
- * @returned: is told of each page that the CPU's touch brings back
+ * nopin_store_init - prepare for the first store
+ * @returned: called for each page that the CPU's touch brings back
  *
  * Context: module load.
  */
@@ -60,7 +60,7 @@ void nopin_store_init(nopin_returned_fn returned)
  * @size: bytes, at least a page
  * @stats: of the NIC; they outlive the store
  *
- * Return: the memory or ERR_PTR(); -EOPNOTSUPP where the kernel has no such memory.
+ * Return: the memory or ERR_PTR(); -EOPNOTSUPP without CONFIG_DEVICE_PRIVATE.
  * Context: process, sleeps.
  */
 struct nopin_store *nopin_store_create(u64 size, const struct nopin_stats *stats)
@@ -82,10 +82,10 @@ struct nopin_store *nopin_store_create(u64 size, const struct nopin_stats *stats
 }
 
 /**
- * nopin_store_destroy - a NIC has no memory any more
- * @store: the memory; nobody moves anything there any more, and none of it is reserved
+ * nopin_store_destroy - take the memory of a NIC away
+ * @store: the memory; the caller moves no more pages there, and none of it is reserved
  *
- * What is in it is brought back to where the CPU has its own.
+ * All pages in it are brought back into the CPU's memory.
  *
  * Context: process, sleeps.
  */
@@ -112,7 +112,7 @@ u64 nopin_store_size(const struct nopin_store *store)
 }
 
 /**
- * nopin_store_reserved - how much of it is no place for pages of programs?
+ * nopin_store_reserved - how much of it is reserved by nopin_store_reserve()?
  * @store: the memory
  *
  * Return: bytes, as of now.
@@ -124,7 +124,7 @@ u64 nopin_store_reserved(const struct nopin_store *store)
 }
 
 /**
- * nopin_store_resident - how much of it is in use, by pages or otherwise?
+ * nopin_store_resident - how much of it is in use, by pages of programs or reserved?
  * @store: the memory
  *
  * Return: bytes, as of now.
@@ -136,13 +136,13 @@ u64 nopin_store_resident(const struct nopin_store *store)
 }
 
 /**
- * nopin_store_reserve - use some of it for other things than pages of programs
+ * nopin_store_reserve - reserve some of it for other uses than pages of programs
  * @store: the memory
  * @size: bytes, whole pages
  *
- * The bytes themselves are the caller's to find; here they are only counted.
+ * This only counts the bytes; the caller allocates memory for them elsewhere.
  *
- * Return: 0, or -ENOSPC: so much is not free.
+ * Return: 0, or -ENOSPC: not so much is free.
  * Context: any but interrupts.
  */
 int nopin_store_reserve(struct nopin_store *store, u64 size)
@@ -151,7 +151,7 @@ int nopin_store_reserve(struct nopin_store *store, u64 size)
 }
 
 /**
- * nopin_store_unreserve - pages of programs have their place again
+ * nopin_store_unreserve - undo nopin_store_reserve()
  * @store: the memory
  * @size: bytes, as reserved
  *

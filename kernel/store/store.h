@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Memory of the NIC's own, to which pages of programs move. To the kernel it is a
- * device's private memory (ZONE_DEVICE, DEVICE_PRIVATE): each page has a struct page, and
- * its entry in the page tables is one that the CPU faults at. As there is no NIC with
- * memory, an ordinary page of the kernel stands behind each page that is in use.
+ * The NIC's own memory, to which pages of programs move. To the kernel it is a device's
+ * private memory (ZONE_DEVICE, DEVICE_PRIVATE): each page has a struct page, and the CPU
+ * faults at its entry in the page tables. As a software NIC has no memory, an ordinary
+ * page of the kernel, its backing page, stands behind each page that is in use.
  */
 #ifndef NOPIN_STORE_H
 #define NOPIN_STORE_H
@@ -21,8 +21,8 @@ struct nopin_store;
 #define NOPIN_MOVE_PAGES	64U	/* bits of a u64 */
 
 /**
- * typedef nopin_returned_fn - the CPU's touch has brought a page back
- * @mm: whose touch
+ * typedef nopin_returned_fn - called when the CPU's touch has brought a page back
+ * @mm: address space of the page
  * @va: address of the page
  *
  * Context: page fault; mmap_lock is held for reading.
@@ -33,20 +33,20 @@ typedef void (*nopin_returned_fn)(struct mm_struct *mm, unsigned long va);
 
 extern atomic_long_t nopin_store_pages;
 
-/* Whose memory it is, to the kernel. All of our devices reach that of all of them. */
+/* The owner of the memory, to the kernel: all nopin devices reach each other's memory. */
 #define NOPIN_STORE_OWNER	((void *)&nopin_store_pages)
 
-/* Is any page in the memory of any NIC of ours? A hint. */
+/* Is any page in the memory of any nopin NIC? A hint. */
 static inline bool nopin_store_is_used(void)
 {
 	return atomic_long_read(&nopin_store_pages);
 }
 
 /**
- * nopin_store_backing - where the bytes of a page are
- * @page: any page; if it is a device's private one, then ours, and it stays so
+ * nopin_store_backing - find the page that contains the bytes of a page
+ * @page: any page; a device-private page must be a nopin NIC's, and stay in use
  *
- * Return: a page that the kernel reaches.
+ * Return: a page that the kernel can address: @page, or its backing page.
  * Context: any.
  */
 static inline struct page *nopin_store_backing(struct page *page)
@@ -68,7 +68,7 @@ int nopin_store_move_in(struct nopin_store *store, struct vm_area_struct *vma,
 int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end, u64 *moved);
 
-#else /* no kernel for it: nothing moves */
+#else /* without CONFIG_DEVICE_PRIVATE no page moves */
 
 #define NOPIN_STORE_OWNER	NULL
 
