@@ -23,6 +23,7 @@
  * cannot terminate needs a watchdog of its own, as the drivers of such channels have; the
  * job then ends with the watchdog's result.
  */
+#include <linux/dma-map-ops.h>
 #include <linux/dmaengine.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
@@ -204,6 +205,8 @@ void nopin_engine_free(struct nopin_engine_job *job)
 /* End a job, which is off the list. */
 static void nopin_engine_end(struct nopin_engine_job *job)
 {
+	if (!job->error)
+		nopin_dma_sync(&job->to, nopin_engine_device(), true);
 	nopin_engine_release(job);
 	job->over(job);
 	nopin_engine_uncount();
@@ -301,12 +304,13 @@ void nopin_engine_submit(struct nopin_engine_job *job)
 
 	spin_lock_irqsave(&engine->lock, flags);
 	first = list_empty(&engine->jobs);
+	if (first)
+		WRITE_ONCE(engine->progress, jiffies);
 	list_add_tail(&job->list, &engine->jobs);
 	spin_unlock_irqrestore(&engine->lock, flags);
-	if (first) {
-		WRITE_ONCE(engine->progress, jiffies);
+	if (first)
 		queue_delayed_work(nopin_engine_wq, &engine->watch, NOPIN_ENGINE_STUCK);
-	}
+	nopin_dma_sync(&job->from, nopin_engine_device(), false);
 	/* After an error the parts submitted before are waited for; the CPU repeats them. */
 	if (!nopin_engine_submit_parts(job))
 		WRITE_ONCE(job->error, -EAGAIN);
@@ -345,13 +349,16 @@ static void nopin_engine_watch(struct work_struct *work)
 {
 	struct nopin_engine *engine =
 		container_of(to_delayed_work(work), struct nopin_engine, watch);
-	unsigned long stuck = READ_ONCE(engine->progress) + NOPIN_ENGINE_STUCK;
-	bool busy = !list_empty_careful(&engine->jobs);
 	unsigned long delay = NOPIN_ENGINE_STUCK;
+	bool busy, stuck;
 
+	spin_lock_irq(&engine->lock);
+	busy = !list_empty(&engine->jobs);
+	stuck = time_after(jiffies, READ_ONCE(engine->progress) + NOPIN_ENGINE_STUCK);
+	spin_unlock_irq(&engine->lock);
 	if (engine->resting) {
 		WRITE_ONCE(engine->resting, busy);
-	} else if (busy && time_after(jiffies, stuck)) {
+	} else if (busy && stuck) {
 		nopin_engine_stop(engine);
 		delay = NOPIN_ENGINE_REST;
 	} else if (!busy) {
@@ -360,13 +367,19 @@ static void nopin_engine_watch(struct work_struct *work)
 	queue_delayed_work(nopin_engine_wq, &engine->watch, delay);
 }
 
+/* dma_filter_fn: only an engine whose accesses the CPU's caches see, see mirror/dma.c. */
+static bool nopin_engine_suits(struct dma_chan *chan, void *unused)
+{
+	return dev_is_dma_coherent(chan->device->dev);
+}
+
 static int nopin_engine_open(struct nopin_engine *engine)
 {
 	dma_cap_mask_t mask;
 
 	dma_cap_zero(mask);
 	dma_cap_set(DMA_MEMCPY, mask);
-	engine->chan = dma_request_channel(mask, NULL, NULL);
+	engine->chan = dma_request_channel(mask, nopin_engine_suits, NULL);
 	if (!engine->chan)
 		return -ENODEV;
 	pr_info("nopin: DMA engine: %s\n", dma_chan_name(engine->chan));

@@ -25,14 +25,15 @@ qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
 qemu_append_x86_64=" console=ttyS0 unknown_nmi_panic=1 no_timer_check numa=fake=2"
 qemu_append_aarch64=" console=ttyAMA0"
 
-# --dma: the IOMMU, and what the kernel is told about it.
+# --dma: the IOMMU, if there is one, and what the kernel is told about it.
 declare -rA qemu_iommu=(
 	[edu]=intel-iommu [edu-lazy]=intel-iommu [edu-virtio]=virtio-iommu-pci)
 declare -rA qemu_append_dma=(
 	[none]=''
 	[edu]=' intel_iommu=on iommu.strict=1'
 	[edu-lazy]=' intel_iommu=on iommu.strict=0'
-	[edu-virtio]=' iommu.strict=1')
+	[edu-virtio]=' iommu.strict=1'
+	[edu-bounce]=' swiotlb=force')
 
 # Of the VM's architecture: qemu, machine_options, machine_append, machine_cpu.
 qemu_choose() {
@@ -120,7 +121,8 @@ qemu_arguments() {
 # Only what is told to goes through the IOMMU, which virtio's devices are not. It
 # translates 39 bits or more, and what it does not map is a fault in the kernel's log.
 qemu_dma() {
-	arguments+=(-device "${qemu_iommu[$dma]}" -device edu,dma_mask=0xffffffff)
+	[ -z "${qemu_iommu[$dma]-}" ] || arguments+=(-device "${qemu_iommu[$dma]}")
+	arguments+=(-device edu,dma_mask=0xffffffff)
 }
 
 # qemu_port NUMBER CHARDEV
