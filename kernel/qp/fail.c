@@ -125,18 +125,20 @@ static void nopin_qp_flush_soon(struct nopin_qp *qp)
 void nopin_qp_fail(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
-	bool fails, refused;
+	bool fails, refused, sender;
 
 	nopin_qp_lock(qp);
 	refused = qp->rq.failed;
-	fails = (sq->failed || refused) && nopin_qp_may_fail(qp) && !atomic_read(&qp->copies);
+	sender = sq->failed;
+	fails = (sender || refused) && nopin_qp_may_fail(qp) && !atomic_read(&qp->copies);
 	if (fails) {
-		if (sq->failed && !nopin_sq_is_empty(sq))
-			nopin_sq_complete(qp, sq->failure);
+		/* First the state: a program that sees the completion may modify at once. */
 		if (refused || qp->service->reliable)
 			nopin_qp_enter_error(qp);
 		else
 			nopin_qp_enter_sqe(qp);
+		if (sender && !nopin_sq_is_empty(sq))
+			nopin_sq_complete(qp, sq->failure);
 	}
 	nopin_qp_unlock(qp);
 	if (!fails)

@@ -61,8 +61,9 @@ static void nopin_sq_flush_waiting(struct nopin_qp *qp)
  * @qp: the QP, in the ERR or SQE state
  *
  * The batch is limited, so a program that never stops posting does not keep the caller
- * here; a request posted meanwhile has a doorbell of its own. While an engine copies
- * nothing is flushed; in the ERR state nopin_qp_modify() waits for the copy, then flushes.
+ * here; a request posted meanwhile has a doorbell of its own. In the ERR state nothing is
+ * flushed while an engine copies: nopin_qp_modify() waits for the copy, then flushes. In
+ * the SQE state an engine copies for the responder only.
  *
  * Context: sq.lock held, BH off.
  * Return: true when there are more, for a later call.
@@ -73,7 +74,7 @@ bool nopin_sq_flush(struct nopin_qp *qp)
 	int n;
 
 	lockdep_assert_held(&sq->lock);
-	if (atomic_read(&qp->copies))
+	if (qp->state == IB_QPS_ERR && atomic_read(&qp->copies))
 		return false;
 	while (sq->queue.index != sq->taken) /* those in flight */
 		nopin_sq_complete(qp, IB_WC_WR_FLUSH_ERR);

@@ -158,8 +158,11 @@ static const nopin_qp_from_fn nopin_qp_from[] = {
 	[IB_QPS_ERR]	= nopin_qp_from_err,
 };
 
-/* RESET and ERR can be reached from every state. */
-static int nopin_qp_transit(struct nopin_qp *qp, enum ib_qp_state next)
+/*
+ * RESET and ERR can be reached from every state; the others only from the state that the
+ * caller has prepared the transition from. A QP that has failed since is in another.
+ */
+static int nopin_qp_transit(struct nopin_qp *qp, enum ib_qp_state now, enum ib_qp_state next)
 {
 	if (next == IB_QPS_RESET) {
 		nopin_qp_reset(qp);
@@ -169,9 +172,9 @@ static int nopin_qp_transit(struct nopin_qp *qp, enum ib_qp_state next)
 		nopin_qp_enter_error(qp);
 		return 0;
 	}
-	if (qp->state >= ARRAY_SIZE(nopin_qp_from) || !nopin_qp_from[qp->state])
+	if (qp->state != now || now >= ARRAY_SIZE(nopin_qp_from) || !nopin_qp_from[now])
 		return -EINVAL;
-	return nopin_qp_from[qp->state](qp, next);
+	return nopin_qp_from[now](qp, next);
 }
 
 static int nopin_qp_check_path(struct nopin_qp *qp, const struct ib_qp_attr *attr,
@@ -338,7 +341,7 @@ static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *at
 
 static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 			  const struct ib_qp_attr *attr, int mask,
-			  enum ib_qp_state next)
+			  enum ib_qp_state now, enum ib_qp_state next)
 {
 	int err;
 
@@ -349,19 +352,22 @@ static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 		nopin_qp_apply_arrays(qp, parts, attr, mask);
 		nopin_qp_apply_waits(qp, parts);
 		if (mask & IB_QP_STATE)
-			err = nopin_qp_transit(qp, next);
+			err = nopin_qp_transit(qp, now, next);
 	}
 	nopin_qp_unlock(qp);
 	return err;
 }
 
+/* Does a QP owe its program flushed requests when it leaves a state? */
+static bool nopin_qp_flushes_before(enum ib_qp_state now, enum ib_qp_state next)
+{
+	return (now == IB_QPS_ERR && next == IB_QPS_RESET) || now == IB_QPS_SQE;
+}
+
 static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 				  int mask)
 {
-	/*
-	 * Only a failure can change it meanwhile, to ERR or SQE. Then nopin_qp_transit() refuses
-	 * all states but RESET and ERR, and RTS from SQE.
-	 */
+	/* Only a failure can change it meanwhile; see nopin_qp_transit(). */
 	enum ib_qp_state now = READ_ONCE(qp->state);
 	enum ib_qp_state cur = mask & IB_QP_CUR_STATE ? attr->cur_qp_state : now;
 	enum ib_qp_state next = mask & IB_QP_STATE ? attr->qp_state : cur;
@@ -375,13 +381,13 @@ static int nopin_qp_modify_locked(struct nopin_qp *qp, struct ib_qp_attr *attr,
 	if (err)
 		return err;
 
-	if (now == IB_QPS_ERR && next == IB_QPS_RESET && qp->service->rings)
+	if (nopin_qp_flushes_before(now, next) && qp->service->rings)
 		nopin_flush_all(qp);
 	err = nopin_qp_alloc_arrays(&parts, attr, mask);
 	if (!err)
 		err = nopin_qp_alloc_waits(qp, &parts, next);
 	if (!err)
-		err = nopin_qp_apply(qp, &parts, attr, mask, next);
+		err = nopin_qp_apply(qp, &parts, attr, mask, now, next);
 	if (!err && (next == IB_QPS_ERR || next == IB_QPS_RESET))
 		nopin_qp_await_copies(qp);
 	nopin_qp_free_parts(&parts);

@@ -184,11 +184,12 @@ static void nopin_loopback_conclude_peer(struct nopin_qp *peer,
 static enum nopin_verdict nopin_loopback_conclude_sent(struct nopin_qp *peer, u32 psn,
 						       enum nopin_verdict verdict)
 {
+	if (verdict == NOPIN_SOURCE_ERROR) /* then the requester sends nothing */
+		return verdict;
 	nopin_unreliable_conclude(peer, psn, verdict);
 	if (peer->rq.failed)
 		tasklet_schedule(&peer->rq.task);
-	return verdict == NOPIN_PARKED || verdict == NOPIN_SOURCE_ERROR ? verdict :
-									  NOPIN_DONE;
+	return verdict == NOPIN_PARKED ? verdict : NOPIN_DONE;
 }
 
 /* Without the peer's lock: do as the requester would do upon the peer's ACK or NAK. */

@@ -4,6 +4,7 @@
  * all, and the receive of one that does not is the next one's.
  */
 #include <arpa/inet.h>
+#include <pthread.h>
 
 #include "rc.h"
 
@@ -186,8 +187,8 @@ static uint32_t check_number(struct uc_end *to, const struct ibv_wc *wc, uint64_
 	return number;
 }
 
-/* Whatever is lost on the way: what comes is whole, in order, and takes one receive. */
-static void uc_whole_or_not(const void *arg)
+/* Sends numbered messages until enough have been sent, and one of the last has come. */
+static void whole_or_not(enum vt_kind kind, bool in_order)
 {
 	uint32_t messages = 200 * vt_opts.rounds, number = 0, last = 0, arrived = 0;
 	uint8_t *expected = malloc(ROOM);
@@ -196,7 +197,7 @@ static void uc_whole_or_not(const void *arg)
 	uint64_t id;
 
 	vt_defer(free, expected);
-	pair_open(&pair, *(const enum vt_kind *)arg);
+	pair_open(&pair, kind);
 	for (id = 0; id < RECVS; id++)
 		post_recv(&pair.b, id, id % RECVS * ROOM, ROOM);
 	while (number < messages || last < messages) { /* and on until one has come */
@@ -205,8 +206,8 @@ static void uc_whole_or_not(const void *arg)
 		while (vt_poll_for(pair.b.rc->rcq, &wc, 1, number < messages ? 0 : 20) > 0) {
 			uint32_t came = check_number(&pair.b, &wc, arrived, expected);
 
-			vt_require(came > last, "%u after %u", came, last);
-			last = came;
+			vt_require(came > last || !in_order, "%u after %u", came, last);
+			last = came > last ? came : last;
 			post_recv(&pair.b, id, id % RECVS * ROOM, ROOM);
 			id++;
 			arrived++;
@@ -214,6 +215,22 @@ static void uc_whole_or_not(const void *arg)
 	}
 	vt_note("%u of %u messages arrived", arrived, number);
 	vt_mem_guards(pair.b.dst);
+}
+
+/* Over a network that loses packets, a message that comes is whole, and comes once, in order. */
+static void uc_whole_or_not(const void *arg)
+{
+	whole_or_not(*(const enum vt_kind *)arg, true);
+}
+
+/*
+ * Over one that doubles or reorders them it is whole as well. As a message may begin with
+ * any PSN (IBTA 9.8.2.2), one of a single packet comes as often, and in the order, as its
+ * packets do.
+ */
+static void uc_whole(const void *arg)
+{
+	whole_or_not(*(const enum vt_kind *)arg, false);
 }
 
 /* --- what is refused, and how --- */
@@ -287,13 +304,21 @@ static void uc_bad_rkey(const void *arg)
 }
 
 /* What cannot be sent stops the send queue, until it is made ready again. */
-static void uc_bad_lkey(const void *arg)
+static int leave_sqe(struct ibv_qp *qp)
 {
 	struct ibv_qp_attr attr = { .cur_qp_state = IBV_QPS_SQE, .qp_state = IBV_QPS_RTS };
+
+	return ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_CUR_STATE);
+}
+
+static void uc_bad_lkey(const void *arg)
+{
 	struct uc_pair pair;
+	long long dropped;
 	struct vt_wr wr;
 
 	pair_open(&pair, VT_PINNED);
+	dropped = vt_counter(vt_dev(1), "drop_stale");
 	vt_wr_init(&wr, IBV_WR_SEND, 5);
 	vt_wr_local(&wr, pair.a.src, 0, *(const size_t *)arg);
 	wr.sge[0].lkey ^= 0x100;
@@ -301,8 +326,45 @@ static void uc_bad_lkey(const void *arg)
 	vt_want(pair.a.rc->scq, 5, IBV_WC_LOC_PROT_ERR);
 	vt_require(rc_state(pair.a.rc) == IBV_QPS_SQE, "in state %d", rc_state(pair.a.rc));
 	exchange(&pair.b, &pair.a, IBV_WR_SEND);	/* it receives on */
-	vt_ok(ibv_modify_qp(pair.a.rc->qp, &attr, IBV_QP_STATE | IBV_QP_CUR_STATE));
+	vt_ok(leave_sqe(pair.a.rc->qp));
 	works(&pair);
+	vt_require(vt_counter(vt_dev(1), "drop_stale") == dropped, "a packet was dropped");
+}
+
+/* Waits for the error of the request that fails, and makes the queue ready at once. */
+static void *leave_sqe_at_once(void *arg)
+{
+	struct rc_end *end = arg;
+	struct ibv_wc wc = vt_want(end->scq, 5, IBV_WC_LOC_PROT_ERR);
+
+	vt_require(wc.qp_num == end->qp->qp_num, "of QP %u", wc.qp_num);
+	vt_ok(leave_sqe(end->qp));
+	return NULL;
+}
+
+/* What was posted behind a request that fails is flushed, however soon the program goes on. */
+static void uc_sqe_left_at_once(const void *arg)
+{
+	struct uc_pair pair;
+	struct vt_wr wr[4];
+	pthread_t thread;
+
+	(void)arg;
+	pair_open(&pair, VT_PINNED);
+	for (unsigned int i = 0; i < 100 * vt_opts.rounds; i++) {
+		for (int j = 0; j < 4; j++) {
+			vt_wr_init(&wr[j], IBV_WR_SEND, 5 + j);
+			vt_wr_local(&wr[j], pair.a.src, 0, 100);
+		}
+		wr[0].sge[0].lkey ^= 0x100;
+		vt_wr_chain(wr, 4);
+		vt_ok(pthread_create(&thread, NULL, leave_sqe_at_once, pair.a.rc));
+		vt_ok(rc_post(pair.a.rc, wr));
+		vt_ok(pthread_join(thread, NULL));
+		for (int j = 1; j < 4; j++)
+			vt_want(pair.a.rc->scq, 5 + j, IBV_WC_WR_FLUSH_ERR);
+		exchange(&pair.a, &pair.b, IBV_WR_SEND);
+	}
 }
 
 /* The receive is the program's own fault: that is an error. */
@@ -420,11 +482,14 @@ static void add_tests(void)
 	for (int i = 0; i < VT_KINDS; i++)
 		vt_test(uc_whole_or_not, &kinds[i], "uc_whole_or_not_%s",
 			vt_kind_name[kinds[i]]);
+	for (int i = 0; i < VT_KINDS; i++)
+		vt_test(uc_whole, &kinds[i], "uc_whole_%s", vt_kind_name[kinds[i]]);
 	VT_TEST(uc_dropped);
 	VT_TEST(uc_receive_again);
 	VT_TEST(uc_bad_rkey);
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
 		vt_test(uc_bad_lkey, &lengths[i], "uc_bad_lkey_%zu", lengths[i]);
+	VT_TEST(uc_sqe_left_at_once);
 	VT_TEST(uc_bad_receive);
 	VT_TEST(uc_any_psn);
 	VT_TEST(uc_operations);
