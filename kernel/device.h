@@ -76,8 +76,8 @@ enum nopin_copying {
  * @key_next: cyclic allocation in @keys, under its xa_lock
  * @avs: address handles for datagrams: index -> struct nopin_av
  * @av_next: cyclic allocation in @avs, under its xa_lock
- * @xrc_srqs: number of an SRQ of XRC -> struct nopin_srq
- * @xrc_srq_next: cyclic allocation in @xrc_srqs, under its xa_lock
+ * @xrc_srqns: numbers of XRC SRQs; nopin_xrcd.srqs has the SRQs themselves
+ * @xrc_srqn_next: cyclic allocation in @xrc_srqns, under its xa_lock
  * @gsi: the QP with number 1, or NULL
  * @dma_parms: DMA limits for exporters that map a dma-buf for the device: none
  * @ndev: the network device below it; held until the device is freed
@@ -101,8 +101,8 @@ struct nopin_dev {
 	u32 key_next;
 	struct xarray avs;
 	u32 av_next;
-	struct xarray xrc_srqs;
-	u32 xrc_srq_next;
+	struct xarray xrc_srqns;
+	u32 xrc_srqn_next;
 	struct nopin_qp_handle __rcu *gsi;
 	struct device_dma_parameters dma_parms;
 	struct net_device *ndev;

@@ -78,8 +78,8 @@ static void nopin_link_free(struct ib_device *ibdev)
 	xa_destroy(&dev->keys);
 	WARN_ON(!xa_empty(&dev->avs));
 	xa_destroy(&dev->avs);
-	WARN_ON(!xa_empty(&dev->xrc_srqs));
-	xa_destroy(&dev->xrc_srqs);
+	WARN_ON(!xa_empty(&dev->xrc_srqns));
+	xa_destroy(&dev->xrc_srqns);
 	WARN_ON(!xa_empty(&dev->owners));
 	xa_destroy(&dev->owners);
 	nopin_policy_release(dev);
@@ -102,7 +102,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	nopin_policy_set_default(dev);
 	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->avs, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ | XA_FLAGS_ACCOUNT);
-	xa_init_flags(&dev->xrc_srqs, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&dev->xrc_srqns, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&dev->owners, XA_FLAGS_ACCOUNT);
 
 	strscpy(ibdev->node_desc, "nopin", sizeof(ibdev->node_desc));

@@ -4,8 +4,9 @@
  * domain of its own. Each message names an SRQ of the target's XRC domain, and uses the
  * receives and the protection domain of that SRQ.
  *
- * A target uses an SRQ only under its rq.lock, but may keep rq.srq from one packet of a
- * message to the next. So nopin_xrc_withdraw() visits all targets of the SRQ's domain:
+ * A target finds only the SRQs of its own domain, uses them only under its rq.lock, and may
+ * keep rq.srq from one packet of a message to the next. So nopin_xrc_withdraw() visits all
+ * targets of the SRQ's domain:
  *
  *	a packet			nopin_xrc_withdraw()
  *	rq.lock				the number is erased
@@ -19,8 +20,6 @@
  *	  amid a message, but rq.srq
  *	  is NULL: the packet is refused
  */
-#include <linux/xarray.h>
-
 #include "device.h"
 #include "qp/qp.h"
 #include "qp/srq.h"
@@ -68,14 +67,17 @@ void nopin_xrc_resign(struct nopin_qp *qp)
  */
 int nopin_xrc_publish(struct nopin_srq *srq)
 {
+	struct nopin_xrcd *xrcd = to_nopin_xrcd(srq->ibsrq.ext.xrc.xrcd);
 	struct nopin_dev *dev = to_nopin_dev(srq->ibsrq.device);
-	int err = xa_alloc_cyclic(&dev->xrc_srqs, &srq->num, NULL, NOPIN_SRQN_LIMIT,
-				  &dev->xrc_srq_next, GFP_KERNEL_ACCOUNT);
+	int err = xa_alloc_cyclic(&dev->xrc_srqns, &srq->num, NULL, NOPIN_SRQN_LIMIT,
+				  &dev->xrc_srqn_next, GFP_KERNEL_ACCOUNT);
 
 	if (err < 0)
 		return err;
-	xa_store(&dev->xrc_srqs, srq->num, srq, GFP_KERNEL);
-	return 0;
+	err = xa_err(xa_store(&xrcd->srqs, srq->num, srq, GFP_KERNEL_ACCOUNT));
+	if (err)
+		xa_erase(&dev->xrc_srqns, srq->num);
+	return err;
 }
 
 static void nopin_xrc_forget(struct nopin_qp *qp, struct nopin_srq *srq)
@@ -104,22 +106,19 @@ void nopin_xrc_withdraw(struct nopin_srq *srq)
 	struct nopin_xrcd *xrcd = to_nopin_xrcd(srq->ibsrq.ext.xrc.xrcd);
 	struct nopin_qp *qp;
 
-	xa_erase(&to_nopin_dev(srq->ibsrq.device)->xrc_srqs, srq->num);
+	xa_erase(&xrcd->srqs, srq->num);
 	mutex_lock(&xrcd->lock);
 	list_for_each_entry(qp, &xrcd->targets, rq.target)
 		nopin_xrc_forget(qp, srq);
 	mutex_unlock(&xrcd->lock);
+	xa_erase(&to_nopin_dev(srq->ibsrq.device)->xrc_srqns, srq->num);
 }
 
 /* Find an SRQ of the target's domain, which stays valid while rq.lock is held. */
 static struct nopin_srq *nopin_xrc_find(const struct nopin_qp *qp, u32 srqn)
 {
-	struct nopin_srq *srq = xa_load(&qp->dev->xrc_srqs, srqn);
-
 	lockdep_assert_held(&qp->rq.lock);
-	if (!srq || srq->ibsrq.ext.xrc.xrcd != &qp->rq.xrcd->ibxrcd)
-		return NULL;
-	return srq;
+	return xa_load(&qp->rq.xrcd->srqs, srqn);
 }
 
 /**

@@ -5,6 +5,7 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
 
 struct nopin_owner;
@@ -18,12 +19,14 @@ struct nopin_srq;
  * @owner: who pays for it, and for its targets
  * @lock: protects @targets
  * @targets: list of QPs, linked by rq.target
+ * @srqs: number of an SRQ of the domain -> struct nopin_srq
  */
 struct nopin_xrcd {
 	struct ib_xrcd ibxrcd;
 	struct nopin_owner *owner;
 	struct mutex lock;	/* protects targets */
 	struct list_head targets;
+	struct xarray srqs;
 };
 
 static inline struct nopin_xrcd *to_nopin_xrcd(struct ib_xrcd *ibxrcd)

@@ -30,6 +30,7 @@ int nopin_alloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 	xrcd->owner = owner;
 	mutex_init(&xrcd->lock);
 	INIT_LIST_HEAD(&xrcd->targets);
+	xa_init_flags(&xrcd->srqs, XA_FLAGS_ACCOUNT);
 	return 0;
 }
 
@@ -48,6 +49,8 @@ int nopin_dealloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 
 	if (err)
 		return err;
+	WARN_ON(!xa_empty(&xrcd->srqs));
+	xa_destroy(&xrcd->srqs);
 	nopin_share_give(dev, xrcd->owner, NOPIN_XRCDS);
 	nopin_owner_put(dev, xrcd->owner);
 	return 0;
