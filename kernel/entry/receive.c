@@ -218,7 +218,8 @@ void nopin_receive_unacknowledged(struct nopin_qp *qp, struct nopin_arrival *arr
 static bool nopin_receive_admits_datagram(struct nopin_qp *qp, const struct nopin_pkt *pkt,
 					  bool here)
 {
-	bool admits = here && nopin_rq_accepts(qp) && pkt->qkey == qp->attr.qkey;
+	bool admits = here && !nopin_receive_is_foreign(qp, pkt) && nopin_rq_accepts(qp) &&
+		      pkt->qkey == qp->attr.qkey;
 
 	nopin_stat_inc(&qp->dev->stats,
 		       admits ? NOPIN_RECEIVED_PACKETS : NOPIN_DROP_NO_QP);
@@ -242,8 +243,7 @@ void nopin_receive_datagrams(struct nopin_qp *qp, struct nopin_arrival *arrival)
 	nopin_hold_begin(&hold, qp->ibqp.pd, qp->id);
 	spin_lock_bh(&qp->rq.lock);
 	do {
-		if (nopin_receive_is_foreign(qp, pkt) ||
-		    !nopin_receive_admits_datagram(qp, pkt, here))
+		if (!nopin_receive_admits_datagram(qp, pkt, here))
 			continue;
 		if (nopin_datagram_take_small(qp, arrival->skb, pkt, &hold))
 			continue;
@@ -265,7 +265,7 @@ static void nopin_receive_copy(struct nopin_qp *qp, const struct nopin_arrival *
 		return;
 	}
 	spin_lock_bh(&qp->rq.lock);
-	if (nopin_receive_admits_datagram(qp, pkt, !nopin_receive_is_foreign(qp, pkt)))
+	if (nopin_receive_admits_datagram(qp, pkt, true))
 		nopin_datagram_take(qp, skb, pkt);
 	nopin_rq_unlock(qp);
 	consume_skb(skb);

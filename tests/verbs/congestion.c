@@ -232,6 +232,26 @@ static void without_acknowledgements(const void *arg)
 		   rc_state(&pair->b));
 }
 
+/* A UD QP has no connection. */
+static void to_datagrams(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct ibv_qp_init_attr init = {
+		.qp_type = IBV_QPT_UD,
+		.send_cq = pair->b.scq,
+		.recv_cq = pair->b.rcq,
+		.cap = { 1, 1, 1, 1, 0 },
+	};
+	struct rc_end end = pair->b;
+
+	(void)arg;
+	end.qp = ibv_create_qp(pair->b.pd, &init);
+	vt_require(end.qp, "create_qp: %s", strerror(errno));
+	vt_defer(vt_free_qp, end.qp);
+	vt_ud_to_rts(end.qp, 1);
+	want_unheeded(stranger(&pair->a, &end), &end, 1);
+}
+
 /* --- marked packets --- */
 
 /* None of them is due; each says that there is congestion. */
@@ -267,6 +287,7 @@ static void add_tests(void)
 	VT_TEST(flood_of_cnps);
 	VT_TEST(not_connected);
 	VT_TEST(without_acknowledgements);
+	VT_TEST(to_datagrams);
 	VT_TEST(flood_of_marks);
 }
 
