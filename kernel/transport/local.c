@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Local requests are carried out here, without the peer: they change what a key stands
- * for (IBTA 10.6.5, 10.6.7). Requests behind one see the change. Requests before it may
- * still be under way; if it has a fence, READs and atomics are not.
+ * for (IBTA 10.6.5, 10.6.7). Requests behind one see the change. Requests before LOCAL_INV
+ * have completed. Requests before another may still be under way; if it has a fence, READs
+ * and atomics are not.
  */
 #include "mem/region.h"
 #include "mem/window.h"

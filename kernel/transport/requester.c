@@ -86,12 +86,28 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
+/*
+ * Has a local request to wait for others? LOCAL_INV waits for all before it, with a fence
+ * or without (IBTA 10.6.5.1): their packets may have to be sent again, by the key.
+ */
+static bool nopin_requester_local_waits(struct nopin_qp *qp, const struct nopin_swqe *wqe)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	if (wqe->request->operation != NOPIN_LOCAL_INV)
+		return wqe->flags & NOPIN_SEND_FENCE && sq->reads.count;
+	if (sq->next == sq->queue.index)
+		return false;
+	nopin_sq_ask_again(sq);
+	return true;
+}
+
 /* Carry out a local request, unless that is done already. False: not now, or it fails. */
 static bool nopin_requester_local(struct nopin_qp *qp, struct nopin_swqe *wqe)
 {
 	enum ib_wc_status status;
 
-	if (wqe->flags & NOPIN_SEND_FENCE && qp->sq.reads.count && !wqe->numbered)
+	if (!wqe->numbered && nopin_requester_local_waits(qp, wqe))
 		return false;
 	if (!wqe->numbered) {
 		nopin_hold_end(&qp->sq.hold);

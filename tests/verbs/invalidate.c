@@ -129,6 +129,30 @@ static void requests_are_in_order(const void *arg)
 	}
 }
 
+/* LOCAL_INV waits for the requests before it, which may have to be sent again. */
+static void local_inv_waits(const void *arg)
+{
+	struct vt_wr wr[2];
+	struct ibv_sge sge;
+	struct mw_scene s;
+
+	mw_scene_init(&s, arg, RIGHTS);
+	vt_wr_init(&wr[0], IBV_WR_SEND, 10);
+	vt_wr_local(&wr[0], s.mem, 0, 4);
+	vt_wr_init(&wr[1], IBV_WR_LOCAL_INV, 11);
+	wr[1].wr.invalidate_rkey = s.rkey;
+	vt_wr_chain(wr, 2);
+	vt_ok(rc_post(&s.pair->b, wr));		/* the peer has no receive yet */
+	vt_want_none(s.pair->b.scq, 20);
+	mw_use(&s);
+	sge = vt_sge(s.local, 0, LEN);
+	vt_ok(rc_post_recv(&s.pair->a, 1, &sge, 1));
+	vt_want(s.pair->a.rcq, 1, IBV_WC_SUCCESS);
+	vt_want(s.pair->b.scq, 10, IBV_WC_SUCCESS);
+	vt_want(s.pair->b.scq, 11, IBV_WC_SUCCESS);
+	mw_refuse(&s, IBV_WR_RDMA_WRITE, s.rkey, s.base, 1);
+}
+
 static void type_1_is_not_invalidated(const void *arg)
 {
 	struct mw_scene s;
@@ -203,6 +227,7 @@ static void add_tests(void)
 	TYPE_2(type_2_is_invalidated_by_peer);
 	TYPE_2(invalidated_under_traffic);
 	TYPE_2(requests_are_in_order);
+	TYPE_2(local_inv_waits);
 	TYPE_1(type_1_is_not_invalidated);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		vt_test(region_is_not_invalidated_here, &kinds[i],
