@@ -19,7 +19,8 @@
  * @dev: the device
  * @size: bytes, rounded up to whole pages; 0: none
  *
- * Pages that are in its memory move back first; programs notice nothing.
+ * Pages that are in its memory move back first; programs notice nothing. Where the size is
+ * what it was, pages stay.
  *
  * Return: 0; -EBUSY: programs have allocated some of it; -ERANGE: @size is above
  *	NOPIN_MAX_MEMORY. Both leave the memory as it is. After any other error the device
@@ -35,6 +36,8 @@ int nopin_memory_set(struct nopin_dev *dev, u64 size)
 	if (size > NOPIN_MAX_MEMORY)
 		return -ERANGE;
 	down_write(&dev->store_sem);
+	if (dev->store && nopin_store_size(dev->store) == PAGE_ALIGN(size))
+		goto out;
 	if (dev->store && nopin_store_reserved(dev->store)) {
 		err = -EBUSY;
 		goto out;

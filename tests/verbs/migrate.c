@@ -150,6 +150,8 @@ static void the_memory_goes(const void *arg)
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
 	move(&nic, true);
+	vt_ok(nic_try_memory(nic.end->dev, MEMORY)); /* it is as large already */
+	vt_require(nic_away(nic.mem, LEN) == PAGES, "pages are back");
 	vt_ok(nic_try_memory(nic.end->dev, 0));
 	vt_require(!nic_away(nic.mem, LEN), "pages are away");
 	vt_require(!memcmp(nic.mem, want, LEN), "data differ");
