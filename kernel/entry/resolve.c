@@ -10,7 +10,7 @@
 #include "mem/engine.h"
 #include "transport/requester.h"
 
-/* How long to wait for memory, in total, before the last try. */
+/* How long to wait for memory, in total, before the last try: a power of two. */
 #define NOPIN_NOMEM_PATIENCE_MS	256
 
 /* A doorbell call resolves at most this many misses, and leaves the next to a worker. */
@@ -22,13 +22,12 @@ static int nopin_wait_fetch(struct nopin_wait *wait, bool prompt)
 	unsigned int ms;
 	int err;
 
-	for (ms = 1; ms <= NOPIN_NOMEM_PATIENCE_MS; ms *= 2) {
+	for (ms = 1;; ms *= 2) {
 		err = nopin_miss_resolve(&wait->miss, prompt, &wait->pages);
-		if (err != -ENOMEM)
-			break;
+		if (err != -ENOMEM || ms == NOPIN_NOMEM_PATIENCE_MS)
+			return err;
 		msleep(ms);
 	}
-	return err;
 }
 
 static void nopin_wait_count(struct nopin_wait *wait, struct nopin_qp *qp)

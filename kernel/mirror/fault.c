@@ -130,9 +130,9 @@ static vm_fault_t nopin_fault_handle(struct nopin_fault *fault,
 /*
  * Make the CPU fault page @i. A page that is only wanted does not wait for a program's
  * answer, which may never come. If the fault dropped mmap_lock to wait for a disk or a
- * program (VM_FAULT_RETRY), the access that needs the page may have ended, and other
- * memory may be mapped there. So -EAGAIN ends the fault, and the access asks again if it
- * still needs the page.
+ * program (VM_FAULT_RETRY, or VM_FAULT_COMPLETED after the throttling of a writer), the
+ * access that needs the page may have ended, and other memory may be mapped there. So
+ * -EAGAIN ends the fault, and the access asks again if it still needs the page.
  */
 static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 {
@@ -152,7 +152,7 @@ static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 		return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, 0) : 0;
 	mmap_read_lock(mm);
 	fault->walk.prompt_end = 0;
-	return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
+	return -EAGAIN;
 }
 
 /* Has page @i no memory that could be copied (VM_IO, VM_PFNMAP, or a hole)? */

@@ -58,8 +58,8 @@ enum nopin_operation {
 	NOPIN_FETCH_ADD,
 	NOPIN_ATOMIC_WRITE,
 	NOPIN_FLUSH,
-	NOPIN_REQUESTS,		/* number of requests; from here on responses */
-	NOPIN_READ_RESPONSE = NOPIN_REQUESTS,
+	NOPIN_RESPONSES,	/* from here on responses */
+	NOPIN_READ_RESPONSE = NOPIN_RESPONSES,
 	NOPIN_ACKNOWLEDGE,
 	NOPIN_ATOMIC_ACKNOWLEDGE,
 	NOPIN_CONGESTION,
@@ -112,7 +112,7 @@ extern const struct nopin_opcode_info nopin_opcodes[256];
 /* Is a packet with this opcode for the requester? */
 static inline bool nopin_opcode_is_response(const struct nopin_opcode_info *op)
 {
-	return op->operation >= NOPIN_REQUESTS;
+	return op->operation >= NOPIN_RESPONSES;
 }
 
 /* Is it a part of a message that carries payload to the responder? */

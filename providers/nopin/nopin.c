@@ -189,17 +189,14 @@ static struct verbs_context *context_new(struct ibv_device *device, int cmd_fd,
 	struct nopin_context *ctx;
 	int ret;
 
-	ret = nopin_defer_init();
-	if (ret) {
-		errno = ret;
-		return NULL;
-	}
 	ctx = verbs_init_and_alloc_context(device, cmd_fd, ctx, vctx,
 					   RDMA_DRIVER_NOPIN);
 	if (!ctx)
 		return NULL;
 
-	ret = begin(ctx);
+	ret = nopin_defer_init();
+	if (!ret)
+		ret = begin(ctx);
 	if (ret)
 		goto err_uninit;
 

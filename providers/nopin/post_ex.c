@@ -323,6 +323,8 @@ static int wr_complete(struct ibv_qp_ex *ibqp)
 	qp->wqe = NULL;
 	nopin_wq_unlock(&qp->sq);
 
+	if (ret) /* so that a full queue gets room */
+		nopin_pay();
 	return ring ? nopin_doorbell_send(&qp->vqp.qp) : ret;
 }
 
