@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Unreliable connections (IBTA 9.8.2): a message arrives whole and in its turn, or not at
- * all, and the receive of one that does not is the next one's.
+ * Unreliable connections (IBTA 9.8.2): a message arrives whole and in order, or not at all.
+ * The next message takes the receive of one that is lost.
  */
 #include <arpa/inet.h>
 
@@ -69,7 +69,7 @@ static void send_plain(struct uc_end *from, size_t len)
 	send_one(from, &wr);
 }
 
-/* What was posted before has been carried out when this has arrived. */
+/* Wait until all earlier messages have been processed: send an empty WRITE with immediate. */
 static void flush(struct uc_end *from, struct uc_end *to)
 {
 	struct vt_wr wr;
@@ -145,7 +145,7 @@ static void uc_data(const void *arg)
 
 /* --- messages that may be lost --- */
 
-/* So the receiver knows what the message with a number holds. */
+/* Fill a message with data that depend on its number, so that the receiver can check them. */
 static void fill_by_number(uint8_t *p, uint32_t number, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -169,7 +169,7 @@ static void send_number(struct uc_end *from, uint32_t number)
 	send_one(from, &wr);
 }
 
-/* The oldest receive has a message that is whole; which one. */
+/* Check that the oldest receive holds a whole message; returns its number. */
 static uint32_t check_number(struct uc_end *to, const struct ibv_wc *wc, uint64_t id,
 			     uint8_t *expected)
 {
@@ -186,7 +186,7 @@ static uint32_t check_number(struct uc_end *to, const struct ibv_wc *wc, uint64_
 	return number;
 }
 
-/* Whatever is lost on the way: what comes is whole, in order, and takes one receive. */
+/* Some messages are lost: those that arrive are whole, in order, and take one receive each. */
 static void uc_whole_or_not(const void *arg)
 {
 	uint32_t messages = 200 * vt_opts.rounds, number = 0, last = 0, arrived = 0;
@@ -199,7 +199,7 @@ static void uc_whole_or_not(const void *arg)
 	pair_open(&pair, *(const enum vt_kind *)arg);
 	for (id = 0; id < RECVS; id++)
 		post_recv(&pair.b, id, id % RECVS * ROOM, ROOM);
-	while (number < messages || last < messages) { /* and on until one has come */
+	while (number < messages || last < messages) { /* and on until the last ones arrive */
 		vt_require(number < 2 * messages, "nothing comes any more");
 		send_number(&pair.a, ++number);
 		while (vt_poll_for(pair.b.rc->rcq, &wc, 1, number < messages ? 0 : 20) > 0) {
@@ -218,7 +218,7 @@ static void uc_whole_or_not(const void *arg)
 
 /* --- what is refused, and how --- */
 
-/* Without a receive, or with one too short, a message is lost and nothing else. */
+/* Without a receive, or with one too short, a message is lost; nothing else happens. */
 static void uc_dropped(const void *arg)
 {
 	struct uc_pair pair;
@@ -238,7 +238,10 @@ static void uc_dropped(const void *arg)
 	works(&pair);
 }
 
-/* A message too long has written to the receive that the next message gets. */
+/*
+ * The next message takes the receive to which a message that is too long has partly been
+ * written.
+ */
 static void uc_receive_again(const void *arg)
 {
 	struct uc_pair pair;
@@ -268,7 +271,7 @@ static void write_with_key(struct uc_pair *pair, uint32_t flip, size_t len)
 	send_one(&pair->a, &wr);
 }
 
-/* Nobody is told that a key is wrong. */
+/* A wrong rkey moves no data and is reported to neither side. */
 static void uc_bad_rkey(const void *arg)
 {
 	struct uc_pair pair;
@@ -286,7 +289,10 @@ static void uc_bad_rkey(const void *arg)
 	works(&pair);
 }
 
-/* What cannot be sent stops the send queue, until it is made ready again. */
+/*
+ * A request that cannot be sent stops the send queue (SQE) until the QP is moved to RTS
+ * again.
+ */
 static void uc_bad_lkey(const void *arg)
 {
 	struct ibv_qp_attr attr = { .cur_qp_state = IBV_QPS_SQE, .qp_state = IBV_QPS_RTS };
@@ -300,12 +306,12 @@ static void uc_bad_lkey(const void *arg)
 	vt_ok(rc_post(pair.a.rc, &wr));
 	vt_want(pair.a.rc->scq, 5, IBV_WC_LOC_PROT_ERR);
 	vt_require(rc_state(pair.a.rc) == IBV_QPS_SQE, "in state %d", rc_state(pair.a.rc));
-	exchange(&pair.b, &pair.a, IBV_WR_SEND);	/* it receives on */
+	exchange(&pair.b, &pair.a, IBV_WR_SEND);	/* it still receives */
 	vt_ok(ibv_modify_qp(pair.a.rc->qp, &attr, IBV_QP_STATE | IBV_QP_CUR_STATE));
 	works(&pair);
 }
 
-/* The receive is the program's own fault: that is an error. */
+/* A receive with a bad key is an error of the receiving program: the receive fails. */
 static void uc_bad_receive(const void *arg)
 {
 	struct ibv_sge sge;
@@ -325,7 +331,7 @@ static void uc_bad_receive(const void *arg)
 	works(&pair);
 }
 
-/* A message begins with any PSN. */
+/* A message may begin with any PSN. */
 static void uc_any_psn(const void *arg)
 {
 	struct rc_addr a, b;
@@ -344,7 +350,7 @@ static void uc_any_psn(const void *arg)
 	works(&pair);
 }
 
-/* Nothing that would have to be answered. */
+/* Operations that need a response are refused. */
 static void uc_operations(const void *arg)
 {
 	static const enum ibv_wr_opcode ops[] = {
@@ -372,7 +378,7 @@ static void free_srq(void *obj)
 	ibv_destroy_srq(obj);
 }
 
-/* Receives of an SRQ are the QP's once they are taken, and not lost either. */
+/* A receive taken from an SRQ belongs to the QP, and is not lost with its message. */
 static void uc_srq(const void *arg)
 {
 	struct ibv_srq_init_attr init = { .attr = { .max_wr = 4, .max_sge = 1 } };
