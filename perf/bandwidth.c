@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bandwidth over message sizes, each request posted by itself, and over how many large
- * ones are in flight; and message rates, 64 requests in a call and more or less of them
- * in flight. Beside them, what a copy by the CPU over the same buffers makes.
+ * Bandwidth by message size, with one request per post, and by the number of large requests
+ * in flight. Message rates with 64 requests per post, by the number in flight. For
+ * comparison, the bandwidth of a CPU copy over the same buffers.
  */
 #include <string.h>
 
 #include "perf.h"
 
-#define WINDOW	(512 * KIB)	/* of each batch */
-#define BATCHES	2		/* in flight; "depth" is the same with more or less */
+#define WINDOW	(512 * KIB)	/* bytes of each batch */
+#define BATCHES	2		/* in flight; subject "depth" varies it */
 
 struct bandwidth {
 	const struct perf_run *run;
@@ -95,7 +95,10 @@ static void sweep(struct bandwidth *bw, enum perf_path path)
 	measure(bw, path, 64, 64, PERF_FLIGHT / 64);
 }
 
-/* What the targets are about; a few samples scatter by more than ODP costs a WRITE. */
+/*
+ * The configurations that the targets are about. WRITEs get more samples, as few samples
+ * scatter by more than the cost of ODP.
+ */
 static void sweep_quick(struct bandwidth *bw, enum perf_path path)
 {
 	const struct perf_run *run = bw->run;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that nobody has touched yet. "cold" and "warm" are a WRITE to such a page
- * and the next one to it; "first touch" is a store by the CPU to such a page. "fresh"
- * is the whole life of a buffer: mapped, registered, written once by the NIC,
- * deregistered, unmapped.
+ * Memory that has never been touched. "cold" and "warm" are the first WRITE to such a page
+ * and the next one; "first touch" is a store by the CPU to such a page. "fresh" is the
+ * whole life of a buffer: map, register, one WRITE by the NIC, deregister, unmap.
  */
 #include <sys/mman.h>
 
 #include "perf.h"
 
 #define PAGE		4096UL
-#define PAGES		256	/* of one sample */
+#define PAGES		256	/* pages of one sample */
 #define PAGES_MIN	16
 #define WRITE_LEN	64
 
@@ -48,7 +47,7 @@ static void dereg(struct perf_link *link, struct ibv_mr *mr)
 		ibv_dereg_mr(mr);
 }
 
-/* A WRITE from the link's own buffer to @to, and its completion. */
+/* WRITE from the link's buffer to @to, and wait for the completion. */
 static int write_to(struct perf_link *link, struct ibv_mr *mr, uint8_t *to, size_t len)
 {
 	struct ibv_sge sge = vt_sge(link->mem[0], 0, len);
@@ -74,7 +73,7 @@ static int timed_write(struct perf_link *link, struct ibv_mr *mr, uint8_t *to,
 	return stats_add(times, perf_now() - start) ? 0 : perf_fail("out of memory");
 }
 
-/* What one sample measures. */
+/* The times that one sample measures. */
 struct times {
 	struct stats first, again, touch;
 };
@@ -94,7 +93,7 @@ static int touch_page(uint8_t *page, struct stats *times)
 	return stats_add(times, perf_now() - start) ? 0 : perf_fail("out of memory");
 }
 
-/* Each page is written to twice; only the first time is it cold. */
+/* WRITE to a page twice: first it is cold, then warm. */
 static int write_page(struct cold *cold, struct perf_link *link, struct ibv_mr *mr,
 		      uint8_t *page, struct times *times)
 {
@@ -109,7 +108,10 @@ static int write_page(struct cold *cold, struct perf_link *link, struct ibv_mr *
 	return timed_write(link, mr, page, &times->again);
 }
 
-/* The CPU touches a page of its own in between, in the same state of the caches. */
+/*
+ * Measure all pages. In between the CPU touches pages of its own, so that caches are in the
+ * same state.
+ */
 static int write_pages(struct cold *cold, struct perf_link *link, struct times *times)
 {
 	uint8_t *nic = fresh(PAGES * PAGE), *cpu = fresh(PAGES * PAGE);
@@ -136,7 +138,7 @@ static int keep(struct perf_point *point, struct stats *times, double *median)
 	return stats_add_all(&point->all, times) ? 0 : perf_fail("out of memory");
 }
 
-/* The same beside what its turn has brought. */
+/* The same, for a value measured beside that of the round. */
 static int keep_beside(struct perf_point *point, struct stats *times)
 {
 	double median;
@@ -188,7 +190,7 @@ static int sample_fresh(void *arg, size_t i, double *value)
 	return err;
 }
 
-/* Others have no memory that is cold and registered. */
+/* Other NICs cannot register memory that has no pages: keep only the sides of nopin. */
 static struct perf_run nopin_only(const struct perf_run *run)
 {
 	struct perf_run only = *run;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * CPU time for each GB that is moved. The program sleeps until a completion comes,
- * so what is busy is busy for the transfer; and all of the machine counts, as a part
- * of the work is done by kernel threads and in interrupts.
+ * CPU time for each GB transferred. The program sleeps until a completion comes, so all CPU
+ * time is spent on the transfer. The time of the whole machine counts, as kernel threads
+ * and interrupts do a part of the work.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@ struct cpu {
 	struct perf_link link[PERF_SIDES];
 };
 
-/* Seconds that all CPUs together have been idle, or have not been ours. */
+/* Seconds that all CPUs together were idle or stolen by the hypervisor. */
 static double idle_seconds(void)
 {
 	unsigned long long user, nice, system, idle, iowait, irq, softirq, steal;

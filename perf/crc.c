@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* CRC32 by eight tables, as the kernel's crc32_le(), and by the driver's own code. */
+/* CRC32 with eight tables, like the kernel's crc32_le(), and with the driver's own code. */
 #include <stdbool.h>
 #include <string.h>
 #ifdef __aarch64__
@@ -35,7 +35,7 @@ static uint32_t four(uint32_t word, int low)
 	       table[low + 1][word >> 16 & 0xff] ^ table[low][word >> 24];
 }
 
-/* Continue @crc, inverted neither before nor after. For little endian. */
+/* Continue @crc, without inversion before or after. Little endian only. */
 uint32_t crc_tables(uint32_t crc, const void *data, size_t len)
 {
 	const uint8_t *p = data;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Steady traffic over a link: some batches of requests are kept in flight, and the
- * next one is posted as soon as one has completed. One thread does both ends, so
- * there are no two pollers that would wait for each other's time slice; it yields
- * where there is nothing to poll.
+ * Steady traffic over a link: a number of batches of requests is kept in flight, and a new
+ * one is posted as soon as one has completed. One thread serves both ends, as two polling
+ * threads might wait for each other's time slices. It yields when there is nothing to poll.
  */
 #include <poll.h>
 #include <sched.h>
@@ -19,7 +18,7 @@ static const enum ibv_wr_opcode opcode[PERF_OPS] = {
 	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND,
 };
 
-/* How many requests of @size make a batch of at most @bytes and @most requests. */
+/* The number of requests of @size bytes in a batch of at most @bytes and @most requests. */
 unsigned int perf_batch(size_t size, size_t bytes, unsigned int most)
 {
 	size_t num = bytes / size;
@@ -63,7 +62,7 @@ static void init_send(struct perf_flow *flow, unsigned int i)
 	wr->wr.rdma.rkey = far->mr->rkey;
 }
 
-/* What comes before the data in each receive. */
+/* Bytes in front of the data in each receive. */
 static size_t gap(const struct perf_flow *flow)
 {
 	return flow->link->service == PERF_UD ? PERF_GRH : 0;
@@ -176,7 +175,7 @@ static uint64_t in_flight(const struct perf_flow *flow)
 	return flow->posted - completed(flow);
 }
 
-/* How many completions came; -1 if one is bad. */
+/* Poll; returns the number of completions, -1 if one is an error. */
 static int reap(struct perf_flow *flow)
 {
 	int sent, received = 0;
@@ -194,7 +193,7 @@ static int reap(struct perf_flow *flow)
 	return sent + received;
 }
 
-/* Sleep until a completion comes that is not there yet. */
+/* Arm the CQ, poll once more, and sleep until an event if there is no completion. */
 static int wait_event(struct perf_flow *flow)
 {
 	struct ibv_comp_channel *channel = flow->link->end[0].channel;
@@ -225,7 +224,7 @@ static int nothing(struct perf_flow *flow, uint64_t last)
 	return 0;
 }
 
-/* One turn of a flow: post what may be posted, reap what is there. */
+/* One turn of a flow: poll completions, then post as many batches as possible. */
 static int turn(struct perf_flow *flow, bool more)
 {
 	int got = reap(flow);
@@ -261,7 +260,10 @@ static int turns(struct perf_flow *flow, size_t num, uint64_t start, uint64_t ns
 	return 0;
 }
 
-/* Messages a second over all flows, from the first post to the last completion. */
+/*
+ * Run all flows; @rate is the messages per second from the first post to the last
+ * completion.
+ */
 int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
 {
 	uint64_t start = perf_now(), messages = 0;
@@ -280,8 +282,8 @@ int perf_flow_run(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
 }
 
 /*
- * Before each run: bytes that have never been there before; and where an operation
- * reaches memory for the first time, a pass over it that is not measured.
+ * Prepare a run: fill the source with new data. Before an operation's first use of the
+ * memory make a pass that is not measured.
  */
 int perf_flow_ready(struct perf_flow *flow)
 {
@@ -298,7 +300,7 @@ int perf_flow_ready(struct perf_flow *flow)
 	return 0;
 }
 
-/* Messages a second over @num flows from one thread; every byte is compared. */
+/* Measure the messages per second over @num flows from one thread, and compare every byte. */
 int perf_flow_rate(struct perf_flow *flow, size_t num, uint64_t ns, double *rate)
 {
 	for (size_t i = 0; i < num; i++)

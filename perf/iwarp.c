@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * iWARP QPs exist only through the connection manager. Both ends are connected in
- * one thread: every step is started, and its event waited for.
+ * iWARP QPs need the connection manager. One thread connects both ends: it starts each step
+ * and waits for its event.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -34,7 +34,7 @@ static void free_iwarp(void *obj)
 	free(cm);
 }
 
-/* The next event must be this one; of a request the new id is taken. */
+/* Wait for this event; keep the new ID of a connection request. */
 static int expect(struct iwarp *cm, enum rdma_cm_event_type want)
 {
 	struct pollfd fd = { .fd = cm->channel->fd, .events = POLLIN };
@@ -88,7 +88,10 @@ static struct ibv_cq *new_cq(struct rc_end *end, int cqe)
 	return cq;
 }
 
-/* What a QP needs; it is made before the cm's ids, so that it goes after them. */
+/*
+ * Create the objects that a QP needs, before the CM's IDs, so that they are released after
+ * them.
+ */
 static int open_end(struct rc_end *end, struct vt_dev *dev, const struct rc_attr *attr)
 {
 	*end = (struct rc_end){ .dev = dev, .pd = ibv_alloc_pd(dev->ctx) };
@@ -151,7 +154,7 @@ static int connect_ids(struct iwarp *cm, struct perf_link *link)
 	return expect(cm, RDMA_CM_EVENT_ESTABLISHED);
 }
 
-/* Make end[0] and end[1] of @link, connected. */
+/* Create and connect end[0] and end[1] of @link. */
 int perf_iwarp_connect(struct perf_link *link)
 {
 	struct perf_nic *nic = link->side->nic;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Latency. A WRITE and a SEND are answered by the other end with the same, and half
- * of the round trip counts; a READ's is until its completion. One thread plays both
- * ends: two that poll would take turns of 10 ms on a machine with one CPU.
+ * Latency. The other end answers a WRITE or a SEND with the same operation, and half of the
+ * round trip counts. For a READ the time to its completion counts. One thread serves both
+ * ends: on a machine with one CPU two polling threads would alternate in time slices of 10
+ * ms.
  */
 #include <sched.h>
 
 #include "perf.h"
 
-#define SAMPLES_MAX	20000	/* of one sample */
+#define SAMPLES_MAX	20000	/* exchanges of one sample */
 #define REAP_EVERY	32
 #define LATE_NS		100000000
 
@@ -37,7 +38,7 @@ static int post(struct latency *lat, struct perf_link *link, int from)
 	if (wr.send_flags & IBV_SEND_INLINE)
 		sge.addr = (uintptr_t)link->mem[from]->addr;
 	if (lat->op != PERF_SEND) {
-		/* What comes in lies behind what goes out. */
+		/* incoming data go behind outgoing data */
 		wr.wr.rdma.remote_addr = link->mem[!from]->iova + MIB;
 		wr.wr.rdma.rkey = link->mem[!from]->mr->rkey;
 	}
@@ -60,7 +61,7 @@ static int idle(uint64_t start)
 	return perf_now() - start > PERF_SILENCE_NS ? perf_fail("no completion") : 0;
 }
 
-/* Wait until no more than @left of an end's requests are without completion. */
+/* Wait until at most @left requests of an end are outstanding. */
 static int reap(struct latency *lat, struct perf_link *link, int end, unsigned int left)
 {
 	uint64_t start = perf_now();
@@ -75,7 +76,7 @@ static int reap(struct latency *lat, struct perf_link *link, int end, unsigned i
 	return 0;
 }
 
-/* The last byte is the last to arrive. */
+/* Wait for the last byte of a WRITE, which arrives last. */
 static int arrive_write(struct latency *lat, struct perf_link *link, int to)
 {
 	volatile uint8_t *last = link->mem[to]->addr + MIB + lat->size - 1;
@@ -87,7 +88,7 @@ static int arrive_write(struct latency *lat, struct perf_link *link, int to)
 			return -1;
 		if (perf_now() - start < LATE_NS)
 			continue;
-		/* A request that failed never arrives. */
+		/* has the request failed? */
 		got = perf_completion(link->end[!to].scq, REAP_EVERY);
 		if (got < 0)
 			return -1;
@@ -123,7 +124,7 @@ static int one_way(struct latency *lat, struct perf_link *link, int from)
 	return reap(lat, link, from, REAP_EVERY);
 }
 
-/* Nanoseconds of one exchange, negative if it failed. */
+/* Returns the nanoseconds of one exchange, negative on failure. */
 static double exchange(struct latency *lat, struct perf_link *link)
 {
 	uint64_t start = perf_now();
@@ -167,14 +168,17 @@ static int check(struct latency *lat, struct perf_link *link)
 	return same ? 0 : perf_fail("the data differ");
 }
 
-/* The receive that a sample leaves posted at each end serves the next one. */
+/*
+ * Begin a sample. SENDs need one receive at each end; each sample leaves it posted for the
+ * next.
+ */
 static int begin(struct latency *lat, struct perf_link *link, bool fresh)
 {
 	for (int i = 0; i < 2; i++) {
 		lat->unreaped[i] = 0;
 		vt_fill(link->mem[i]->addr, lat->size);
 		vt_fill(link->mem[i]->addr + MIB, lat->size);
-		/* Not what comes first. */
+		/* differs from the first value sent */
 		link->mem[i]->addr[MIB + lat->size - 1] = lat->turn;
 		if (lat->op == PERF_SEND && fresh && post_receive(lat, link, i))
 			return -1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What this machine can do at all: a copy, a CRC, a system call, the first touch of
- * a page, a packet over a veth pair. Of several ways to do the same the fastest is
- * taken, as a driver would.
+ * The limits of this machine: a copy, a CRC, a system call, the first touch of a page, a
+ * packet over a veth pair. If there are several ways to do the same, the fastest counts, as
+ * a driver would use it.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -27,7 +27,10 @@ static void copy_libc(void *to, const void *from, size_t len)
 	memcpy(to, from, len);
 }
 
-/* Emulators are slow at vectors and at "rep movsb", which the C library likes. */
+/*
+ * A copy without vectors and "rep movsb", which the C library uses but emulators are slow
+ * at.
+ */
 __attribute__((optimize("no-tree-loop-distribute-patterns", "no-tree-vectorize")))
 static void copy_words(void *to, const void *from, size_t len)
 {
@@ -67,7 +70,7 @@ static const copy_fn copies[] = { copy_libc, copy_words, copy_rep };
 static copy_fn copy_large = copy_libc, copy_small = copy_libc;
 static crc_fn crc = crc_tables;
 
-/* The least that it took: others may have been running. */
+/* The shortest of many trials, as other programs may be running. */
 static uint64_t copy_ns(copy_fn copy, uint8_t *buf, size_t len)
 {
 	uint64_t best = UINT64_MAX, start, taken;
@@ -200,14 +203,14 @@ static void measure(struct limits *limits, const char *op, const char *unit, siz
 
 /* --- packets --- */
 
-#define TRAIN		15	/* packets of 4 KiB in what IP takes for one */
-#define SEGMENT		64	/* of each, so few that they do not count */
+#define TRAIN		15	/* packets of 4 KiB in one large IP packet (GSO) */
+#define SEGMENT		64	/* bytes of each, so few that copying does not count */
 #define TRAIN_LEN	(TRAIN * SEGMENT)
 #define PORT		4799
 #define UDP_SEGMENT	103
 #define UDP_GRO		104
 
-/* A UDP socket in one of nopin's namespaces. */
+/* Open a UDP socket in the network namespace @netns. */
 static int socket_in(const char *netns)
 {
 	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there = -1, sock = -1;
@@ -244,7 +247,7 @@ static int open_sockets(struct limits *limits)
 	return 0;
 }
 
-/* Of what arrives one byte is looked at; the rest is not copied. */
+/* Send one train and receive it; only one byte is copied. */
 static int send_train(struct limits *limits, uint64_t *receiving)
 {
 	uint64_t start;
@@ -260,8 +263,8 @@ static int send_train(struct limits *limits, uint64_t *receiving)
 }
 
 /*
- * What it takes to bring a packet through the stack and the veth pair, beside its
- * data, where packets go in trains: a train, less the system call.
+ * The cost of a packet, without its data, on its way through the stack and the veth pair in
+ * a train: the time of a train without the system calls, divided by its packets.
  */
 static int sample_packet(void *arg, size_t i, double *value)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The competitors' devices, and links over them. */
+/* The devices of the competitors, and links between them. */
 #include <arpa/inet.h>
 #include <rdma/rdma_cma.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 /* --- devices --- */
 
-/* The connection manager opens the devices itself, each once. */
+/* The connection manager opens the devices itself; find the context of one. */
 static struct ibv_context *iwarp_open(const char *name)
 {
 	struct ibv_context **list = rdma_get_devices(NULL), *ctx = NULL;
@@ -23,7 +23,7 @@ static struct ibv_context *iwarp_open(const char *name)
 	return ctx;
 }
 
-/* NAME@ADDRESS */
+/* Parse NAME@ADDRESS. */
 static int iwarp_dev(struct perf_nic *nic, int i, char *spec)
 {
 	char *at = strchr(spec, '@');
@@ -42,7 +42,7 @@ static int iwarp_dev(struct perf_nic *nic, int i, char *spec)
 	return 0;
 }
 
-/* Both devices of "A,B"; those of iWARP have an address behind the name. */
+/* Open both devices of "A,B"; iWARP devices have an address behind the name. */
 int perf_nic_open(struct perf_nic *nic, const char *name, const char *spec)
 {
 	char text[128], *rest = text, *one;
@@ -74,10 +74,9 @@ struct rc_attr perf_attr(void)
 }
 
 /*
- * Huge pages where they fit, the same for all sides; and all is there. Each second
- * mapping, so one of a source and its target, begins some pages into them: under
- * software emulation copies are several times slower between two places that have all
- * of their lower address bits in common.
+ * Map memory with all pages present, in huge pages if it is large enough. Every second
+ * mapping begins some pages later, so that a source and its target differ in their lower
+ * address bits: under software emulation a copy between equal ones is several times slower.
  */
 #define SKEW	(17 * 4 * KIB)
 
@@ -98,8 +97,8 @@ void *perf_map(size_t len)
 }
 
 /*
- * A link for each side, not connected yet. They take turns at the same memory: pages
- * differ in how fast they are copied by as much as sides that are alike do.
+ * Make a link for each side, not connected yet. All use the same memory, as the speed of
+ * copies differs between pages by as much as between similar sides.
  */
 void perf_links_init(struct perf_link *link, const struct perf_run *run,
 		     enum perf_path path, size_t len, const struct rc_attr *attr)
@@ -126,8 +125,8 @@ static void roce_connect(struct perf_link *link)
 }
 
 /*
- * Connect, unless it is. A link whose QPs have failed is connected anew; what it
- * had is released with the rest of its subject.
+ * Connect the link if it is not. A link whose QPs have failed gets new ones; the end of the
+ * subject releases the old ones.
  */
 int perf_link_open(struct perf_link *link)
 {
@@ -153,7 +152,10 @@ int perf_link_open(struct perf_link *link)
 	return 0;
 }
 
-/* What is still in flight must not come to memory that other sides use. */
+/*
+ * Move the QPs to the error state: requests in flight must not reach memory that other
+ * sides use.
+ */
 void perf_link_fail(struct perf_link *link)
 {
 	for (int i = 0; i < 2; i++)

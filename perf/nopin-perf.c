@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Measures nopin beside rxe and siw, in turns, and writes the result as JSON. */
+/* Measures nopin, rxe and siw in turns, and writes the result as JSON. */
 #include <fnmatch.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void open_nic(struct perf_nic *nic, const char *name, const char *spec)
 		vt_fail("%s: %s", name, perf_why());
 }
 
-/* NIC=REASON; the sides are added in the order nopin (3), rxe, siw. */
+/* Parse NIC=REASON. The sides are in the order nopin (3 sides), rxe, siw. */
 static void missing(struct perf_run *run, const char *text)
 {
 	const char *reason = strchr(text, '=');

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the parts of nopin-perf share. A side is a competitor: a NIC and a kind of
- * memory. A link is a connected pair of QPs of a side with a buffer at each end,
- * on one device or on two across a wire. A subject is a file that measures one
- * thing: for each configuration all sides take turns, several times, and each
- * side's samples become one point of the result.
+ * Shared by the files of nopin-perf. A side is a competitor: a NIC and a kind of memory. A
+ * link is a connected pair of QPs of a side with a buffer at each end, on one device or on
+ * two devices across a wire. A subject is a file that measures one thing. For each
+ * configuration all sides take turns, several times, and the samples of each side become
+ * one point of the result.
  */
 #ifndef PERF_H
 #define PERF_H
@@ -15,14 +15,14 @@
 #include "stats.h"
 
 #define PERF_SIDES	8
-#define PERF_MEMORY	(16 * MIB)	/* of each end of a link */
-#define PERF_FLIGHT	512		/* requests in flight at most, of one flow */
+#define PERF_MEMORY	(16 * MIB)	/* bytes at each end of a link */
+#define PERF_FLIGHT	512		/* most requests in flight of one flow */
 #define PERF_QKEY	0x1234
-#define PERF_GRH	40U		/* bytes before a datagram's own */
-#define PERF_SILENCE_NS	20000000000ULL	/* without a completion: it hangs */
+#define PERF_GRH	40U		/* bytes in front of a datagram's data */
+#define PERF_SILENCE_NS	20000000000ULL	/* so long without a completion: it hangs */
 
 enum perf_path { PERF_LOCAL, PERF_WIRE, PERF_PATHS };
-/* What kind of QPs a link has; SRQ is RC with shared receives. */
+/* The kind of QPs of a link; SRQ is RC with a shared receive queue. */
 enum perf_service { PERF_RC, PERF_UC, PERF_UD, PERF_SRQ, PERF_XRC, PERF_SERVICES };
 enum perf_op { PERF_WRITE, PERF_READ, PERF_SEND, PERF_OPS };
 
@@ -32,10 +32,10 @@ extern const char *const perf_op_name[PERF_OPS];
 /**
  * struct perf_nic - a kind of NIC, with a device at each end of a wire
  * @name: nopin, rxe or siw
- * @iwarp: its connections are made by the connection manager
+ * @iwarp: the connection manager makes its connections
  * @dev: the devices
- * @addr: their addresses
- * @netns: names of the network namespaces that they are in, or empty
+ * @addr: IP addresses of the devices
+ * @netns: names of their network namespaces, or empty
  */
 struct perf_nic {
 	const char *name;
@@ -47,9 +47,9 @@ struct perf_nic {
 
 struct perf_side {
 	const char *name;
-	struct perf_nic *nic;	/* NULL: not here, @missing says why */
+	struct perf_nic *nic;	/* NULL: not available, see @missing */
 	enum vt_kind kind;
-	bool by_kind;		/* only in rounds that are about its kind of memory */
+	bool by_kind;		/* only in rounds about its kind of memory */
 	const char *missing;
 };
 
@@ -58,12 +58,12 @@ struct perf_round;
 /**
  * struct perf_run - what is measured, and how
  * @side: the competitors
- * @num_sides: how many
- * @nopin: the NIC all is about
- * @ns: how long one sample takes
+ * @num_sides: number of competitors
+ * @nopin: the NIC that is compared with the others
+ * @ns: duration of one sample
  * @repeats: samples of each point
  * @quick: fewer configurations
- * @show: what else is to be done with a round that is over, NULL: nothing
+ * @show: called after each round; may be NULL
  */
 struct perf_run {
 	struct perf_side side[PERF_SIDES];
@@ -80,24 +80,24 @@ struct perf_run {
 __printf(1, 2)
 int perf_fail(const char *fmt, ...);	/* returns -1 */
 __printf(1, 2)
-int perf_lacks(const char *fmt, ...);	/* -1: it is not to be had here */
+int perf_lacks(const char *fmt, ...);	/* returns -1: not available here */
 const char *perf_why(void);
 bool perf_is_lacking(void);
 
-/* What @fn returns; -1 if vt_die() or vt_skip() ended it. */
+/* Call @fn; returns its result, or -1 if vt_die() or vt_skip() ended it. */
 int perf_try(int (*fn)(void *arg), void *arg);
 
 /* --- links --- */
 
 /**
  * struct perf_link - a connected pair of QPs
- * @memory: of each end, the same for all sides that take turns
- * @len: bytes of it
- * @service: what kind of QPs
- * @srq: where receives come from, NULL: from the QP
- * @srqn: XRC: its number
- * @ah: UD: the way to the receiver
- * @warm: how many of them each operation has reached already
+ * @memory: memory of each end, the same for all sides
+ * @len: bytes of memory at each end
+ * @service: kind of the QPs
+ * @srq: the SRQ for receives; NULL: the QP's own
+ * @srqn: XRC: number of @srq
+ * @ah: UD: address handle of the receiver
+ * @warm: bytes that each operation has already accessed
  * @open: connected, and no request has failed
  */
 struct perf_link {
@@ -137,10 +137,10 @@ uint64_t perf_now(void);	/* ns, without a system call */
 
 /**
  * struct perf_flow - requests of one kind over a link
- * @batch: requests of which the last is signalled
- * @post: requests in one call
+ * @batch: requests in a batch; the last is signaled
+ * @post: requests in one post
  * @flight: batches in flight
- * @events: sleep until a completion comes, where there is nothing to do
+ * @events: sleep until a completion comes when there is nothing to do
  *
  * Each request in flight has its own place in the buffers.
  */
@@ -177,7 +177,7 @@ struct json_object;
 
 struct perf_point {
 	struct json_object *json;
-	struct stats samples, all;	/* @all: single values, for quantiles */
+	struct stats samples, all;	/* @all: all values, for quantiles */
 	uint64_t drops;
 	bool failed, lacking;
 	char why[256];
@@ -186,28 +186,34 @@ struct perf_point {
 struct perf_point *perf_point(const char *subject, const char *side, const char *unit);
 void perf_point_text(struct perf_point *point, const char *key, const char *value);
 void perf_point_number(struct perf_point *point, const char *key, double value);
-/* One more row of a table that the point has under @key. */
+/* Add a row to the table that the point has under @key. */
 void perf_point_row(struct perf_point *point, const char *key, size_t num,
 		    const double *value);
 void perf_point_fail(struct perf_point *point, const char *why);
 
-/* The sides' points of one configuration; what is 0 or NULL is not said. */
+/*
+ * The points of all sides for one configuration. Fields that are 0 or NULL are left out of
+ * the result.
+ */
 struct perf_round {
 	const char *subject, *op, *unit;
-	const char *pages, *state, *where;	/* of nopin-odp: about the memory */
+	const char *pages, *state, *where;	/* for nopin-odp: the memory */
 	enum perf_path path;
 	size_t size, align;
 	unsigned int qps, threads, post, flight;
 	const char *extra;
 	struct perf_point *point[PERF_SIDES + 1];
-	size_t sides;		/* of the points, the others are @extra's */
+	size_t sides;		/* points of sides; the others are @extra's */
 	size_t num;
 };
 
-/* A point for each side that @kinds (1 << kind) has, and one of @extra if not NULL. */
+/*
+ * Make a point for each side whose kind @kinds (1 << kind) contains, and one for @extra if
+ * not NULL.
+ */
 void perf_round_init(struct perf_round *round, const struct perf_run *run,
 		     unsigned int kinds, const char *extra);
-/* All take turns; @sample measures @i once, and returns 0 or perf_fail(). */
+/* Let all sides take turns; @sample measures side @i once, and returns 0 or perf_fail(). */
 void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		    int (*sample)(void *arg, size_t i, double *value), void *arg);
 

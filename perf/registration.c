@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * How long it takes to register memory that is there already, and to let it go. On
- * demand also what no machine has room for: address space, and all of it.
+ * The time to register memory whose pages are present, and to deregister it. On demand also
+ * regions larger than any memory: address space without pages, and the whole address space.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ struct registration {
 	size_t len;
 };
 
-/* Adds what both took to @reg and @dereg. */
+/* Register and deregister once; add the times to @reg and @dereg. */
 static int register_once(struct ibv_pd *pd, enum vt_kind kind, void *addr, size_t len,
 			 struct stats *reg, struct stats *dereg)
 {
@@ -41,7 +41,7 @@ static int register_once(struct ibv_pd *pd, enum vt_kind kind, void *addr, size_
 	return stats_add(dereg, perf_now() - start) ? 0 : perf_fail("out of memory");
 }
 
-/* The median of as many as fit in the time of a sample, at least one. */
+/* The median of as many registrations as fit in the time of a sample, at least one. */
 static int sample(void *arg, size_t i, double *value)
 {
 	struct registration *reg = arg;
@@ -90,7 +90,7 @@ static void measure(struct registration *reg, size_t len, unsigned int kinds)
 		reg->run->show(&round);
 }
 
-/* Address space that nothing is in; only who pins nothing can register it. */
+/* Address space without pages, which can only be registered on demand. */
 static void measure_space(struct registration *reg)
 {
 	struct perf_run on_demand = *reg->run;

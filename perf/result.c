@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The result: a list of points in JSON. A point has what it was measured with, its
- * samples, their median, least and most; of what was timed one by one, quantiles.
+ * The result: a list of points in JSON. A point has its configuration, its samples, their
+ * median, minimum and maximum; and quantiles, if single operations were timed.
  */
 #include <json-c/json.h>
 #include <stdarg.h>
@@ -123,7 +123,7 @@ static void finish_point(struct perf_point *point)
 {
 	struct json_object *array = json_object_new_array();
 
-	/* In the order of their taking: sorting comes with the first question. */
+	/* in the order taken: the statistics below sort the values */
 	for (size_t i = 0; i < point->samples.num; i++)
 		json_object_array_add(array, number(point->samples.value[i]));
 	json_object_object_add(point->json, "samples", array);
@@ -145,7 +145,7 @@ static void finish_point(struct perf_point *point)
 	perf_point_number(point, "count", point->all.num);
 }
 
-/* Write down all that is known; so that a run that is stopped leaves something. */
+/* Save all results so far, so that a run that is stopped leaves them. */
 void perf_result_save(void)
 {
 	for (size_t i = 0; i < num_points; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A round: all sides take turns at one configuration. Rates differ from minute to
- * minute and from boot to boot, so only what is measured side by side compares.
+ * A round: all sides take turns at one configuration. Rates vary from minute to minute and
+ * from boot to boot, so only values measured side by side can be compared.
  */
 #include <stdio.h>
 
@@ -35,7 +35,7 @@ static void describe(struct perf_point *point, const struct perf_round *round)
 }
 
 /*
- * A side that is left out has no point. Side i's is point[i], @extra's comes after
+ * The point of side i is point[i], NULL if the side is left out; that of @extra comes after
  * them.
  */
 void perf_round_init(struct perf_round *round, const struct perf_run *run,
@@ -153,9 +153,9 @@ static void show(const struct perf_round *round, const struct perf_run *run)
 }
 
 /*
- * Who begins changes, so that nobody always comes after the same other. A machine
- * that is too slow or too busy gets fewer turns: what a sample takes beside its time
- * (data, connections, the last completions) may double the whole, not more.
+ * Each turn begins with another side. On a slow or busy machine there are fewer turns: the
+ * overhead of samples (data, connections, last completions) may double the total time, not
+ * more.
  */
 void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		    int (*sample)(void *arg, size_t i, double *value), void *arg)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * More QPs in one thread, and more threads, each on a CPU of its own with a QP, PD,
- * CQs and memory of its own.
+ * Scaling with the number of QPs in one thread, and with the number of threads, each with
+ * its own CPU, QP, PD, CQs and memory.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Services beside each other: datagrams, 64 posted at a time; WRITEs over connections that
- * acknowledge nothing beside those that do; and SENDs whose receives come from the QP, from
- * an SRQ and from one of XRC.
+ * Compares transport services: datagrams, 64 posted at a time; WRITEs over UC and over RC;
+ * and SENDs with receives of the QP, of an SRQ and of an XRC SRQ.
  */
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "perf.h"
 
-#define WINDOW	(512 * KIB)	/* of each batch */
+#define WINDOW	(512 * KIB)	/* bytes of each batch */
 #define BATCHES	2		/* in flight */
 
 static const char *const service_name[PERF_SERVICES] = { "RC", "UC", "UD", "SRQ", "XRC" };
@@ -146,7 +145,7 @@ static void connect_xrc(struct perf_link *link)
 	connect_ends(link, IBV_QPT_XRC_SEND, IBV_QPT_XRC_RECV);
 }
 
-/* Of a service that is more than a type of QP. */
+/* Connect a link of UD, SRQ or XRC. */
 void perf_service_connect(struct perf_link *link)
 {
 	struct vt_dev *a = &link->side->nic->dev[0];

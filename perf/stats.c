@@ -56,7 +56,7 @@ static void stats_sort(struct stats *stats)
 	stats->sorted = true;
 }
 
-/* Between two values, what lies proportionally between them. */
+/* Interpolates linearly between two values. */
 double stats_quantile(struct stats *stats, double q)
 {
 	double at, below;
@@ -92,7 +92,10 @@ double stats_max(struct stats *stats)
 
 static const double steps[] = { 1, 2, 5, 10 };
 
-/* Where the bucket of @value begins, which is 1 or more; or, @after 1, the one after it. */
+/*
+ * The lower bound of the bucket of @value, which must be 1 or more; with @after 1 that of
+ * the next bucket.
+ */
 static double bucket(double value, int after)
 {
 	double ten = 1;
@@ -105,7 +108,7 @@ static double bucket(double value, int after)
 	return ten * steps[i + after];
 }
 
-/* Below 1 there is one bucket, from 0 on. */
+/* Values from 0 to 1 share one bucket. */
 double stats_bound(double value)
 {
 	return value < 1 ? 0 : bucket(value, 0);

@@ -12,20 +12,20 @@ struct stats {
 	bool sorted;
 };
 
-/* False if there is no memory, or the value is not a finite number. */
+/* Returns false if there is no memory or the value is not finite. */
 bool stats_add(struct stats *stats, double value);
 bool stats_add_all(struct stats *stats, const struct stats *more);
 void stats_clear(struct stats *stats);
 
-/* These are 0 of an empty set. */
+/* These return 0 for an empty set. */
 double stats_quantile(struct stats *stats, double q);
 double stats_median(struct stats *stats);
 double stats_min(struct stats *stats);
 double stats_max(struct stats *stats);
 
 /*
- * A histogram's bounds: 1, 2, 5, 10, 20 and so on. The one at or below @value, and the
- * one after @bound; values from @low on and below @high.
+ * Histogram with bounds 0, 1, 2, 5, 10, 20 and so on: the bound at or below @value, the
+ * bound after @bound, and the number of values from @low to below @high.
  */
 double stats_bound(double value);
 double stats_bound_next(double bound);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The two CRCs that are measured give the same result. */
+/* Both CRC functions that are measured give the same result. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ static void test_agree(void **state)
 		assert_int_equal(folding(len, data, len), crc_tables(len, data, len));
 }
 
-/* CRC-32 of "123456789", the check value that catalogues give. */
+/* CRC-32 of "123456789", the usual check value. */
 static void test_check_value(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The statistics behind each figure. */
+/* Tests of the statistics behind the results. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static void test_odd_and_even(void **state)
 	stats_clear(&stats);
 }
 
-/* Whatever the order, quantiles of 0 to 1000 are what they should be. */
+/* The quantiles of 0 to 1000 are right for any order of adding. */
 static void test_quantiles(void **state)
 {
 	struct stats stats = { 0 };
@@ -67,7 +67,7 @@ static void test_quantiles(void **state)
 	stats_clear(&stats);
 }
 
-/* A value that comes after a question counts in the next answer. */
+/* A value added after a query counts in the next query. */
 static void test_add_after(void **state)
 {
 	struct stats stats = { 0 }, more = { 0 };
@@ -93,7 +93,7 @@ static void test_no_number(void **state)
 	assert_int_equal(stats.num, 0);
 }
 
-/* Every value is in one bucket and no other, and the bounds are 1, 2, 5 of tens. */
+/* Every value is in exactly one bucket, and the bounds are 1, 2, 5 times powers of ten. */
 static void test_histogram(void **state)
 {
 	static const double want[] = { 0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000 };

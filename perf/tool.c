@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What nopin-perf and nopin-odp have in common: why something failed, the clock,
- * devices that are named by an option; and what becomes of vt_die() and vt_skip() where
- * no test is running. Within perf_try() they end what is tried, outside the program.
+ * Shared by nopin-perf and nopin-odp: reasons of failures, the clock, devices named by
+ * options; and vt_die() and vt_skip() outside of tests. Within perf_try() they end the
+ * function that is tried, elsewhere the program.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -53,7 +53,7 @@ const char *perf_why(void)
 	return why;
 }
 
-/* The last reason is something that this machine or device does not have. */
+/* Is the last reason something that this machine or device does not support? */
 bool perf_is_lacking(void)
 {
 	return lacking;
@@ -64,7 +64,7 @@ bool perf_is_lacking(void)
 static jmp_buf *attempt;
 static pthread_t attempting;
 
-/* What was made meanwhile is released with the rest of the caller's. */
+/* Objects made by @fn are released with the caller's others, even if @fn is ended. */
 int perf_try(int (*fn)(void *arg), void *arg)
 {
 	volatile int err = -1;
@@ -136,7 +136,10 @@ static uint64_t ticks(void)
 #endif
 }
 
-/* clock_gettime() may be a system call, which may cost more than what is timed. */
+/*
+ * Calibrate the CPU's time stamp counter: clock_gettime() may be a system call, which may
+ * take longer than the time to measure.
+ */
 void perf_clock_init(void)
 {
 	uint64_t ns = vt_now_ns(), now;
@@ -154,7 +157,7 @@ uint64_t perf_now(void)
 
 /* --- completions --- */
 
-/* Completions that are there, all of which must be good; -1 if not. */
+/* Poll; returns the number of completions, -1 if one is an error. */
 int perf_completion(struct ibv_cq *cq, int max)
 {
 	struct ibv_wc wc[POLL_MAX];
@@ -168,7 +171,7 @@ int perf_completion(struct ibv_cq *cq, int max)
 	return got;
 }
 
-/* As many completions as that, and good ones. */
+/* Wait for @num completions, all successful. */
 int perf_wait(struct ibv_cq *cq, unsigned int num)
 {
 	uint64_t last = perf_now();
@@ -193,7 +196,7 @@ int perf_wait(struct ibv_cq *cq, unsigned int num)
 
 /* --- devices --- */
 
-/* [NETNS:]NAME, one end of @nic. */
+/* Open [NETNS:]NAME as one end of @nic. */
 void perf_nic_roce(struct perf_nic *nic, int i, const char *spec)
 {
 	const char *colon = strchr(spec, ':');
@@ -207,7 +210,7 @@ void perf_nic_roce(struct perf_nic *nic, int i, const char *spec)
 	memcpy(&nic->addr[i].sin_addr, dev->gid.raw + 12, 4);
 }
 
-/* What both ends of a connection between them can do. */
+/* Limit @attr to what both devices support. */
 void perf_attr_fit(struct rc_attr *attr, const struct vt_dev *a, const struct vt_dev *b)
 {
 	unsigned int mtu = a->port.active_mtu < b->port.active_mtu ?

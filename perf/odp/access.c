@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * One access after the other, each to pages of its own, which are in some state: the
- * latency of a fault. After the first access to a page comes a second one, which finds
- * it there. Beside them the CPU reaches pages in the same state, as the access would:
- * it reads what is read, and writes what is written.
+ * The latency of a fault: one access after the other, each to other pages, which are in a
+ * given state. A second access to each page then finds it present. For comparison the CPU
+ * accesses pages in the same state in the same way: it reads for reads and writes for
+ * writes.
  */
 #include "odp.h"
 
-#define CHUNK		8	/* accesses of the NIC, then as many of the CPU */
+#define CHUNK		8	/* accesses by the NIC, then as many by the CPU */
 #define SLOTS		128
 #define SLOTS_MIN	4
 #define BYTES_MAX	(16 * MIB)
@@ -19,7 +19,7 @@ struct access {
 	enum odp_state state;
 	enum perf_path path;
 	size_t size, align;
-	/* What follows from these. */
+	/* Derived from these. */
 	size_t slots, stride;
 	struct odp_link *link;
 	struct perf_round *round, *touch;
@@ -31,13 +31,13 @@ struct turn {
 	struct access *acc;
 	struct odp_link *link;
 	struct odp_end *near, *cold;
-	uint64_t seed;		/* of the source */
-	uint64_t holds;		/* seed of what the area holds */
-	uint64_t adds;		/* to each word */
+	uint64_t seed;		/* seed of the source data */
+	uint64_t holds;		/* seed of the area's present contents */
+	uint64_t adds;		/* number of atomic adds to each word */
 	struct stats first, again, touch;
 };
 
-/* The area is written, by the NIC. */
+/* Does the NIC write to the area? */
 static bool area_is_target(const struct access *acc)
 {
 	switch (acc->op) {
@@ -114,7 +114,7 @@ static int check(struct odp_end *end, struct odp_ask *ask)
 	return odp_opts.check ? odp_ask(end, ask, NULL) : 0;
 }
 
-/* What came out of the area, which only one slot's access has changed. */
+/* Check the data of one access in the plain buffer. */
 static int check_plain(struct turn *t, size_t slot)
 {
 	const struct access *acc = t->acc;
@@ -150,7 +150,7 @@ static int check_area(struct turn *t)
 	return check(t->cold, &ask);
 }
 
-/* The values that a word of the peer had, one after the other. */
+/* Check the results of atomics to one word of the peer: they must count up. */
 static int check_words(struct turn *t)
 {
 	const struct access *acc = t->acc;
@@ -204,7 +204,10 @@ static int pass_chunk(struct turn *t, size_t from, size_t num, struct stats *tim
 	return 0;
 }
 
-/* The CPU is timed with the first of two timed passes. */
+/*
+ * One pass over all slots. The CPU's accesses are timed during the first of the two timed
+ * passes.
+ */
 static int pass(struct turn *t, struct stats *times)
 {
 	const struct access *acc = t->acc;
@@ -222,7 +225,7 @@ static int pass(struct turn *t, struct stats *times)
 	return received(t, acc->slots) || check_area(t) || check_words(t) ? -1 : 0;
 }
 
-/* Pages that have been reached once, and then taken away. */
+/* Take the pages away, after they have been accessed once. */
 static int take(struct turn *t)
 {
 	const struct access *acc = t->acc;
@@ -239,7 +242,7 @@ static int take(struct turn *t)
 
 /* --- a turn --- */
 
-/* What the device must be able to do with the area's memory. */
+/* Does the device support the operation on the area's kind of memory? */
 static int able(const struct turn *t)
 {
 	static const uint32_t caps[ODP_OPS][ODP_WHERES] = {
@@ -372,7 +375,7 @@ static void measure(struct access *acc)
 	finish(acc);
 }
 
-/* Not in vain: someone has memory of that kind. */
+/* Do the options select this configuration? */
 static bool wanted(const struct access *acc)
 {
 	return odp_opts.ops & 1U << acc->op && odp_opts.wheres & 1U << acc->where &&
@@ -388,7 +391,7 @@ static void measure_states(struct access acc, unsigned int states)
 
 #define WARM_COLD	(1U << ODP_WARM | 1U << ODP_COLD)
 
-/* Every operation, here and there, to a page. */
+/* Every operation of one page, with the area at either end. */
 static void measure_ops(struct access acc)
 {
 	for (acc.op = 0; acc.op < ODP_OPS; acc.op++) {
@@ -398,7 +401,10 @@ static void measure_ops(struct access acc)
 	}
 }
 
-/* A WRITE, or the operation that was asked for: sizes, places in the page, pages. */
+/*
+ * A WRITE, or the operation given by an option, for several sizes, offsets in the page and
+ * kinds of pages.
+ */
 static void measure_shapes(struct access acc)
 {
 	static const size_t quick[] = { 64, 64 * KIB, MIB };
@@ -424,7 +430,7 @@ static void measure_shapes(struct access acc)
 	measure_states(acc, WARM_COLD);
 }
 
-/* Exactly what was asked for. */
+/* Only configurations that the options select, with the size and offset given. */
 static void measure_one(struct access acc)
 {
 	acc.align = odp_opts.align;

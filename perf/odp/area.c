@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Memory of each kind of page, what it holds, and how its pages are taken away. */
+/* Memory of each kind of page: mapping it, its contents, and taking its pages away. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -11,7 +11,7 @@
 
 #define HUGE_PAGE	(2 * MIB)
 #define THP_ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
-#define PRESENT		(1ULL << 63)	/* of an entry of /proc/self/pagemap */
+#define PRESENT		(1ULL << 63)	/* bit of an entry of /proc/self/pagemap */
 #define PAGEOUT_TRIES	20
 #ifndef MAP_HUGE_2MB
 #define MAP_HUGE_2MB	(21 << 26)
@@ -51,7 +51,7 @@ static uint64_t pattern_word(uint64_t seed, uint64_t i)
 	return (seed + i) * 0x9e3779b97f4a7c15ULL;
 }
 
-/* Seed 0 is that of zeros. */
+/* Seed 0 gives zeros. */
 void odp_pattern(void *buf, size_t len, uint64_t seed, uint64_t pos)
 {
 	uint8_t *p = buf;
@@ -90,7 +90,7 @@ bool odp_pattern_differs(const void *buf, size_t len, uint64_t seed, uint64_t po
 	return false;
 }
 
-/* One call brings all pages in, where the kernel knows it. */
+/* Fill the area; one madvise() call faults in all pages, if the kernel supports it. */
 void odp_area_fill(struct odp_area *area, uint64_t seed)
 {
 	madvise(area->addr, area->len, MADV_POPULATE_WRITE);
@@ -100,7 +100,7 @@ void odp_area_fill(struct odp_area *area, uint64_t seed)
 
 /* --- mappings --- */
 
-/* Anonymous memory aligned as its pages are. */
+/* Map anonymous memory, aligned to its page size. */
 static int map_anonymous(struct odp_area *area, int flags)
 {
 	size_t align = odp_page_size(area->pages);
@@ -118,7 +118,7 @@ static int map_small(struct odp_area *area)
 {
 	if (map_anonymous(area, 0))
 		return perf_fail("mmap of %zu bytes: %s", area->len, strerror(errno));
-	/* EINVAL: the kernel has no others. */
+	/* EINVAL: the kernel has no huge pages. */
 	if (madvise(area->map, area->map_len, MADV_NOHUGEPAGE) && errno != EINVAL)
 		return perf_fail("MADV_NOHUGEPAGE: %s", strerror(errno));
 	return 0;
@@ -218,7 +218,7 @@ void odp_area_close(struct odp_area *area)
 
 /* --- pages that are taken away --- */
 
-/* Whether any page of the area is in memory and mapped; -1 if nobody knows. */
+/* Is any page of the area present? -1 if that cannot be found out. */
 static int any_present(const struct odp_area *area)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), present = 0;
@@ -240,7 +240,7 @@ static int any_present(const struct odp_area *area)
 	return fd < 0 ? -1 : present;
 }
 
-/* A page that is under way elsewhere stays: so more than once. */
+/* Page out the area. The kernel skips pages in use, so try several times. */
 static int take_pageout(struct odp_area *area)
 {
 	for (int i = 0; i < PAGEOUT_TRIES; i++) {
@@ -285,7 +285,7 @@ int odp_area_take(struct odp_area *area, enum odp_state state)
 	}
 }
 
-/* User Mode Linux takes a mapping of its host for each page; 65530 is what hosts give. */
+/* User Mode Linux needs a mapping of the host for each page; hosts allow 65530 by default. */
 #define UML_MOST	(128 * MIB)
 
 static bool is_user_mode_linux(void)
@@ -301,7 +301,7 @@ static bool is_user_mode_linux(void)
 	return found;
 }
 
-/* For pages of a process, in bytes. */
+/* The memory available for pages of a process, in bytes. */
 size_t odp_room(void)
 {
 	size_t most = (size_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);

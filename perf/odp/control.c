@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A server and its client, over TCP. The client asks, the server answers; both are the
- * same program on the same kind of machine, which the first words prove.
+ * The TCP connection between client and server. The client sends requests, the server
+ * answers. Both must be the same version of the program on the same kind of machine, which
+ * the first message checks.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -80,7 +81,10 @@ static int connect_once(const struct addrinfo *list)
 	return sock;
 }
 
-/* The socket, -1 if the server is not there within some seconds. */
+/*
+ * Connect to the server; returns the socket, or -1 if there is no server within some
+ * seconds.
+ */
 int odp_connect(const char *host, unsigned int port)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
@@ -138,7 +142,7 @@ static int answer(int sock, struct odp_end *end, struct odp_ask *ask)
 	return err;
 }
 
-/* The client has a connection for each of its sides. */
+/* The server's state; the client has a connection for each of its sides. */
 struct serving {
 	int sock;
 	struct odp_end end[PERF_SIDES];
@@ -154,7 +158,7 @@ static int serve_one(void *arg)
 	return answer(s->sock, &s->end[s->ask.link], &s->ask);
 }
 
-/* One client, until it goes; as with perftest, the server then ends. */
+/* Serve one client until it disconnects; then the server exits, as perftest does. */
 int odp_serve(unsigned int port, struct vt_dev *dev)
 {
 	struct odp_ask close_it = { .what = ODP_ASK_CLOSE };

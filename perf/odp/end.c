@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The ends of a connection, and what they do when they are asked. */
+/* The ends of a connection, and how they carry out requests. */
 #include <unistd.h>
 
 #include "odp.h"
@@ -86,7 +86,7 @@ static int answer_memory(struct odp_end *end, struct odp_ask *ask, struct stats 
 	answer_forget(end, ask, times);
 	if (ask->len && odp_area_open(&end->area, ask->pages, ask->len))
 		return -1;
-	/* Nobody compares the CPU with pages that are there. */
+	/* the twin is for the CPU; warm pages are not compared with the CPU */
 	if (ask->len && ask->state != ODP_WARM &&
 	    odp_area_open(&end->twin, ask->pages, ask->len))
 		return -1;
@@ -126,7 +126,7 @@ static struct odp_area *asked_area(struct odp_end *end, const struct odp_ask *as
 	return ask->which == ODP_PLAIN ? &end->plain : &end->area;
 }
 
-/* All pieces lie in the area. */
+/* Check that all pieces are inside of the area. */
 static int pieces_fit(const struct odp_area *area, const struct odp_ask *ask)
 {
 	uint64_t last = ask->num ? ask->num - 1 : 0;
@@ -182,7 +182,7 @@ static void touch(uint8_t *at, uint8_t *buf, size_t len, enum odp_op op)
 		memcpy(buf, at, len);
 	else
 		memcpy(at, buf, len);
-	/* Not left out by the compiler. */
+	/* keeps the compiler from leaving it out */
 	asm volatile("" : : "r" (at), "r" (buf) : "memory");
 }
 
@@ -236,7 +236,7 @@ static int answer_received(struct odp_end *end, struct odp_ask *ask, struct stat
 
 /* --- counters --- */
 
-/* The same thing has other names elsewhere; those that there are, are summed up. */
+/* Names of the counters in several drivers; the values of all that exist are added. */
 static const char *const counter_names[ODP_COUNTERS][8] = {
 	[ODP_TIMEOUTS] = { "timeouts", "local_ack_timeout_err" },
 	[ODP_RETRANSMITS] = { "retransmits", "packet_seq_err", "implied_nak_seq_err",
@@ -246,7 +246,7 @@ static const char *const counter_names[ODP_COUNTERS][8] = {
 	[ODP_SENT] = { "sent_packets", "sent_pkts" },
 };
 
-/* The kernel answers with what it has read before, for 10 ms and up to two ticks. */
+/* The kernel caches counter values for 10 ms and up to two ticks. */
 #define STALE_US	30000
 
 long long odp_counter(const struct vt_dev *dev, const char *name)
@@ -351,7 +351,7 @@ int odp_link_open(struct odp_link *link)
 		if (odp_ask(&link->end[i], &ask[i], NULL))
 			return -1;
 	}
-	/* What both can do. */
+	/* limit both to what both devices support */
 	if (ask[0].attr.mtu > ask[1].attr.mtu)
 		ask[0].attr.mtu = ask[1].attr.mtu;
 	if (ask[0].attr.rd_atomic > ask[1].attr.rd_atomic)
@@ -378,7 +378,7 @@ static void close_link(struct odp_link *link)
 	link->open = false;
 }
 
-/* One for each side, not connected yet. */
+/* Make a link for each side, not connected yet. */
 void odp_links_init(struct odp_link *link, enum perf_path path)
 {
 	for (size_t i = 0; i < odp_opts.run.num_sides; i++)
@@ -392,7 +392,7 @@ void odp_links_close(struct odp_link *link)
 			close_link(&link[i]);
 }
 
-/* An area at end @at and a plain buffer at both, as @ask wants them. */
+/* Make an area at end @at and a plain buffer at both ends, as @want describes them. */
 int odp_link_memory(struct odp_link *link, int at, const struct odp_ask *want)
 {
 	for (int i = 0; i < 2; i++) {
@@ -411,7 +411,7 @@ int odp_link_memory(struct odp_link *link, int at, const struct odp_ask *want)
 	return 0;
 }
 
-/* A turn is over: its memory goes away; and where it has failed, the QPs as well. */
+/* End a turn: free its memory; after a failure close the QPs, too. */
 int odp_link_done(struct odp_link *link, int err)
 {
 	struct odp_ask forget = { .what = ODP_ASK_FORGET };

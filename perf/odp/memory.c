@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What a region costs in memory while the NIC touches a part of it: resident and pinned
- * bytes of this process, tick by tick. Then the program gives half of what was touched
- * back, and in the end all. Beside it the CPU touches the same part of such memory.
+ * The memory that a region needs while the NIC touches a part of it: resident and pinned
+ * bytes of this process, in intervals. Then the program returns half of the touched pages
+ * to the kernel, and finally all. For comparison the CPU touches the same part of such
+ * memory.
  */
 #include <sys/mman.h>
 
@@ -10,7 +11,7 @@
 
 #define LEN		(256 * MIB)
 #define LEN_QUICK	(64 * MIB)
-#define PART		8	/* one of so many pages is touched */
+#define PART		8	/* one of so many chunks is touched */
 #define STEPS		16
 #define TICK_MS		5
 #define CHUNK		(64 * KIB)
@@ -24,7 +25,7 @@ struct memory {
 struct watch {
 	struct perf_point *point;
 	uint64_t start;
-	double rss, pinned;	/* before */
+	double rss, pinned;	/* values before */
 	double touched, held;
 	bool first;
 };
@@ -36,7 +37,10 @@ static double kib(const char *field)
 	return value < 0 ? 0 : value * KIB;
 }
 
-/* What is held is resident or pinned: pages that were given back may stay pinned. */
+/*
+ * Take one reading. Returned pages may stay pinned, so the larger of resident and pinned
+ * bytes counts.
+ */
 static void look(struct watch *w)
 {
 	double rss = kib("VmRSS") - w->rss, pinned = kib("VmPin") - w->pinned;
@@ -71,7 +75,10 @@ static int write_chunk(struct odp_link *link, struct ibv_mr *mr, uint8_t *to)
 		     perf_wait(near->rc.scq, 1);
 }
 
-/* Without a link, by the CPU. The parts lie all over the memory. */
+/*
+ * Touch the parts, which are spread over the memory, step by step; without a link by the
+ * CPU.
+ */
 static int touch_parts(struct memory *m, struct odp_link *link, struct ibv_mr *mr,
 		       uint8_t *map, struct watch *w, unsigned int *now)
 {
@@ -102,7 +109,7 @@ static int check(struct memory *m, struct odp_link *link, const uint8_t *map)
 	return 0;
 }
 
-/* Half of what was touched goes back to the kernel. */
+/* Return half of the touched pages to the kernel. */
 static void give_back(struct memory *m, uint8_t *map, struct watch *w, unsigned int *now)
 {
 	madvise(map, m->len / 2, MADV_DONTNEED);

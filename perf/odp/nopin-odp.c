@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* nopin-odp: what on-demand paging costs and saves, on any verbs device. */
+/* nopin-odp: measures what on-demand paging costs and saves, on any verbs device. */
 #include <fnmatch.h>
 
 #include "odp.h"
@@ -10,7 +10,7 @@ static void registration(void)
 	perf_registration(&odp_opts.run);
 }
 
-/* Those that are not @alone have a peer, which may be a server. */
+/* Subjects that are not @alone have a peer, which may be a server. */
 static const struct {
 	const char *name;
 	void (*measure)(void);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the parts of nopin-odp share. An area is some memory of one kind of page, which
- * can be taken away again. An end has a QP, an area that the measurement is about, its
- * twin for the CPU, and a plain buffer that is always there; it may be of another
- * machine, which is then asked for what is to happen there. A subject measures one
- * thing on all sides in turns, as those of nopin-perf do.
+ * Shared by the files of nopin-odp. An area is memory of one kind of page, whose pages can
+ * be taken away. An end has a QP, an area that the NIC accesses, a twin of it for the CPU,
+ * and a plain buffer whose pages are always present. An end may be on another machine, to
+ * which requests (struct odp_ask) are sent. A subject measures one thing on all sides in
+ * turns, as in nopin-perf.
  */
 #ifndef ODP_H
 #define ODP_H
@@ -23,13 +23,13 @@
 
 enum odp_pages { ODP_SMALL, ODP_THP, ODP_HUGETLB, ODP_FILE, ODP_SHARED, ODP_PAGES };
 
-/* What pages have gone through before they are reached. */
+/* The state of pages before they are accessed. */
 enum odp_state {
-	ODP_WARM,	/* nothing: they have been reached already */
-	ODP_COLD,	/* nobody has ever touched them */
+	ODP_WARM,	/* present, already accessed */
+	ODP_COLD,	/* never touched */
 	ODP_DONTNEED,	/* dropped by MADV_DONTNEED */
 	ODP_PAGEOUT,	/* written to swap, or to the file, by MADV_PAGEOUT */
-	ODP_FORK,	/* shared with a child, to be copied by who writes */
+	ODP_FORK,	/* shared with a child, copied on write */
 	ODP_STATES
 };
 
@@ -38,8 +38,8 @@ extern const char *const odp_state_name[ODP_STATES];
 
 /**
  * struct odp_area - memory
- * @seed: what it holds, see odp_pattern(); 0: zeros
- * @child: shares its pages, 0: nobody
+ * @seed: seed of its contents, see odp_pattern(); 0: zeros
+ * @child: child process that shares the pages; 0: none
  */
 struct odp_area {
 	enum odp_pages pages;
@@ -55,7 +55,7 @@ void odp_area_close(struct odp_area *area);
 size_t odp_room(void);
 void odp_area_fill(struct odp_area *area, uint64_t seed);
 int odp_area_take(struct odp_area *area, enum odp_state state);
-/* Bytes @pos and following of the endless pattern that @seed makes. */
+/* Bytes from @pos on of the endless pattern for @seed. */
 void odp_pattern(void *buf, size_t len, uint64_t seed, uint64_t pos);
 bool odp_pattern_differs(const void *buf, size_t len, uint64_t seed, uint64_t pos);
 
@@ -67,20 +67,20 @@ enum odp_op { ODP_WRITE, ODP_READ, ODP_SEND, ODP_ATOMIC, ODP_OPS };
 extern const char *const odp_where_name[ODP_WHERES];
 extern const char *const odp_op_name[ODP_OPS];
 
-/* What is asked of an end. */
+/* Requests to an end. */
 enum odp_what {
-	ODP_ASK_OPEN,		/* a QP: @attr; gives @addr */
+	ODP_ASK_OPEN,		/* make a QP with @attr; returns @addr */
 	ODP_ASK_CONNECT,	/* @attr, @addr */
 	ODP_ASK_CLOSE,
 	ODP_ASK_MEMORY,		/* @kind, @pages, @len, @plain_len, @state, @seed */
 	ODP_ASK_TAKE,		/* @state: from area and twin */
-	ODP_ASK_FILL,		/* the plain buffer: @seed */
-	ODP_ASK_CHECK,		/* @num pieces of @len, of @which, hold @seed from @pos on */
-	ODP_ASK_ADDS,		/* @num words have grown by @seed since they were filled */
-	ODP_ASK_TOUCH,		/* the CPU reaches @num pieces of the twin; gives times */
-	ODP_ASK_RECEIVE,	/* @num receives into pieces of @which */
-	ODP_ASK_RECEIVED,	/* wait for @num of them */
-	ODP_ASK_FORGET,		/* area, twin and buffer go away */
+	ODP_ASK_FILL,		/* fill the plain buffer with @seed */
+	ODP_ASK_CHECK,		/* do @num pieces of @which hold @seed from @pos on? */
+	ODP_ASK_ADDS,		/* have @num words grown by @seed since the fill? */
+	ODP_ASK_TOUCH,		/* the CPU accesses @num pieces of the twin; times */
+	ODP_ASK_RECEIVE,	/* post @num receives into pieces of @which */
+	ODP_ASK_RECEIVED,	/* wait for @num receives */
+	ODP_ASK_FORGET,		/* free area, twin and buffer */
 	ODP_ASKS
 };
 
@@ -94,11 +94,11 @@ extern const char *const odp_counter_name[ODP_COUNTERS];
 
 /**
  * struct odp_ask - a request to an end, and its answer
- * @link: whose end it is, where a server has several
- * @off: of the first piece
- * @stride: from one piece to the next
+ * @link: which end of a server is meant
+ * @off: offset of the first piece
+ * @stride: bytes from one piece to the next
  * @step: how much @pos grows from one piece to the next
- * @iova: of area and plain buffer, with @rkey and @lkey
+ * @iova: addresses of area and plain buffer, with @rkey and @lkey
  */
 struct odp_ask {
 	uint32_t link, what, which, kind, pages, state, op;
@@ -114,8 +114,8 @@ struct odp_ask {
 
 /**
  * struct odp_end - one end of a connection
- * @sock: where it is asked, -1: it is of this process
- * @link: its number there
+ * @sock: socket to the server; -1: the end is in this process
+ * @link: number of the end at the server
  */
 struct odp_end {
 	int sock;
@@ -125,17 +125,17 @@ struct odp_end {
 	bool open;
 	struct odp_area area, twin, plain;
 	struct ibv_mr *mr[2];
-	/* As the other side of the connection must know it. */
+	/* For requests of the other end. */
 	uint64_t iova[2];
 	uint32_t rkey[2], lkey[2];
 };
 
-/* Times of ODP_ASK_TOUCH go to @times. */
+/* Send a request; ODP_ASK_TOUCH adds its times to @times. */
 int odp_ask(struct odp_end *end, struct odp_ask *ask, struct stats *times);
-/* The answer, for an end of this process. */
+/* Carry out a request for an end in this process. */
 void odp_answer(struct odp_end *end, struct odp_ask *ask, struct stats *times);
 
-/* Two ends, each with its QP, of one side and one path. */
+/* Two connected ends of one side and one path. */
 struct odp_link {
 	const struct perf_side *side;
 	enum perf_path path;
@@ -148,7 +148,7 @@ void odp_links_close(struct odp_link *link);
 int odp_link_open(struct odp_link *link);
 int odp_link_memory(struct odp_link *link, int at, const struct odp_ask *want);
 int odp_link_done(struct odp_link *link, int err);
-/* -1 where the device does not count it. */
+/* -1 if the device has no such counter. */
 long long odp_counter(const struct vt_dev *dev, const char *name);
 void odp_counters(const struct vt_dev *dev, int64_t counter[ODP_COUNTERS]);
 
@@ -162,12 +162,12 @@ int odp_serve(unsigned int port, struct vt_dev *dev);
 /* --- options --- */
 
 /**
- * struct odp_opts - what was asked for
+ * struct odp_opts - the options
  * @run: sides, time and repeats
- * @size: only this one, 0: those of the subject
- * @ops: 1 << enum odp_op, and likewise the next ones; 0: those of the subject
- * @iters: pages of one sample, 0: as the subject likes
- * @sock: to the server, -1: one process
+ * @size: only this size; 0: the subject's sizes
+ * @ops: bits 1 << enum odp_op, and likewise the next ones; 0: the subject's choice
+ * @iters: pages of one sample; 0: the subject's choice
+ * @sock: socket to the server; -1: one process
  */
 struct odp_opts {
 	struct perf_run run;
@@ -192,7 +192,7 @@ void odp_table_values(const struct perf_round *round, double scale, const char *
 void odp_table_lacking(const char *subject);
 void odp_verdict(const char *what, double value, double bound, const char *unit);
 
-/* All checks of odp_verdict() and all measurements were good. */
+/* Have all checks of odp_verdict() and all measurements succeeded? */
 bool odp_all_good(void);
 
 /* --- subjects --- */

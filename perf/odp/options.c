@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The options, which are perftest's where it has such an option. */
+/* The options; they have the same names as perftest's where it has such an option. */
 #include <getopt.h>
 #include <unistd.h>
 
@@ -69,7 +69,7 @@ static void bad_option(const char *fmt, ...)
 	exit(EXIT_FAILURE);
 }
 
-/* "a,c" of { a, b, c } is 5. */
+/* Parse a list: "a,c" of { a, b, c } gives bits 5. */
 static unsigned int list(const char *option, const char *text, const char *const *names,
 			 size_t num)
 {
@@ -108,7 +108,7 @@ static size_t bytes(const char *option, const char *text, size_t max)
 
 /* --- devices --- */
 
-/* One side for each way to register memory that the device has. */
+/* Add a side for each way to register memory that the device supports. */
 static void add_sides(struct perf_nic *nic)
 {
 	static const char *const words[VT_KINDS] = { "pinned", "ODP", "implicit" };
@@ -133,7 +133,7 @@ static void add_sides(struct perf_nic *nic)
 	}
 }
 
-/* [NAME=]DEV[,PEER] */
+/* Parse [NAME=]DEV[,PEER]. */
 static void open_device(char *spec)
 {
 	struct perf_nic *nic = &nics[num_nics];
@@ -213,7 +213,7 @@ static const struct option options[] = {
 
 static unsigned int paths;
 
-/* Those of what is measured. */
+/* Options about what to measure. */
 static bool option_what(int c)
 {
 	switch (c) {
@@ -252,7 +252,7 @@ static bool option_what(int c)
 	}
 }
 
-/* Those of how it is measured and shown. */
+/* Options about how to measure and show it. */
 static bool option_how(int c)
 {
 	switch (c) {
@@ -313,7 +313,7 @@ static bool option_connection(int c)
 	}
 }
 
-/* What was not said means all of them. */
+/* Options that were not given select everything. */
 static void defaults(void)
 {
 	unsigned int *bits[] = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A working set of several times the memory that the process may use: a cgroup holds
- * it to a part, and the rest is in swap. In random order each chunk is read, compared
- * and written anew, by the NIC or by a copy of the CPU. Only the transfers are timed.
+ * A working set several times as large as the process's memory limit: a cgroup limits its
+ * memory, and the rest is in swap. In random order each chunk is read, compared and written
+ * again, by the NIC or by a copy of the CPU. Only the transfers are timed.
  */
 #include <sys/mman.h>
 
@@ -19,7 +19,7 @@ struct overcommit {
 	struct perf_round *round;
 };
 
-/* One side's turn; without a link, the CPU's. */
+/* One side's turn; the CPU's turn has no link. */
 struct mover {
 	struct odp_link *link;
 	struct ibv_mr *mr;
@@ -135,7 +135,7 @@ static int sample(void *arg, size_t i, double *value)
 	return odp_link_done(&oc->link[i], turn(oc, &oc->link[i], value));
 }
 
-/* The links are made before memory is short. */
+/* Make the links, then enter a cgroup with a memory limit. */
 static int confine(void *arg)
 {
 	struct overcommit *oc = arg;
@@ -164,7 +164,7 @@ void odp_overcommit(void)
 	struct perf_run few = odp_opts.run;
 	size_t mark = vt_mark();
 
-	/* A turn is long, whatever a sample is to take. */
+	/* a turn takes long, whatever the duration of a sample */
 	if (few.repeats > 3)
 		few.repeats = 3;
 	odp_table_title("Overcommit", "a working set of four times the memory, and swap");

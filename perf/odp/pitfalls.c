@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Packet damming and packet floods (odp_pitfall.h): what they cost in time, in ACK
- * timeouts and in packets that were sent again, and whether that is within bounds.
+ * Packet damming and packet floods (odp_pitfall.h): measures their cost in time, ACK
+ * timeouts and retransmitted packets, and checks that it is within bounds.
  */
 #include "odp.h"
 #include "odp_pitfall.h"
 
-#define DELAY_MS	200	/* of a fault: longer than the usual ACK timeout */
-#define LATE_MS		400	/* beyond it, for a machine that is busy or emulated */
-#define FLOOD_MS	1000	/* of a round of all QPs */
-#define AGAIN_PERCENT	1	/* of what was sent */
+#define DELAY_MS	200	/* duration of a fault: longer than the usual ACK timeout */
+#define LATE_MS		400	/* tolerance for a busy or emulated machine */
+#define FLOOD_MS	1000	/* bound of a round of all QPs */
+#define AGAIN_PERCENT	1	/* bound of retransmissions */
 #define ROUNDS		3
 
-/* What a side has shown over all configurations. */
+/* A side's results over all configurations. */
 struct tally {
 	double worst_ms;
 	int64_t counter[ODP_COUNTERS];
@@ -31,7 +31,7 @@ static struct vt_dev *device(const struct pitfalls *p, size_t i, int end)
 	return &odp_opts.run.side[i].nic->dev[end && p->path == PERF_WIRE];
 }
 
-/* What both devices of a side have counted; -1 where they do not count it. */
+/* The counters of both devices of a side; -1 for counters that they lack. */
 static void read_counters(const struct pitfalls *p, size_t i, int64_t *counter)
 {
 	int64_t far[ODP_COUNTERS];
@@ -79,7 +79,7 @@ static int sample_damming(void *arg, size_t i, double *value)
 	return 0;
 }
 
-/* The longest of some rounds. */
+/* Measure the longest of some rounds. */
 static int sample_flood(void *arg, size_t i, double *value)
 {
 	struct pitfalls *p = arg;
@@ -137,7 +137,7 @@ static void judge(const struct pitfalls *p, const char *what, const char *words,
 	}
 }
 
-/* What the sides have counted so far, into the points of the last round of them. */
+/* Add the counts of all sides so far to the points of the last round. */
 static void keep_counters(const struct pitfalls *p)
 {
 	for (size_t i = 0; i < p->round->num; i++)
@@ -173,7 +173,7 @@ static bool on_demand(void)
 	return false;
 }
 
-/* Packets are what these are about; on one device there may be none. */
+/* Prefer a wire, as these subjects are about packets; on one device there may be none. */
 static enum perf_path path(void)
 {
 	return odp_opts.paths & 1U << PERF_WIRE ? PERF_WIRE : PERF_LOCAL;

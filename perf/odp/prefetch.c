@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that nobody has touched, until the NIC reaches all of it without a fault: by
- * advice about an on-demand region, by registering it pinned, by an access of the NIC
- * to each page ("demand"); and the CPU touches as many pages. "present" is advice
- * about pages that the CPU has already touched, with IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT.
+ * The time to make untouched memory accessible to the NIC without faults: by advice about
+ * an on-demand region, by pinned registration, or by an access of the NIC to each page
+ * ("demand"). For comparison the CPU touches as many pages. "present" is advice with
+ * IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT about pages that the CPU has already touched.
  */
 #include <stdio.h>
 #include <sys/mman.h>
 
 #include "odp.h"
 
-#define PART		GIB	/* of one call: an element has 32 bits for its length */
+#define PART		GIB	/* bytes of one call: an element's length has 32 bits */
 #define PROBES		16
 #define FLIGHT		64
 
@@ -69,7 +69,7 @@ static int advise(struct ibv_mr *mr, uint8_t *map, size_t len, enum way way)
 	return 0;
 }
 
-/* One byte of the buffer to each @step bytes of the memory, some in flight. */
+/* WRITE one byte to each @step bytes of the memory, with several requests in flight. */
 static int reach(struct odp_link *link, struct ibv_mr *mr, uint8_t *map, size_t len,
 		 size_t step)
 {
@@ -97,7 +97,7 @@ static int reach(struct odp_link *link, struct ibv_mr *mr, uint8_t *map, size_t 
 	return 0;
 }
 
-/* What was brought in is used: no access faults, where faults are counted. */
+/* Check that accesses work, and do not fault if the device counts faults. */
 static int check(struct odp_link *link, struct ibv_mr *mr, uint8_t *map, size_t len,
 		 enum way way)
 {
@@ -115,7 +115,7 @@ static int check(struct odp_link *link, struct ibv_mr *mr, uint8_t *map, size_t 
 		if (map[off] != value)
 			return perf_fail("the data differ, at %zu", off);
 	after = odp_counter(link->end[1].dev, "page_faults");
-	/* A device may take pages for reading only, without advice to write. */
+	/* without advice to write a device may map pages read-only */
 	if (before >= 0 && after != before && way != PREFETCH_READ && way != PRESENT)
 		return perf_fail("%lld faults after all was there", after - before);
 	return 0;
@@ -202,7 +202,7 @@ static void measure(struct prefetch *p)
 	odp_table_values(&round, 1e6, "msec");
 }
 
-/* A host gives its VM memory when that is touched first: not while something is timed. */
+/* Touch memory before it is timed: a host gives a VM its memory at the first touch. */
 static void touch_before(size_t len)
 {
 	uint8_t *map = fresh(len);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Faults per second: requests in flight of which each is to a page that nobody has
- * touched. Beside it the CPU touches such pages, one after the other; and all sides do
- * the same once more, to pages that are there.
+ * Faults per second: several requests in flight, each to a page that has never been
+ * touched. For comparison the CPU touches such pages, one after the other. Then all sides
+ * do the same with pages that are present.
  */
 #include <sched.h>
 
@@ -40,7 +40,7 @@ static int post(const struct rate *rate, struct odp_link *link, size_t page)
 	return err ? perf_fail("post_send: %s", strerror(err)) : 0;
 }
 
-/* Each page once, and how long that took. */
+/* Access each page once; returns the time in @ns. */
 static int all_pages(const struct rate *rate, struct odp_link *link, double *ns)
 {
 	uint64_t start = perf_now(), last = start;

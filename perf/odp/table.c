@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Tables on standard output, in perftest's manner, and what passed or failed. */
+/* Tables on standard output, in the style of perftest, and verdicts. */
 #include "odp.h"
 
 #define LINE	"---------------------------------------------------------------------------------------"
@@ -51,7 +51,7 @@ static void show_histogram(struct stats *all)
 	}
 }
 
-/* One line for each side, and the CPU's times beside it. */
+/* Print one line for each side, with the CPU's times beside it. */
 void odp_table_times(const struct perf_round *round, struct stats *cpu)
 {
 	static const char *subject;
@@ -90,7 +90,7 @@ void odp_table_times(const struct perf_round *round, struct stats *cpu)
 	fflush(stdout);
 }
 
-/* One line for a configuration, with every side's value. */
+/* Print one line for a configuration, with the value of every side. */
 void odp_table_values(const struct perf_round *round, double scale, const char *unit)
 {
 	printf(" %-16s %-8s %-12zu", round->subject, round->op ? round->op : "",
@@ -111,7 +111,7 @@ void odp_table_values(const struct perf_round *round, double scale, const char *
 	fflush(stdout);
 }
 
-/* A subject that could not be measured, for the last reason. */
+/* Report a subject that could not be measured, with the last reason. */
 void odp_table_lacking(const char *subject)
 {
 	printf(" # %s: %s\n", subject, perf_why());
@@ -120,7 +120,7 @@ void odp_table_lacking(const char *subject)
 		all_good = false;
 }
 
-/* At most @bound. */
+/* Print PASS if @value is at most @bound, otherwise FAIL. */
 void odp_verdict(const char *what, double value, double bound, const char *unit)
 {
 	bool good = value <= bound;

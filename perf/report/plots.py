@@ -35,7 +35,7 @@ class Plot:
 
     def script(self, file):
         text = HEAD.format(file=file, title=self.title, settings=self.settings)
-        # The bars come first: gnuplot clears what is around their middles.
+        # The bars come first, because gnuplot clears the area around their middles.
         bars, parts = [], []
         for i, (side, values, style) in enumerate(self.lines):
             rows = "\n".join(" ".join(f"{value:g}" for value in row) for row in values)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * An MPI program that looks at every value that it gets: messages of all sizes both ways,
- * collectives, and one-sided operations. Any number of ranks from two on.
+ * An MPI program that checks every value that it receives: messages of all sizes,
+ * collectives, and one-sided operations. Needs two or more ranks.
  *
  * usage: mpi-check [SEED]
  *
- * Prints a line "mpi-check: N ranks, all values right" at the end; what is wrong ends
- * the whole job, with a line that says where.
+ * Prints a line "mpi-check: N ranks, all values right" at the end. A wrong value aborts the
+ * whole job, with a line that says where.
  */
 #include <mpi.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 #include "values.h"
 
 #define MAX_LEN		(1 << 20)
-#define COUNT		1024	/* 64-bit values that a rank has in a window */
+#define COUNT		1024	/* 64-bit values of each rank in a window */
 #define ROUNDS		64
 
 static int rank, ranks;
@@ -47,7 +47,7 @@ static void *room(size_t len)
 	return mem;
 }
 
-/* Every rank to the next one, at odd addresses; short, long, and around each limit. */
+/* Every rank sends to the next one, at odd addresses: lengths around each power of four. */
 static void messages(void)
 {
 	int next = (rank + 1) % ranks, last = (rank + ranks - 1) % ranks;
@@ -72,7 +72,7 @@ static void messages(void)
 	free(in);
 }
 
-/* Many at a time, received in another order than they were sent. */
+/* Many messages at a time, received in another order than sent. */
 static void crowd(void)
 {
 	int next = (rank + 1) % ranks, last = (rank + ranks - 1) % ranks;
@@ -119,7 +119,7 @@ static void collectives(void)
 	}
 }
 
-/* Put to the next rank, get it back from there, and read what came here. */
+/* Put to the next rank, get the data back, and check what the previous rank put here. */
 static void put_and_get(MPI_Win win, uint64_t *mem)
 {
 	int next = (rank + 1) % ranks, last = (rank + ranks - 1) % ranks;
@@ -142,7 +142,7 @@ static void put_and_get(MPI_Win win, uint64_t *mem)
 	free(back);
 }
 
-/* All ranks add to the same counters, each of which then has what all have added. */
+/* All ranks add to the same counters; each counter must then hold the sum. */
 static void add_together(MPI_Win win, uint64_t *mem)
 {
 	uint64_t one = 1, *ones = room(COUNT * 8), old, before = 0;

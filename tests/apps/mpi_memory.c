@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A job whose ranks register much more memory than they use, as one does that registers
- * its heap: a window of which the last rank writes a part, step by step.
+ * A job whose ranks register much more memory than they use, as a job does that registers
+ * its heap: each rank has a window, and the previous rank writes a part of it, step by
+ * step.
  *
  * usage: mpi-memory MIB PERCENT MILLISECONDS
  *
- * Who runs it looks at how much memory it has meanwhile. Each byte that was written is
- * compared; then rank 0 prints "mpi-memory: all values right".
+ * The caller watches how much memory the job uses meanwhile. Each byte written is compared;
+ * then rank 0 prints "mpi-memory: all values right".
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -17,14 +18,14 @@
 #include "values.h"
 
 #define PIECE	65536
-#define PLACES	4	/* the part that is used lies at so many */
+#define PLACES	4	/* the used part is spread over so many places */
 
-static size_t len, part;	/* of the window; of it, what is used at each place */
+static size_t len, part;	/* bytes of the window; bytes used at each place */
 static uint8_t *mem, *piece;
 static int rank, ranks;
 static MPI_Win win;
 
-/* The pieces from @from to @to of those of all places. */
+/* Write the pieces from @from to @to, counted over all places. */
 static void write_pieces(size_t from, size_t to)
 {
 	size_t each = part / PIECE;
@@ -34,7 +35,7 @@ static void write_pieces(size_t from, size_t to)
 		fill(piece, PIECE, rank, i);
 		MPI_Put(piece, PIECE, MPI_BYTE, (rank + 1) % ranks,
 			i / each * (len / PLACES) + i % each * PIECE, PIECE, MPI_BYTE, win);
-		/* The one piece is used again. */
+		/* The next round reuses the buffer. */
 		MPI_Win_fence(0, win);
 	}
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * How fast messages between two ranks are, with each byte compared that the last of them
- * brought.
+ * Measures the speed of messages between two ranks, and compares each byte of the last
+ * messages.
  *
  * usage: mpi-speed bandwidth|latency BYTES MILLISECONDS
  *
- * Prints bytes a second, of messages of which up to eight are under way, or the
- * microseconds of half a round trip.
+ * Prints the bandwidth in bytes per second, with up to eight messages in flight, or the
+ * latency in microseconds: half a round trip.
  */
 #include <mpi.h>
 #include <stdint.h>
@@ -17,8 +17,8 @@
 #define FLIGHT	8
 
 /*
- * Rounds before those that count. A library's buffers are used in turns, and there are
- * thousands of them: each is fresh memory, once.
+ * Rounds before the measurement. MPI libraries use thousands of buffers in turn, and each
+ * is fresh memory at its first use.
  */
 #define WARM	200
 
@@ -48,7 +48,7 @@ static void check(const uint8_t *buf, unsigned int round)
 	}
 }
 
-/* A burst of messages from rank 0, and the answer that they are there. */
+/* Rank 0 sends a burst of messages; rank 1 answers when it has received all. */
 static void burst(unsigned int round)
 {
 	MPI_Request requests[FLIGHT];
@@ -81,7 +81,7 @@ static void ping_pong(unsigned int round)
 	}
 }
 
-/* Rounds a second, as rank 0 sees them; it tells rank 1 how many there will be. */
+/* The rounds per second that rank 0 measures; it tells rank 1 the number of rounds. */
 static double rate(void (*step)(unsigned int round), double seconds)
 {
 	unsigned int rounds;

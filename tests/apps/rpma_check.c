@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * librpma, for memory that others reach: written, flushed, read back, and a pointer to it
- * written atomically. Both sides compare each byte.
+ * Tests librpma, a library for remote memory access: data are written, flushed and read
+ * back, and a word behind them is written atomically. Both sides compare each byte.
  *
  * usage: rpma-check server|client ADDRESS PORT
  *
- * The client tells "rpma-check: all values right", and so does the server, when the
- * client has gone.
+ * The client prints "rpma-check: all values right", and so does the server when the client
+ * has gone.
  */
 #include <librpma.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "values.h"
 
 #define SIZE	(1 << 20)
-#define DATA	(SIZE - 8)	/* and a pointer behind them, which says what they are */
+#define DATA	(SIZE - 8)	/* followed by the atomic word: the round */
 #define ROUNDS	5
 #define ALWAYS	RPMA_F_COMPLETION_ALWAYS
 
@@ -71,7 +71,7 @@ static void wait_for(struct rpma_conn *conn, enum rpma_conn_event wanted)
 	exit(1);
 }
 
-/* The one operation that is under way, by the number it was given. */
+/* Wait for the one operation in flight, whose ID is @number. */
 static void complete(struct rpma_conn *conn, uintptr_t number)
 {
 	struct rpma_cq *cq;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * An OpenSHMEM program that looks at every value that it gets: put and get of all sizes,
- * atomics on counters that all share, and collectives. Any number of PEs from two on.
+ * An OpenSHMEM program that checks every value that it receives: put and get of all sizes,
+ * atomics on shared counters, and collectives. Needs two or more PEs.
  *
  * usage: shmem-check
  *
@@ -15,12 +15,12 @@
 
 #define MAX_LEN		(1 << 20)
 #define ROUNDS		50
-#define COUNT		64	/* values a PE has in a collective */
+#define COUNT		64	/* values of each PE in a collective */
 #define MOST		64	/* PEs */
 
 static int me, pes, next, last;
 
-/* Symmetric, as all that is static here. */
+/* All static variables are symmetric objects. */
 static long counter, word, ticket_seen[MOST * ROUNDS];
 static long sums[COUNT], sums_work[SHMEM_REDUCE_MIN_WRKDATA_SIZE + COUNT];
 static long sync_area[SHMEM_REDUCE_SYNC_SIZE], collect_sync[SHMEM_COLLECT_SYNC_SIZE];
@@ -51,7 +51,7 @@ static void *room(size_t len)
 	return mem;
 }
 
-/* To the next PE, and back from there; around each power of four, at odd addresses. */
+/* Put to the next PE and get back; lengths around each power of four, at odd addresses. */
 static void put_and_get(void)
 {
 	uint8_t *out = room(MAX_LEN + 8), *in = room(MAX_LEN + 8), *back = room(MAX_LEN + 8);
@@ -75,7 +75,7 @@ static void put_and_get(void)
 	shmem_free(out);
 }
 
-/* A number that is set after the data that it tells of. */
+/* A flag that is set after the data: when it is seen the data must be there. */
 static void signals(void)
 {
 	uint8_t *out = room(4096), *in = room(4096);
@@ -93,7 +93,7 @@ static void signals(void)
 	shmem_free(out);
 }
 
-/* Each number is drawn once, by all together. */
+/* All PEs draw tickets: each number must be drawn exactly once. */
 static void tickets(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {
@@ -109,7 +109,7 @@ static void tickets(void)
 			fail("ticket", -1, i, 1, ticket_seen[i]);
 }
 
-/* A counter that only the one who holds a lock may change, by two operations. */
+/* A counter that only the holder of a lock changes, with a get and a put. */
 static void lock_by_swap(void)
 {
 	long before;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Data that anybody can tell the right value of.
+ * Test data that every rank can compute.
  */
 #ifndef APPS_VALUES_H
 #define APPS_VALUES_H
@@ -10,7 +10,7 @@
 
 static uint64_t seed = 0x6e6f70696e;
 
-/* What rank @from says in round @round at place @i. */
+/* The value that rank @from sends in round @round at index @i. */
 static inline uint64_t value(int from, unsigned int round, size_t i)
 {
 	uint64_t x = seed + from * 0x9e3779b97f4a7c15ULL + round * 0xbf58476d1ce4e5b9ULL + i;
@@ -31,7 +31,7 @@ static inline void fill(uint8_t *buf, size_t len, int from, unsigned int round)
 		buf[i] = value_byte(from, round, i);
 }
 
-/* The first byte that is not what fill() writes; @len if all are. */
+/* The index of the first byte that fill() would not write; @len if there is none. */
 static inline size_t wrong_at(const uint8_t *buf, size_t len, int from, unsigned int round)
 {
 	size_t i;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A random model test. One controller draws every step from the seed and keeps
- * the model: for each process of its crew a shadow of its memory, and what each
- * page should be. The processes carry out what their desks say, in two lanes
- * (threads), so that memory-management calls run beside verbs operations.
+ * A random model test. One controller draws every step from the seed and keeps the model:
+ * for each process of its crew a shadow of its memory and the expected state of each page.
+ * The controller puts commands on the processes' desks. Each process runs them in two lanes
+ * (threads), so that memory-management calls run in parallel with verbs operations.
  *
- * Only the seed decides what is drawn, never what the crew answers.
+ * The draws depend on the seed only, never on answers of the crew, so a seed replays a run.
  */
 #ifndef CHAOS_H
 #define CHAOS_H
@@ -15,21 +15,21 @@
 #define PAGE		4096U
 #define ARENA_PAGES	1024U
 #define ARENA_LEN	(ARENA_PAGES * PAGE)
-/* Device memory comes behind it, in the model only. */
+/* In the model, device memory follows the arena. */
 #define DM_PAGES	64U
 #define DM_LEN		(DM_PAGES * PAGE)
 #define MODEL_PAGES	(ARENA_PAGES + DM_PAGES)
 #define MODEL_LEN	(MODEL_PAGES * PAGE)
-/* The same in every process; User Mode Linux has 39 bits of address space. */
+/* The arena's address in every process; User Mode Linux has 39 bits of address space. */
 #define ARENA_BASE	0x6000000000ULL
-#define FIXED_PAGE	(ARENA_PAGES / 8 * 7)	/* --pin: only kept from here on */
+#define FIXED_PAGE	(ARENA_PAGES / 8 * 7)	/* --pin: pages from here on stay */
 
 #define CREW_MAX	6
 #define LINKS_MAX	(CREW_MAX * (CREW_MAX + 1))
 #define REGIONS		8
 #define PIECES		4
-#define DRAWN_MAX	24	/* operations of a batch, */
-#define OPS_MAX		(DRAWN_MAX + LINKS_MAX)	/* and a last one of each link */
+#define DRAWN_MAX	24	/* most operations drawn for a batch */
+#define OPS_MAX		(DRAWN_MAX + LINKS_MAX)	/* and one more of each link */
 #define CMDS_MAX	256
 #define CHILDREN	4
 #define MESSAGE_MAX	(256U * 1024)
@@ -42,7 +42,7 @@ enum lane { LANE_VERBS, LANE_MM, LANES };
 
 struct chaos_opts {
 	unsigned int seconds;
-	uint64_t steps;		/* 0: by time */
+	uint64_t steps;		/* 0: limited by @seconds */
 	int crew;
 	bool faults, pin, verbose;
 };
@@ -57,7 +57,7 @@ enum backing { BACK_ANON, BACK_SHARED, BACK_PRIVATE, BACKINGS };
 struct page {
 	uint8_t prot, backing;
 	bool lazy;	/* MADV_FREE: old or zero until it is written */
-	bool eof;	/* of a file that has become too short */
+	bool eof;	/* beyond the end of its file: it was truncated */
 };
 
 #define KIND_DM	VT_KINDS	/* device memory */
@@ -65,7 +65,7 @@ struct page {
 struct region {
 	bool valid;
 	uint8_t kind;	/* enum vt_kind, or KIND_DM */
-	bool window;	/* peers reach it through one over all of it, where they may */
+	bool window;	/* peers use a window over all of it, if they have rights */
 	int access;
 	uint32_t off, len;
 	uint64_t iova;
@@ -88,25 +88,25 @@ enum cmd_type {
 };
 
 enum mm_call {
-	/* leave the data as they are, whatever goes on */
+	/* keep the data, whatever operations run */
 	MM_PAGEOUT, MM_COLD, MM_COLLAPSE, MM_HUGE, MM_NOHUGE, MM_MERGE, MM_UNMERGE,
 	MM_LOCK, MM_MOVE_PAGES, MM_SOFT_DIRTY, MM_COMPACT, MM_TOUCH, MM_DIRTY,
 	MM_TO_NIC, MM_FROM_NIC, MM_SCRIBBLE,
 	MM_KEEP_LAST = MM_SCRIBBLE,
-	/* need quiet memory, and leave it as it was */
+	/* need memory that no operation uses, and keep its data */
 	MM_SNAPSHOT, MM_SNAPSHOT_CHECK, MM_FLIP, MM_AWAY,
-	/* change it */
+	/* change the data */
 	MM_UNMAP, MM_MAP, MM_DONTNEED, MM_FREE, MM_PROTECT, MM_REMAP,
 	MM_TRUNCATE, MM_EXTEND, MM_PUNCH, MM_REMAP_FRESH,
 	MM_CALLS
 };
 
-#define SETTLE_ZERO	1	/* a byte may be zero as well */
-#define SETTLE_PAGE	2	/* all as in shadow, or all as in alt */
-#define SETTLE_LOSS	4	/* what is as in alt was lost, which needs a reason */
-#define SETTLE_ANY	8	/* whatever it is */
+#define SETTLE_ZERO	1	/* each byte may also be zero */
+#define SETTLE_PAGE	2	/* the page is all as in shadow, or all as in alt */
+#define SETTLE_LOSS	4	/* bytes as in alt were lost, which needs a reason */
+#define SETTLE_ANY	8	/* any value is right */
 
-/* One thing to do, and what came of it. */
+/* One command, and its result. */
 struct cmd {
 	enum cmd_type type;
 	int arg;		/* an advice, a call, a count, a prot */
@@ -123,7 +123,7 @@ struct cmd {
 	uint64_t compare_add, swap;
 	bool more;		/* posted with the next one */
 	struct region as;	/* (re)registration */
-	/* the answer */
+	/* the result */
 	int err;
 	uint32_t bad;		/* offset in the arena */
 	uint8_t got[32];	/* from @bad on */
@@ -141,12 +141,12 @@ enum { SERVICE_RC, SERVICE_UC, SERVICE_UD, SERVICE_XRC, SERVICES };
 
 struct service {
 	const char *name;
-	enum ibv_qp_type type;	/* of what sends */
+	enum ibv_qp_type type;	/* of the sending QP */
 	uint32_t ops;		/* 1 << enum ibv_wr_opcode */
 	uint32_t most;		/* bytes of a message */
-	uint32_t header;	/* bytes that a receive has before them */
-	bool one_packet;	/* a message has to fit in one */
-	bool reliable;		/* else who sends is not told what becomes of it */
+	uint32_t header;	/* bytes in front of the data in a receive */
+	bool one_packet;	/* a message must fit in one packet */
+	bool reliable;		/* if not, the sender does not learn of losses */
 };
 
 struct link {
@@ -154,7 +154,7 @@ struct link {
 	int worker[2];
 	bool shared[2];		/* receives come from an SRQ */
 	struct rc_addr addr[2];
-	struct rc_addr target[2];	/* of XRC: what receives */
+	struct rc_addr target[2];	/* XRC: the receiving QP */
 	uint32_t srqn[2];
 };
 
@@ -191,7 +191,7 @@ void crew_end(void);
 struct cmd *crew_cmd(int w, enum lane lane, enum cmd_type type);
 void crew_run(unsigned int lanes, int victim, unsigned int delay_us);
 
-/* --- log.c: what was done, for the day it goes wrong --- */
+/* --- log.c: what was done, to print after a failure --- */
 
 extern uint64_t chaos_step;
 
@@ -238,27 +238,27 @@ struct op {
 	const struct rc_op *kind;
 	int id, link, dir, from, to;
 	uint32_t len;
-	uint32_t inside;		/* @partly: bytes of the target that may come */
+	uint32_t inside;		/* @partly: bytes of the target that may be transferred */
 	int num_local, num_target;
 	struct piece local[PIECES], target[PIECES];
 	uint32_t allowed;		/* 1 << enum ibv_wc_status, of the send */
 	bool effect, maybe, closes, partly;
-	int maybe_flags;		/* SETTLE_* of what lands */
-	bool or_zero;			/* it is new or zero, never old */
+	int maybe_flags;		/* SETTLE_* flags of the data written */
+	bool or_zero;			/* the data are new or zero, never old */
 	bool in_line, quiet, beside;	/* @quiet: not signaled */
-	bool dropped;			/* the target refuses it, and nobody is told */
-	bool recv_fails;		/* its receive does, as it is the program's fault */
-	bool last;			/* of its link: what was before it has arrived */
+	bool dropped;			/* the target refuses it silently */
+	bool recv_fails;		/* its receive fails: an error of the receiving program */
+	bool last;			/* shows that earlier ones of its link are done */
 	int trouble;
 	uint32_t key_xor, imm;
 	uint64_t compare_add, swap;
 };
 
 struct batch {
-	int victim;			/* -1: nobody is killed */
+	int victim;			/* -1: no process is killed */
 	int num;
 	struct op ops[OPS_MAX];
-	bool closed[LINKS_MAX];		/* to be connected again */
+	bool closed[LINKS_MAX];		/* must be connected again */
 	int8_t dir[LINKS_MAX];		/* -1: not used yet */
 	uint16_t uses[CREW_MAX][REGIONS];
 	bool dereg[CREW_MAX][REGIONS];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The processes, seen from the controller: hired, told, listened to, killed. */
+/*
+ * The controller's side of the processes: starting them, giving commands, reading answers,
+ * killing them.
+ */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +28,7 @@ static void close_lanes(int w)
 	crew[w].pid = 0;
 }
 
-/* What the others' sockets tell must end with the controller. */
+/* Close the sockets of the other workers: only the controller may keep them open. */
 static void become_worker(int w, int fds[LANES])
 {
 	for (int i = 0; i < CREW_MAX; i++)
@@ -57,7 +60,7 @@ static void spawn(int w)
 		close(fds[lane]);
 }
 
-/* It says that it is ready, which opening its device may prevent. */
+/* Wait until the worker reports that it is ready; false if it could not open its device. */
 static bool is_ready(int w)
 {
 	char byte;
@@ -65,7 +68,7 @@ static bool is_ready(int w)
 	return read(crew[w].fd[LANE_VERBS], &byte, 1) == 1;
 }
 
-/* A new process for place @w, with fresh memory and nothing registered. */
+/* Start a new process @w, with fresh memory and no regions. */
 void crew_hire(int w)
 {
 	model_reset(w);
@@ -88,8 +91,8 @@ void crew_start(void)
 }
 
 /*
- * With its children, which have its device open as well: only when they are
- * gone too has all ended that it had in flight. Orphans become ours.
+ * Kill the process with its children, which also have its device open: only when all are
+ * gone are its operations in flight over. The controller reaps orphans.
  */
 void crew_kill(int w)
 {
@@ -136,7 +139,7 @@ static void worker_died(int w)
 	log_die("process %d gave up (status %d)", w, WEXITSTATUS(status));
 }
 
-/* One answer, from whoever is first. False: all have answered. */
+/* Read one answer, whichever comes first. Returns false when all workers have answered. */
 static bool listen_once(void)
 {
 	struct pollfd fds[CREW_MAX * LANES];
@@ -170,8 +173,8 @@ static void clear_desks(unsigned int lanes)
 }
 
 /*
- * All do what their desks say in these lanes, at once, and the desks are clear.
- * @victim, unless -1, is killed @delay_us after the start.
+ * Let all workers run the commands on their desks in these lanes, in parallel, then clear
+ * the desks. Kill @victim, unless it is -1, @delay_us after the start.
  */
 void crew_run(unsigned int lanes, int victim, unsigned int delay_us)
 {
@@ -186,7 +189,7 @@ void crew_run(unsigned int lanes, int victim, unsigned int delay_us)
 	clear_desks(lanes);
 }
 
-/* They release all they have, and end. */
+/* Let all workers release their objects and exit. */
 void crew_end(void)
 {
 	int status;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What was drawn: its hash, its counts, and the last of it when it goes wrong. */
+/* The log of all draws: a hash, counts, and the last events, which a failure prints. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static void hash_bytes(const void *data, size_t len)
 		hash = (hash ^ *p++) * 0x100000001b3ULL;
 }
 
-/* Something was drawn that concerns these bytes of process @w. */
+/* Log a draw that concerns these bytes of process @w. */
 void log_event(int w, uint32_t off, uint32_t len, const char *fmt, ...)
 {
 	struct event *e = &events[num_events++ % EVENTS];
@@ -57,7 +57,7 @@ void log_event(int w, uint32_t off, uint32_t len, const char *fmt, ...)
 		       len, e->text);
 }
 
-/* Of all that was drawn: the same in a replay. */
+/* The hash of all draws; a replay gives the same. */
 uint64_t log_hash(void)
 {
 	return hash;
@@ -88,7 +88,7 @@ static void show_event(const struct event *e)
 	       e->off, e->len, e->text);
 }
 
-/* The last events that concern these bytes; with no length, the last of all. */
+/* Print the last events that concern these bytes; without a length, the last events of all. */
 static void show_events(int w, uint32_t off, uint32_t len)
 {
 	uint64_t first = num_events > EVENTS ? num_events - EVENTS : 0;
@@ -136,7 +136,7 @@ static void show_bytes(const char *name, const uint8_t *p, size_t len)
 	printf("\n");
 }
 
-/* A process found bytes that are none of those they may be. */
+/* A process found bytes that the model does not allow. */
 void log_mismatch(int w, const struct cmd *cmd)
 {
 	const struct desk *desk = &chaos->desks[w];

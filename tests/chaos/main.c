@@ -8,7 +8,7 @@
 
 #include "chaos.h"
 
-#define CHECK_EVERY	40	/* steps between two looks at everything */
+#define CHECK_EVERY	40	/* steps between two checks of all memory */
 
 struct chaos_opts chaos_opts = { .seconds = 60, .crew = 3 };
 struct chaos *chaos;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The reference: what every byte and page of every process should be.
+ * The model: the expected contents and state of every page of every process.
  *
- * Within a step the operations claim what they read and write, so that none
- * depends on the order in which the others happen. Where the outcome is not
- * certain all the same, each byte is one of two, in shadow and alt; once the
- * step is over the process says which, and that is certain from then on.
+ * Within a step operations claim the bytes that they read and write, so that no result
+ * depends on the order of operations. Where a result is uncertain nevertheless, each byte
+ * may have one of two values, in shadow and alt. After the step the process tells which
+ * value it has, and the model takes that value.
  */
 #include "chaos.h"
 
@@ -24,8 +24,8 @@ static struct claim claims[1024];
 static int num_claims;
 static struct settle settles[1024];
 static int num_settles;
-static uint64_t touched[CREW_MAX][MODEL_PAGES];	/* in which step */
-static uint64_t pending[CREW_MAX][MODEL_PAGES];	/* was lazy until this step */
+static uint64_t touched[CREW_MAX][MODEL_PAGES];	/* the step of the last change */
+static uint64_t pending[CREW_MAX][MODEL_PAGES];	/* the step in which it stopped being lazy */
 
 static uint32_t last_page(uint32_t off, uint32_t len)
 {
@@ -80,7 +80,7 @@ bool model_has_lazy(int w, uint32_t off, uint32_t len)
 	return false;
 }
 
-/* Pinned pages cannot change places under their region, nor can device memory. */
+/* Pinned pages and device memory must not be replaced under their region. */
 bool model_fixed(uint32_t page)
 {
 	return page >= ARENA_PAGES || (chaos_opts.pin && page >= FIXED_PAGE);
@@ -111,7 +111,7 @@ void model_claim(int w, uint32_t off, uint32_t len, bool write)
 	claims[num_claims++] = (struct claim){ w, off, off + len, write };
 }
 
-/* Is any of it claimed by those that came before the claims were @saved? */
+/* Did a claim made before the count was @saved cover any of these bytes? */
 bool model_claimed_before(int saved, int w, uint32_t off, uint32_t len)
 {
 	int all = num_claims;
@@ -147,7 +147,7 @@ void model_settle(int w, uint32_t off, uint32_t len, int flags)
 	settles[num_settles++] = (struct settle){ w, flags, off, len };
 }
 
-/* The first write to a lazy page since MADV_FREE: the rest is old or zero. */
+/* The first write to a page after MADV_FREE: the rest of the page is old or zero. */
 static void write_lazy(int w, uint32_t p)
 {
 	struct desk *desk = &chaos->desks[w];
@@ -158,7 +158,7 @@ static void write_lazy(int w, uint32_t p)
 	model_settle(w, p * PAGE, PAGE, SETTLE_PAGE);
 }
 
-/* These bytes are @data now. What was there stays in alt, in case it fails. */
+/* Set these bytes to @data. The old bytes stay in alt, in case the operation fails. */
 void model_write(int w, uint32_t off, uint32_t len, const uint8_t *data)
 {
 	struct desk *desk = &chaos->desks[w];
@@ -177,7 +177,7 @@ void model_write(int w, uint32_t off, uint32_t len, const uint8_t *data)
 	}
 }
 
-/* Each byte is that of @data or that of @other (NULL: what it was). */
+/* Each byte becomes that of @data or of @other (NULL: keeps its old value). */
 void model_write_maybe(int w, uint32_t off, uint32_t len, const uint8_t *data,
 		       const uint8_t *other, int flags)
 {
@@ -193,7 +193,7 @@ void model_write_maybe(int w, uint32_t off, uint32_t len, const uint8_t *data,
 
 /* --- pages --- */
 
-/* The page's mapping ends here: what a shared one holds stays in the file. */
+/* Unmap the page; the contents of a shared page stay in the file. */
 void model_leave(int w, uint32_t p)
 {
 	struct desk *desk = &chaos->desks[w];
@@ -204,7 +204,7 @@ void model_leave(int w, uint32_t p)
 	*page = (struct page){ PROT_HOLE, BACK_ANON, false, false };
 }
 
-/* What a page without a copy of its own shows. */
+/* Drop the page's private copy: it then shows zeros or the file. */
 void model_zap(int w, uint32_t p)
 {
 	struct desk *desk = &chaos->desks[w];
@@ -254,8 +254,8 @@ static void ask_touched(int w)
 }
 
 /*
- * Have the processes settle what is uncertain, then compare what was touched,
- * or @all. Now and then they only settle: a look by the CPU makes pages present.
+ * Make the processes settle uncertain bytes, then compare all touched pages, or all pages
+ * with @all. At times only settle, as a comparison by the CPU makes pages present.
  */
 void model_judge(int skip, bool all)
 {
@@ -276,7 +276,7 @@ void model_judge(int skip, bool all)
 	}
 }
 
-/* Their answers. */
+/* Evaluate the answers of the processes. */
 void model_judged(void)
 {
 	for (int w = 0; w < chaos_opts.crew; w++)

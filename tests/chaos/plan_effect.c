@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What an operation does to the model's bytes. */
+/* The effect of an operation on the model. */
 #include "chaos.h"
 
 /*
- * A message: the bytes that should arrive, what they may be instead where their
- * source is lazily freed, and which of them have a source that can be read.
+ * A message: the expected bytes (data), their values if a lazily freed source has become
+ * zero (other), and whether each byte's source can be read (there).
  */
 static uint8_t data[MESSAGE_MAX], other[MESSAGE_MAX], there[MESSAGE_MAX];
 
-/* True: some of it is old or zero. */
+/* Returns true if some bytes are old or zero. */
 static bool gather_piece(int w, const struct piece *piece, uint32_t at)
 {
 	const struct desk *desk = &chaos->desks[w];
@@ -39,7 +39,7 @@ static bool gather(int w, const struct piece *pieces, int num)
 	return lazy;
 }
 
-/* Bytes that cannot come leave what was there, and so do read-only pages. */
+/* Bytes whose source cannot be read, and read-only pages, keep their old values. */
 static void land_maybe(int w, const struct piece *piece, uint32_t at, const struct op *op)
 {
 	const uint8_t *shadow = chaos->desks[w].shadow;
@@ -89,7 +89,10 @@ static uint64_t atomic_result(const struct op *op, uint64_t was)
 	return was == op->compare_add ? op->swap : was;
 }
 
-/* The new value there, the old one here. A key that fails one fails both. */
+/*
+ * Write the new value to the target and the old one to local memory. If the target cannot
+ * be written, neither happens.
+ */
 static void atomic_effect(struct op *op)
 {
 	uint64_t was, now;
@@ -125,7 +128,7 @@ static void rdma_effect(struct op *op, int from, const struct piece *source, int
 	land(to, target, num_target, op, lazy);
 }
 
-/* Where an RDMA operation or message puts its bytes; of an atomic, the answer. */
+/* The memory that an operation writes; for an atomic, where its result goes. */
 const struct piece *op_landing(const struct op *op, int *w, int *num)
 {
 	*w = op->kind->fetches ? op->from : op->to;

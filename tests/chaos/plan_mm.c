@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Memory-management calls drawn, and what they do to the model's pages. */
+/* Draws memory-management calls, and applies their effect to the model's pages. */
 #include "chaos.h"
 
 static const char *const call_name[MM_CALLS] = {
@@ -24,7 +24,7 @@ void plan_mm_reset(int w)
 	memset(child_used[w], 0, sizeof(child_used[w]));
 }
 
-/* A call on whole pages, on the desk and in the log. */
+/* Put a call on whole pages on the desk, and log it. */
 struct cmd *plan_mm_cmd(int w, enum mm_call call, uint32_t page, uint32_t num)
 {
 	struct cmd *cmd = crew_cmd(w, LANE_MM, CMD_MM);
@@ -42,7 +42,7 @@ static struct page *page_of(int w, uint32_t p)
 	return &chaos->desks[w].pages[p];
 }
 
-/* --- what pages a call wants --- */
+/* --- which pages a call needs --- */
 
 static bool is_mapped(int w, uint32_t p)
 {
@@ -110,7 +110,7 @@ static uint32_t draw_num(void)
 	}
 }
 
-/* Some pages in a row that fit, and that nobody uses in this step. */
+/* Pick a run of pages that fit and that no operation of this step uses. */
 static bool pick_run(int w, uint32_t *page, uint32_t *num, enum quiet quiet,
 		     bool (*fits)(int w, uint32_t p))
 {
@@ -194,7 +194,7 @@ static void plan_away(int w)
 
 /* --- calls that change it --- */
 
-/* A quiet run, claimed; its command. */
+/* Pick and claim a run of unused pages, and make a command for it. */
 static struct cmd *plan_change(int w, enum mm_call call, bool (*fits)(int w, uint32_t p))
 {
 	uint32_t page, num;
@@ -337,7 +337,10 @@ static void claim_tail(int w, uint32_t from)
 	}
 }
 
-/* The file ends at page @from: what is mapped beyond is gone, copies included. */
+/*
+ * Truncate the file to @from pages: pages mapped beyond it are gone, private copies
+ * included.
+ */
 static void plan_truncate(int w)
 {
 	uint32_t from = ARENA_PAGES / 2 + vt_below(ARENA_PAGES / 2);
@@ -383,9 +386,9 @@ static void plan_file(int w)
 		plan_punch(w);
 }
 
-/* --- writes by the CPU, beside those of others in the same pages --- */
+/* --- writes by the CPU, beside other writes to the same pages --- */
 
-/* Sometimes pages that are all the same, to be merged. */
+/* Sometimes fill with one value, so that KSM can merge pages. */
 static void draw_bytes(uint8_t *data, uint32_t len)
 {
 	if (vt_chance(25))
@@ -427,7 +430,7 @@ static void plan_fill(int w)
 	}
 }
 
-/* Device memory is written by words. */
+/* Device memory is written in words of 4 bytes. */
 static void plan_fill_dm(int w)
 {
 	uint32_t len = 4 * (1 + vt_below(2 * PAGE / 4));
@@ -482,7 +485,7 @@ static void plan_other(int w)
 	}
 }
 
-/* Some calls for process @w, to go on beside the batch of operations. */
+/* Draw some calls for process @w, which run in parallel with the batch of operations. */
 void plan_mm(int w)
 {
 	int num = vt_below(4);

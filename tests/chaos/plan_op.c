@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Operations drawn: who sends what to whom, and how it should end. */
+/* Draws operations: the processes, the memory, and the expected result. */
 #include "chaos.h"
 
 enum trouble { FINE, SOURCE_PAGE, TARGET_PAGE, RIGHTS, BOUNDS, KEY, TROUBLES };
@@ -10,14 +10,14 @@ static const char *const trouble_name[TROUBLES] = {
 
 struct batch batch;
 
-/* What a piece must be. */
+/* The properties that a piece must have. */
 struct need {
 	int w;
 	int access;	/* of the region */
 	bool write;	/* the page is written */
-	bool bad;	/* some page must not allow it */
-	bool certain;	/* old or zero will not do */
-	bool cpu;	/* the library reads it */
+	bool bad;	/* some page must not allow the access */
+	bool certain;	/* no lazily freed pages */
+	bool cpu;	/* libibverbs reads it (inline data) */
 	uint32_t align;
 };
 
@@ -45,7 +45,7 @@ static uint32_t align_to(uint32_t off, uint32_t align)
 	return (off + align - 1) & ~(align - 1);
 }
 
-/* An offset that likes the edges of pages. */
+/* A random offset, often next to a page boundary. */
 static uint32_t pick_off(const struct region *region, uint32_t len, uint32_t align)
 {
 	uint32_t room = region->len - len;
@@ -93,7 +93,7 @@ static bool pick_piece(const struct need *need, uint32_t len, struct piece *piec
 	return false;
 }
 
-/* One to PIECES of them, @len bytes together; of bad ones only one. */
+/* Pick up to PIECES pieces with @len bytes in total; only one if it has to be bad. */
 static int pick_pieces(const struct need *need, uint32_t len, struct piece *pieces)
 {
 	int num = need->bad ? 1 : 1 + vt_below(PIECES);
@@ -117,7 +117,10 @@ const struct service *op_service(const struct op *op)
 	return chaos->links[op->link].service;
 }
 
-/* What may be lost is certain else, so that either is seen. */
+/*
+ * May the operation be lost? Then all else about it must be certain, to tell the two cases
+ * apart.
+ */
 static bool is_lossy(const struct op *op)
 {
 	return !op_service(op)->reliable;
@@ -128,7 +131,7 @@ static bool is_plain(const struct op *op)
 	return op->kind->op == IBV_WR_RDMA_WRITE || op->kind->op == IBV_WR_RDMA_READ;
 }
 
-/* Where a trouble shows, its op is of some length. */
+/* With a trouble the operation has at least one byte, as no bytes would cause no error. */
 static uint32_t pick_len(struct op *op, int attempt)
 {
 	uint32_t len;
@@ -141,7 +144,7 @@ static uint32_t pick_len(struct op *op, int attempt)
 	return len ? len : op->trouble != FINE;
 }
 
-/* Something that is old or zero already cannot take part on both sides. */
+/* Lazily freed pages must not be at both ends: their bytes are uncertain already. */
 static bool target_is_lazy(const struct op *op)
 {
 	for (int i = 0; i < op->num_target; i++)
@@ -167,7 +170,7 @@ static bool pick_local(struct op *op)
 	return op->num_local >= 0;
 }
 
-/* What a READ that leaves its region has brought before it failed is right. */
+/* A READ that leaves its region may transfer bytes before it fails; these must be right. */
 static bool may_be_read_partly(struct op *op, const struct region *region, uint32_t off)
 {
 	uint32_t end = region->off + region->len;
@@ -182,7 +185,7 @@ static bool may_be_read_partly(struct op *op, const struct region *region, uint3
 	return true;
 }
 
-/* A region without the right, or a range that leaves its region. */
+/* Pick a region without the right, or a range that leaves its region. */
 static bool pick_refused(struct op *op)
 {
 	int right = op->kind->remote_right, r;
@@ -230,7 +233,7 @@ static bool pick_target(struct op *op)
 	return pick_piece(&need, op->len, &op->target[0]);
 }
 
-/* All of it, in less and less space. */
+/* Pick all memory of the operation, with shorter and shorter lengths if it does not fit. */
 static bool pick_memory(struct op *op)
 {
 	int saved = model_claims_save();
@@ -275,13 +278,16 @@ static bool is_first(const struct op *op)
 	return true;
 }
 
-/* Nobody is told of what the target refuses, unless its own receive is at fault. */
+/* On a lossy service the target refuses silently, unless its own receive is bad. */
 static bool is_dropped(const struct op *op, enum trouble trouble)
 {
 	return is_lossy(op) && op->kind->rdma && trouble >= TARGET_PAGE;
 }
 
-/* What ends a connection ends it for what is under way, too. */
+/*
+ * A trouble that ends the connection also ends operations in flight, so only the first may
+ * have it.
+ */
 static bool may_have(const struct op *op, enum trouble trouble)
 {
 	bool goes_on = is_dropped(op, trouble) && !op->kind->recv;
@@ -310,7 +316,7 @@ static enum ibv_wc_status status_of_trouble(const struct op *op)
 	return op->kind->rdma ? IBV_WC_REM_ACCESS_ERR : IBV_WC_REM_OP_ERR;
 }
 
-/* How an operation ends that meets trouble, and that its link ends with it. */
+/* The expected result of an operation with a trouble, and whether its link fails with it. */
 static void foresee_trouble(struct op *op)
 {
 	op->allowed = 1U << status_of_trouble(op);
@@ -352,7 +358,7 @@ static void draw_details(struct op *op)
 	op->key_xor = op->trouble == KEY ? 1 + vt_below(255) : 0;
 }
 
-/* A compare that will match, half of the time. */
+/* Make the comparison match, half of the time. */
 static void aim_atomic(struct op *op)
 {
 	if (op->kind->op == IBV_WR_ATOMIC_CMP_AND_SWP && vt_chance(50) && !op->trouble)
@@ -381,14 +387,14 @@ static void log_op(const struct op *op)
 		log_count("errors");
 }
 
-/* Some race, and a kernel that takes away the memory meanwhile. */
+/* Some operations race with a call that takes away their memory. */
 static bool may_race(const struct op *op)
 {
 	return is_plain(op) && !op->maybe && !op->in_line && op->len &&
 	       batch.victim < 0 && (!is_lossy(op) || is_first(op)) && vt_chance(15);
 }
 
-/* Nothing of a WRITE that was lost is told. */
+/* A lost WRITE leaves no trace: its bytes may keep their old values. */
 static void doubt(const struct op *op)
 {
 	const struct piece *landing;
@@ -439,7 +445,7 @@ static bool succeeds_never(const struct op *op)
 	return op->trouble && !(op->allowed & 1U << IBV_WC_SUCCESS);
 }
 
-/* What is posted after an error is flushed, and does nothing. */
+/* Draw a request behind a failing one: it is flushed and has no effect. */
 static void plan_follower(const struct op *bad)
 {
 	struct op *op = &batch.ops[batch.num];
@@ -457,8 +463,8 @@ static void plan_follower(const struct op *bad)
 }
 
 /*
- * Where nobody is told what becomes of a message, an empty one behind it tells that it has
- * been dealt with: they are carried out in their order, even datagrams, on one wire.
+ * On a lossy link an empty message behind the others shows that they have been processed:
+ * on one wire even datagrams are processed in order.
  */
 static void plan_last(int link)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Races drawn: an operation, and at the same time a call that takes its memory
- * away. Which comes first is open, what may come of it is not.
+ * Draws races: an operation, and at the same time a call that takes away its memory. Either
+ * may come first; the model knows all allowed results.
  */
 #include "chaos.h"
 
@@ -11,9 +11,9 @@ static const char *const race_name[RACES] = {
 	"DONTNEED", "munmap and mmap", "mprotect and back", "mremap and back", "dereg",
 };
 
-#define RACE_PAGES	64	/* fit where mremap() puts them */
+#define RACE_PAGES	64	/* as many as fit where mremap() moves them */
 
-/* The side that is raced against: its only piece, and the pages of that. */
+/* The side of the operation that the call hits: its only piece, and the pages of that. */
 static struct {
 	enum race race;
 	bool lands, remote;
@@ -56,7 +56,7 @@ static bool pages_fit(void)
 	return !model_has_lazy(side.w, side.page * PAGE, side.num * PAGE);
 }
 
-/* Nobody else, nor the other side, has anything in these pages. */
+/* No other operation, nor the other side of @op, uses these pages. */
 static bool is_alone(const struct op *op, int claims)
 {
 	return !model_claimed_before(claims, side.w, side.page * PAGE, side.num * PAGE) &&
@@ -64,7 +64,7 @@ static bool is_alone(const struct op *op, int claims)
 	       !overlaps_pages(op->to, op->target, op->num_target);
 }
 
-/* Every other use in this batch of the region would fail too. */
+/* The operation must be the batch's only use of the region, as others would fail, too. */
 static bool may_dereg(const struct op *op)
 {
 	int r = side.piece->region;
@@ -76,7 +76,7 @@ static bool may_dereg(const struct op *op)
 
 static bool race_fits(const struct op *op)
 {
-	/* The other side may be lazily freed: two reasons to be zero are one too many. */
+	/* no lazily freed pages: the model allows only one reason for zeros */
 	for (int i = 0; i < op->num_local; i++)
 		if (model_has_lazy(op->from, op->local[i].off, op->local[i].len))
 			return false;
@@ -132,7 +132,10 @@ static void command(void)
 	cmd->delay_us = vt_chance(50) ? vt_below(400) : 0;
 }
 
-/* @claims: as they were before those of @op. False: it is not to be. */
+/*
+ * Draw a race for @op. @claims: the number of claims before those of @op. Returns false if
+ * no race is possible.
+ */
 bool plan_race(struct op *op, int claims)
 {
 	side.race = vt_below(RACES);
@@ -150,7 +153,10 @@ bool plan_race(struct op *op, int claims)
 	return true;
 }
 
-/* With what has landed left out: those bytes are judged one by one. */
+/*
+ * Zero the pages except for the bytes that the operation writes: those are judged one by
+ * one.
+ */
 static void zap_around(void)
 {
 	uint32_t start = side.page * PAGE, end = start + side.num * PAGE;
@@ -162,7 +168,7 @@ static void zap_around(void)
 	model_touch(side.w, start, end - start);
 }
 
-/* Once the operation's own effect is in the model: the pages' new contents. */
+/* After the operation's own effect, apply that of the race to the pages. */
 void plan_race_after(struct op *op)
 {
 	(void)op;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Regions drawn: registered, changed, advised about, deregistered. */
+/* Draws changes of regions: registration, changes, advice, deregistration. */
 #include "chaos.h"
 
 static void draw_range(struct region *region)
@@ -28,11 +28,11 @@ static void draw_range(struct region *region)
 	region->off = first + vt_below(room - region->len + 1);
 	if (vt_chance(30))
 		region->off &= ~(PAGE - 1);
-	if (region->kind == KIND_DM)	/* from which on its addresses count */
+	if (region->kind == KIND_DM)	/* its addresses count from here */
 		region->off &= ~7U;
 }
 
-/* Any address with the same offset in the page; sometimes at the very top. */
+/* A random IOVA with the same offset in the page; sometimes at the very top. */
 static uint64_t draw_iova(const struct region *region)
 {
 	uint64_t skew = region->off % PAGE;
@@ -179,7 +179,7 @@ static void plan_advise(int w)
 	log_count("advise");
 }
 
-/* Perhaps something about the regions of process @w. */
+/* Perhaps draw a change of a region of process @w. */
 void plan_regions(int w)
 {
 	int r = vt_below(REGIONS);
@@ -196,7 +196,7 @@ void plan_regions(int w)
 		plan_rereg(w, r);
 }
 
-/* A new process: it registers all of its memory, and more. */
+/* For a new process: register all of its memory, and further regions. */
 void plan_regions_all(int w)
 {
 	struct region *region = &chaos->desks[w].regions[0];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The table of transport services: what a link of each kind can do, and promises. */
+/* The table of transport services: what a link of each kind can do and guarantees. */
 #include "chaos.h"
 
 #define SENDS	(1U << IBV_WR_SEND | 1U << IBV_WR_SEND_WITH_IMM)
@@ -14,7 +14,7 @@ const struct service services[SERVICES] = {
 	},
 	[SERVICE_UC] = {
 		.name = "UC", .type = IBV_QPT_UC,
-		/* What waits for a page is kept up to a bound, behind which it is lost. */
+		/* packets that wait for a page are kept up to a bound, and dropped beyond it */
 		.ops = SENDS | WRITES, .most = MESSAGE_MAX / 8,
 	},
 	[SERVICE_UD] = {
@@ -27,7 +27,7 @@ const struct service services[SERVICES] = {
 	},
 };
 
-/* The longest message that this link carries. */
+/* The longest message that this link can carry. */
 uint32_t link_most(const struct link *link)
 {
 	uint32_t most = link->service->most;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A step: regions change; receives are posted; requests are, while memory is
- * managed; what came of it is judged; broken links are made anew.
+ * A step: regions change; receives are posted; requests are posted while memory-management
+ * calls run; the results are judged; failed links are connected again.
  */
 #include <unistd.h>
 
@@ -26,7 +26,7 @@ static struct cmd *link_cmd(int link, int end, enum cmd_type type)
 
 /* --- links --- */
 
-/* First PSNs that may wrap soon. */
+/* Draw a first PSN, often one that soon wraps. */
 static uint32_t draw_psn(void)
 {
 	return vt_chance(30) ? 0xffffff - vt_below(200) : vt_below(1 << 24);
@@ -71,7 +71,7 @@ static void make_link(int a, int b, const struct service *service)
 	}
 }
 
-/* Every process with every other and with itself: by RC, and by one of the others. */
+/* Link every process with every other and with itself: by RC, and by one other service. */
 static void make_links(void)
 {
 	int other = vt_rand() & 0xff;
@@ -83,7 +83,7 @@ static void make_links(void)
 		}
 }
 
-/* The crew is there: give it regions and connections. */
+/* The first step: give all workers regions and connections. */
 void step_first(void)
 {
 	for (int w = 0; w < chaos_opts.crew; w++)
@@ -108,7 +108,7 @@ static bool is_follower(const struct op *op)
 	return op->allowed == 1U << IBV_WC_WR_FLUSH_ERR;
 }
 
-/* Who may be sent what is lost: what is counted from now on is a reason for it. */
+/* Make the receivers of lossy messages read their drop counters: later drops explain losses. */
 static void count_drops(void)
 {
 	bool counts[CREW_MAX] = {};
@@ -160,7 +160,7 @@ static struct cmd *post(const struct op *op)
 	return cmd;
 }
 
-/* All requests of a link; the last one is signaled, and is waited for later. */
+/* Post all requests of a link; the last one is signaled. Returns its number, to wait for it. */
 static int post_link(int link)
 {
 	struct cmd *last = NULL;
@@ -199,8 +199,8 @@ static void draw_delays(void)
 /* --- judging --- */
 
 /*
- * With faults injected an operation may fail that should not: what it landed is
- * old or new, and its link begins anew.
+ * With faults injected an operation may fail unexpectedly. Then its bytes are old or new,
+ * and its link is connected again.
  */
 static void forgive(const struct op *op)
 {
@@ -281,7 +281,10 @@ static void judge_received(const struct op *op)
 			op->len, result->imm, op->imm);
 }
 
-/* What tells that nothing more comes, 0 where receives are as many as wanted. */
+/*
+ * The immediate data of the last message of a lossy link; 0 for a link where no receive may
+ * be missing.
+ */
 static uint32_t imm_of_last(int link)
 {
 	for (int i = 0; i < batch.num; i++)
@@ -308,18 +311,18 @@ static void wait_receives(void)
 	}
 }
 
-/* --- what was lost, where that may be --- */
+/* --- losses, on links where messages may be lost --- */
 
 static bool lost[CREW_MAX];
 
-/* Some of its bytes have not come. */
+/* A process reports that bytes have not arrived. */
 void step_lost(int w, uint32_t off)
 {
 	log_event(w, off, 1, "not written");
 	lost[w] = true;
 }
 
-/* Whatever came instead: the receive of what is lost is the next one's. */
+/* Accept any bytes: the next message took the receive of one that was lost. */
 static void give_up(const struct op *op)
 {
 	const struct piece *landing;
@@ -330,7 +333,7 @@ static void give_up(const struct op *op)
 		model_settle(w, landing[i].off, landing[i].len, SETTLE_ANY);
 }
 
-/* The last message took another's receive, or has not come itself. */
+/* If the last message took another's receive, or did not arrive, messages were lost. */
 static void judge_lossy(const struct op *last)
 {
 	const struct result *result = &chaos->results[last->id];
@@ -356,7 +359,7 @@ static bool is_lost(const struct op *op)
 	return !op_service(op)->reliable && batch.closed[op->link] && !op->closes;
 }
 
-/* On one wire nothing is lost without a reason, which the device or the kernel counts. */
+/* On one wire each loss must have a reason that the device or the kernel counts. */
 static void want_reasons(void)
 {
 	struct cmd *asked[CREW_MAX] = {};
@@ -374,7 +377,7 @@ static void want_reasons(void)
 	}
 }
 
-/* --- the dead, and those who live on --- */
+/* --- killed processes, and the survivors --- */
 
 static int link_to_dead(void)
 {
@@ -385,7 +388,7 @@ static int link_to_dead(void)
 	return -1;
 }
 
-/* A request without data to who was killed. */
+/* Post a request without data to the killed process. */
 static enum ibv_wc_status probe(int link)
 {
 	int end = chaos->links[link].worker[0] == batch.victim;
@@ -403,8 +406,8 @@ static enum ibv_wc_status probe(int link)
 }
 
 /*
- * It must end too, and not well, but not at once: a fault that is under way keeps
- * the address space of the dead, and with it the open device, until it is done.
+ * Requests to the killed process must fail, but perhaps not at once: a fault in progress
+ * keeps its address space, and so its open device, until the fault is done.
  */
 static void probe_dead(void)
 {
@@ -516,7 +519,7 @@ void step_run(void)
 	reconnect();
 }
 
-/* Every byte of every process, through its CPU. */
+/* Compare every byte of every process, read by the CPU. */
 void step_check_all(void)
 {
 	model_judge(-1, true);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* A process of the crew: two lanes that do what the desk says, and its looks. */
+/* A process of the crew: two lanes that run the commands of the desk, and memory checks. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -20,7 +20,7 @@ uint8_t *worker_addr(uint32_t off)
 
 /* --- looking at memory --- */
 
-/* What page @p holds; of device memory a copy, until the next call. */
+/* The contents of page @p; for device memory a copy that is valid until the next call. */
 static const uint8_t *worker_page(uint32_t p)
 {
 	static uint8_t copy[PAGE];
@@ -31,7 +31,7 @@ static const uint8_t *worker_page(uint32_t p)
 	return copy;
 }
 
-/* The first difference of the page at @off, from @got, is reported. */
+/* Report a difference at offset @off, where the bytes at @got were found. */
 static void report(struct cmd *cmd, uint32_t off, const uint8_t *got, int err)
 {
 	uint32_t skew = off % PAGE;
@@ -58,7 +58,7 @@ static void report_page(struct cmd *cmd, uint32_t p, const uint8_t *got, int err
 	report(cmd, p * PAGE + i, got + i, err);
 }
 
-/* What a shared mapping holds is what the file holds. */
+/* Check that the file holds the contents of its shared mapping. */
 static void check_file(struct cmd *cmd, uint32_t p)
 {
 	uint8_t got[PAGE];
@@ -95,7 +95,7 @@ static void settle_page(struct cmd *cmd)
 		report_page(cmd, cmd->off / PAGE, got, EIO);
 }
 
-/* May it be so? Where it tells of a loss the command does, too. */
+/* Does the model allow this value? Marks the command if the value shows a loss. */
 static bool is_one_of(struct cmd *cmd, uint32_t off, uint8_t got)
 {
 	if (got == desk->shadow[off] || cmd->flags & SETTLE_ANY)
@@ -117,7 +117,7 @@ static void settle_bytes(struct cmd *cmd, uint32_t off, uint32_t end)
 	}
 }
 
-/* From now on what is there is what should be, if it may be there at all. */
+/* Put the values found into the model, if the model allows them. */
 static void settle(struct cmd *cmd)
 {
 	uint32_t end = cmd->off + cmd->len, n;
@@ -190,7 +190,7 @@ static void map_arena(void)
 		   "mmap: %s", strerror(errno));
 }
 
-/* In the forked process; never returns. */
+/* Run the forked process; never returns. */
 void worker_main(int w, int fds[LANES])
 {
 	pthread_t thread;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* What the rooms of a process share: its device, and calls that are made again. */
+/* Shared by the files of a worker: its device, and retries of calls. */
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -8,14 +8,14 @@
 struct worker {
 	struct vt_dev *dev;
 	struct ibv_pd *pd;
-	struct rc_attr attr;	/* of what connects */
+	struct rc_attr attr;	/* of QPs that connect */
 };
 
 extern struct worker worker;
 
 /*
- * With faults injected a call may find no memory, and is made again. @again is
- * an expression that is true when the call has failed with errno set.
+ * With faults injected a call may find no memory; then TRY() repeats it. @failed is an
+ * expression that is true when the call has failed and set errno.
  */
 static inline bool once_more(bool failed, int *tries)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The ends of links that a process has: made, connected, used, of each service. */
+/* The ends of links in a process, for each service: creating, connecting and using them. */
 #include <fcntl.h>
 
 #include "worker.h"
@@ -7,15 +7,15 @@
 #define QKEY	0x1234567
 
 struct end {
-	struct rc_end rc;		/* what sends, and receives but for XRC */
-	struct rc_end target;		/* of XRC: what receives */
+	struct rc_end rc;		/* sends, and also receives except for XRC */
+	struct rc_end target;		/* XRC: the receiving QP */
 	struct ibv_srq *srq;
-	struct ibv_ah *ah;		/* of UD: where the other end is */
+	struct ibv_ah *ah;		/* UD: address of the other end */
 };
 
 static struct end ends[LINKS_MAX][2];
 static struct ibv_xrcd *xrcd;
-/* Where receives put what comes before the data. */
+/* Memory for the headers in front of the data (GRH). */
 static uint8_t headers[OPS_MAX][GRH_LEN];
 static struct ibv_mr *headers_mr;
 
@@ -104,7 +104,7 @@ static struct ibv_qp *qp_new(const struct end *end, enum ibv_qp_type type)
 	return qp;
 }
 
-/* What receives, into the SRQ that a message names. */
+/* Create the XRC target QP and its SRQ, which messages name. */
 static void target_make(const struct cmd *cmd)
 {
 	struct link *link = &chaos->links[cmd->link];
@@ -140,7 +140,10 @@ static void end_make(const struct cmd *cmd)
 		target_make(cmd);
 }
 
-/* A reset leaves the receives of an SRQ where they are, which the next ones are not for. */
+/*
+ * A reset leaves old receives in an SRQ, where later messages would take them; so make a
+ * new end.
+ */
 static void end_reset(const struct cmd *cmd)
 {
 	struct end *end = end_of(cmd);
@@ -256,7 +259,7 @@ static void wr_remote(struct vt_wr *wr, const struct cmd *cmd)
 	}
 }
 
-/* Whom it is for, where the connection does not say so. */
+/* Set the destination, for services without a connection to one. */
 static void wr_address(struct vt_wr *wr, const struct cmd *cmd)
 {
 	const struct link *link = &chaos->links[cmd->link];
@@ -285,14 +288,14 @@ static void wr_make(struct vt_wr *wr, const struct cmd *cmd)
 	wr_address(wr, cmd);
 }
 
-/* This request, and those that are to be posted with it. They are marked so. */
+/* Post this request together with those that it is linked to, and mark them as posted. */
 static void post(struct cmd *cmd, int left)
 {
 	static struct vt_wr wrs[OPS_MAX];
 	struct ibv_send_wr *bad;
 	int n = 0;
 
-	if (cmd->arg)	/* posted already, with one before it */
+	if (cmd->arg)	/* already posted with an earlier one */
 		return;
 	do {
 		wr_make(&wrs[n], &cmd[n]);
@@ -310,7 +313,7 @@ static struct result *result_of(const struct ibv_wc *wc)
 	return &chaos->results[wc->wr_id];
 }
 
-/* All completions up to that of the last request. */
+/* Wait for all completions up to that of the last request. */
 static void wait_sent(const struct cmd *cmd)
 {
 	struct rc_end *end = &end_of(cmd)->rc;
@@ -335,13 +338,13 @@ static bool is_last(const struct cmd *cmd, const struct ibv_wc *wc)
 	return cmd->imm && wc->wc_flags & IBV_WC_WITH_IMM && wc->imm_data == cmd->imm;
 }
 
-/* With faults there may be fewer. */
+/* With faults injected some receives may not complete, so wait for a shorter time. */
 static unsigned int patience(const struct cmd *cmd)
 {
 	return cmd->flags ? vt_patience_ms() / 600 : 2 * vt_patience_ms();
 }
 
-/* As many receives as should have been used, or up to that of the last message. */
+/* Wait for the expected number of receives, or for that of the last message. */
 static void wait_received(const struct cmd *cmd)
 {
 	struct ibv_wc wc = {};
@@ -362,9 +365,9 @@ static void wait_received(const struct cmd *cmd)
 	}
 }
 
-/* --- what may be lost --- */
+/* --- losses --- */
 
-/* What a loss may come from. */
+/* Counters that explain a loss. */
 struct reasons {
 	long long no_receive, kept, backlog;
 };
@@ -381,8 +384,9 @@ static struct reasons reasons_now(void)
 }
 
 /*
- * Packets whose page is missing are kept up to a bound, beyond which they count as without
- * a receive; and the kernel's queue has a bound. Counters are looked at every 10 ms.
+ * Packets that wait for a page are kept up to a bound, beyond which they count as
+ * drop_no_receive; and the kernel's backlog is bounded. The kernel caches counters for 10
+ * ms.
  */
 static void look_for_reason(struct cmd *cmd)
 {
@@ -394,7 +398,7 @@ static void look_for_reason(struct cmd *cmd)
 		   (now.no_receive > reasons.no_receive && now.kept > reasons.kept);
 }
 
-/* False: no command of ours. @left are on the desk, from this one on. */
+/* Returns false for a command of another file. @left: commands on the desk from @cmd on. */
 bool worker_link(struct cmd *cmd, int left)
 {
 	switch (cmd->type) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What a process does to its memory. */
+/* The memory-management calls of a process. */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ struct child {
 static struct child children[CHILDREN];
 static int file;
 
-/* Where pages go for a moment; far from where the kernel would put anything. */
+/* Where pages are moved to for a moment; far from addresses that the kernel would choose. */
 static uint8_t *const away = (uint8_t *)ARENA_BASE + 2 * ARENA_LEN;
 
 #define AWAY_PAGES	64
@@ -65,7 +65,7 @@ static pid_t fork_child(void)
 	return pid;
 }
 
-/* A child that writes all over its copy, and ends. */
+/* Fork a child that overwrites its copy of the memory and exits. */
 static void scribble(const struct cmd *cmd)
 {
 	pid_t pid = fork_child();
@@ -91,7 +91,10 @@ static void child_run(int go, const struct cmd *cmd, const uint8_t *want)
 	_exit(EXIT_SUCCESS);
 }
 
-/* A child that keeps what memory holds now, and compares it one day. */
+/*
+ * Fork a child that keeps the present contents of the memory and compares them in a later
+ * step.
+ */
 static void snapshot(const struct cmd *cmd)
 {
 	struct child *child = &children[cmd->arg];
@@ -140,7 +143,7 @@ static void lock(const struct cmd *cmd)
 		   "munlock: %s", strerror(errno));
 }
 
-/* To node 0 and 1 in turn; errors are those of a machine with one node. */
+/* Move pages to node 0 and 1 in turn; ignore errors, as the machine may have one node. */
 static void migrate(const struct cmd *cmd)
 {
 	void *pages[64];
@@ -185,7 +188,7 @@ static void move(uint8_t *from, uint8_t *to, size_t len)
 	vt_require(got == to, "mremap: %s", strerror(errno));
 }
 
-/* Page by page, as a mapping may have been split anywhere. */
+/* Move page by page, as the mapping may be split anywhere. */
 static void move_pages(uint32_t from, uint8_t *to, uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i += PAGE)
@@ -222,7 +225,10 @@ static void map_over(const struct cmd *cmd)
 	       cmd->arg == BACK_ANON ? -1 : file, cmd->arg == BACK_ANON ? 0 : cmd->off);
 }
 
-/* In one call where the source is one mapping; it tells, having made room. */
+/*
+ * Move in one call if the source is one mapping. If not, mremap() fails after it has
+ * unmapped the destination.
+ */
 static void remap(const struct cmd *cmd)
 {
 	uint8_t *from = worker_addr(cmd->off), *to = worker_addr(cmd->off2);
@@ -283,7 +289,7 @@ static void change(const struct cmd *cmd)
 	}
 }
 
-/* The call is in the upper bits of cmd->arg, its argument in the lower 8. */
+/* Run the call in the upper bits of cmd->arg; its lower 8 bits are an argument. */
 void worker_mm(struct cmd *cmd)
 {
 	struct cmd plain = *cmd;

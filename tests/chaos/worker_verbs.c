@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What a process does with its device. */
+/* The verbs calls of a process. */
 #include <unistd.h>
 
 #include "nopindv.h"
@@ -7,7 +7,7 @@
 
 static struct ibv_mr *mrs[REGIONS];
 static struct ibv_mw *mws[REGIONS];
-static struct rc_pair *binder;		/* of the process with itself, for windows */
+static struct rc_pair *binder;		/* connects the process to itself, to bind windows */
 static struct ibv_dm *dm;
 struct worker worker;
 
@@ -55,7 +55,7 @@ void worker_dm_put(uint32_t off, const uint8_t *from, uint32_t len)
 	vt_ok(ibv_memcpy_to_dm(dm, off - ARENA_LEN, from, len));
 }
 
-/* Pages of the CPU's memory to that of the device, if it has any, or back. */
+/* Move pages to the device's memory, if it has any, or back. */
 void worker_migrate(const struct cmd *cmd, bool to_nic)
 {
 	nopindv_migrate(worker.pd, worker_addr(cmd->off), cmd->len, to_nic);
@@ -73,7 +73,7 @@ static int reg_access(const struct region *as)
 	return as->access | of_kind[as->kind] | (as->window ? IBV_ACCESS_MW_BIND : 0);
 }
 
-/* Nobody reaches the region by its own key then. */
+/* With a window peers do not use the region's own key. */
 static void window_make(int r, const struct region *as)
 {
 	struct ibv_mw_bind bind = {
@@ -131,7 +131,7 @@ static void region_end(const struct cmd *cmd)
 	mrs[cmd->region] = NULL;
 }
 
-/* Other rights, or another range under its own address. */
+/* Change the rights, or the range, with its address as the IOVA. */
 static void region_change(const struct cmd *cmd)
 {
 	int access = cmd->flags & IBV_REREG_MR_CHANGE_ACCESS ? reg_access(&cmd->as) : 0;
@@ -152,7 +152,7 @@ struct ibv_sge worker_sge(const struct piece *piece)
 	};
 }
 
-/* The range may have holes, which advice may refuse or find too late. */
+/* Ignore errors: the range may have holes. */
 static void region_advise(const struct cmd *cmd)
 {
 	struct ibv_sge sge[PIECES];
@@ -162,7 +162,7 @@ static void region_advise(const struct cmd *cmd)
 	ibv_advise_mr(worker.pd, cmd->arg, cmd->flags, sge, cmd->num);
 }
 
-/* False: no command of ours. @left are on the desk, from this one on. */
+/* Returns false for a command of another file. @left: commands on the desk from @cmd on. */
 bool worker_verbs(struct cmd *cmd, int left)
 {
 	switch (cmd->type) {
@@ -183,7 +183,7 @@ bool worker_verbs(struct cmd *cmd, int left)
 	}
 }
 
-/* Nothing that was made may be held by anything but its user. */
+/* Destroy all objects: nothing else may hold a reference that makes a call fail. */
 void worker_verbs_close(void)
 {
 	worker_links_close();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What is below the transport: in place of kernel/net a wire that ends here, in place of
- * kernel/mirror an address space whose pages come and go when they are told to, and of
- * the rest what is never reached.
+ * Stubs for the layers below the transport. In place of kernel/net there is a wire that
+ * ends here, in place of kernel/mirror an address space whose pages appear and disappear as
+ * the input says. All other functions are never reached.
  */
 #include <linux/slab.h>
 
@@ -40,7 +40,7 @@ static bool below_show(struct nopin_arrival *arrival)
 	return arrival->present;
 }
 
-/* Show the first of them. */
+/* Show the first packet of the train. */
 void below_arrive(struct nopin_arrival *arrival)
 {
 	below_at = 0;
@@ -97,7 +97,7 @@ bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *
 	return !below_foreign;
 }
 
-/* A train is one packet, whose room is as large as its payload. */
+/* Each train holds one packet, in a block of exactly its payload's size. */
 bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt *pkt)
 {
 	return false;
@@ -141,7 +141,7 @@ void nopin_group_leave(struct net_device *ndev, const struct in6_addr *group)
 {
 }
 
-/* --- addresses: there is one, and no handle of it, so that no datagram leaves --- */
+/* --- addresses: there is one, without address handles, so no datagram leaves --- */
 
 int nopin_address_check(const struct rdma_ah_attr *attr, bool datagrams)
 {
@@ -191,7 +191,7 @@ static bool below_page_is_absent(u64 va)
 	return below_absent[(va - (uintptr_t)below_space) >> PAGE_SHIFT];
 }
 
-/* Up to the end of the page. */
+/* A view ends at the end of its page. */
 int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 		      enum nopin_access access, struct nopin_view *view)
 {
@@ -253,7 +253,7 @@ struct nopin_memory *nopin_mirrored_create_ordinary(u64 va, u64 length, bool wri
 	return nopin_mirrored_create(va, length, taken);
 }
 
-/* --- what is never reached --- */
+/* --- functions that are never reached --- */
 
 const struct nopin_memory_ops nopin_pinned_ops;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* How what is below the transport behaves. */
+/* Controls the stubs below the transport. */
 #ifndef FUZZ_BELOW_H
 #define FUZZ_BELOW_H
 
@@ -12,16 +12,16 @@ struct sk_buff;
 
 #define BELOW_PAGES	8
 
-/* Packets come from somewhere else than the peer. */
+/* Packets do not come from the peer's address. */
 extern bool below_foreign;
 
-/* The peer is at an address of the same device. */
+/* The peer has an address of this device. */
 extern bool below_own;
 
-/* The ECN field that they come with. */
+/* The ECN field of arriving packets. */
 extern u8 below_ecn;
 
-/* The packets that come in one piece. */
+/* The packets that arrive together, as one train. */
 #define BELOW_TRAIN	4
 
 extern struct below_packet {
@@ -30,16 +30,16 @@ extern struct below_packet {
 } below_train[BELOW_TRAIN];
 extern unsigned int below_packets;
 
-/* Gets what a QP sends. */
+/* Called with each packet that a QP sends. */
 extern void (*below_sent)(const struct nopin_pkt *pkt, const void *payload);
 
 void below_arrive(struct nopin_arrival *arrival);
 
-/* The address space of mirrored memory, BELOW_PAGES pages; which are not there. */
+/* The address space of mirrored memory: BELOW_PAGES pages, and which of them are missing. */
 extern u8 *below_space;
 extern bool below_absent[BELOW_PAGES];
 
-/* No page that is missing can be had. */
+/* Faults of missing pages fail. */
 extern bool below_fails;
 
 #endif /* FUZZ_BELOW_H */

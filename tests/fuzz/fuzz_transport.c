@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Both halves of a QP, of each transport service, against a peer that sends anything: the
- * input says which packets come, what is posted, which pages are there, and when the rest
- * goes on. kernel/ itself is under test, built for this program with its address checked.
+ * Fuzzes both halves of a QP, of each transport service, against a peer that sends
+ * anything. The input decides which packets arrive, what is posted, which pages are
+ * present, and when deferred work runs. The code under test is kernel/ itself, built into
+ * this program with AddressSanitizer.
  *
- * Besides what the sanitizer sees, such as an access behind a region or a use of what was
- * freed, it is a fault when
+ * Besides errors that the sanitizer reports, such as an access beyond a region or a use
+ * after free, it is a fault when
  *
- *   - memory changes that no key gives the peer the right to write
- *   - bytes leave that no key gives the peer the right to read
- *   - a request that is not due changes what the responder is at (IBTA 9.7.4)
- *   - more receives complete than were posted
- *   - something is left at the end: packets, memory, or work that never ends
+ *   - memory changes that no key allows the peer to write - bytes are sent that no key
+ *   allows the peer to read - a request that is not due changes the state of the responder
+ *   (IBTA 9.7.4) - more receives complete than were posted - packets or memory are left at
+ *   the end, or work never ends
  */
 #include <linux/slab.h>
 
@@ -50,7 +50,7 @@ static u64 take64(void)
 	return value;
 }
 
-/* --- what must be so --- */
+/* --- checks --- */
 
 static void want_all(enum region_kind kind, u8 value)
 {
@@ -68,7 +68,10 @@ static void check_memory(void)
 	want_all(FOREIGN, SECRET);
 }
 
-/* Where peers may read it, LOCAL can only have been put by a QP that sends to itself. */
+/*
+ * A byte that must not be sent. LOCAL bytes may get into memory that peers may read only by
+ * a QP that sends to itself.
+ */
 static bool is_secret(u8 byte)
 {
 	return byte == SECRET || (byte == LOCAL && !below_own);
@@ -88,7 +91,7 @@ static void check_sent(const struct nopin_pkt *pkt, const void *payload)
 	}
 }
 
-/* What the responder is at. */
+/* The state of the responder that only a due request may change. */
 struct place {
 	enum ib_qp_state state;
 	bool failed, recv_taken;
@@ -137,7 +140,7 @@ static u32 some_key(void)
 	return kind & 0x80 ? key ^ 1 : key;
 }
 
-/* In some region, or just outside of it. */
+/* An address in some region, or just outside of it. */
 static u64 some_address(void)
 {
 	u8 kind = take8();
@@ -179,7 +182,7 @@ static u32 some_length(void)
 	}
 }
 
-/* With @ahead packets before it in the same train. */
+/* Describe a packet that has @ahead packets before it in the same train. */
 static void describe(struct nopin_pkt *pkt, unsigned int ahead)
 {
 	u8 opcode = take8();
@@ -211,7 +214,7 @@ static void describe(struct nopin_pkt *pkt, unsigned int ahead)
 	pkt->flush_level = pkt->msn & 3;
 }
 
-/* As the network hands them up. */
+/* Let the packets arrive as the network would deliver them. */
 static void arrive(void)
 {
 	const struct nopin_pkt *first = &below_train[0].pkt;
@@ -264,7 +267,7 @@ static void packets(unsigned int num)
 	arrive();
 }
 
-/* Not even made by the rules. */
+/* A packet of random bytes. */
 static void raw_packet(void)
 {
 	u8 data[128];
@@ -273,7 +276,7 @@ static void raw_packet(void)
 	for (i = 0; i < len; i++)
 		data[i] = take8();
 	if (len >= NOPIN_BTH_LEN && data[0] & 1)
-		memset(data + 5, 0, 2); /* a QPN that there is, more often */
+		memset(data + 5, 0, 2); /* make an existing QPN more likely */
 	if (len >= NOPIN_BTH_LEN && !(data[0] & 1))
 		data[7] = w.qp->ibqp.qp_num;
 	couple(data, len);
@@ -294,7 +297,7 @@ static void some_sge(struct nopin_sge *sge)
 		sge->lkey ^= 1U << (kind >> 5 & 3);
 }
 
-/* Of its own, or shared: whatever the program names as the place for a message. */
+/* Post a receive to the QP's ring or to the SRQ, with any elements. */
 static void post_receive(void)
 {
 	const struct nopin_queue *queue = nopin_rq_has_ring(&w.qp->rq) ? &w.qp->rq.queue :
@@ -313,11 +316,11 @@ static void post_receive(void)
 		some_sge(&sge[i]);
 	nopin_queue_post(queue);
 	w.receives++;
-	if (nopin_rq_has_ring(&w.qp->rq)) /* an SRQ has no doorbell */
+	if (nopin_rq_has_ring(&w.qp->rq)) /* SRQs have no doorbell */
 		nopin_recv_doorbell_kernel(w.qp);
 }
 
-/* What a program wrote into its ring, which may be anything. */
+/* Post a send request with any contents, as a program could write it into its ring. */
 static void post_send(void)
 {
 	struct nopin_queue *queue = &w.qp->sq.queue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the transport takes of the kernel, for one thread of a program: memory is the C
- * library's, locks are none, and timers, tasklets, works and RCU callbacks run when they
- * are told to.
+ * The kernel functions that the transport calls, for a program with one thread: memory
+ * comes from the C library, locks do nothing, and timers, tasklets, works and RCU callbacks
+ * run when the fuzzer says so.
  */
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
@@ -86,7 +86,7 @@ void *__vmalloc_noprof(unsigned long size, gfp_t flags)
 	return area;
 }
 
-/* Only the XArray's nodes come from a cache. */
+/* Only XArray nodes are allocated from a cache. */
 void *kmem_cache_alloc_lru_noprof(struct kmem_cache *cache, struct list_lru *lru,
 				  gfp_t flags)
 {
@@ -161,7 +161,7 @@ void complete(struct completion *completion)
 	completion->done++;
 }
 
-/* Who waits lets everything else go on; if that does not help it would wait for ever. */
+/* Run all deferred work; if that does not complete @completion the kernel would hang. */
 void wait_for_completion(struct completion *completion)
 {
 	if (!completion->done)
@@ -194,7 +194,7 @@ void call_rcu(struct rcu_head *head, rcu_callback_t func)
 	rcu_heads = head;
 }
 
-/* What kfree_rcu() hands over in place of a function is where the struct begins. */
+/* kfree_rcu() passes the offset of the rcu_head in its struct in place of a function. */
 void host_run_rcu(void)
 {
 	while (rcu_heads) {
@@ -334,7 +334,7 @@ void host_pass(unsigned int ms)
 			continue;
 		timer_delete(timer);
 		timer->function(timer);
-		break; /* which may have changed what is next */
+		break; /* the timer may have changed the list */
 	}
 	for (i = 0; i < MOST_TIMERS; i++)
 		if (hrtimers[i] && hrtimers[i]->node.expires <= (ktime_t)now_ns)
@@ -406,7 +406,7 @@ void host_run_works(void)
 	}
 }
 
-/* Until nothing is left to do, or it has gone on for too long. */
+/* Run deferred work until none is left; a fault if it never ends. */
 void host_settle(void)
 {
 	unsigned int rounds = 0;
@@ -427,7 +427,7 @@ size_t host_skbs(void)
 	return skbs;
 }
 
-/* Behind the data is what may not be read. */
+/* Make an sk_buff; the bytes behind its data are poisoned. */
 struct sk_buff *host_skb(const void *data, size_t len)
 {
 	size_t room = ALIGN(len, 8) + 32;
@@ -505,7 +505,7 @@ int skb_copy_bits(const struct sk_buff *skb, int offset, void *to, int len)
 
 static char said[256];
 
-/* Kept for a fault that it explains, without the level that it begins with. */
+/* Keep the last message, without its log level, to explain a fault. */
 int _printk(const char *fmt, ...)
 {
 	va_list args;
@@ -546,14 +546,14 @@ void refcount_warn_saturate(refcount_t *ref, enum refcount_saturation_type type)
 	fuzz_fault("a reference count went wrong (%d)", type);
 }
 
-/* --- what is small --- */
+/* --- small functions --- */
 
 unsigned long __sw_hweight64(u64 word)
 {
 	return __builtin_popcountll(word);
 }
 
-/* The core's table of what a transition may bring is not under test. */
+/* The core's table of the attributes of each transition is not under test. */
 bool ib_modify_qp_is_ok(enum ib_qp_state cur, enum ib_qp_state next, enum ib_qp_type type,
 			enum ib_qp_attr_mask mask)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* What runs later: when the input says so, and at the end. */
+/* Deferred work: it runs when the input says so, and at the end. */
 #ifndef FUZZ_HOST_H
 #define FUZZ_HOST_H
 
 #include <linux/skbuff.h>
 #include <linux/types.h>
 
-/* Of the C library, whose headers are not the kernel's. */
+/* Functions of the C library; its headers conflict with the kernel's. */
 void *malloc(size_t size);
 void *calloc(size_t num, size_t size);
 void *aligned_alloc(size_t align, size_t size);
@@ -14,7 +14,7 @@ void free(void *ptr);
 void abort(void) __noreturn;
 int dprintf(int fd, const char *fmt, ...) __printf(2, 3);
 
-/* The input has shown a fault. */
+/* Report a fault that the input has shown. */
 #define fuzz_fault(fmt, ...)						\
 	do {								\
 		dprintf(2, "fault: " fmt "\n", ##__VA_ARGS__);		\

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the transport refers to, and never calls without programs that map its rings,
- * kernel users that list pages, or an engine. Without headers, so without their types.
+ * Functions that the transport refers to but does not call here, as there are no programs
+ * that map rings, no kernel users that map pages, and no DMA engine. No headers are
+ * included, so the functions are defined without their types.
  */
 void never(const char *name) __attribute__((noreturn));
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Made for each input, and taken away again: then nothing may be left. */
+/* Creates the world for each input and destroys it again; nothing may be left then. */
 #include <linux/slab.h>
 
 #include "device.h"
@@ -84,7 +84,7 @@ void region_make(enum region_kind kind)
 	fuzz_require(!IS_ERR(w.region[kind]));
 }
 
-/* Of a mirrored region whole pages, of the others what ends in the midst of one. */
+/* The mirrored region has whole pages; the others end in the middle of a page. */
 static void regions_make(void)
 {
 	static const u8 fill[REGIONS] = {
@@ -101,7 +101,7 @@ static void regions_make(void)
 	}
 }
 
-/* One of each type. */
+/* Make one window of each type. */
 static void windows_make(void)
 {
 	unsigned int i;
@@ -147,7 +147,7 @@ static void qp_make(bool shared)
 	w.qp = qp;
 }
 
-/* Through the states in which it is not what it is for. */
+/* Move the QP through INIT and RTR to RTS. */
 void qp_connect(u8 how)
 {
 	struct ib_qp_attr attr = {
@@ -200,7 +200,7 @@ void world_make(u8 how, u8 connection)
 	qp_connect(connection);
 }
 
-/* Not while windows are bound to it. */
+/* Destroy a region, unless windows are bound to it. */
 void region_end(enum region_kind kind)
 {
 	if (!w.region[kind] || nopin_region_close(w.region[kind]))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* What an input happens to: one QP of one service, its regions, and those of others. */
+/*
+ * The objects that an input acts on: one QP of one service, its regions, and foreign
+ * regions.
+ */
 #ifndef FUZZ_WORLD_H
 #define FUZZ_WORLD_H
 
@@ -17,21 +20,24 @@
 #define DIRECT_BYTES	5000
 #define RING		8
 
-/* What nobody may read or write, what only the program may read, and what is only read. */
+/*
+ * The contents of memory that no peer may access, that only the program may access, and
+ * that may only be read.
+ */
 #define SECRET		0x5e
 #define LOCAL		0x5d
 #define READ_ONLY	0x3c
 
 enum region_kind {
 	OPEN,		/* mirrored, all rights */
-	OPEN_DIRECT,	/* no page is ever missing */
-	ONLY_READ,	/* by peers, and by the program */
-	ONLY_LOCAL,	/* peers have no right */
-	FOREIGN,	/* of another PD */
+	OPEN_DIRECT,	/* pages are never missing */
+	ONLY_READ,	/* read-only for peers and the program */
+	ONLY_LOCAL,	/* no remote rights */
+	FOREIGN,	/* a region of another PD */
 	REGIONS
 };
 
-/* IB_ACCESS_* of each. */
+/* IB_ACCESS_* flags of each region. */
 extern const int region_access[REGIONS];
 
 extern struct world {

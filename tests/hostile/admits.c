@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Who is let in: packets that are right in all but the way that they came. Each is the
- * next one that its QP waits for, with the key of a region: were it let in, it would be
- * carried out. That the right way works is the proof that it would.
+ * Packets that are valid but arrive by the wrong way must be dropped. Each is the next
+ * packet that its QP expects, with a valid rkey, so a QP that accepted it would carry it
+ * out. To prove that, each test then sends the same packet by the right way.
  *
- * Runs in the node of end a, on whose interfaces it forges what end b is to take:
+ * Runs in the node of end a, and sends forged packets to end b from its interfaces:
  *
- *   WIRE, WIRE_MAC	the interface that leads to b, and the address of b's
- *   ASIDE, ASIDE_MAC	another one that leads to b's node
+ *   WIRE, WIRE_MAC	the interface that leads to b, and the MAC address of b's interface
+ *   ASIDE, ASIDE_MAC	likewise, another interface that leads to b's node
  *   FAR		b's network namespace
  */
 #include <arpa/inet.h>
@@ -43,7 +43,7 @@ static void release_forge(void *obj)
 	free(obj);
 }
 
-/* From @from to @to, out of @ifname. */
+/* Forge frames from @from to @to, sent from the interface that @ifname names. */
 static struct forge *frames(const char *ifname, const char *mac_of,
 			    const struct rc_end *from, const struct rc_end *to)
 {
@@ -59,7 +59,7 @@ static struct forge *frames(const char *ifname, const char *mac_of,
 	return forge;
 }
 
-/* What end @to waits for: a WRITE of @value over its memory. */
+/* The packet that end @to expects: a WRITE that fills its memory with @value. */
 static void due_write(struct forge_packet *packet, const struct rc_end *from,
 		      const struct rc_end *to, const struct vt_mem *mem, uint8_t value)
 {
@@ -110,7 +110,7 @@ static void want_taken(struct forge *forge, struct forge_packet *packet,
 	vt_mem_guards(mem);
 }
 
-/* The same packet, by another interface of the same host. */
+/* The same packet through another interface of the same host. */
 static void another_interface(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -125,7 +125,7 @@ static void another_interface(const void *arg)
 	want_taken(wire, &packet, mem, 0x11);
 }
 
-/* What is said of congestion is believed of the peer, by the way that leads to it. */
+/* A CNP is accepted only from the peer's address, by the interface that leads to the peer. */
 static void congestion_from_elsewhere(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -166,7 +166,7 @@ static void fragments(const void *arg)
 	want_taken(wire, &packet, mem, 0x22);
 }
 
-/* A frame for all stations. */
+/* A broadcast frame. */
 static void broadcast_frame(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -182,7 +182,10 @@ static void broadcast_frame(const void *arg)
 	want_taken(wire, &packet, mem, 0x33);
 }
 
-/* IPv6 with mapped addresses is not IPv4. The far node has the address, on a dummy. */
+/*
+ * An IPv6 packet with IPv4-mapped addresses is not an IPv4 packet. The far node has that
+ * address on a dummy interface.
+ */
 static void mapped_addresses(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -200,7 +203,7 @@ static void mapped_addresses(const void *arg)
 	want_taken(wire, &packet, mem, 0x44);
 }
 
-/* Two QPs of one device: what comes from a wire is not the other's. */
+/* Two QPs of one device: a packet from a wire does not come from the other QP. */
 static void own_address(const void *arg)
 {
 	struct rc_pair *pair = rc_pair_between(vt_dev(1), vt_dev(1), &rc_attr_default);
@@ -235,7 +238,10 @@ static int connect_to(const char *address)
 	return rc_to_rtr(&end, &attr, &to);
 }
 
-/* The nodes have 10.0.0.1/24 and so on. The core may be the first to say no. */
+/*
+ * The nodes have 10.0.0.1/24 and so on. @by_us: nopin must refuse, with EINVAL; otherwise
+ * the core may refuse with any error.
+ */
 static const struct refused {
 	const char *address;
 	bool by_us;
@@ -263,7 +269,7 @@ static void refused_addresses(const void *arg)
 		if (!is_same_family(refused[i].address))
 			continue;
 		ret = connect_to(refused[i].address);
-		/* From 7.1 on the core refuses broadcasts itself. */
+		/* Since 7.1 the core refuses broadcasts itself. */
 		vt_require(ret && (ret == EINVAL || ret == ENODEV || !refused[i].by_us),
 			   "to %s: %s", refused[i].address,
 			   ret ? strerror(ret) : "accepted");

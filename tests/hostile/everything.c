@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Each verb that sends a command is called at least once; that it succeeds is not asked,
- * for a device may not have it, and its command is one all the same.
+ * Calls each verb that sends a command at least once. A verb may fail, as the device may
+ * not support it; its command is recorded nevertheless.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -145,7 +145,7 @@ static struct ibv_qp *make_qp(struct things *t, enum ibv_qp_type type, bool shar
 	return ibv_create_qp_ex(t->ctx, &init);
 }
 
-/* To itself, as far as its kind allows. */
+/* Connect the QP to itself, as far as its type allows. */
 static void connect_qp(struct things *t, struct ibv_qp *qp, enum ibv_qp_type type)
 {
 	struct rc_end end = { .dev = t->dev, .qp = qp };
@@ -197,7 +197,7 @@ static void make_qps(struct things *t)
 	ibv_destroy_qp(make_qp(t, IBV_QPT_RC, true));
 }
 
-/* What needs hardware. */
+/* Objects that only hardware has. */
 static void make_others(struct things *t)
 {
 	struct ibv_counters_init_attr counters = {};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* One of everything that a program can make of a device by verbs. */
+/* Creates one of each object that a program can create by verbs. */
 #ifndef EVERYTHING_H
 #define EVERYTHING_H
 
 #include "rc.h"
 
-/* What cannot be made is left out; nothing is ended. */
+/* Objects that cannot be created are left out; no object is destroyed. */
 void everything_make(struct vt_dev *dev);
 
 #endif /* EVERYTHING_H */

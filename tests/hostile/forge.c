@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* RoCEv2 packets that no QP has sent. */
+/* Builds and sends forged RoCEv2 packets. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #define CRC_POLY	0xedb88320U	/* Ethernet's, reflected */
 #define BTH_PAD_SHIFT	4
-#define BTH_BECN	0x40000000U	/* with a QPN */
+#define BTH_BECN	0x40000000U	/* in the word with the QPN */
 #define ICRC_LEN	4
 
 static void give_up(const char *what)
@@ -74,7 +74,7 @@ static uint32_t crc_update(uint32_t crc, const void *data, size_t len)
 	return crc;
 }
 
-/* What routers may change counts as ones: these of IP, the UDP checksum, resv8a. */
+/* Fields that routers may change count as ones: some IP fields, the UDP checksum, resv8a. */
 static void put_icrc(const uint8_t *ip, uint8_t *ib, size_t len)
 {
 	size_t ip_len = ip[0] >> 4 == 4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
@@ -104,7 +104,7 @@ static void put_icrc(const uint8_t *ip, uint8_t *ib, size_t len)
 
 /* --- ways out --- */
 
-/* A socket in another namespace. */
+/* Open a socket in another network namespace. */
 static int open_socket(const char *netns, int family, int type, int protocol)
 {
 	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there, fd;
@@ -146,8 +146,8 @@ static socklen_t udp_address(const struct in6_addr *address, uint16_t port,
 }
 
 /*
- * What is never to be fragmented has the IPv4 id 0 when its socket is not connected:
- * so the ICRC can be known before.
+ * Open a UDP socket for forged packets. IP_PMTUDISC_PROBE forbids fragmentation, so an
+ * unconnected socket sends the IPv4 id 0. The ICRC depends on that id.
  */
 void forge_open_udp(struct forge *forge, const char *netns)
 {
@@ -328,7 +328,7 @@ static int send_frame(const struct forge *forge, const void *ip, size_t len)
 	return sendto(forge->fd, ip, len, 0, (void *)&to, sizeof(to)) == (ssize_t)len ? 0 : -1;
 }
 
-/* One IPv4 packet in pieces of @step bytes, a multiple of eight. */
+/* Send one IPv4 packet in fragments of @step bytes, a multiple of eight. */
 static int send_fragments(const struct forge *forge, const uint8_t *packet, size_t len,
 			  size_t step)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * RoCEv2 packets that no QP has sent: with any content, and an ICRC that is right.
+ * Forged RoCEv2 packets: with any content, and a correct ICRC.
  *
- * Two ways lead out. A UDP socket is what any user has; it can say only where its host
- * is. A packet socket is what a host on the wire has, and sends whatever it likes.
+ * They leave by one of two ways. Any user can open a UDP socket, which sends from the
+ * addresses of its host only. A packet socket stands for a host on the wire, which can send
+ * any frame.
  */
 #ifndef FORGE_H
 #define FORGE_H
@@ -13,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FORGE_MAX	9000	/* an IP packet */
+#define FORGE_MAX	9000	/* size of an IP packet */
 #define FORGE_PORT	4791
 
 enum {
@@ -27,18 +28,18 @@ enum {
 };
 
 #define FORGE_QP1_QKEY	0x80010000U
-#define FORGE_ACK_REQ	0x80000000U	/* with a PSN */
+#define FORGE_ACK_REQ	0x80000000U	/* in the word with the PSN */
 
 /**
- * struct forge - who is said to send, and how packets leave
- * @saddr: the sender, IPv4 as a mapped address
- * @daddr: the receiver
+ * struct forge - the claimed sender, and the way by which packets leave
+ * @saddr: address of the sender, IPv4 as a mapped address
+ * @daddr: address of the receiver
  * @sport: UDP source port, host byte order
  * @fd: UDP socket or packet socket
- * @frames: it is a packet socket
- * @as_ipv6: IPv4 addresses go as mapped ones, in frames of IPv6
- * @ifindex: where frames leave
- * @mac: where they go
+ * @frames: @fd is a packet socket
+ * @as_ipv6: send IPv4 addresses as mapped addresses in IPv6 packets
+ * @ifindex: interface that frames leave by
+ * @mac: destination MAC address of frames
  */
 struct forge {
 	struct in6_addr saddr, daddr;
@@ -51,9 +52,9 @@ struct forge {
 
 /*
  * struct forge_packet - a packet under construction
- * @ib: from the BTH on; room for the ICRC is behind it
- * @len: bytes of it, without the ICRC
- * @fragment: bytes of IP payload in each IPv4 fragment; 0: it is not fragmented
+ * @ib: the packet from the BTH on, with room for the ICRC behind it
+ * @len: bytes in @ib, without the ICRC
+ * @fragment: bytes of IP payload in each IPv4 fragment; 0: do not fragment
  */
 struct forge_packet {
 	uint8_t ib[FORGE_MAX];
@@ -61,30 +62,33 @@ struct forge_packet {
 	size_t fragment;
 };
 
-/* "10.0.0.1" or "fd00::1"; the program ends when it is neither. */
+/* Parse an address like "10.0.0.1" or "fd00::1"; exits on an error. */
 struct in6_addr forge_address(const char *text);
 
-/* The ways out; NETNS may be NULL: here. The program ends when there is none. */
+/*
+ * Open a socket of either kind in the network namespace @netns (NULL: the present one);
+ * exits on an error.
+ */
 void forge_open_udp(struct forge *forge, const char *netns);
 void forge_open_frames(struct forge *forge, const char *netns, const char *ifname,
 		       const uint8_t mac[6]);
 void forge_close(struct forge *forge);
 
-/* Headers are added one after the other. */
+/* Begin a packet with a BTH, then append the other headers in order. */
 void forge_begin(struct forge_packet *packet, uint8_t opcode, uint32_t qpn, uint32_t psn);
 void forge_reth(struct forge_packet *packet, uint64_t va, uint32_t rkey, uint32_t len);
 void forge_atomic(struct forge_packet *packet, uint64_t va, uint32_t rkey, uint64_t swap,
 		  uint64_t compare);
 void forge_deth(struct forge_packet *packet, uint32_t qkey, uint32_t src_qp);
-/* A whole packet: nothing but this says that there was congestion. */
+/* Build a complete CNP. */
 void forge_cnp(struct forge_packet *packet, uint32_t qpn);
 void forge_put(struct forge_packet *packet, const void *data, size_t len);
 void forge_put32(struct forge_packet *packet, uint32_t value);
 void forge_put64(struct forge_packet *packet, uint64_t value);
-/* The payload is filled up to a multiple of four bytes, and the BTH says so. */
+/* Pad the payload to a multiple of four bytes, and set the pad count of the BTH. */
 void forge_pad(struct forge_packet *packet);
 
-/* 0, or -1 with errno. */
+/* Returns 0, or -1 with errno. */
 int forge_send(struct forge *forge, struct forge_packet *packet);
 
 #endif /* FORGE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The wire fuzzer: connections with live traffic, and a process without rights that
- * sends to their queue pairs what their peers might have sent.
+ * The wire fuzzer: connections with live traffic, and an unprivileged process that sends
+ * forged packets to their QPs in the name of their peers.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -16,16 +16,16 @@
 #define FUZZ_LINKS	5
 #define FUZZ_ENDS	(2 * FUZZ_LINKS)
 
-/* A packet is due only if somebody knows the PSN, to which these keep a distance. */
+/* Blind packets keep this distance to the PSNs in use, so that none is due by accident. */
 #define FUZZ_APART	(1U << 22)
 
 enum fuzz_aim {
-	AIM_NEVER,	/* nothing is sent to this one */
-	AIM_BLIND,	/* whatever is sent is not due */
-	AIM_KNOWING,	/* the forger knows what is due */
+	AIM_NEVER,	/* no forged packets */
+	AIM_BLIND,	/* no forged packet is due */
+	AIM_KNOWING,	/* the forger knows the expected PSNs */
 };
 
-/* PSNs of one direction: of the first packet, and of the next. */
+/* PSNs of one direction: of the first packet of the connection, and of the next. */
 struct fuzz_psns {
 	uint32_t first;
 	_Atomic uint32_t next;
@@ -38,8 +38,8 @@ struct fuzz_region {
 
 /**
  * struct fuzz_target - a queue pair, as the forger sees it
- * @aim: what may be sent to it
- * @side: 0: at end a's device, 1: at end b's
+ * @aim: which packets the forger may send to it
+ * @side: 0: a QP of end a's device, 1: of end b's
  * @qpn: its number
  * @requests: PSNs of the requests that it receives
  * @responses: PSNs of its own requests
@@ -53,15 +53,15 @@ struct fuzz_target {
 	struct fuzz_region region;
 };
 
-/* Shared by both processes. */
+/* Memory shared by both processes. */
 struct fuzz {
 	struct fuzz_target targets[FUZZ_ENDS];
-	struct fuzz_region still;	/* in a protection domain of its own */
+	struct fuzz_region still;	/* in a PD of its own, without traffic */
 	_Atomic uint64_t sent, refused;
 	atomic_bool over;
 };
 
-/* fuzz_forge.c: sends @packets, or fails; runs in a process of its own. */
+/* fuzz_forge.c: start a process that sends @packets packets. */
 pid_t fuzz_forger_start(struct fuzz *fuzz, uint64_t packets);
 
 #endif /* FUZZ_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The forger: user nobody, with a UDP socket in the namespace of each end. What it
- * sends has a right ICRC and an address that the receiver expects; all else is drawn.
+ * The forger: user nobody, with a UDP socket in the namespace of each end. Its packets have
+ * a correct ICRC and the address that the receiver expects; all else is random.
  */
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -15,9 +15,9 @@
 #define PSN_MASK	0xffffffU
 #define AETH_CREDITS	0x1f
 #define SOCKETS		2
-#define PAYLOAD_MAX	4400	/* some more than a packet may have */
+#define PAYLOAD_MAX	4400	/* somewhat more than a packet may have */
 
-/* What each opcode has behind the BTH. */
+/* The headers of each opcode behind the BTH. */
 enum { RETH = 1, ATOMIC = 2, AETH = 4, ORIGINAL = 8, DETH = 16, IMM = 32, PAYLOAD = 64,
        RESPONSE = 128, FETH = 256 };
 
@@ -34,7 +34,7 @@ static const struct kind {
 	{ 0x0f, PAYLOAD | AETH | RESPONSE }, { 0x10, PAYLOAD | AETH | RESPONSE },
 	{ 0x11, AETH | RESPONSE }, { 0x11, AETH | RESPONSE },
 	{ 0x12, AETH | ORIGINAL | RESPONSE },
-	{ 0x16, PAYLOAD | IMM }, { 0x17, PAYLOAD | IMM }, /* in its place a key */
+	{ 0x16, PAYLOAD | IMM }, { 0x17, PAYLOAD | IMM }, /* IMM: the key */
 	{ 0x64, PAYLOAD | DETH }, { 0x65, PAYLOAD | DETH | IMM },
 	{ 0x1c, FETH | RETH }, { 0x1d, PAYLOAD | RETH },
 	{ 0x20, PAYLOAD }, { 0x21, PAYLOAD }, { 0x22, PAYLOAD }, { 0x23, PAYLOAD | IMM },
@@ -46,7 +46,7 @@ static const uint32_t odd_lengths[] = { 0, 1, 0x7fffffff, 0x80000000, 0x80000001
 
 /* --- the fields --- */
 
-/* Far behind, far ahead, or, of those that have been, any: never the next. */
+/* A PSN far behind, far ahead, or used before; never the next one. */
 static uint32_t blind_psn(struct fuzz_psns *psns)
 {
 	uint32_t been = (psns->next - psns->first) & PSN_MASK;
@@ -115,7 +115,7 @@ static uint32_t draw_length(uint32_t payload)
 	}
 }
 
-/* Of the target, now and then of memory that is none of its business. */
+/* The region of the target; now and then one that the target may not access. */
 static const struct fuzz_region *draw_region(struct fuzz *fuzz, struct fuzz_target *target)
 {
 	if (vt_chance(10))
@@ -160,7 +160,7 @@ static void put_headers(struct fuzz *fuzz, struct fuzz_target *target, uint16_t 
 {
 	const struct fuzz_region *region = draw_region(fuzz, target);
 
-	if (has & FETH) /* one that is right, or any */
+	if (has & FETH) /* often a valid one */
 		forge_put32(packet, vt_chance(80) ? 1 | vt_below(2) << 4 : vt_rand());
 	if (has & RETH)
 		forge_reth(packet, draw_va(region), draw_rkey(region), draw_length(payload));
@@ -176,7 +176,10 @@ static void put_headers(struct fuzz *fuzz, struct fuzz_target *target, uint16_t 
 		forge_put32(packet, vt_rand());
 }
 
-/* Not in what says whose it is, nor in the PSN: that would be somebody else's, or due. */
+/*
+ * Flip a bit, but not in the QPN or the PSN: the packet might then be for another QP, or
+ * due.
+ */
 static void spoil(struct forge_packet *packet)
 {
 	static const uint8_t bytes[] = { 0, 1, 2, 3, 4, 8, 12, 13, 14, 15, 16, 20, 23, 24, 27 };
@@ -219,7 +222,7 @@ static const char *netns_of(const char *device, char *buffer, size_t size)
 	return buffer;
 }
 
-/* What is for the device of @side comes from the other. */
+/* Open the socket for packets to the device of @side, at the other side. */
 static void open_side(struct forge *forge, int side)
 {
 	const char *from = side ? vt_opts.device : vt_opts.peer ?: vt_opts.device;

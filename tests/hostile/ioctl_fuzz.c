@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Commands that no library sends, made of those that it does: a child without rights has
- * everything made that verbs can make, and what was sent for that is sent again and again,
- * changed at random in its headers, attributes, handles, driver data and pointers. Any
- * answer will do. The kernel may not complain, and the traffic of others goes on.
+ * Random commands, made from valid ones. An unprivileged child creates each object that
+ * verbs can create while its commands are recorded. Then it sends these commands again and
+ * again, with random changes in headers, attributes, handles, driver data and pointers. Any
+ * result is accepted, but the kernel must not complain and other processes' traffic must go
+ * on.
  *
- * The same seed sends the same commands; what a child does not survive is its own affair.
+ * The same seed sends the same commands. A child may die of its own commands.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -20,15 +21,15 @@
 #include "record.h"
 
 #define NOBODY		65534
-#define CHILDREN	2	/* of a round */
-#define COMMANDS	3000	/* of a child */
-#define SLOT		4096UL	/* bytes for what an attribute points at */
+#define CHILDREN	2	/* in each round */
+#define COMMANDS	3000	/* of each child */
+#define SLOT		4096UL	/* bytes for the data that an attribute points to */
 #define PER_CHILD_MS	60000
 
-/* A slot for each attribute, and behind the last nothing. */
+/* A slot for each attribute; behind the last one is an inaccessible page. */
 static uint8_t *scratch;
 
-/* Shared by all: a fuzzer of which nothing, or all, is refused tests nothing. */
+/* Shared by all processes, to check that some commands succeed and some fail. */
 static struct tally {
 	uint64_t sent, taken;
 } *tally;
@@ -45,7 +46,7 @@ static uint64_t odd_number(void)
 	return vt_chance(70) ? numbers[vt_below(ARRAY_SIZE(numbers))] : vt_rand() >> vt_below(64);
 }
 
-/* Nowhere, at the edge of something, in what is read only, or as good as any. */
+/* A pointer to nothing, to the end of valid memory, to read-only memory, or a valid one. */
 static uint64_t odd_pointer(void)
 {
 	switch (vt_below(6)) {
@@ -113,7 +114,7 @@ static const struct record *some_record(void)
 	return &records[vt_below(num_records)];
 }
 
-/* An attribute of another command comes to it, or one of its own goes. */
+/* Add an attribute of another command, or remove one. */
 static void spoil_list(struct record *record)
 {
 	const struct record *other = some_record();
@@ -144,7 +145,7 @@ static void spoil_header(struct ib_uverbs_ioctl_hdr *hdr)
 		hdr->reserved2 = odd_number();
 		break;
 	case 4:
-		hdr->method_id ^= 0x1000;	/* of the driver's own */
+		hdr->method_id ^= 0x1000;	/* the driver's own methods */
 		break;
 	default:
 		hdr->method_id = vt_below(12) | (vt_chance(10) ? 0x1000 : 0);
@@ -193,7 +194,10 @@ static void send_ioctl(int fd, struct record *record)
 	count(syscall(SYS_ioctl, fd, RDMA_VERBS_IOCTL, &call));
 }
 
-/* Where its answer went is a place of the stack that is gone. */
+/*
+ * Send a write() command. Replace its response pointer, which points to a stack frame that
+ * is gone.
+ */
 static void send_written(int fd, struct record *record)
 {
 	uint64_t to = (uintptr_t)scratch;
@@ -218,7 +222,7 @@ static void send_some(int fd)
 
 /* --- the child --- */
 
-/* What it takes is bounded, as for any user. */
+/* Become an ordinary user, with limited resources. */
 static void become_nobody(void)
 {
 	struct rlimit pinned = { 16 * MIB, 16 * MIB }, files = { 512, 512 };
@@ -237,7 +241,7 @@ static void map_scratch(void)
 	vt_ok(mprotect(scratch + len, SLOT, PROT_NONE));
 }
 
-/* It leaves all it has to the kernel. */
+/* Run the child; it leaves the cleanup to the kernel. */
 __noreturn
 static void child_run(uint64_t seed)
 {
@@ -272,7 +276,7 @@ static void map_tally(void)
 	vt_defer(unmap_tally, tally);
 }
 
-/* True: it hurt itself, which it may. */
+/* Returns true if the child was killed by its own commands, which is allowed. */
 static bool run_child(unsigned int i)
 {
 	pid_t pid = vt_fork();

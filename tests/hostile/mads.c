@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Datagrams for QP 1, by somebody with a UDP socket and no rights at all.
+ * Sends datagrams to QP 1 from a UDP socket, without any privileges.
  *
  *	hostile-mads wrong FROM TO COUNT	COUNT of each kind that must be dropped
  *	hostile-mads short FROM TO COUNT	Gets too short to be MADs
  *	hostile-mads right FROM TO COUNT	whole Gets, which are answered
  *	hostile-mads random FROM TO SECONDS SEED
  *
- * A wrong one is wrong in one thing only. Random ones may be right in all, but name
- * nothing that is there.
+ * A wrong datagram is wrong in one thing only. Random ones may be valid, but name no
+ * existing object.
  */
 #include <linux/types.h>
 #include <stdio.h>
@@ -22,9 +22,9 @@
 
 #define MAD_LEN		256
 #define NOBODY		65534
-#define BURST		32	/* then the receiver gets a moment */
+#define BURST		32	/* datagrams, then a pause for the receiver */
 
-/* Of the MAD header (IBTA 13.4.2). */
+/* Values of the MAD header (IBTA 13.4.2). */
 #define CLASS_PERFORMANCE	0x04
 #define CLASS_CM		0x07
 #define METHOD_GET		0x01
@@ -43,7 +43,7 @@ static void put_mad(struct forge_packet *packet, uint8_t class, uint8_t method,
 	forge_put(packet, mad, len);
 }
 
-/* Right in all; what is to be wrong is changed afterwards. */
+/* Begin a valid datagram; the callers then make one thing wrong. */
 static void begin(struct forge_packet *packet, size_t len)
 {
 	forge_begin(packet, FORGE_UD_SEND_ONLY, 1, 0);
@@ -101,7 +101,7 @@ static void make_version(struct forge_packet *packet, uint32_t n)
 	packet->ib[1] |= 1 + n % 15;
 }
 
-/* The payload says that it is 253 to 255 bytes long. */
+/* The pad count makes the payload 253 to 255 bytes long. */
 static void make_padded(struct forge_packet *packet, uint32_t n)
 {
 	begin(packet, MAD_LEN);
@@ -127,7 +127,7 @@ static void make_header_only(struct forge_packet *packet, uint32_t n)
 	begin(packet, 24);
 }
 
-/* What the connection manager might read, with numbers that are nobody's. */
+/* A message that the connection manager might parse, with IDs that do not exist. */
 static void make_random(struct forge_packet *packet)
 {
 	static const uint16_t cm_attributes[] = {

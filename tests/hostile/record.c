@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Stands between the library and the kernel: its calls come here first. */
+/* Records commands: replaces ioctl() and write() of the C library, which libibverbs calls. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -34,7 +34,7 @@ static struct record *record_next(int fd)
 	return &records[num_records++];
 }
 
-/* As much of it as there is; 0: nothing is there. */
+/* Copy as much as can be read; 0 if the address is not valid. */
 static uint16_t keep(uint8_t *to, uint64_t from, size_t len)
 {
 	struct iovec here = { to, len < RECORD_DATA ? len : RECORD_DATA };
@@ -44,7 +44,10 @@ static uint16_t keep(uint8_t *to, uint64_t from, size_t len)
 	return got > 0 ? got : 0;
 }
 
-/* Whether it points is not said, but only an address is one. */
+/*
+ * An attribute does not tell whether it is a pointer: it is one if its value is a valid
+ * address.
+ */
 static void record_attr(struct record_attr *to, const struct ib_uverbs_attr *from)
 {
 	to->attr = *from;

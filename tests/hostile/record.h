@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What a process asks of its RDMA devices: each command that the library sends, by ioctl()
- * or by write(), is kept as it was when it was sent.
+ * Records the commands that the library sends to a device, by ioctl() or by write().
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -11,17 +10,17 @@
 #include <stdint.h>
 
 #define RECORD_ATTRS	24
-#define RECORD_DATA	512	/* bytes of an attribute, or of a command of write() */
+#define RECORD_DATA	512	/* bytes of an attribute, or of a write() command */
 #define RECORDS		512
 
 struct record_attr {
 	struct ib_uverbs_attr attr;
-	uint16_t kept;		/* bytes of what it points at, 0: it does not point */
+	uint16_t kept;		/* bytes that it points to; 0: it is no pointer */
 	uint8_t data[RECORD_DATA];
 };
 
 struct record {
-	uint16_t written;	/* bytes of a command of write(), 0: it was an ioctl() */
+	uint16_t written;	/* bytes of a write() command; 0: an ioctl() */
 	uint8_t command[RECORD_DATA];
 	struct ib_uverbs_ioctl_hdr hdr;
 	struct record_attr attrs[RECORD_ATTRS];
@@ -30,7 +29,7 @@ struct record {
 extern struct record records[RECORDS];
 extern unsigned int num_records;
 
-void record_begin(int fd);	/* of this device's file, from now on */
+void record_begin(int fd);	/* record commands on this device file from now on */
 void record_end(void);
 
 #endif /* RECORD_H */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Live traffic on demand memory under forged packets (fuzz_forge.c), of which any user
- * of the peer's host could send each.
+ * Live traffic on on-demand memory, under forged packets (fuzz_forge.c) that any user of
+ * the peer's host could send.
  *
- * Connections that the forger does not aim at, and those whose PSNs it does not know,
- * notice nothing: every request succeeds, and every byte is compared. Those of which it
- * knows all may end in any way, but they end, can be connected again, and nothing is
- * written outside of the region whose key it has.
+ * Connections that the forger does not aim at, or whose PSNs it does not know, must not be
+ * affected: every request succeeds, and every byte is compared. Connections that it knows
+ * completely may fail in any way. But their requests must complete, they can be connected
+ * again, and no byte outside of the region whose key the forger has is written.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -19,10 +19,10 @@
 #define SLOT_LEN	(16 * KIB)
 #define MEM_LEN		(SLOTS * SLOT_LEN)
 #define MTU		1024U
-#define GIVE_UP_MS	3000		/* for requests that a forged packet has ended */
+#define GIVE_UP_MS	3000		/* for requests that never complete */
 
 struct side {
-	struct vt_mem *from, *to;	/* what it sends; what the peer reads and writes */
+	struct vt_mem *from, *to;	/* for its own requests; for the peer's */
 };
 
 struct transfer {
@@ -51,7 +51,7 @@ static struct rc_end *end_of(struct link *link, int which)
 	return which ? &link->pair->b : &link->pair->a;
 }
 
-/* --- what the forger is told --- */
+/* --- what the forger knows --- */
 
 static void publish_next(struct link *link)
 {
@@ -103,7 +103,7 @@ static void open_link(struct link *link, int n)
 
 	memset(link, 0, sizeof(*link));
 	link->aim = aims[n];
-	/* Who has the key of an implicit region may write to all of the process. */
+	/* no implicit region for AIM_KNOWING: its key gives access to the whole process */
 	link->kind = n == 3 ? VT_IMPLICIT : VT_ODP;
 	attr.mtu = MTU;
 	attr.wr = 16;
@@ -147,7 +147,7 @@ static struct vt_mem *remote_of(struct link *link)
 	return link->side[!link->active].to;
 }
 
-/* Pages are taken away, so that each transfer finds some missing. */
+/* Drop pages, so that transfers meet page faults. */
 static void drop_pages(const struct vt_mem *mem, size_t off, size_t len)
 {
 	uintptr_t begin = ((uintptr_t)mem->addr + off + 4095) & ~4095UL;
@@ -236,7 +236,7 @@ static int receives(const struct link *link)
 	return num;
 }
 
-/* Why: the states, what the devices say, and the packet after which it was. */
+/* Print hints at the cause of a failure: QP states, events, PSNs, number of packets forged. */
 static void explain(struct link *link)
 {
 	for (int i = 0; i < 2; i++) {
@@ -275,7 +275,10 @@ static void finish(struct link *link)
 		check_transfer(link, slot);
 }
 
-/* Requests end by themselves, or by the program's wish. */
+/*
+ * Wait for all requests; move the QP to the error state if they do not complete. Returns
+ * true if all succeeded and both QPs are in RTS.
+ */
 static bool ended_well(struct link *link)
 {
 	struct rc_end *end = end_of(link, link->active);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The client: one operation after the other, each verified on both sides. */
+/* The client: performs one operation after the other and verifies each at both ends. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "peer.h"
 
-#define GUARD	64UL	/* bytes before and after, which must stay as they are */
+#define GUARD	64UL	/* bytes before and after the data, which must not change */
 
 struct drive_op {
 	const char *name;
@@ -30,7 +30,7 @@ static uint64_t chance_below(uint64_t bound)
 	return (chance() >> 11) % bound;
 }
 
-/* Short ones and such as fill packets exactly are as frequent as any. */
+/* A random length; short lengths and multiples of the MTU are frequent. */
 static size_t some_length(const struct peer *peer)
 {
 	size_t most = peer->opts->message, mtu = 128UL << peer->opts->mtu, len;
@@ -132,7 +132,7 @@ static void post(struct peer *peer, const struct drive_op *op, uint64_t ours,
 	peer_poll(peer, &wc);
 }
 
-/* SEND and WRITE, with and without immediate: from here to there. */
+/* SEND and WRITE, with and without immediate: from the client to the server. */
 static void run_out(struct peer *peer, const struct drive_op *op)
 {
 	size_t len = some_length(peer);
@@ -199,7 +199,10 @@ static void run_atomic(struct peer *peer, const struct drive_op *op)
 	theirs_must_be(peer, op->name, theirs + 8, GUARD, seed);
 }
 
-/* A window comes, is used, and goes: by their request or by ours, with data. */
+/*
+ * Bind a window, use it, and invalidate it: by the server's LOCAL_INV or the client's
+ * SEND_WITH_INV.
+ */
 static void run_window(struct peer *peer, const struct drive_op *op)
 {
 	static const struct drive_op write = { .name = "window", .opcode = IBV_WR_RDMA_WRITE };
@@ -262,7 +265,7 @@ static bool wanted(const char *list, const char *name)
 	return false;
 }
 
-/* Every operation that is wanted, as often as is wanted. */
+/* Run every selected operation, as often as the options say. */
 void peer_drive(struct peer *peer)
 {
 	const struct drive_op *op;

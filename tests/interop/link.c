@@ -41,7 +41,7 @@ uint64_t peer_now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* A field of /proc/self/status in KiB, -1 if there is none. */
+/* A field of /proc/self/status in KiB; -1 if the field is missing. */
 long peer_status_kib(const char *field)
 {
 	FILE *f = fopen("/proc/self/status", "r");
@@ -76,7 +76,7 @@ void peer_write(int sock, const void *buf, size_t len)
 
 /* --- TCP --- */
 
-/* How many times as slow as usual this kernel may be. */
+/* The factor by which time limits grow on a slow (debug) kernel. */
 static unsigned int patience(void)
 {
 	const char *text = getenv("NOPIN_PATIENCE");
@@ -160,7 +160,7 @@ static struct ibv_context *link_device(const char *name)
 	return ctx;
 }
 
-/* The first RoCE v2 GID that is an IPv4 address. */
+/* The index of the first RoCE v2 GID with an IPv4 address. */
 static int link_gid_index(struct ibv_context *ctx)
 {
 	struct ibv_gid_entry entry;
@@ -190,7 +190,10 @@ static uint64_t link_register(struct peer *peer)
 	return peer_now_ns() - start;
 }
 
-/* On demand it is quick, so the first time, which prepares things, counts apart. */
+/*
+ * Map and register the memory. On-demand registration is fast, so time the first one, which
+ * has to set things up, separately.
+ */
 static void link_memory(struct peer *peer)
 {
 	peer->len = peer->opts->region;
@@ -271,7 +274,7 @@ static void link_ready(struct peer *peer, int gid_index)
 		peer_die("RTR to RTS: %s", strerror(errno));
 }
 
-/* Open the device, register memory, meet the other side, connect. */
+/* Open the device, register memory, exchange cards with the other side, connect the QPs. */
 void peer_open(struct peer *peer, const struct peer_opts *opts)
 {
 	int gid_index;
@@ -315,7 +318,7 @@ void peer_close(struct peer *peer)
 	munmap(peer->mem, peer->len);
 }
 
-/* Wait for one completion; a bad one is the end. */
+/* Wait for one completion; exit if it is an error. */
 void peer_poll(struct peer *peer, struct ibv_wc *wc)
 {
 	unsigned int seconds = POLL_SECONDS * patience();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Two nodes exchange data by every RC operation, at random offsets and lengths,
- * and compare each byte, and the bytes around. For tests against other RoCEv2
- * devices, for captures, and for memory that goes away meanwhile.
+ * Two nodes exchange data by every RC operation, at random offsets and lengths, and compare
+ * each byte and the bytes around. Used for tests against other RoCEv2 devices, for
+ * captures, and for tests that page memory out.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -15,10 +15,10 @@
 
 #define PAGE	4096UL
 
-/* rxe tells programs by the kernel's bit, which to them means something else. */
+/* rxe reports IBV_WC_WITH_INV by the kernel's flag, which is another flag in user space. */
 #define WITH_INV	(IBV_WC_WITH_INV | IBV_WC_IP_CSUM_OK)
 
-/* --- the pattern: what byte stands where is a matter of seed and position --- */
+/* --- the pattern: each byte depends on seed and position --- */
 
 static uint64_t pattern_word(uint64_t seed, uint64_t pos)
 {
@@ -48,7 +48,7 @@ void peer_pattern_fill(uint8_t *buf, size_t len, uint64_t seed, uint64_t pos)
 		*buf++ = pattern_byte(seed, pos++);
 }
 
-/* How many bytes are as they should be, from the first one on. */
+/* The number of bytes from the start that match the pattern. */
 size_t peer_pattern_match(const uint8_t *buf, size_t len, uint64_t seed, uint64_t pos)
 {
 	size_t i;
@@ -61,7 +61,7 @@ size_t peer_pattern_match(const uint8_t *buf, size_t len, uint64_t seed, uint64_
 
 /* --- the server --- */
 
-/* Whole pages, in pieces, as the region may be larger than a vector is wise. */
+/* Count the pages that are present, in pieces, as the region may be very large. */
 static uint64_t present_pages(const struct peer *peer)
 {
 	static unsigned char there[65536];
@@ -188,7 +188,7 @@ static struct peer_answer serve_one(struct peer *peer, const struct peer_ask *as
 	return answer;
 }
 
-/* Do what the client asks, until it has had enough. */
+/* Carry out the client's requests until it says goodbye. */
 void peer_serve(struct peer *peer)
 {
 	struct peer_answer answer;

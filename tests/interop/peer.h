@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Two processes, a TCP connection between them, one RC QP on each side. The
- * client drives: it asks the server to fill, compare or page out its memory, and
- * does the RDMA operations in between.
+ * Two processes with a TCP connection between them and one RC QP on each side. The client
+ * decides: it asks the server to fill, compare or page out its memory, and performs the
+ * RDMA operations in between.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -28,11 +28,11 @@ struct peer_opts {
 	size_t message;
 	unsigned int rounds;
 	uint64_t seed;
-	bool exact;		/* every message as long as may be */
-	bool page_out;		/* the server's memory, before every operation */
+	bool exact;		/* every message has the full length */
+	bool page_out;		/* page out the server's memory before every operation */
 };
 
-/* What each side tells the other before they connect. */
+/* What each side sends to the other before they connect. */
 struct peer_card {
 	uint64_t addr;
 	uint64_t len;
@@ -46,12 +46,12 @@ struct peer_card {
 /* What the client asks of the server. */
 enum peer_ask_kind {
 	PEER_FILL,	/* [off, off + len) with the pattern of seed */
-	PEER_COMPARE,	/* answer: how many bytes are as they should be */
+	PEER_COMPARE,	/* answer: the number of bytes that match */
 	PEER_GET,	/* answer: the 8 bytes at off */
 	PEER_RECV,	/* post a receive for [off, off + len) */
 	PEER_WAIT,	/* for its completion; answer: length, immediate or invalidated key */
 	PEER_BIND,	/* bind a window to [off, off + len); answer: its key */
-	PEER_INVALIDATE, /* and invalidate it here */
+	PEER_INVALIDATE, /* invalidate the window at the server */
 	PEER_PAGE_OUT,	/* page everything out; answer: pages present before, after */
 	PEER_BYE,
 };
@@ -71,11 +71,11 @@ struct peer {
 	struct ibv_cq *cq;
 	struct ibv_qp *qp;
 	struct ibv_mr *mr;
-	struct ibv_mw *mw;	/* the server's, once it is asked for */
+	struct ibv_mw *mw;	/* the server's window, from PEER_BIND on */
 	uint8_t *mem;
 	size_t len;
-	uint64_t register_ns;	/* what the registration took */
-	uint64_t first_ns;	/* an earlier one, the first in the process */
+	uint64_t register_ns;	/* duration of the registration */
+	uint64_t first_ns;	/* duration of the process's first registration */
 	int sock;
 	struct peer_card mine, theirs;
 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* Two ends of one device, as a kernel user makes them, and what it posts there. */
+/*
+ * Two connected QPs of one device, created through the kernel's verbs, and helpers to post
+ * to them.
+ */
 #ifndef KVERBS_H
 #define KVERBS_H
 
@@ -11,7 +14,7 @@
 #define KV_BOUNCES	1000
 #define KV_QKEY		0x11223344
 
-/* One end: a QP with CQs of its own, and memory. */
+/* One end: a QP with its own CQ, and memory. */
 struct kv_end {
 	struct ib_pd *pd;
 	struct ib_cq *cq;
@@ -22,7 +25,7 @@ struct kv_end {
 	int bounces;
 };
 
-/* What a test works with. */
+/* The two ends of a test, and how to create them. */
 struct kv {
 	struct ib_device *ibdev;
 	unsigned int pd_flags;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The two ends of a test: made, connected, posted to. */
+/* The two ends of a test: creating and connecting them, and posting requests. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
@@ -9,7 +9,7 @@
 
 #include "kverbs.h"
 
-/* Both ends answer in the handler of their CQ, which polls and posts. */
+/* CQ handler of both ends: it polls the CQ and answers each message with another. */
 static void kv_bounce(struct ib_cq *cq, void *context)
 {
 	struct kv_end *end = context;
@@ -85,7 +85,7 @@ static void kv_end_destroy(struct kv *kv, struct kv_end *end)
 	kfree(end->buf);
 }
 
-/* The first RoCE v2 address of the device. */
+/* Find the device's first RoCE v2 GID; returns its index. */
 static int kv_gid(struct ib_device *ibdev, union ib_gid *gid)
 {
 	const struct ib_gid_attr *attr;
@@ -107,7 +107,7 @@ static int kv_gid(struct ib_device *ibdev, union ib_gid *gid)
 	return -ENODEV;
 }
 
-/* That of both ends. */
+/* Fill in the address of the device, which is that of both ends. */
 int kv_address(struct kv *kv, struct rdma_ah_attr *attr)
 {
 	union ib_gid gid;
@@ -121,7 +121,7 @@ int kv_address(struct kv *kv, struct rdma_ah_attr *attr)
 	return 0;
 }
 
-/* What a QP of each kind is told, beside its state, on its way to the next. */
+/* The attributes that a QP of each type needs besides its state, for each change of state. */
 static const struct kv_way {
 	enum ib_qp_type type;
 	int init, rtr, rts;
@@ -266,7 +266,7 @@ int kv_send(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u32 key)
 	return ib_post_send(end->qp, &wr, NULL);
 }
 
-/* A datagram. */
+/* Send a datagram. */
 int kv_send_to(struct kv_end *end, struct ib_ah *ah, u32 qpn, u32 qkey, u32 length)
 {
 	struct ib_sge sge = kv_sge(end, 0, length);
@@ -294,7 +294,7 @@ int kv_rdma(struct kv_end *end, enum ib_wr_opcode opcode, u32 length, u64 addr, 
 	return ib_post_send(end->qp, &wr.wr, NULL);
 }
 
-/* Lets the region stand for the buffer from @offset on. */
+/* Register @length bytes of the buffer from @offset on with the fast-registration MR. */
 int kv_reg(struct kv_end *end, size_t offset, u32 length, int access)
 {
 	struct ib_reg_wr wr = {

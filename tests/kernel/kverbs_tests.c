@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Verbs as a kernel user calls them, between two QPs of one device, with all data
- * compared: insmod nopin_kverbs.ko device=NAME runs all of it, says "nopin_kverbs: PASS
- * test" or what went wrong, and fails if anything did. Nothing in it is nopin's own.
+ * Tests of the kernel's verbs between two QPs of one device, with all data compared.
+ * "insmod nopin_kverbs.ko device=NAME" runs all tests, logs "nopin_kverbs: PASS test" or an
+ * error for each, and fails if a test fails. Nothing in it depends on nopin.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -37,7 +37,10 @@ static int kv_test_send(struct kv *kv)
 	return 0;
 }
 
-/* RDS ends the kernel when a list that was taken has a request that was refused. */
+/*
+ * A successful post must leave the bad_wr pointer at the first request: RDS has a BUG_ON()
+ * for that. A failing post must point it at the refused request.
+ */
 static int kv_test_refused(struct kv *kv)
 {
 	struct ib_sge from = kv_sge(&kv->a, 0, 64), to = kv_sge(&kv->b, 0, 64);
@@ -109,7 +112,10 @@ static int kv_test_region(struct kv *kv)
 	return kv_expect(&kv->a, &wc, IB_WC_REM_ACCESS_ERR);
 }
 
-/* The next list is filled, and both requests posted, while the present one counts. */
+/*
+ * While the region is in use, map the next list and post invalidation and registration
+ * together.
+ */
 static int kv_test_region_again(struct kv *kv)
 {
 	struct ib_wc wc;
@@ -196,7 +202,10 @@ static int kv_test_bad_address(struct kv *kv)
 	return kv_expect(&kv->a, &wc, IB_WC_LOC_PROT_ERR);
 }
 
-/* A key that stands for something is bound; one that is not the region's is refused. */
+/*
+ * Registration fails with an MR that is already registered, and with a key of another
+ * region.
+ */
 static int kv_test_bad_reg(struct kv *kv)
 {
 	struct ib_reg_wr wr = {
@@ -207,7 +216,7 @@ static int kv_test_bad_reg(struct kv *kv)
 	struct ib_wc wc;
 
 	wr.key = kv->a.mr->rkey;
-	KV_CHECK(ib_post_send(kv->a.qp, &wr.wr, NULL)); /* there is no list */
+	KV_CHECK(ib_post_send(kv->a.qp, &wr.wr, NULL)); /* no list is mapped */
 	KV_CHECK(!kv_reg(&kv->a, 0, 4096, IB_ACCESS_LOCAL_WRITE));
 	KV_CHECK(!kv_expect(&kv->a, &wc, IB_WC_SUCCESS));
 	wr.key = kv->b.mr->rkey;
@@ -216,7 +225,7 @@ static int kv_test_bad_reg(struct kv *kv)
 	return kv_expect(&kv->a, &wc, IB_WC_MW_BIND_ERR);
 }
 
-/* What the peer may have without a region, which is nothing but for an unsafe PD. */
+/* Without a region a peer may access nothing, except through the rkey of an unsafe PD. */
 static int kv_test_rkey(struct kv *kv)
 {
 	bool unsafe = kv->pd_flags & IB_PD_UNSAFE_GLOBAL_RKEY;
@@ -239,7 +248,7 @@ static int kv_test_full(struct kv *kv)
 		wr[i].opcode = IB_WR_SEND;
 		wr[i].next = i < KV_WRS ? &wr[i + 1] : NULL;
 	}
-	/* Nobody takes them: there is no receive. */
+	/* there is no receive, so the SQ stays full */
 	KV_CHECK(ib_post_send(kv->a.qp, wr, &bad) == -ENOMEM && bad == &wr[KV_WRS]);
 	return 0;
 }
@@ -269,7 +278,7 @@ static int kv_test_handler(struct kv *kv)
 	return 0;
 }
 
-/* The handle is made, used for the first time and let go of with interrupts off. */
+/* Create an address handle, use it and destroy it with interrupts off. */
 static int kv_datagram(struct kv *kv, u32 qkey, u32 length)
 {
 	struct rdma_ah_attr attr = {};
@@ -300,7 +309,7 @@ static int kv_test_datagrams(struct kv *kv)
 	for (length = 1; length < 1024; length = 3 * length + 1) {
 		memset(kv->b.buf, 0, KV_BYTES);
 		KV_CHECK(!kv_recv(&kv->b, 0, sizeof(struct ib_grh) + 1024));
-		KV_CHECK(!kv_datagram(kv, KV_QKEY + 1, length)); /* taken by nobody */
+		KV_CHECK(!kv_datagram(kv, KV_QKEY + 1, length)); /* dropped by the receiver */
 		KV_CHECK(!kv_datagram(kv, KV_QKEY, length));
 		KV_CHECK(!kv_expect(&kv->b, &wc, IB_WC_SUCCESS));
 		KV_CHECK(wc.wc_flags & IB_WC_GRH && wc.src_qp == kv->a.qp->qp_num);

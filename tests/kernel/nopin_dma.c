@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A dmaengine channel that can DMA_MEMCPY, for nopin's tests: QEMU's edu device, which
- * copies in two hops by way of its own 4 KiB and can be put behind an IOMMU, or a thread
- * that is a channel in name only. Either may be told to fail, to stop, or to say that it
- * has done before it has: then whoever takes back the memory meanwhile meets it again.
+ * A dmaengine channel with DMA_MEMCPY for nopin's tests. It uses either QEMU's edu device,
+ * which copies in two hops through its own 4 KiB buffer and can be put behind an IOMMU, or
+ * a kernel thread that copies with memcpy(). Either can be told to fail, to stop, or to
+ * report completion before it copies. In the last case a driver that gives the memory back
+ * at completion lets the engine write to memory that is in use elsewhere.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -37,7 +38,7 @@ static unsigned int early_ms;
 module_param(early_ms, uint, 0644);
 MODULE_PARM_DESC(early_ms, "it says that a part is done so many milliseconds before it begins (default: 0)");
 
-/* Of the edu device. */
+/* Registers and buffer of the edu device. */
 #define EDU_DMA_FROM	0x80
 #define EDU_DMA_TO	0x88
 #define EDU_DMA_COUNT	0x90
@@ -45,7 +46,7 @@ MODULE_PARM_DESC(early_ms, "it says that a part is done so many milliseconds bef
 #define EDU_DMA_START	BIT(0)
 #define EDU_DMA_TO_RAM	BIT(1)
 #define EDU_BUFFER	0x40000
-#define EDU_BYTES	2048U	/* some versions of QEMU take not quite 4096 */
+#define EDU_BYTES	2048U	/* some versions of QEMU do not accept 4096 */
 
 struct part {
 	struct dma_async_tx_descriptor tx;
@@ -56,19 +57,19 @@ struct part {
 };
 
 /**
- * struct engine - the one that there is
- * @dma: what dmaengine knows of it
+ * struct engine - the only engine
+ * @dma: the device registered with dmaengine
  * @chan: its only channel
  * @lock: protects the lists, @now and cookies
- * @submitted: not issued yet
- * @issued: to be done
- * @now: in hand; NULL when it was terminated
- * @at_work: held from the beginning of a part to the end of its callback
- * @wake: there is something to do
- * @thread: does it
- * @count: parts done
- * @regs: of the edu device
- * @pdev: with @soft
+ * @submitted: parts not issued yet
+ * @issued: parts issued, to be copied
+ * @now: the part being copied; NULL after termination
+ * @at_work: held while a part is copied and its callback runs
+ * @wake: wakes @thread
+ * @thread: makes the copies
+ * @count: number of parts processed
+ * @regs: registers of the edu device
+ * @pdev: the platform device, with @soft
  */
 static struct engine {
 	struct dma_device dma;
@@ -341,7 +342,7 @@ static struct pci_driver edu_driver = {
 	.remove = edu_remove,
 };
 
-/* dmaengine wants to know whose module it is, of the device's driver. */
+/* dmaengine takes the owning module from the driver of the device. */
 static struct platform_driver soft_driver = {
 	.driver.name = KBUILD_MODNAME,
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A dma-buf that moves: open /dev/nopin_mover, and it is there; what is in it is read and
- * written by read() and write() on that file. Each move takes new pages, and looks for
- * whoever writes to the old ones once everybody has been told.
+ * A dma-buf that moves. Each open of /dev/nopin_mover makes one; read() and write() on the
+ * file access its contents. A move takes new pages, notifies the importers, and then checks
+ * that nothing writes to the old pages any more.
  */
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
@@ -19,11 +19,14 @@
 #define MOVER_POISON	0x5a
 #define MOVER_LINGER_US	300
 
-/* Returns the dma-buf's file descriptor; moves it: 0, or -EIO: an old page was written. */
+/*
+ * MOVER_EXPORT returns a file descriptor of the dma-buf. MOVER_MOVE moves it and returns 0,
+ * or -EIO if an old page was written.
+ */
 #define MOVER_EXPORT	_IO('N', 1)
 #define MOVER_MOVE	_IO('N', 2)
 
-/* The pages, under the buffer's reservation lock. */
+/* The buffer's reservation lock protects the pages. */
 struct mover {
 	struct dma_buf *buf;
 	struct page *page[MOVER_PAGES];
@@ -86,8 +89,8 @@ static void mover_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 }
 
 /*
- * Without CONFIG_DMABUF_MOVE_NOTIFY whoever maps the buffer pins it, by the core's hand. It
- * moves all the same, for what importers do then is the subject.
+ * Without CONFIG_DMABUF_MOVE_NOTIFY the dma-buf core pins the buffer for each importer that
+ * maps it. The mover moves it nevertheless, as it tests what importers do then.
  */
 static int mover_pin(struct dma_buf_attachment *attach)
 {
@@ -132,7 +135,7 @@ static bool mover_is_poisoned(struct page **page)
 	return true;
 }
 
-/* Nobody reaches the old pages from the notification on, so that they can be copied. */
+/* Importers must not access the old pages after the notification, so copy them after it. */
 static void mover_swap(struct mover *mover, struct page **page)
 {
 	int i;
@@ -200,7 +203,7 @@ free_mover:
 	return err;
 }
 
-/* The buffer lives on with who has imported it. */
+/* Importers keep the buffer alive. */
 static int mover_close(struct inode *inode, struct file *file)
 {
 	struct mover *mover = file->private_data;
@@ -209,7 +212,7 @@ static int mover_close(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* All of [pos, pos + len), which is in the buffer; in the order of its pages. */
+/* Copy [pos, pos + len), which must lie in the buffer, page by page. */
 static void mover_copy(struct mover *mover, loff_t pos, u8 *bytes, size_t len, bool out)
 {
 	size_t n;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The choice between CRC32s is made in the kernel; the others are tested here. */
+/* The scalar CRC32 in place of the kernel's run-time choice; test_crc32.c tests the others. */
 #include <linux/crc32.h>
 
 #include "wire/crc32.h"

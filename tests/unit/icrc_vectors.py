@@ -46,7 +46,7 @@ def ipv6(bth, payload, checksum=0, **ip):
     bth.icrc = 0
     head = bytes(bth)[:12]
     body = head + bytes(payload)
-    # Raw, or scapy would move what it takes for the ICRC to the end.
+    # Built by hand: scapy would move the bytes that it takes for the ICRC to the end.
     udp = struct.pack("!HHHH", 0xc123, 4791, 8 + len(body) + 4, checksum)
     packet = bytes(IPv6(src="2001:db8::1", dst="2001:db8:1::7", nh=17, plen=len(udp + body) + 4,
                         **ip)) + udp + body
@@ -92,7 +92,7 @@ def main():
     print("#ifndef NOPIN_TEST_ICRC_VECTORS_H\n#define NOPIN_TEST_ICRC_VECTORS_H\n")
     names = []
     for name, data in vectors():
-        # The bulk of a long payload is the pattern; the test writes it again.
+        # Most of a long payload is a pattern; the test generates that part itself.
         names.append((name, len(data)))
         keep = data if len(data) < 1000 else data[:-4 - 4096] + data[-4:]
         print("static const unsigned char %s[] = {\n%s\n};\n" % (name, c_array(keep)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The vectorised CRC32 against the plain loop: all alignments and lengths. */
+/* Compares the vectorised CRC32 with a plain loop, for all alignments and lengths. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static void fill(unsigned int seed)
 #ifdef NOPIN_CRC32_FOLD
 struct way {
 	u32 (*crc32)(u32 crc, const void *head, const void *data, size_t len);
-	size_t min;	/* behind the head */
+	size_t min;	/* least length behind the head */
 	int available;
 };
 
@@ -90,7 +90,7 @@ static void test_alignments(void **state)
 			check(way, align, len, ~0U);
 }
 
-/* A CRC continued in pieces is that of the whole. */
+/* A CRC computed in pieces equals that of the whole. */
 static void test_continues(void **state)
 {
 	const struct way *way = have(state);
@@ -104,7 +104,7 @@ static void test_continues(void **state)
 	}
 }
 
-/* The head lies anywhere, before what follows it or behind. */
+/* The head may be anywhere in memory, before or behind the data that follow it. */
 static void test_heads(void **state)
 {
 	const struct way *way = have(state);

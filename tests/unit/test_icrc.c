@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The ICRC against packets that others computed it for, and what it covers. */
+/*
+ * Tests the ICRC with packets whose ICRC other implementations computed, and the bits that
+ * it covers.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +21,7 @@
 #define VECTORS	ARRAY_SIZE(icrc_vectors)
 #define MAX_LEN	(40 + 8 + NOPIN_MAX_HDR_LEN + 4096 + NOPIN_ICRC_LEN)
 
-/* The vector in full; the payload that was left out is icrc_vectors.py's pattern. */
+/* Expand a vector: a payload left out of it is the pattern of icrc_vectors.py. */
 static void vector_expand(const struct icrc_vector *v, u8 *packet)
 {
 	size_t head = v->stored - NOPIN_ICRC_LEN;
@@ -35,7 +38,7 @@ static size_t ip_len(const u8 *packet)
 	return packet[0] >> 4 == 4 ? 20 : 40;
 }
 
-/* The running CRC of @packet's first @len bytes. */
+/* The running CRC of the first @len bytes of @packet. */
 static u32 begin(const u8 *packet, size_t len)
 {
 	const u8 *udp = packet + ip_len(packet);
@@ -45,7 +48,7 @@ static u32 begin(const u8 *packet, size_t len)
 	return nopin_icrc_begin(&headers, udp + 8, len - ip_len(packet) - 8);
 }
 
-/* The ICRC, with @step bytes after the BTH given at once, then as many each time. */
+/* The ICRC, computed in steps of @step bytes behind the BTH. */
 static u32 icrc(const u8 *packet, size_t len, size_t step)
 {
 	size_t at = ip_len(packet) + 8 + NOPIN_BTH_LEN + step;
@@ -108,7 +111,7 @@ static u8 variant_bits(const u8 *packet, size_t at)
 	return (at >= 1 && at <= 3) || at == 7 ? 0xff : 0;
 }
 
-/* Flip each bit of the packet: those that count change the ICRC, no others do. */
+/* Flip each bit of the packet: only bits that the ICRC covers change it. */
 static void coverage_is_exact(void **state)
 {
 	u8 packet[MAX_LEN];
@@ -160,7 +163,7 @@ static void alignment_does_not_matter(void **state)
 	}
 }
 
-/* The same headers serve packets of another length, and the next in a row. */
+/* Prepared headers can be reused for packets of another length and for the next packet. */
 static void headers_serve_a_row(void **state)
 {
 	u8 packet[MAX_LEN], other[MAX_LEN];

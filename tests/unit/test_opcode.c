@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The opcode table against IBTA tables 38 and 39, and against itself. */
+/* Checks the opcode table against IBTA tables 38 and 39, and its rows for consistency. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ static void headers_have_wire_size(void **state)
 	assert_int_equal(sizeof(struct nopin_feth), 4);
 }
 
-/* Every opcode that is known, and its headers, in the order of the values. */
+/* Every known opcode and the length of its headers, in order. */
 static const struct {
 	u8 opcode;
 	u8 hdr_len;
@@ -99,7 +99,7 @@ static bool says(const struct nopin_opcode_info *op, const char *word)
 	return strstr(op->name, word);
 }
 
-/* The names are the specification's and say the rest of the row. */
+/* The names are those of the specification and imply the rest of the row. */
 static void rows_are_as_named(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Building and parsing of packets. Each packet to parse lies at the end of a heap
- * block of its own, so that the sanitizer sees any read past it.
+ * Building and parsing packets. Each packet to parse has a heap block of its own size, so
+ * that the sanitizer reports any read beyond it.
  */
 
 #include <errno.h>
@@ -19,10 +19,10 @@
 #define MAX_PAYLOAD	4096
 #define MAX_PACKET	(NOPIN_MAX_HDR_LEN + MAX_PAYLOAD + 3 + NOPIN_ICRC_LEN)
 
-/* Of struct nopin_pkt, up to its last field: only behind that there is a gap. */
+/* Bytes of struct nopin_pkt up to its last field; padding follows that. */
 #define PKT_BYTES	(offsetof(struct nopin_pkt, imm_data) + sizeof(__be32))
 
-/* Of @len bytes of packet, @avail can be read. */
+/* Parse a packet of @len bytes, of which @avail can be read. */
 static int parse(struct nopin_pkt *pkt, const u8 *bytes, size_t avail, size_t len)
 {
 	u8 *block = malloc(avail ? avail : 1);
@@ -45,7 +45,7 @@ static bool has(int opcode, u16 headers)
 	return (nopin_opcodes[opcode].headers & headers) == headers;
 }
 
-/* Every field that @opcode has, with all its bytes different. */
+/* A packet with every field of @opcode, all bytes different. */
 static struct nopin_pkt sample(u8 opcode, u32 payload_len)
 {
 	struct nopin_pkt pkt = {
@@ -89,7 +89,7 @@ static struct nopin_pkt sample(u8 opcode, u32 payload_len)
 	return pkt;
 }
 
-/* Does the specification let a packet of @opcode carry @len bytes? */
+/* Does the specification allow @len bytes in a packet of @opcode? */
 static bool may_carry(int opcode, u32 len)
 {
 	bool first = nopin_opcodes[opcode].place & NOPIN_FIRST;
@@ -104,7 +104,7 @@ static bool may_carry(int opcode, u32 len)
 	return len && (last || len % 4 == 0);
 }
 
-/* Build, and return the length with padding and ICRC. */
+/* Build the packet; returns its length with padding and ICRC. */
 static size_t build(struct nopin_pkt *pkt, u8 *bytes)
 {
 	size_t hdr_len = nopin_pkt_build(pkt, bytes);
@@ -135,7 +135,7 @@ static void round_trip(void **state)
 			memset(&got, 0xee, sizeof(got));
 			assert_int_equal(parse(&got, bytes, len, len), 0);
 			assert_memory_equal(&got, &sent, PKT_BYTES);
-			/* The headers are all that is read. */
+			/* the parser reads nothing but the headers */
 			assert_int_equal(parse(&got, bytes, sent.hdr_len, len), 0);
 		}
 	}
@@ -184,7 +184,7 @@ static void layout_is_the_wires(void **state)
 	assert_memory_equal(bytes, ud_imm, sizeof(ud_imm));
 }
 
-/* What does not fit a field must not reach its neighbours. */
+/* A value that does not fit its field must not change adjacent fields. */
 static void build_masks_fields(void **state)
 {
 	struct nopin_pkt pkt = sample(NOPIN_RC_ACK, 0);
@@ -238,7 +238,7 @@ static void short_packets_are_rejected(void **state)
 		build(&pkt, bytes);
 		for (size_t len = 0; len < hdr_len + NOPIN_ICRC_LEN; len++)
 			assert_int_equal(parse(&pkt, bytes, len, len), -EINVAL);
-		/* Long enough, but the headers are not all there to be read. */
+		/* long enough, but not all headers can be read */
 		for (size_t avail = 0; avail < hdr_len; avail++)
 			assert_int_equal(parse(&pkt, bytes, avail, 512), -EINVAL);
 	}
@@ -272,7 +272,7 @@ static void oversized_payload_is_rejected(void **state)
 
 	(void)state;
 	assert_int_equal(parse(&pkt, bytes, NOPIN_MAX_HDR_LEN, rest + 4096), 0);
-	/* 4100 with 3 of padding would still be 4097. */
+	/* even with 3 bytes of padding 4100 bytes are more than 4096 */
 	for (u8 pad = 0; pad < 4; pad++) {
 		bytes[1] = pad << 4;
 		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
@@ -335,7 +335,7 @@ static void pkey_is_the_default(void **state)
 	}
 }
 
-/* IBTA table 45: which syndromes there are. */
+/* Is this syndrome defined? (IBTA table 45) */
 static bool syndrome_exists(u8 opcode, int syndrome)
 {
 	if (syndrome < 0x20)

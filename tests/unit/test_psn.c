@@ -30,7 +30,7 @@ static void diff_is_signed(void **state)
 	assert_int_equal(nopin_psn_diff(0, 0xffffff), 1);
 	assert_int_equal(nopin_psn_diff(0xffffff, 0), -1);
 	assert_int_equal(nopin_psn_diff(0x7fffff, 0), 0x7fffff);
-	/* Half the space away is behind: IBTA 9.7.2, the duplicate region. */
+	/* a PSN half the space away counts as behind: IBTA 9.7.2, the duplicate region */
 	assert_int_equal(nopin_psn_diff(0x800000, 0), -0x800000);
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Requests that must not reach memory: forged keys, missing rights, ranges that
- * leave their region. Each has its completion status (IBTA 9.9, 10.10, 11.6.2),
- * moves no byte, and hurts nobody else.
+ * Requests that must not reach memory: forged keys, missing rights, ranges that leave their
+ * region. Each must complete with the right status (IBTA 9.9, 10.10, 11.6.2), move no byte,
+ * and leave other QPs alone.
  */
 #include "rc.h"
 
 #define LEN	9000	/* bytes of the regions: several pages and packets */
-#define GOOD	4	/* requests that may precede a bad one */
-#define FOLLOWERS	2	/* that come behind it */
+#define GOOD	4	/* good requests posted before the bad one */
+#define FOLLOWERS	2	/* requests posted after the bad one */
 
 struct scene {
 	const struct rc_op *op;
@@ -27,10 +27,10 @@ struct trouble {
 	const char *name;
 	void (*spoil)(struct scene *s);
 	enum ibv_wc_status status;
-	bool needs_bounds;	/* of the region: not for implicit ones */
-	bool at_sender;		/* the target is not to blame */
-	bool partly;		/* what is good of the message may have been sent */
-	bool no_key;		/* that is good is left */
+	bool needs_bounds;	/* needs a region with bounds: not for implicit ones */
+	bool at_sender;		/* the error is local to the sender */
+	bool partly;		/* valid parts of the message may have been sent */
+	bool no_key;		/* no valid key is left for good requests */
 };
 
 struct variant {
@@ -57,7 +57,7 @@ static struct vt_mem *region(struct ibv_pd *pd, enum vt_kind kind, int access)
 	return mem;
 }
 
-/* The remote address inside of @mem, fit for an atomic too. */
+/* An offset near @off in @mem whose address is aligned for an atomic. */
 static size_t aligned(const struct vt_mem *mem, size_t off)
 {
 	return off + (-(mem->iova + off) & 7);
@@ -74,7 +74,7 @@ static uint32_t *rkey(struct scene *s)
 	return s->op->atomic ? &s->wr.wr.wr.atomic.rkey : &s->wr.wr.wr.rdma.rkey;
 }
 
-/* A request that would work as it stands. */
+/* Build a request that is valid until a trouble spoils it. */
 static void scene_init(struct scene *s, const struct rc_op *op, enum vt_kind kind)
 {
 	memset(s, 0, sizeof(*s));
@@ -110,7 +110,10 @@ static void scene_untouched(struct scene *s)
 	vt_require(!memcmp(s->remote->addr, s->remote_copy, LEN), "remote memory changed");
 }
 
-/* A good one of a few bytes, at either end of its regions; the copies know of it. */
+/*
+ * Build a valid request of a few bytes, near either end of the regions, and apply it to the
+ * copies.
+ */
 static void fill_good(struct scene *s, struct vt_wr *wr, enum ibv_wr_opcode op)
 {
 	size_t len = 1 + vt_below(64), off = vt_below(200);
@@ -130,10 +133,10 @@ static void fill_good(struct scene *s, struct vt_wr *wr, enum ibv_wr_opcode op)
 static void right_missing(struct scene *s);
 
 /*
- * Post the bad request; or good ones and then the bad one, which may not profit from
- * what was found out for them. A key that lacks a right is good for others. Between
- * two nodes READs do not come first: an answer that is lost is not given again by a QP
- * that has failed.
+ * Post the bad request, alone or behind good ones: it must not pass by what the driver
+ * cached while it checked those. A key that lacks one right is valid for other operations.
+ * Between two nodes no READs come first: a responder in error would not send a lost
+ * response again.
  */
 static void post_bad(struct scene *s, const struct trouble *trouble)
 {
@@ -157,7 +160,10 @@ static void post_bad(struct scene *s, const struct trouble *trouble)
 	vt_ok(rc_post(&s->pair->a, &s->good[0]));
 }
 
-/* Behind the bad request: true when they are in the same call, else one is due for them. */
+/*
+ * Prepare the requests behind the bad one. Returns true if the post of the bad request
+ * includes them; otherwise the caller posts them.
+ */
 static bool add_followers(struct scene *s)
 {
 	bool same = vt_chance(50);
@@ -166,14 +172,14 @@ static bool add_followers(struct scene *s)
 		struct vt_wr *wr = &s->follower[i];
 
 		vt_wr_init(wr, IBV_WR_SEND, 2 + i);
-		wr->wr.send_flags = 0;	/* flushed requests complete all the same */
+		wr->wr.send_flags = 0;	/* a flushed request completes even if unsignaled */
 	}
 	vt_wr_chain(s->follower, FOLLOWERS);
 	s->wr.wr.next = same ? &s->follower[0].wr : NULL;
 	return same;
 }
 
-/* The bad request, two behind it, receives at the target; then what must follow. */
+/* Post receives at the target, the bad request and two behind it; check all consequences. */
 static void scene_play(struct scene *s, const struct trouble *trouble)
 {
 	enum ibv_wc_status status = trouble->status;
@@ -183,7 +189,7 @@ static void scene_play(struct scene *s, const struct trouble *trouble)
 	scene_remember(s);
 	for (int i = 0; i < 3; i++)
 		vt_ok(rc_post_recv(b, 10 + i, NULL, 0));
-	s->wr.wr.send_flags &= ~IBV_SEND_SIGNALED;	/* errors always complete */
+	s->wr.wr.send_flags &= ~IBV_SEND_SIGNALED;	/* errors complete even if unsignaled */
 	same = add_followers(s);
 	post_bad(s, trouble);
 	if (!same)
@@ -199,7 +205,7 @@ static void scene_play(struct scene *s, const struct trouble *trouble)
 	scene_untouched(s);
 	if (trouble->at_sender) {
 		vt_require(rc_state(b) == IBV_QPS_RTS, "the target's QP was hurt");
-		if (!s->op->fetches)	/* the followers may be first */
+		if (!s->op->fetches)	/* followers of these may arrive first */
 			vt_want_none(b->rcq, 20);
 		return;
 	}
@@ -394,9 +400,9 @@ static void trouble(const void *arg)
 	rc_works(rc_pair());
 }
 
-/* --- troubles of their own --- */
+/* --- troubles with special scenes --- */
 
-/* What a fetching request brings must be writable here. */
+/* The local buffer of a READ or an atomic must be writable. */
 static void fetch_into_read_only(const void *arg)
 {
 	struct scene s;
@@ -410,7 +416,10 @@ static void fetch_into_read_only(const void *arg)
 	vt_require(!memcmp(s.local->addr, s.local_copy, LEN), "local memory changed");
 }
 
-/* The second of two elements is bad: an error, and nothing beyond the first moves. */
+/*
+ * The second of two elements is bad: the request fails, and no byte beyond the first
+ * element moves.
+ */
 static void second_element_bad(const void *arg)
 {
 	struct scene s;
@@ -427,7 +436,7 @@ static void second_element_bad(const void *arg)
 		   "the bad element was sent");
 }
 
-/* What was posted together with a bad request, before it, is done all the same. */
+/* A good request posted before a bad one in the same call must still succeed. */
 static void good_before_bad(const void *arg)
 {
 	struct ibv_send_wr *failed;
@@ -494,7 +503,7 @@ static void atomic_unaligned(const void *arg)
 	}
 }
 
-/* A message of no bytes reaches no memory, so no key is looked at (IBTA 9.7.4.1.5). */
+/* A message of no bytes accesses no memory, so its key is not checked (IBTA 9.7.4.1.5). */
 static void zero_length_any_key(const void *arg)
 {
 	struct scene s;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* ATOMIC WRITE (IBTA A19): eight bytes at once, answered as a READ is. */
+/* ATOMIC WRITE (IBTA A19): writes eight bytes at once; the responder answers it as a READ. */
 #include <pthread.h>
 
 #include "rc.h"
@@ -7,7 +7,7 @@
 #define BYTES	4096
 #define DEPTH	32
 
-/* IBV_ATOMIC_WRITE is told by a bit that libibverbs has no name for. */
+/* The device capability flag, for which libibverbs has no name. */
 #define DEVICE_ATOMIC_WRITE	(1ULL << 40)
 
 static void need_atomic_write(void)
@@ -17,7 +17,7 @@ static void need_atomic_write(void)
 			vt_skip("the device has no ATOMIC WRITE");
 }
 
-/* A connected pair whose QPs post by ibv_wr_*() as well. */
+/* Replace the QP of an end by one that also supports ibv_wr_*(). */
 static void end_extend(struct rc_end *end, const struct rc_attr *attr)
 {
 	struct ibv_qp_init_attr_ex init = {
@@ -61,7 +61,7 @@ static struct rc_pair *pair_new(const struct rc_attr *attr)
 	return pair;
 }
 
-/* Memory of the peer, and what should be in it; words of it are aligned. */
+/* Memory of the peer and a model of its contents; its words are aligned from @first on. */
 struct target {
 	struct vt_mem *mem;
 	uint8_t *model;
@@ -109,7 +109,10 @@ static void want_written(struct rc_end *end, uint64_t id)
 	vt_require(wc.opcode == IBV_WC_ATOMIC_WRITE, "opcode %d", wc.opcode);
 }
 
-/* Many in flight, by either way of posting: in the end the last one of each word counts. */
+/*
+ * Many in flight, posted both ways: in the end each word must hold the last value written
+ * to it.
+ */
 static void values(const void *arg)
 {
 	const enum vt_kind *kind = arg;
@@ -148,7 +151,7 @@ static void values(const void *arg)
 	}
 }
 
-/* There is room for the value where there is none for inline data. */
+/* The value can be posted even to a QP without inline data. */
 static void without_inline_data(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -171,7 +174,7 @@ struct watch {
 	bool stop, torn;
 };
 
-/* Both halves of each value are the same. */
+/* Watch the word: both halves of each value written are equal, so a mix shows a torn write. */
 static void *watch_run(void *arg)
 {
 	struct watch *watch = arg;

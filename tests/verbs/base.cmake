@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-# The library of pairs, memory, chance and time on libibverbs: of the tests here and of
-# the tools of perf/. It needs neither cmocka nor the tests to be built.
+# The library for pairs of QPs, memory, random numbers and time on libibverbs, for the tests
+# here and the tools of perf/. It builds without cmocka and without the tests.
 include_guard(GLOBAL)
 find_library(IBVERBS_LIBRARY ibverbs)
 find_path(IBVERBS_INCLUDE infiniband/verbs.h)

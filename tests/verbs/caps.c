@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the device says that it can do, and does: each flag is reported where the thing
- * works, and only there.
+ * Device capabilities: the device must report each capability flag if and only if the
+ * feature works.
  */
 #include <fcntl.h>
 #include <nopin-abi.h>
@@ -14,14 +14,14 @@
 
 #include "mw.h"
 
-/* Those that libibverbs may have no names for. */
+/* Flags for which an older libibverbs has no names. */
 #define CAP_FLUSH_GLOBAL	(1ULL << 38)
 #define CAP_FLUSH_PERSISTENT	(1ULL << 39)
 #define CAP_ATOMIC_WRITE	(1ULL << 40)
 #define ACCESS_FLUSH_GLOBAL	(1 << 8)
 #define ACCESS_FLUSH_PERSISTENT	(1 << 9)
 
-/* ibv_query_port_speed(3) of rdma-core 62 by hand: a method of Linux 7.1. */
+/* The ioctl behind ibv_query_port_speed(3) of rdma-core 62: a method of Linux 7.1. */
 #define METHOD_QUERY_PORT_SPEED	7
 enum { SPEED_PORT, SPEED_RESPONSE, SPEED_ATTRS };
 
@@ -32,7 +32,7 @@ static bool modifies(struct ibv_qp *qp, struct ibv_qp_attr attr, int mask)
 	return !ibv_modify_qp(qp, &attr, mask);
 }
 
-/* A change of state says from which one, and is refused if that is another. */
+/* A change of state may name the present state; the device refuses it if that is wrong. */
 static bool says_current_state(void)
 {
 	struct rc_pair *pair = rc_pair();
@@ -62,7 +62,7 @@ static bool has_other_paths(void)
 	return modifies(pair->a.qp, attr, IBV_QP_PATH_MIG_STATE);
 }
 
-/* Through another port, of which there is none. */
+/* An address handle for a port that does not exist must be refused. */
 static bool binds_handles_to_port(void)
 {
 	struct vt_dev *dev = vt_dev(0);
@@ -123,7 +123,10 @@ static bool has_windows_1(void)
 	return has_windows_of(IBV_MW_TYPE_1);
 }
 
-/* Bound to a QP (B), and not only to a protection domain (A): another QP has no use of it. */
+/*
+ * Type 2B windows are bound to a QP, not only to a PD (2A): another QP must not be able to
+ * use one.
+ */
 static bool has_windows_2b(void)
 {
 	struct ibv_mw_bind_info info;
@@ -201,7 +204,7 @@ static bool registers(int access)
 	return mr;
 }
 
-/* That it is carried out, too, flush.c looks at. */
+/* Only tests registration; flush.c tests the operation. */
 static bool flushes(void)
 {
 	return registers(ACCESS_FLUSH_GLOBAL);
@@ -213,8 +216,8 @@ static bool flushes_for_good(void)
 }
 
 /*
- * One that the kernel's ABI does not know is carried out all the same: then it is not
- * reported, as no program could know.
+ * nopin carries out ATOMIC WRITE on every kernel, but reports it only where the kernel's
+ * ABI has the flag. Such a kernel also accepts ACCESS_FLUSH_GLOBAL.
  */
 static bool writes_atomically(void)
 {
@@ -265,19 +268,19 @@ static void reported(const void *arg)
 	vt_require(says || !works, "it works and is not reported");
 }
 
-/* Everything else that is reported would be something that nobody has looked at. */
+/* The device reports no flag beyond those that the tests above cover. */
 static void no_others(const void *arg)
 {
 	uint64_t left = vt_dev(0)->attr.device_cap_flags_ex;
 
 	(void)arg;
-	left &= ~(uint64_t)IBV_DEVICE_PORT_ACTIVE_EVENT; /* 10-devices looks at that */
+	left &= ~(uint64_t)IBV_DEVICE_PORT_ACTIVE_EVENT; /* tested by 10-devices */
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++)
 		left &= ~caps[i].flag;
 	vt_require(!left, "unknown: %#llx", (unsigned long long)left);
 }
 
-/* 0 or an errno. */
+/* Query the speed of the port; returns 0 or an errno. */
 static int query_port_speed(const struct vt_dev *dev, uint64_t *speed)
 {
 	struct {
@@ -302,7 +305,7 @@ static int query_port_speed(const struct vt_dev *dev, uint64_t *speed)
 	return ioctl(dev->ctx->cmd_fd, RDMA_VERBS_IOCTL, &call) ? errno : 0;
 }
 
-/* In Mb/s; of a network device that has no speed what verbs say of it. */
+/* The speed of the network device in Mb/s, or the default that verbs report if it has none. */
 static long ndev_speed(const struct vt_dev *dev)
 {
 	char name[64] = "", path[512];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Commands that no library would send: unknown driver data, absurd sizes,
- * foreign mappings, noise. Each ends in an errno, and the device serves on.
+ * Commands that no library would send: unknown driver data, absurd sizes, mappings of other
+ * contexts, random bytes. Each must fail with an errno, and the device must go on working.
  */
 #include <fcntl.h>
 #include <rdma/ib_user_verbs.h>
@@ -52,7 +52,7 @@ static void close_fd(void *obj)
 	close((int)(intptr_t)obj);
 }
 
-/* The device's file, without a context yet. */
+/* Open the device's file; it has no context yet. */
 static int open_file(void)
 {
 	char path[300];
@@ -92,7 +92,7 @@ static int create_cq(int fd, const void *driver, size_t len)
 			    driver, len);
 }
 
-/* On the context of @end, where its PD and CQ have handles. */
+/* Create a QP on the context of @end, with the handles of its PD and CQs. */
 static int create_qp(struct rc_end *end, const void *driver, size_t len)
 {
 	struct command cmd = {
@@ -172,7 +172,7 @@ static void need_nopin(void)
 
 static const uint8_t zeros[128];
 
-/* Every nonzero 4 bytes in @len of driver data are refused. */
+/* Check that the call refuses a nonzero byte in any 4 bytes of @len bytes of driver data. */
 #define expect_zero_only(call, len, what)					\
 	do {									\
 		for (size_t at_ = 0; at_ < (len); at_ += 4) {			\
@@ -213,7 +213,7 @@ static void unknown_object_data(const void *arg)
 	rc_works(pair);
 }
 
-/* The handle that every response begins with, of an object made by hand. */
+/* The handle of the object that the last command made: each response begins with it. */
 static uint32_t made(int err)
 {
 	uint32_t handle;
@@ -223,7 +223,7 @@ static uint32_t made(int err)
 	return handle;
 }
 
-/* What ends an object has no driver's part either. */
+/* Commands that destroy objects refuse driver data, too. */
 static void unknown_end_data(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -247,12 +247,12 @@ static void unknown_end_data(const void *arg)
 	rc_works(pair);
 }
 
-/* A response has zeros where this kernel has nothing to say. */
+/* Bytes of a response for which this kernel has no field are zero. */
 static void rest_of_responses(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
 	int fd = pair->a.dev->ctx->cmd_fd;
-	/* The core's part, and the driver's that there is. */
+	/* sizes of the core's part, and for a QP the driver's */
 	const size_t pd = sizeof(struct ib_uverbs_alloc_pd_resp);
 	const size_t mr = sizeof(struct ib_uverbs_reg_mr_resp);
 	const size_t most = sizeof(struct ib_uverbs_create_qp_resp) + 64;
@@ -273,7 +273,7 @@ static void rest_of_responses(const void *arg)
 	vt_require(!memchr(response + most, 0xa5, sizeof(response) - most), "of create_qp");
 }
 
-/* Too little driver data, or no room for the answer. */
+/* Too little driver data, or too little room for the response. */
 static void short_commands(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -290,9 +290,9 @@ static void short_commands(const void *arg)
 	rc_works(pair);
 }
 
-/* --- posting past the rings --- */
+/* --- posting without the rings --- */
 
-/* Work requests in the command itself, which is not how this device is told. */
+/* Work requests in the command itself: nopin takes them only from the rings. */
 static void post_by_command(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -354,7 +354,7 @@ static void absurd_qps(const void *arg)
 	rc_works(pair);
 }
 
-/* The largest QP that the device says it makes; it makes it. */
+/* The device can create a QP of the largest size that it reports. */
 static void largest_qp(const void *arg)
 {
 	const struct ibv_device_attr *dev = &vt_dev(0)->attr.orig_attr;
@@ -372,7 +372,7 @@ static void largest_qp(const void *arg)
 		 "one element too many");
 }
 
-/* Elements beyond what the QP was made for. */
+/* More elements than the QP was created for. */
 static void too_many_elements(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -450,7 +450,7 @@ static void noise(struct command *cmd, size_t len)
 		cmd->post.response = (uintptr_t)response;
 }
 
-/* Thousands of random commands; any errno will do, and so will success. */
+/* Send thousands of random commands; each may succeed or fail with any errno. */
 static void random_commands(const void *arg)
 {
 	struct command cmd;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What is said of congestion, by a stranger: a user of the peer's host with a UDP socket
- * (../hostile/forge.h). A CNP halves what its QP has in flight, once for all that is in
- * flight and never below the least; and whoever makes marked packets gets few CNPs sent.
+ * Forged congestion signals, sent by a user of the peer's host through a UDP socket
+ * (../hostile/forge.h). A CNP halves the window of its QP, at most once for all that is in
+ * flight and never below the least window; and many marked packets cause only few CNPs.
  *
- * Between QPs of one device the packets have to go over lo:
- * /sys/module/nopin/parameters/loopback.
+ * For QPs of one device set /sys/module/nopin/parameters/loopback so that packets go over
+ * lo.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static void release_forge(void *obj)
 	free(obj);
 }
 
-/* A stranger on the host of end @from, who writes to end @to. */
+/* Open a UDP socket on the host of end @from, to send forged packets to end @to. */
 static struct forge *stranger(const struct rc_end *from, const struct rc_end *to)
 {
 	struct forge *forge = calloc(1, sizeof(*forge));
@@ -75,16 +75,16 @@ static void send_cnps(struct forge *forge, const struct rc_end *to, unsigned int
 	want_counted(to, "rp_cnp_handled", before + num);
 }
 
-/* --- a requester whose peer says nothing but what is forged --- */
+/* --- a requester whose peer is silent, so that all answers are forged --- */
 
 struct flight {
 	struct rc_end from, to;
 	struct forge *forge;
-	uint32_t psn;		/* of the first packet in flight */
-	long long sent;		/* packets, before those */
+	uint32_t psn;		/* PSN of the first packet in flight */
+	long long sent;		/* packets sent before those */
 };
 
-/* End @to never answers: it is in INIT. One long message waits to be sent. */
+/* Post one long message to end @to, which is in INIT and so never answers. */
 static void flight_begin(struct flight *f)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -93,7 +93,7 @@ static void flight_begin(struct flight *f)
 	struct vt_wr wr;
 
 	attr.mtu = MTU;
-	attr.timeout = 0;	/* for ever */
+	attr.timeout = 0;	/* no ACK timeout */
 	rc_end_open(&f->to, vt_dev(0), NULL, &attr);
 	rc_end_open(&f->from, vt_dev(1), NULL, &attr);
 	vt_ok(rc_to_init(&f->to, &attr));
@@ -108,7 +108,7 @@ static void flight_begin(struct flight *f)
 	vt_ok(rc_post(&f->from, &wr));
 }
 
-/* How many packets are in flight, when no more come. */
+/* Wait until no more packets are sent; returns the number in flight. */
 static unsigned int flight_size(const struct flight *f)
 {
 	long long now = counted(&f->from, "sent_packets"), before;
@@ -121,7 +121,7 @@ static unsigned int flight_size(const struct flight *f)
 	return now - f->sent;
 }
 
-/* All that is in flight has arrived. */
+/* Forge an ACK for all that is in flight. */
 static void flight_land(struct flight *f, unsigned int size)
 {
 	struct forge_packet packet;
@@ -166,7 +166,7 @@ static void never_below_the_least(const void *arg)
 	vt_require(size <= WINDOW_LEAST + GROWTH, "still %u packets in flight", size);
 }
 
-/* Less and less in flight, then more again, and all data there. */
+/* Many CNPs under traffic: the window shrinks and grows again, and all data arrive. */
 static void flood_of_cnps(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -189,7 +189,7 @@ static void flood_of_cnps(const void *arg)
 	rc_works(pair);
 }
 
-/* --- QPs that have no use for a CNP --- */
+/* --- QPs that ignore CNPs --- */
 
 static void want_unheeded(struct forge *forge, const struct rc_end *to, long long dropped)
 {
@@ -204,7 +204,7 @@ static void want_unheeded(struct forge *forge, const struct rc_end *to, long lon
 	want_counted(to, "rp_cnp_handled", heeded);
 }
 
-/* Nobody's yet, and nobody's any more. */
+/* A QP that is not connected yet, and one in the error state. */
 static void not_connected(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -254,7 +254,7 @@ static void to_datagrams(const void *arg)
 
 /* --- marked packets --- */
 
-/* None of them is due; each says that there is congestion. */
+/* Marked packets whose PSNs are old: each counts as a sign of congestion. */
 static void flood_of_marks(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();

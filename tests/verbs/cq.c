@@ -41,7 +41,7 @@ static bool event_within(struct rc_end *end, int ms, struct ibv_cq *want)
 
 /* --- events --- */
 
-/* One event for each arming, none without. */
+/* Each arming gives one event; an unarmed CQ gives none. */
 static void notify_any(const void *arg)
 {
 	struct rc_pair *pair = pair_with_events();
@@ -84,7 +84,7 @@ static void notify_solicited(const void *arg)
 	vt_want(b->rcq, 3, IBV_WC_WR_FLUSH_ERR);
 }
 
-/* Armed for any completion after armed for solicited ones: the wider wins. */
+/* Armed for any completion and then for solicited ones only: the wider arming stays. */
 static void notify_widened(const void *arg)
 {
 	struct rc_pair *pair = pair_with_events();
@@ -159,7 +159,7 @@ static void event_loop(const void *arg)
 
 /* --- resizing --- */
 
-/* Completions that wait in the CQ survive its growing and shrinking. */
+/* Completions that wait in the CQ survive resizing. */
 static void resize_keeps(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -180,7 +180,10 @@ static void resize_keeps(const void *arg)
 	}
 }
 
-/* A CQ does not shrink below what is in it, nor grow beyond the device. */
+/*
+ * A CQ neither shrinks below the number of its completions nor grows beyond the device's
+ * limit.
+ */
 static void resize_refused(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -224,7 +227,10 @@ static void resize_under_load(const void *arg)
 
 /* --- overrun --- */
 
-/* More completions than the CQ holds: it dies, audibly, and its QP with it. */
+/*
+ * More completions than the CQ holds: the CQ fails with an asynchronous event, and its QP
+ * fails, too.
+ */
 static void overrun(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -279,7 +285,7 @@ static void free_cq_ex(void *obj)
 	ibv_destroy_cq(ibv_cq_ex_to_cq(obj));
 }
 
-/* Give both ends QPs whose receive CQ is an extended one. */
+/* Replace the QP of an end by one whose receive CQ is an extended CQ. */
 static struct ibv_cq_ex *extended_cq(struct rc_end *end, uint64_t wc_flags)
 {
 	struct ibv_cq_init_attr_ex cq_attr = { .cqe = 100, .wc_flags = wc_flags };
@@ -376,8 +382,8 @@ static uint64_t wallclock(void)
 }
 
 /*
- * A completion's wall clock time lies between its posting and its polling; nopin's raw
- * one is the same.
+ * The wall clock time of a completion lies between posting and polling. On nopin the raw
+ * timestamp is the same value.
  */
 static void timestamps(const void *arg)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Every operation, every kind of memory on either side, random offsets and
- * lengths, scattered and gathered: each byte of both sides is compared with a
- * shadow that the test computes by itself.
+ * Every operation with every kind of memory at either end, random offsets and lengths,
+ * scattered and gathered. Each byte of both ends is compared with a shadow that the test
+ * computes.
  */
 #include <sys/mman.h>
 
@@ -28,7 +28,7 @@ struct spans {
 	size_t len;
 };
 
-/* One end's memory and what should be in it. */
+/* One end's memory, and the shadow of what it should hold. */
 struct side {
 	struct rc_end *end;
 	struct vt_mem *mem;
@@ -60,7 +60,7 @@ static void compare(const struct side *side, size_t from, size_t to)
 		want[from], is[from]);
 }
 
-/* The bytes around a place that was, or was not, written. */
+/* Compare a range and the bytes around it with the shadow. */
 static void compare_around(const struct side *side, size_t off, size_t len)
 {
 	size_t from = off > MARGIN ? off - MARGIN : 0;
@@ -117,7 +117,7 @@ static int fill_sges(struct ibv_sge *sge, const struct side *side,
 	return spans->num;
 }
 
-/* New data in a source; its shadow knows them. */
+/* Write new data to a source and its shadow. */
 static void refresh(struct side *side, size_t off, size_t len)
 {
 	vt_fill(side->shadow + off, len);
@@ -130,7 +130,7 @@ static void refresh_spans(struct side *side, const struct spans *spans)
 		refresh(side, spans->at[i].off, spans->at[i].len);
 }
 
-/* What the message does, done to the shadows. */
+/* Apply the message to the shadows. */
 static void move_shadow(struct side *to, const struct spans *dst,
 			const struct side *from, const struct spans *src)
 {
@@ -177,7 +177,7 @@ static bool can_inline(const struct rc_op *op, size_t len, size_t max)
 	return !op->fetches && len <= max && vt_chance(50);
 }
 
-/* Throw pages away so that the NIC has to find them again; the shadow follows. */
+/* Drop pages of the spans, in memory and shadow, so that the NIC has to fault them in again. */
 static void drop_pages(struct side *side, enum vt_kind kind, const struct spans *spans)
 {
 	for (int i = 0; kind != VT_PINNED && i < spans->num; i++) {
@@ -231,7 +231,7 @@ static void transfer(struct side *from, struct side *to, const struct rc_op *op,
 	else
 		move_shadow(to, &remote, from, &local);
 	if (wr.wr.send_flags & IBV_SEND_INLINE)
-		refresh_spans(from, &local);	/* the data were taken by the post */
+		refresh_spans(from, &local);	/* ibv_post_send() has copied the data */
 
 	check_sent(from, op, id, len);
 	if (op->recv)
@@ -240,7 +240,7 @@ static void transfer(struct side *from, struct side *to, const struct rc_op *op,
 	compare_spans(to, &remote);
 }
 
-/* The atomics, on an aligned word somewhere, the answer to an unaligned place. */
+/* An atomic on a random aligned word; the result goes to an unaligned local address. */
 static void atomic(struct side *from, struct side *to, const struct rc_op *op)
 {
 	size_t skew = -to->mem->iova & 7;
@@ -313,7 +313,7 @@ static void data(const void *arg)
 
 	vt_need_kind(vt_dev(0), v->local, v->op->odp_cap);
 	vt_need_kind(vt_dev(1), v->remote, v->op->odp_cap);
-	/* Two of them, others in each variant: together they meet all. */
+	/* each variant tries two MTUs; together the variants try all */
 	for (size_t i = 0; i < 2 * vt_opts.rounds; i++)
 		run_mtu(v, mtus[(v - variants + i * 2 + vt_below(2)) % n]);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Device memory: copies to it and from it, every operation on it from either side, and
- * what is refused. What is in it only ibv_memcpy_from_dm() tells.
+ * Device memory: copies to it and from it, every operation with it at either end, and
+ * requests that must be refused. Only ibv_memcpy_from_dm() can read it.
  */
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 
 struct variant {
 	enum ibv_wr_opcode op;
-	bool from_dm, to_dm;	/* the end that asks; its peer */
+	bool from_dm, to_dm;	/* the requester's memory; the responder's */
 };
 
 static void free_dm(void *obj)
@@ -101,7 +101,7 @@ static void copies(const void *arg)
 	far_check(far);
 }
 
-/* What somebody else had in it is gone. */
+/* New device memory is zeroed. */
 static void begins_empty(const void *arg)
 {
 	struct ibv_context *ctx = vt_dev(0)->ctx;
@@ -174,7 +174,7 @@ static void without_the_right(const void *arg)
 	far_check(to);
 }
 
-/* A window to a part of it, which is used and keeps the region. */
+/* A window to a part of the region works, and its binding keeps the region alive. */
 static void window(const void *arg)
 {
 	const enum ibv_mw_type *type = arg;
@@ -196,7 +196,7 @@ static void window(const void *arg)
 	vt_release(mw);
 }
 
-/* --- how it is made and ended --- */
+/* --- allocating and freeing it --- */
 
 static void in_use(const void *arg)
 {
@@ -247,7 +247,7 @@ static void bad_registrations(const void *arg)
 	vt_refused(ibv_reg_dm_mr(pd, dm, 0, 8, IBV_ACCESS_ZERO_BASED | IBV_ACCESS_REMOTE_WRITE),
 		   EINVAL);
 	vt_refused(ibv_reg_dm_mr(pd, dm, 0, 8, access | IBV_ACCESS_ON_DEMAND), EOPNOTSUPP);
-	dm_reg(pd, dm, FAR_WHOLE, 0, IBV_ACCESS_LOCAL_WRITE); /* none of it */
+	dm_reg(pd, dm, FAR_WHOLE, 0, IBV_ACCESS_LOCAL_WRITE); /* no byte of it */
 	mr = dm_reg(pd, dm, 0, FAR_WHOLE, IBV_ACCESS_LOCAL_WRITE);
 	vt_require(ibv_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, 0),
 		   "such a region was changed");
@@ -267,7 +267,10 @@ static void bad_copies(const void *arg)
 	far_check(far);
 }
 
-/* All that there is for a user, in pieces; then no more, then again. */
+/*
+ * Allocate all device memory in pieces, see further allocations fail, free it and allocate
+ * again.
+ */
 static void no_more_than_there_is(const void *arg)
 {
 	struct vt_dev *dev = vt_dev(0);
@@ -290,7 +293,7 @@ static void no_more_than_there_is(const void *arg)
 	vt_defer(free_dm, dm[0]);
 }
 
-/* A program ends in the middle of it. */
+/* A program that has device memory and regions ends without freeing them. */
 static void owner_ends(const void *arg)
 {
 	int pid;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Copies by a DMA engine (89-dma sets one up): the data are right, and once a call has
- * taken memory away, or has said that a request is over, nothing of it is written any
- * more. Memory that was taken away is put to another use at once, and looked at when the
- * engine must have done.
+ * Copies by a DMA engine (89-dma sets one up). The data must be right. Once a call has
+ * unmapped memory, or a completion has ended a request, the engine must not write that
+ * memory any more. So the tests reuse freed memory at once, and check it when the engine
+ * must have finished.
  *
- * NOPIN_DMA_BYTES (131072): the longest message; some engines take 0.1 ms for a byte.
+ * NOPIN_DMA_BYTES (131072): the longest message; some engines need 0.1 ms for a byte.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,13 +23,13 @@ static size_t longest(void)
 	return bytes ? vt_number(bytes, 64, 4 * MIB) : 128 * KIB;
 }
 
-/* Much more than twice the longest message is just as good, and slow. */
+/* Size of the memory: twice the longest message, as more would only be slower. */
 static size_t arena(void)
 {
 	return (2 * longest() + 4 * PAGE) & ~(PAGE - 1);
 }
 
-/* A pair that copies from or to @far, which is memory of its own mapping. */
+/* A pair whose operations copy from or to @far, memory at end b mapped at @map. */
 struct bench {
 	struct rc_pair *pair;
 	struct vt_mem *near, *far;
@@ -37,7 +37,7 @@ struct bench {
 	long long copies;
 };
 
-/* What an engine has had a part in. */
+/* The number of copies that engines have made or have failed to make. */
 static long long copies(const struct bench *b)
 {
 	return vt_counter(b->pair->a.dev, "dma_copies") +
@@ -60,7 +60,7 @@ static struct bench bench_new(const void *kind)
 	return b;
 }
 
-/* Did an engine have any part in it? What there is of it is 64 KiB at a time. */
+/* Check that an engine made, or failed to make, a copy since the last call. */
 static void want_copies(struct bench *b)
 {
 	long long now = copies(b);
@@ -129,7 +129,7 @@ static void all_are(const uint8_t *p, size_t len, uint8_t value, const char *wha
 		vt_require(p[i] == value, "%s: byte %zu became %#x", what, i, p[i]);
 }
 
-/* The kernel gives pages that were just freed to whoever asks next. */
+/* Allocate and fill memory: the kernel hands out the pages that were just freed. */
 static uint8_t *put_to_use(void)
 {
 	uint8_t *other = mmap(NULL, 4 * arena(), PROT_READ | PROT_WRITE,
@@ -193,14 +193,14 @@ static void fork_away(struct bench *b)
 static const struct event {
 	const char *name;
 	void (*fn)(struct bench *b);
-	bool gap;	/* for a moment there is nothing that may be written */
+	bool gap;	/* for a moment the memory cannot be written */
 } events[] = {
 	{ "dontneed", dontneed, false }, { "map_over", map_over, false },
 	{ "protect", protect, true }, { "pageout", pageout, false },
 	{ "fork", fork_away, false }, { "moved", move_away, true },
 };
 
-/* The copy is made again in another place, or is refused in the gap. */
+/* The request succeeds, in the new pages; or, with @gap, it may fail in the gap. */
 static void taken_away_ends(struct bench *b, uint64_t id, bool gap)
 {
 	struct ibv_wc wc = vt_poll(b->pair->a.scq);
@@ -214,7 +214,7 @@ static void taken_away_ends(struct bench *b, uint64_t id, bool gap)
 	vt_require(wc.status == IBV_WC_SUCCESS, "status %s", ibv_wc_status_str(wc.status));
 }
 
-/* While the engine is at it, the kernel takes the pages away. */
+/* The kernel takes pages away while the engine copies. */
 static void taken_away(const void *arg)
 {
 	static const enum vt_kind kind = VT_ODP;
@@ -235,7 +235,10 @@ static void taken_away(const void *arg)
 	want_copies(&b);
 }
 
-/* An error state, and the end, come after the copy; then the memory is ours again. */
+/*
+ * The move to the error state waits for the copy. After it the engine does not write any
+ * more.
+ */
 static void ended(const void *kind)
 {
 	struct bench b = bench_new(kind);
@@ -259,7 +262,7 @@ static void ended(const void *kind)
 	want_copies(&b);
 }
 
-/* A region that goes waits for the engine. */
+/* Deregistration waits for the engine. */
 static void deregistered(const void *kind)
 {
 	struct bench b = bench_new(kind);
@@ -274,7 +277,7 @@ static void deregistered(const void *kind)
 	check_use(other);
 }
 
-/* Killed with copies under way, by itself. */
+/* A process kills itself while copies are in flight. */
 static void killed(const void *kind)
 {
 	int pid = vt_fork();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Regions over dma-bufs: of udmabuf, which stay where they are, and of tests/kernel's
- * nopin_mover, which move under the traffic.
+ * Regions over dma-bufs: buffers of udmabuf, which do not move, and of nopin_mover
+ * (tests/kernel), which move during the traffic.
  */
 #include <fcntl.h>
 #include <linux/udmabuf.h>
@@ -16,17 +16,17 @@
 #define MOVER_MOVE	_IO('N', 2)
 
 #define PAGE		4096UL
-#define BUFFER		(6 * PAGE)	/* bytes of each */
+#define BUFFER		(6 * PAGE)	/* bytes of each buffer */
 
 enum exporter { UDMABUF, MOVER };
 
 struct variant {
 	enum exporter exporter;
 	enum ibv_wr_opcode op;
-	bool from, to;		/* which end's memory is in a dma-buf: who asks; its peer */
+	bool from, to;		/* is the memory of requester, responder a dma-buf */
 };
 
-/* A buffer: @fd is the dma-buf's, and what is in it is read and written by @file. */
+/* A buffer: @fd is the dma-buf; the test reads and writes its contents through @file. */
 struct buffer {
 	int fd, file;
 };
@@ -109,7 +109,7 @@ static void buffer_put(struct far *far, const uint8_t *from)
 	vt_require(put == FAR_WHOLE, "pwrite: %zd, %s", put, strerror(errno));
 }
 
-/* A region in it, under any address that has its offset in a page. */
+/* Register a region in the buffer, with a random IOVA that has the same offset in a page. */
 static struct far *buffer_far(struct rc_end *end, const struct buffer *buffer)
 {
 	uint64_t iova = (vt_rand() >> 2 & ~(PAGE - 1)) + FAR_MARGIN;
@@ -161,7 +161,10 @@ static void *driver_run(void *arg)
 	return NULL;
 }
 
-/* On a busy machine that takes longer than all operations. */
+/*
+ * True once a move is done: on a busy machine the first one may take longer than all
+ * operations.
+ */
 static bool driver_had_turn(const struct driver *driver)
 {
 	return __atomic_load_n(&driver->moves, __ATOMIC_RELAXED);
@@ -200,7 +203,7 @@ static void operation(const void *arg)
 		driver_end(&driver);
 }
 
-/* Its file is closed, and the program knows it no more: the region has it. */
+/* The program closes the dma-buf; the region holds the only reference and goes on working. */
 static void outlives_its_file(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -253,7 +256,7 @@ static void bad_registrations(const void *arg)
 	vt_refused(reg_try(pd, fd, 0, PAGE, 0, IBV_ACCESS_ON_DEMAND), EINVAL);
 }
 
-/* A program ends with regions, and with a buffer that only they have. */
+/* A program ends while only its regions hold a buffer. */
 static void owner_ends(const void *arg)
 {
 	int pid;

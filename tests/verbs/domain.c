@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Parent domains and thread domains: they work as their protection domain does. */
+/* Parent domains and thread domains: they work as the protection domain below them. */
 #include "mw.h"
 
 #define BYTES	9000
@@ -48,7 +48,7 @@ static struct ibv_pd *parent_new(struct ibv_context *ctx, struct ibv_pd *pd, str
 	return parent;
 }
 
-/* Two ends whose QPs are in parent domains, and the protection domains below these. */
+/* Connect two QPs in parent domains; @base returns the protection domains below. */
 static struct rc_pair *pair_in(struct ibv_pd *base[2], bool threads)
 {
 	struct rc_pair *pair = calloc(1, sizeof(*pair));
@@ -78,7 +78,7 @@ static void data_moves(const void *arg)
 	struct rc_pair *pair = pair_in(base, *threads);
 	struct vt_mem *src, *dst;
 
-	/* Regions of either belong to both. */
+	/* a region of either domain is valid in both */
 	src = vt_mem_new(vt_chance(50) ? base[0] : pair->a.pd, VT_PINNED, BYTES, VT_ACCESS_ALL);
 	dst = vt_mem_new(base[1], VT_PINNED, BYTES, VT_ACCESS_ALL);
 	for (unsigned int i = 0; i < 100 * vt_opts.rounds; i++) {
@@ -92,7 +92,7 @@ static void data_moves(const void *arg)
 	rc_works(pair);
 }
 
-/* Posted by ibv_post_srq_recv(), in a thread domain too. */
+/* ibv_post_srq_recv() works for an SRQ in a thread domain. */
 static void shared_receives(const void *arg)
 {
 	struct ibv_srq_init_attr init = { .attr = { .max_wr = 16, .max_sge = 2 } };
@@ -175,7 +175,10 @@ static void bad_attributes(const void *arg)
 		   errno == EINVAL, "no allocators: %s", strerror(errno));
 }
 
-/* Memory is written in no order that a program that polls it could rely on. */
+/*
+ * The device must not promise that data are written in order: programs that poll memory
+ * would rely on it.
+ */
 static void no_order_of_data(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();

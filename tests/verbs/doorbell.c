@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Doorbells that are left out: fewer system calls than requests, and no request that
- * waits for one that never comes, whatever the program does after it has posted.
+ * Doorbells that the provider leaves out: there must be fewer system calls than requests,
+ * and each request must be carried out, whatever the program does after posting it.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -35,7 +35,7 @@ static void same_data(const struct fixture *f)
 	vt_require(!memcmp(f->src->addr, f->dst->addr, LEN), "data differ");
 }
 
-/* Calls of write() by this process, which is what a doorbell is. */
+/* The number of write() calls of this process: a doorbell is a write(). */
 static uint64_t doorbells(void)
 {
 	FILE *file = fopen("/proc/self/io", "r");
@@ -58,7 +58,7 @@ static uint64_t doorbells(void)
 #define BATCH	32
 #define BATCHES	200
 
-/* The source in BATCH pieces of random length, each posted by itself. */
+/* WRITE the source in BATCH pieces of random length, with one post for each. */
 static void post_batch(const struct fixture *f, struct rc_pair *pair)
 {
 	size_t off = 0, len;
@@ -76,7 +76,7 @@ static void reap_batch(struct rc_pair *pair)
 }
 
 struct cost {
-	uint64_t doorbells;	/* for all of a stream */
+	uint64_t doorbells;	/* in the whole stream */
 	uint64_t ns;		/* to post one request */
 };
 
@@ -102,9 +102,9 @@ static struct cost stream_once(const struct fixture *f)
 #define TRIES	40
 
 /*
- * A program that is kept from its CPU looks like one that does not poll, so there are
- * several tries, each with a QP of its own. Where a doorbell takes long each is rung:
- * it does not pay to save them.
+ * A program that is preempted looks like one that does not poll, so the test tries several
+ * times, each time with a new QP. Where posting is slow the provider rings each doorbell,
+ * as saving them does not pay; then the test is skipped.
  */
 static void stream(const void *arg)
 {
@@ -124,7 +124,7 @@ static void stream(const void *arg)
 	vt_fail("%" PRIu64 " doorbells for %u requests", cost.doorbells, BATCH * BATCHES);
 }
 
-/* One thread, several QPs: what one is owed does not wait for the others. */
+/* One thread, several QPs: a doorbell left out for one QP does not wait for the others. */
 static void several_qps(const void *arg)
 {
 	struct fixture f[4];
@@ -149,8 +149,8 @@ static void several_qps(const void *arg)
 #define LONELY	3000
 
 /*
- * Waits for the data where they arrive. Nothing ever rings for what was left out, so
- * the kernel comes late; but soon, and not often.
+ * The program polls the destination memory, not the CQ, so nothing rings the doorbells left
+ * out. The kernel must find the requests soon, and must seldom have to.
  */
 static void unpolled(const void *arg)
 {
@@ -167,7 +167,7 @@ static void unpolled(const void *arg)
 		vt_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
 		vt_wr_local(&wr, f.src, 0, sizeof(i));
 		vt_wr_remote(&wr, f.dst, 0);
-		if (i % BATCH) /* or the queue would be full for ever */
+		if (i % BATCH) /* some must be signaled, or the queue stays full */
 			wr.wr.send_flags &= ~IBV_SEND_SIGNALED;
 		vt_ok(rc_post(&f.pair->a, &wr));
 		while (*target != i) {
@@ -182,7 +182,7 @@ static void unpolled(const void *arg)
 	vt_require(late <= LONELY / 50, "%lld of %u requests were late", late, LONELY);
 }
 
-/* Goes to sleep after each request, for an event of the CQ. */
+/* The program sleeps after each request, until an event of the CQ. */
 static void sleeper(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -244,7 +244,10 @@ static void two_threads(const void *arg)
 
 /* --- the end of a QP --- */
 
-/* What is posted behind the request that fails is flushed, rung for or not. */
+/*
+ * Requests posted behind one that fails are flushed, whether their doorbells were rung or
+ * not.
+ */
 static void flushed(const void *arg)
 {
 	struct fixture f = fixture(VT_PINNED);
@@ -270,7 +273,7 @@ static void flushed(const void *arg)
 	vt_drain_events(f.pair->b.dev);
 }
 
-/* A QP that is taken away after it was posted to leaves nothing behind. */
+/* A QP destroyed right after a post leaves nothing behind. */
 static void destroyed(const void *arg)
 {
 	(void)arg;

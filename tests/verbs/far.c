@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Memory that is no ordinary memory of the program, and operations on it. */
+/* Memory other than the program's ordinary memory, and operations on it. */
 #include "far.h"
 
 static void host_get(struct far *far, uint8_t *to)
@@ -26,7 +26,10 @@ static struct far *far_alloc(struct rc_end *end)
 	return far;
 }
 
-/* Of the region @mr; the caller sets get() and put(), and fills it. */
+/*
+ * Make a struct far for the region @mr. The caller sets @get and @put, then calls
+ * far_fill().
+ */
 struct far *far_new(struct rc_end *end, struct ibv_mr *mr, uint64_t iova, void *obj)
 {
 	struct far *far = far_alloc(end);
@@ -41,7 +44,7 @@ struct far *far_new(struct rc_end *end, struct ibv_mr *mr, uint64_t iova, void *
 	return far;
 }
 
-/* The program's own, to compare. */
+/* Make a struct far of ordinary memory of the program, as the other end. */
 struct far *far_host(struct rc_end *end)
 {
 	struct far *far = far_alloc(end);
@@ -65,7 +68,7 @@ void far_check(struct far *far)
 	vt_require(!memcmp(far->seen, far->model, FAR_WHOLE), "memory differs");
 }
 
-/* What the message does, done to the models; @at is the peer's, @off the asking end's. */
+/* Apply the operation to the models; @off is the offset at the requester, @at at the peer. */
 static void play_model(enum ibv_wr_opcode op, struct far *from, size_t off,
 		       struct far *to, size_t at, size_t len, uint64_t add)
 {
@@ -88,7 +91,10 @@ static void play_model(enum ibv_wr_opcode op, struct far *from, size_t off,
 	}
 }
 
-/* One operation somewhere in the two, and all of both compared. */
+/*
+ * Perform one operation at random offsets, then compare all of both memories with the
+ * models.
+ */
 void far_play(enum ibv_wr_opcode opcode, struct far *from, struct far *to)
 {
 	const struct rc_op *op = rc_op(opcode);

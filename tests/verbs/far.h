@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Memory that is no ordinary memory of the program, and operations between it and any
- * other: all of it, and what is around the region, is compared with a model.
+ * Memory other than the program's ordinary memory (a dma-buf, device memory), and
+ * operations between it and any other memory. After each operation the region and the bytes
+ * around it are compared with a model.
  */
 #ifndef FAR_H
 #define FAR_H
 
 #include "rc.h"
 
-#define FAR_MARGIN	104		/* around a region, not to be touched */
-#define FAR_BYTES	(3 * 4096 + 1000)	/* of a region: several pages and packets */
+#define FAR_MARGIN	104		/* bytes around a region, which must not change */
+#define FAR_BYTES	(3 * 4096 + 1000)	/* size of a region: several pages and packets */
 #define FAR_WHOLE	(FAR_MARGIN + FAR_BYTES + FAR_MARGIN)
 
-/* Memory of one end, and what should be in it. */
+/* Memory of one end, and the model of what it should hold. */
 struct far {
 	struct rc_end *end;
-	struct vt_mem *mem;	/* the region, perhaps without an address */
-	void *obj;		/* of what @get and @put are for */
+	struct vt_mem *mem;	/* the region; its address may be NULL */
+	void *obj;		/* for @get and @put: the object behind the region */
 	void (*get)(struct far *far, uint8_t *to);	/* FAR_WHOLE bytes */
 	void (*put)(struct far *far, const uint8_t *from);
-	uint8_t *model;		/* of FAR_WHOLE bytes, of which the region has FAR_BYTES */
+	uint8_t *model;		/* FAR_WHOLE bytes: the region's FAR_BYTES and margins */
 	uint8_t *seen;
 };
 

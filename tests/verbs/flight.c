@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Many requests in flight: mixtures, order, fences, signals, queue limits. */
+/* Many requests in flight: mixed operations, order, fences, signaling, queue limits. */
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -7,7 +7,7 @@
 
 #define SLOTS		48
 #define SLOT		(16 * KIB)
-#define TIGHT_SLOT	320	/* some of them lie in one page */
+#define TIGHT_SLOT	320	/* several of them share a page */
 #define ARENA		(SLOTS * SLOT)
 
 /* --- a storm of mixed requests, both ways --- */
@@ -59,7 +59,10 @@ static void expect_atomic(struct flow *flow, struct vt_wr *wr, size_t off)
 	memcpy(flow->want_local + off, &old, 8);
 }
 
-/* What comes first of a message goes last, and at times there is room for more. */
+/*
+ * Post a receive. At times the first part of the message goes behind the rest, and there is
+ * spare room.
+ */
 static void post_recv(struct flow *flow, const struct rc_op *op, size_t off, size_t len)
 {
 	size_t first = len > 1 && vt_chance(30) ? 1 + vt_below(len - 1) : len;
@@ -79,7 +82,7 @@ static void post_recv(struct flow *flow, const struct rc_op *op, size_t off, siz
 	memcpy(flow->want_remote + off, flow->want_local + off + first, rest);
 }
 
-/* Slot @i holds one request; what it should do is done to the shadows. */
+/* Build the request of slot @i and apply it to the shadows. */
 static void fill_slot(struct flow *flow, int i, const struct rc_op *op, size_t len)
 {
 	size_t off = i * flow->slot + (-flow->remote->iova & 7);
@@ -180,7 +183,10 @@ static void storm(const void *arg)
 
 /* --- small requests, posted together --- */
 
-/* Take the target's pages away: what comes first waits, the rest behind it. */
+/*
+ * Drop the target's pages: the first request waits for a fault, and the others wait behind
+ * it.
+ */
 static void chill(struct flow *flow)
 {
 	uintptr_t from = ((uintptr_t)flow->remote->addr + 4095) & ~4095UL;
@@ -191,8 +197,8 @@ static void chill(struct flow *flow)
 }
 
 /*
- * Runs of requests that are alike, all in one chain: they share packets' buffers, and
- * on one device what was looked up for those before them.
+ * Post runs of similar requests in one chain: they share the buffers of packets, and on one
+ * device the lookups made for the requests before them.
  */
 static void small_post(struct flow *flow)
 {
@@ -235,7 +241,7 @@ static void small(const void *arg)
 
 /* --- order --- */
 
-/* A fenced request sends what the READ before it fetched. */
+/* A fenced request sends the data that the READ before it fetched. */
 static void fence(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -291,7 +297,7 @@ static void write_then_send(const void *arg)
 	}
 }
 
-/* The last byte of a WRITE is polled for; the rest is there by then. */
+/* Poll for the last byte of a WRITE; then the rest must be there. */
 static void write_poll_memory(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -354,7 +360,7 @@ static void *adder_run(void *arg)
 	return NULL;
 }
 
-/* FETCH_ADD of many QPs on one word: every value is seen exactly once. */
+/* FETCH_ADD of many QPs on one word: each value is returned exactly once. */
 static void fetch_add_contended(const void *arg)
 {
 	uint64_t *word = vt_map(4096, 0), *seen = vt_map(ADDERS * ADDS * 8, 0);
@@ -386,10 +392,10 @@ static void fetch_add_contended(const void *arg)
 
 /* --- queue limits --- */
 
-/* A full SQ refuses the next request, names it, and works on after polling. */
+/* A full SQ refuses the next request, reports it in bad_wr, and works again after polling. */
 static void send_queue_full(const void *arg)
 {
-	struct rc_pair *pair = rc_pair();	/* no receive: SENDs stay */
+	struct rc_pair *pair = rc_pair();	/* no receives: the SENDs stay in the SQ */
 	struct vt_wr wr;
 	int posted = 0;
 
@@ -420,7 +426,7 @@ static void recv_queue_full(const void *arg)
 	rc_works(pair);
 }
 
-/* Of a chain with a bad request, those before it are posted and it is named. */
+/* In a chain with a bad request those before it are posted, and bad_wr points to it. */
 static void bad_request_in_chain(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -474,7 +480,7 @@ static void message_too_long(const void *arg)
 	vt_want(pair->a.scq, 5, IBV_WC_LOC_LEN_ERR);
 }
 
-/* sq_sig_all: every request completes, asked for or not. */
+/* sq_sig_all: every request completes, signaled or not. */
 static void signal_all(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * RDMA FLUSH (IBTA A19). Not every libibverbs can post it, so the requests of end a are
- * written into its ring as the provider would. Not with rxe: it takes the packet's headers
- * for its payload as well when it computes the ICRC of a FLUSH.
+ * RDMA FLUSH (IBTA A19). Not every libibverbs can post it, so the test writes the requests
+ * of end a into its ring, as the provider would. This does not work with rxe, which
+ * computes a wrong ICRC for FLUSH: it treats the packet's headers as its payload, too.
  */
 #include <rdma/ib_user_verbs.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #define BYTES	4096
 #define DEPTH	8
 
-/* What libibverbs may have no names for. */
+/* Constants for which an older libibverbs has no names. */
 #define WR_FLUSH		14
 #define WC_FLUSH		8
 #define ACCESS_GLOBAL		(1 << 8)
@@ -75,7 +75,7 @@ static void want_flushed(struct flushes *f, uint64_t id)
 	vt_require((int)wc.opcode == WC_FLUSH, "opcode %d", wc.opcode);
 }
 
-/* WRITEs that nobody hears of, then a FLUSH: when it is done, all of them are. */
+/* Unsignaled WRITEs, then a FLUSH: when the FLUSH completes, all WRITEs have been placed. */
 static void after_writes(const void *arg)
 {
 	const enum vt_kind *kind = arg;
@@ -95,7 +95,7 @@ static void after_writes(const void *arg)
 			post_write(&f, src, dst, i * (BYTES / DEPTH), BYTES / DEPTH);
 		if (vt_chance(30)) {
 			flush.flush_level = NOPIN_FLUSH_MR;
-			flush.remote_addr = vt_rand(); /* of no meaning */
+			flush.remote_addr = vt_rand(); /* ignored */
 			flush.flush_length = (uint32_t)vt_rand();
 		}
 		raw_post(f.rings.sq, &flush, NULL);
@@ -106,7 +106,7 @@ static void after_writes(const void *arg)
 	}
 }
 
-/* As many in flight as the ring takes; they are some of those that max_rd_atomic counts. */
+/* As many in flight as the ring holds; max_rd_atomic limits them, as it does READs. */
 static void many(const void *arg)
 {
 	struct vt_mem *dst;
@@ -135,7 +135,7 @@ struct trouble {
 	int64_t skew;		/* of the address */
 	uint32_t type;
 	uint32_t level, num_sge, inline_len;
-	uint64_t more;		/* length */
+	uint64_t more;		/* added to the length */
 	enum ibv_wc_status status;
 };
 
@@ -190,7 +190,7 @@ static void refused(const void *arg)
 	vt_mem_guards(mem);
 }
 
-/* A region for which the device would have to have what outlives a power failure. */
+/* A region that may be flushed persistently is refused: the device has no persistent memory. */
 static void no_persistent_region(const void *arg)
 {
 	struct ibv_pd *pd = vt_new_pd(vt_dev(0)->ctx);

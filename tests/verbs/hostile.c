@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Neighbours that mean harm, and networks that behave as if: what is not exactly due
- * changes nothing, what waits is bounded, and what is flushed is told, all of it.
+ * Malicious neighbours, and networks that duplicate and delay packets. A packet that is not
+ * due must change nothing, the packets kept for a waiting QP are bounded, and every flushed
+ * request must complete.
  *
- * A stranger here is a user of the peer's host with a UDP socket (../hostile/forge.h). Between
- * QPs of one device the packets have to go over lo: /sys/module/nopin/parameters/loopback.
+ * A stranger here is a user of the peer's host with a UDP socket (../hostile/forge.h). For
+ * QPs of one device set /sys/module/nopin/parameters/loopback so that packets go over lo.
  */
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
@@ -17,7 +18,7 @@
 #define PAGE		4096UL
 #define STRANGE_KEY	0xdeadbeef
 #define PSN_MASK	0xffffffU
-#define SETTLE_MS	300	/* for what has been sent to be dealt with */
+#define SETTLE_MS	300	/* until the packets sent have been processed */
 
 static uint32_t rq_psn(const struct rc_end *end)
 {
@@ -36,7 +37,7 @@ static void want_unhurt(struct rc_pair *pair)
 	rc_works(pair);
 }
 
-/* A stranger on end @from's host, who writes to the QP of end @to. */
+/* A stranger on the host of end @from, who sends packets to the QP of end @to. */
 struct stranger {
 	struct forge forge;
 	uint32_t qpn;
@@ -54,7 +55,7 @@ static void stranger_open(struct stranger *s, const struct rc_end *from,
 	forge_open_udp(&s->forge, NULL);
 }
 
-/* A request; it asks for an answer. */
+/* Begin a request that asks for an ACK. */
 static void stranger_asks(const struct stranger *s, struct forge_packet *packet,
 			  uint8_t opcode, uint32_t psn)
 {
@@ -78,7 +79,7 @@ static void stranger_reads(struct stranger *s, uint32_t psn, uint64_t addr, uint
 
 /* --- requests that are not due --- */
 
-/* Every kind of request, at PSNs all over the circle but the one that is due. */
+/* Every kind of request, with PSNs from the whole range except the expected one. */
 static void strange_requests(const void *arg)
 {
 	static const uint8_t ops[] = {
@@ -105,7 +106,7 @@ static void strange_requests(const void *arg)
 	forge_close(&stranger.forge);
 }
 
-/* A READ that succeeded comes a second time, when its region is no more. */
+/* A duplicate of a successful READ arrives after its region is deregistered. */
 static void read_again_without_region(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -118,7 +119,7 @@ static void read_again_without_region(const void *arg)
 	(void)arg;
 	rc_do(&pair->a, IBV_WR_RDMA_READ, near, 0, far, 0, 64, IBV_WC_SUCCESS);
 	stranger_open(&stranger, &pair->a, &pair->b);
-	stranger_reads(&stranger, psn, addr, rkey, 64);	/* answered, to be dropped */
+	stranger_reads(&stranger, psn, addr, rkey, 64);	/* the response is dropped */
 	vt_release(far);
 	for (int i = 0; i < 10; i++)
 		stranger_reads(&stranger, psn, addr, rkey, 64);
@@ -128,8 +129,8 @@ static void read_again_without_region(const void *arg)
 }
 
 /*
- * A READ whose answer was lost is answered in the middle of a message behind it, too:
- * the requester's window may be full before that message ends.
+ * The responder must answer a repeated READ even in the middle of a later message: the
+ * requester's window may fill up before that message ends.
  */
 static void read_again_amid_message(const void *arg)
 {
@@ -157,7 +158,7 @@ static void read_again_amid_message(const void *arg)
 	forge_close(&stranger.forge);
 }
 
-/* The same by the network itself: run with packets duplicated and delayed. */
+/* The same without a stranger: run this with a network that duplicates and delays packets. */
 static void reads_then_no_region(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -175,11 +176,11 @@ static void reads_then_no_region(const void *arg)
 	want_unhurt(pair);
 }
 
-/* --- answers that are not due --- */
+/* --- responses that are not due --- */
 
 /*
- * The peer is gone, and a stranger sends old ACKs and responses in its name: that it is
- * gone is noticed all the same, and as soon.
+ * The peer is gone, and a stranger sends old ACKs and responses in its name. The requester
+ * must still detect that the peer is gone, without delay.
  */
 static void dead_peer(const void *arg)
 {
@@ -261,7 +262,10 @@ static void wait_end(struct wait *w)
 	forge_close(&w->stranger.forge);
 }
 
-/* While a page is waited for nothing is kept, or lost, for a stranger's sake. */
+/*
+ * While the responder waits for a page it keeps none of a stranger's packets and loses no
+ * others.
+ */
 static void strangers_while_waiting(const void *arg)
 {
 	static const uint8_t payload[1024];
@@ -291,7 +295,7 @@ static void strangers_while_waiting(const void *arg)
 	want_unhurt(w.pair);
 }
 
-/* @arg READs at once, each with the PSN that is due, by a peer that may have 4. */
+/* @arg READs at once, all with correct PSNs, where max_dest_rd_atomic is 4. */
 static void many_reads(const void *arg)
 {
 	int num = *(const int *)arg;
@@ -324,7 +328,7 @@ static struct rc_pair *deep_pair(void)
 	return rc_pair_new(&attr);
 }
 
-/* All of them, in order, each not longer than @ms after the one before it. */
+/* Expect all flush completions, in order, each at most @ms after the one before it. */
 static void want_flushed(struct ibv_cq *cq, unsigned int ms)
 {
 	struct ibv_wc wc;
@@ -350,7 +354,7 @@ static void fill(struct rc_end *end, bool sends)
 	}
 }
 
-/* Whoever asks for the error state finds them flushed. */
+/* When the call that moves a QP to the error state returns, all requests have been flushed. */
 static void flush_at_once(const void *arg)
 {
 	struct rc_pair *pair = deep_pair();
@@ -363,7 +367,7 @@ static void flush_at_once(const void *arg)
 	want_flushed(pair->a.rcq, 0);
 }
 
-/* A WRITE that @pair's end b refuses: it fails by itself. */
+/* Post a WRITE that end b refuses: its QP fails without a call of the program. */
 static void fail_far(struct rc_pair *pair)
 {
 	struct vt_mem *mem = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
@@ -387,7 +391,7 @@ static void flush_after_failure(const void *arg)
 	want_flushed(pair->b.rcq, vt_patience_ms());
 }
 
-/* No completion of what was before a reset comes after it. */
+/* After a reset no completion of an earlier request appears. */
 static void reset_while_flushing(const void *arg)
 {
 	struct rc_pair *pair = deep_pair();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A context that a program shares with another one, by its file: what is in it is used
- * there as well, and is there still when the one who imported it has gone.
+ * A context that one process shares with another through its file. The other process can
+ * use the objects in it, and they survive the end of that process.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -9,12 +9,12 @@
 #include "rc.h"
 
 #define BYTES	8192
-#define NOBODY	0xfffffff0U	/* a handle that stands for nothing */
+#define NOBODY	0xfffffff0U	/* a handle of no object */
 
-/* What the parent has made, and the child knows by number. */
+/* Objects that the parent makes and the child imports by their handles. */
 struct things {
 	struct ibv_pd *pd;
-	struct vt_mem *mem;	/* of the parent */
+	struct vt_mem *mem;	/* in the parent's address space */
 	struct ibv_dm *dm;
 };
 
@@ -39,7 +39,7 @@ static void things_make(struct things *t)
 	vt_ok(ibv_memcpy_to_dm(t->dm, 0, t->mem->addr, BYTES));
 }
 
-/* Of the same file, the device as the tests know it. */
+/* Import the context of @of through its file, as a struct vt_dev. */
 static void import_device(struct vt_dev *dev, const struct vt_dev *of)
 {
 	*dev = *of;
@@ -49,7 +49,7 @@ static void import_device(struct vt_dev *dev, const struct vt_dev *of)
 		   "%d completion vectors", dev->ctx->num_comp_vectors);
 }
 
-/* QPs of the child's in the parent's PD write to the parent's memory, by its region. */
+/* QPs of the child, in the parent's PD, access the parent's memory through its region. */
 static void use_region(struct vt_dev *dev, struct ibv_pd *pd, const struct things *t)
 {
 	struct rc_pair pair = { .attr = rc_attr_default };
@@ -111,7 +111,7 @@ static __noreturn void child_run(const struct things *t, const struct vt_dev *of
 
 static void in_another_process(const void *arg)
 {
-	const struct vt_dev *dev = vt_dev(0); /* of this process, in the child as well */
+	const struct vt_dev *dev = vt_dev(0); /* the parent's, also for use in the child */
 	uint8_t before[BYTES], seen[BYTES];
 	struct things t;
 	int pid;
@@ -145,7 +145,7 @@ static void of_nothing(const void *arg)
 	vt_refused(ibv_import_pd(dev.ctx, NOBODY), ENOENT);
 	vt_refused(ibv_import_mr(pd, NOBODY), ENOENT);
 	vt_refused(ibv_import_dm(dev.ctx, NOBODY), ENOENT);
-	/* There is such a number, but of another kind. */
+	/* the handle exists but is of another type */
 	vt_refused(ibv_import_dm(dev.ctx, t.pd->handle), EINVAL);
 	vt_refused(ibv_import_pd(dev.ctx, t.dm->handle), EINVAL);
 	vt_require(!ibv_import_device(STDIN_FILENO), "a file that is no device");

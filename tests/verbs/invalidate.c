@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Keys that work requests invalidate, here and at the peer (IBTA 10.6.5, 10.8.2). */
+/*
+ * Keys invalidated by work requests: LOCAL_INV, and SEND_WITH_INV of the peer (IBTA 10.6.5,
+ * 10.8.2).
+ */
 #include "mw.h"
 
 static void type_2_is_invalidated_here(const void *arg)
@@ -9,7 +12,7 @@ static void type_2_is_invalidated_here(const void *arg)
 	mw_scene_init(&s, arg, RIGHTS);
 	for (int i = 0; i < 5; i++) {
 		mw_refuse_bind(&s, mw_part(s.mem, 0, LEN, RIGHTS));
-		s.mw->rkey = s.rkey; /* which has not changed */
+		s.mw->rkey = s.rkey; /* a refused binding leaves the key */
 		mw_local_inv(&s.pair->b, ibv_inc_rkey(s.rkey), IBV_WC_MW_BIND_ERR);
 		rc_reconnect(s.pair);
 		mw_use(&s);
@@ -20,7 +23,7 @@ static void type_2_is_invalidated_here(const void *arg)
 	}
 }
 
-/* By the peer, with the last packet of a message of any length. */
+/* The peer invalidates the window with the last packet of a message of any length. */
 static void send_inv(struct mw_scene *s, size_t len)
 {
 	struct vt_mem *dst = vt_mem_new(s->pair->b.pd, s->kind, LEN, VT_ACCESS_ALL);
@@ -58,7 +61,7 @@ static void type_2_is_invalidated_by_peer(const void *arg)
 	}
 }
 
-/* When the invalidation is complete, no byte changes any more. */
+/* When the invalidation has completed, no byte changes any more. */
 static void invalidated_under_traffic(const void *arg)
 {
 	struct ibv_wc wc[32];
@@ -91,7 +94,7 @@ static void invalidated_under_traffic(const void *arg)
 	}
 }
 
-/* In one call: a window goes, comes anew, and the peer is told. */
+/* In one call: send to the peer, invalidate a window, bind it again, send again. */
 static void requests_are_in_order(const void *arg)
 {
 	struct vt_wr wr[4];
@@ -163,8 +166,8 @@ static void type_1_is_not_invalidated(const void *arg)
 	mw_use(&s);
 }
 
-/* --- keys that are not to be invalidated --- */
-/* The QP has failed for it, and @mem is as good as before. */
+/* --- keys that must not be invalidated --- */
+/* The QP has failed, and after a reconnect the region of @mem still works. */
 static void is_alive(struct rc_pair *pair, const struct vt_mem *mem)
 {
 	struct vt_mem *src = vt_mem_new(pair->a.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
@@ -176,7 +179,7 @@ static void is_alive(struct rc_pair *pair, const struct vt_mem *mem)
 	vt_require(!memcmp(src->addr, mem->addr, LEN), "data differ");
 }
 
-/* What the program has registered only the program ends. */
+/* LOCAL_INV cannot end a region that the program has registered. */
 static void region_is_not_invalidated_here(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -185,7 +188,7 @@ static void region_is_not_invalidated_here(const void *arg)
 	struct vt_mem *dst = vt_mem_new(pair->b.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
 	struct ibv_wc wc;
 
-	/* What is before it is done first, and what is behind it is not. */
+	/* requests before it succeed, requests behind it are flushed */
 	rc_start(&pair->a, IBV_WR_RDMA_WRITE, 1, mem, 0, dst, 0, LEN);
 	rc_start(&pair->a, IBV_WR_RDMA_READ, 2, mem, 0, dst, 0, LEN);
 	mw_post_inv(&pair->a, IBV_WR_LOCAL_INV, 3, mem->mr->rkey);
@@ -198,7 +201,7 @@ static void region_is_not_invalidated_here(const void *arg)
 	is_alive(pair, dst);
 }
 
-/* Nor does a peer. The data of the SEND may have come, but the receive has failed. */
+/* Nor can a SEND_WITH_INV of the peer: its data may arrive, but the receive fails. */
 static void region_is_not_invalidated_by_peer(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();

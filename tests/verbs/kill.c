@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Two processes exchange data over many QPs; one is killed, or both are, at any
- * moment: while connecting, under load, in the middle of page faults. The one
- * that is left sees every QP end in error completions, and the devices serve on.
+ * Two processes exchange data over many QPs. One of them or both are killed at a random
+ * moment: while connecting, under load, in the middle of page faults. The survivor must see
+ * error completions on every QP, and the devices must go on working.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -17,7 +17,7 @@
 #define CHUNK		(16 * KIB)
 #define LEN		(QPS * DEPTH * CHUNK)
 
-/* What a worker tells its peer. */
+/* What a worker sends to its peer to connect. */
 struct card {
 	struct rc_addr qp[QPS];
 	uint64_t iova;
@@ -48,7 +48,7 @@ static void worker_open(struct worker *w, int which, const struct rc_attr *attr)
 	w->mem = vt_mem_new(w->end[0].pd, w->kind, LEN, VT_ACCESS_ALL);
 }
 
-/* False when the peer was killed before they met. */
+/* Returns false if the peer is killed before both are connected. */
 static bool worker_connect(struct worker *w, int fd, const struct rc_attr *attr)
 {
 	struct card mine = { .iova = w->mem->iova, .rkey = w->mem->mr->rkey };
@@ -59,11 +59,11 @@ static bool worker_connect(struct worker *w, int fd, const struct rc_attr *attr)
 		return false;
 	for (int i = 0; i < QPS; i++)
 		rc_connect(&w->end[i], attr, &w->peer.qp[i]);
-	/* and both are ready: */
+	/* wait until both are ready: */
 	return swap_cards(fd, &mine, &w->peer);
 }
 
-/* One random request on QP @q, on pages that are cold now and then. */
+/* Post one random request on QP @q; worker_chill() drops its pages now and then. */
 static void worker_post(struct worker *w, int q, uint64_t id)
 {
 	static const enum ibv_wr_opcode opcodes[] = {
@@ -95,8 +95,8 @@ static void worker_chill(struct worker *w)
 }
 
 /*
- * Its regions go before its QPs, and its memory before both, so a dead peer may
- * be met as any of these.
+ * The kernel takes down a dead peer's memory first, then its regions, then its QPs; so a
+ * request may end in any of these.
  */
 static bool may_end_in(enum ibv_wc_status status)
 {
@@ -105,7 +105,7 @@ static bool may_end_in(enum ibv_wc_status status)
 	       status == IBV_WC_WR_FLUSH_ERR;
 }
 
-/* Keep QP @q busy; true once it is dead and has given back all its requests. */
+/* Keep QP @q busy; returns true once it has failed and all its requests have completed. */
 static bool worker_turn(struct worker *w, int q, bool *failed, uint64_t *id)
 {
 	struct ibv_wc wc;
@@ -153,7 +153,7 @@ static void worker_run(enum vt_kind kind, int which, int fd)
 
 struct variant {
 	enum vt_kind kind;
-	bool early;		/* while the workers set up */
+	bool early;		/* kill them while they set up */
 };
 
 static pid_t start(enum vt_kind kind, int which, const int fds[2])
@@ -167,7 +167,7 @@ static pid_t start(enum vt_kind kind, int which, const int fds[2])
 	_exit(EXIT_FAILURE);
 }
 
-/* What is left after the kill ends by itself, in time and satisfied. */
+/* A worker that was not killed must exit by itself, in time and with success. */
 static void end_worker(pid_t pid, bool killed)
 {
 	int status = vt_wait_child(pid, vt_patience_ms());
@@ -180,7 +180,7 @@ static void end_worker(pid_t pid, bool killed)
 
 static void round_of(const struct variant *v)
 {
-	int victim = vt_below(3);	/* the one, the other, both */
+	int victim = vt_below(3);	/* worker 0, worker 1, or both */
 	pid_t pids[2];
 	int fds[2];
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Many of everything: 500 QPs, 5000 regions and 50 processes, times --rounds. Each is
- * made, used once with its data looked at, and taken away. What that takes is told in
- * notes, for another device's to be laid beside them.
+ * Many objects: 500 QPs, 5000 regions and 50 processes, times --rounds. Each is created,
+ * used once with its data compared, and destroyed. Notes print the times, to compare with
+ * those of another device.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,17 +16,20 @@
 #define REGIONS		5000
 #define PROCESSES	50
 
-#define BATCH		64	/* posted at a time */
-#define BYTES		64	/* of a message of a QP's */
-#define WINDOW		1024	/* pages that the regions are of */
+#define BATCH		64	/* requests posted at a time */
+#define BYTES		64	/* in each QP's message */
+#define WINDOW		1024	/* pages that the regions share */
 
-/* A QP of many: little room, and patience for a machine that makes thousands. */
+/*
+ * One QP of many: small queues, and a long ACK timeout as the machine is busy with
+ * thousands.
+ */
 static const struct rc_attr small = {
 	.type = IBV_QPT_RC, .mtu = 1024, .wr = 4, .sge = 1, .timeout = 18, .retry_cnt = 7,
 	.rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 1, .access = VT_ACCESS_ALL,
 };
 
-/* What has been done so many times since @begun. */
+/* Print what was done @num times since @begun; returns the present time. */
 static uint64_t tell(const char *things, const char *what, unsigned long num, uint64_t begun)
 {
 	uint64_t ns = vt_now_ns() - begun;
@@ -40,7 +43,7 @@ static uint64_t tell(const char *things, const char *what, unsigned long num, ui
 
 struct crowd {
 	struct rc_end *ends;	/* 2 * i and 2 * i + 1 are connected */
-	unsigned long num;	/* that have been made */
+	unsigned long num;	/* QPs created so far */
 };
 
 static void crowd_free(void *obj)
@@ -64,7 +67,7 @@ static struct crowd *crowd_new(unsigned long num)
 	return crowd;
 }
 
-/* What all QPs of one side share. */
+/* Create the PD and CQs that all QPs of one side share. */
 static void side_open(struct rc_end *side, struct vt_dev *dev)
 {
 	*side = (struct rc_end){
@@ -100,7 +103,7 @@ static void crowd_connect(struct crowd *crowd, unsigned long pair)
 	rc_connect(b, &small, &of_a);
 }
 
-/* A WRITE over each connection, some at a time. */
+/* One WRITE over each connection, BATCH at a time. */
 static void crowd_write(struct crowd *crowd, const struct vt_mem *from,
 			const struct vt_mem *to)
 {
@@ -189,13 +192,13 @@ static void herd_add(struct herd *herd, struct ibv_pd *pd, uint8_t *addr, int ac
 	herd->num++;
 }
 
-/* The word of region @i: each page is of many regions. */
+/* The word that belongs to region @i: many regions share a page. */
 static uint64_t *word_of(uint8_t *window, unsigned long i)
 {
 	return (uint64_t *)(window + i % WINDOW * PAGE) + i / WINDOW;
 }
 
-/* Each region's word by its own key. */
+/* WRITE the word of each region with the region's own key. */
 static void herd_write(struct herd *herd, struct rc_pair *pair, uint8_t *window)
 {
 	struct vt_mem *from = vt_mem_new(pair->a.pd, VT_PINNED, BATCH * 8, VT_ACCESS_ALL);
@@ -252,10 +255,10 @@ static void regions(const void *arg)
 
 /**
  * struct people - processes that each have a context, QPs and memory of their own
- * @pids: the children; 0: one that has been waited for
- * @num: how many there are
- * @ready: a byte of each that is done with its traffic
- * @go: closed by the parent for them to end
+ * @pids: the children; 0: already waited for
+ * @num: number of children
+ * @ready: pipe: each child writes a byte when its traffic is done
+ * @go: pipe: the parent closes it to make the children exit
  */
 struct people {
 	pid_t *pids;
@@ -294,7 +297,7 @@ static struct people *people_new(unsigned long num)
 	return people;
 }
 
-/* One side to the other and back; then wait for the others, and go. */
+/* The child: WRITE to the other end, READ it back, wait for the parent's signal, exit. */
 static __noreturn void live(struct people *people, unsigned long number, enum vt_kind kind)
 {
 	struct rc_pair *pair = rc_pair_new(&small);
@@ -312,7 +315,7 @@ static __noreturn void live(struct people *people, unsigned long number, enum vt
 	vt_require(write(people->ready[1], &byte, 1) == 1, "the parent is gone");
 	if (read(people->go[0], &byte, 1)) /* the end of the file */
 		_exit(EXIT_FAILURE);
-	if (number % 2) { /* every other one leaves it to the kernel */
+	if (number % 2) { /* every other child leaves the cleanup to the kernel */
 		vt_release_to(0);
 		vt_devs_close();
 	}
@@ -324,13 +327,13 @@ static void people_add(struct people *people, enum vt_kind kind)
 	pid_t pid = vt_fork();
 
 	if (!pid) {
-		vt_forget(people); /* the parent's */
+		vt_forget(people); /* owned by the parent */
 		live(people, people->num, kind);
 	}
 	people->pids[people->num++] = pid;
 }
 
-/* All that were made have written and read. */
+/* Wait until all children have done their traffic. */
 static void people_meet(struct people *people)
 {
 	char byte;

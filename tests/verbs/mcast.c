@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Datagrams to multicast groups (IBTA 10.5): every member gets one, the sender too. */
+/*
+ * Datagrams to multicast groups (IBTA 10.5): each member gets a copy, also the sender if it
+ * is one.
+ */
 #include <arpa/inet.h>
 
 #include "vt.h"
@@ -44,7 +47,7 @@ static bool is_link_local(const union ibv_gid *gid)
 	return gid->raw[0] == 0xfe && (gid->raw[1] & 0xc0) == 0x80;
 }
 
-/* The index of a GID of the family, which the group can be reached from. */
+/* The index of a GID of the family that can send to the group. */
 static uint8_t gid_index(struct vt_dev *dev, const struct family *family)
 {
 	struct ibv_gid_entry entry;
@@ -178,7 +181,7 @@ static void received(struct end *end, uint64_t id, const struct end *from, size_
 	vt_require(!memcmp(end->mem->addr + GRH, sent(from), len), "data differ");
 }
 
-/* What is sent to a group, from one device to the other, until it is known to come. */
+/* Send to the group until a datagram arrives: joining takes the network a while. */
 static void settle(struct end *from, struct ibv_ah *ah, struct end *end)
 {
 	struct ibv_wc wc;
@@ -204,7 +207,7 @@ struct variant {
 	enum vt_kind kind;
 };
 
-/* Each member gets each datagram, and a member that sends one gets it itself. */
+/* Each member gets each datagram, even its own. */
 static void mcast_data(const void *arg)
 {
 	const struct variant *variant = arg;
@@ -235,7 +238,7 @@ static void mcast_data(const void *arg)
 		vt_mem_guards(members[i].mem);
 }
 
-/* Those that leave at once, which go through the network as one, come one by one. */
+/* Datagrams sent in one batch, which travel as one large packet, are received one by one. */
 static void mcast_at_once(const void *arg)
 {
 	const struct family *family = arg;
@@ -263,7 +266,7 @@ static void mcast_at_once(const void *arg)
 	}
 }
 
-/* Only members, of this very group, with the right Q_Key. */
+/* Only members of this group with the right Q_Key receive. */
 static void mcast_members_only(const void *arg)
 {
 	const struct family *family = arg;
@@ -292,7 +295,7 @@ static void mcast_members_only(const void *arg)
 	vt_want_none(members[2].rcq, 20);
 }
 
-/* Who leaves gets nothing any more, and the others do. */
+/* A QP that leaves the group receives nothing more; the others still do. */
 static void mcast_leave(const void *arg)
 {
 	const struct family *family = arg;
@@ -303,7 +306,7 @@ static void mcast_leave(const void *arg)
 	ah = new_ah(&a, family, family->group);
 	join(&members[1], family->group);
 	vt_ok(attach(&members[0], family->group));
-	vt_ok(attach(&members[0], family->group));	/* twice is once */
+	vt_ok(attach(&members[0], family->group));	/* joining twice counts once */
 	settle(&a, ah, &members[1]);
 	vt_sleep_ms(20);
 	post_recv(&members[0], 0);
@@ -331,7 +334,7 @@ static void mcast_refused(const void *arg)
 	vt_require(attach(&end, "fd00::1") == EINVAL, "IPv6, and no group");
 }
 
-/* As many members as the device says, and no more. */
+/* A group takes as many members as the device reports, and no more. */
 static void mcast_limit(const void *arg)
 {
 	struct ibv_device_attr *attr = &vt_dev(0)->attr.orig_attr;

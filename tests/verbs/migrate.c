@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Pages in the NIC's own memory: what moves them there and back, what the NIC and the CPU
- * see of them, and what else can happen to memory. Debian's kernels have no such memory;
- * the debug kernel does.
+ * Pages in the NIC's own memory: moving them there and back, what the NIC and the CPU see
+ * in them, and other memory management of them. Debian's kernels do not support such
+ * memory; the debug kernel does.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -95,7 +95,7 @@ static void there_and_back(const void *arg)
 	}
 }
 
-/* Memory that nobody has touched is one of zeros there as well. */
+/* Memory that was never touched reads as zeros in the NIC's memory, too. */
 static void never_touched(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -109,7 +109,10 @@ static void never_touched(const void *arg)
 	odp_check(&nic.b);
 }
 
-/* `rdma statistic` shows its region; where the devices are elsewhere it is not asked. */
+/*
+ * Check the counters that `rdma statistic` shows of the region; not with --peer, as the
+ * device may be in another namespace.
+ */
 static void of_the_region(size_t faults, size_t resident)
 {
 	if (vt_opts.peer)
@@ -141,7 +144,10 @@ static void what_is_counted(const void *arg)
 	vt_require(counts(dev, "memory_bytes", 0), "bytes");
 }
 
-/* The memory goes while pages are in it: they are back, and programs notice nothing. */
+/*
+ * The device's memory is removed while pages are in it: the pages move back, with their
+ * data.
+ */
 static void the_memory_goes(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -169,7 +175,7 @@ static void child_writes(uint8_t *mem, const uint8_t *want, bool *right)
 		*right = *right && mem[i] == 0xcc;
 }
 
-/* Neither sees what the other's CPU or NIC writes after the fork. */
+/* Neither parent nor child sees what the other's CPU or NIC writes after the fork. */
 static void forked(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -193,7 +199,7 @@ static void forked(const void *arg)
 	odp_check_get(&nic.b);
 }
 
-/* The NIC writes while a child has the pages as well, and then the child reads. */
+/* The NIC writes while a child shares the pages; then the child must read the old data. */
 static void forked_and_put(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -233,7 +239,7 @@ static void unmapped(const void *arg)
 	}
 }
 
-/* Elsewhere in the address space the pages are still in the NIC. */
+/* Pages that mremap() moves to another address stay in the NIC's memory. */
 static void remapped(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -271,7 +277,7 @@ static void protected(const void *arg)
 	odp_check(&nic.b);
 }
 
-/* The kernel neither swaps out nor frees what is in the NIC. */
+/* The kernel neither swaps out nor frees pages in the NIC's memory. */
 static void swapped(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -287,7 +293,10 @@ static void swapped(const void *arg)
 	vt_require(counts(nic.end->dev, "memory_bytes", LEN), "pages have left");
 	odp_check(&nic.b);
 
-	/* What is in swap is brought in first; a page with a copy there has none afterwards. */
+	/*
+	 * Pages in swap are read in before they move. A page that has a copy in swap must
+	 * lose it.
+	 */
 	want = odp_copy_of(nic.mem, LEN);
 	madvise(nic.mem, LEN, MADV_PAGEOUT);
 	for (size_t i = 0; i < LEN; i += 2 * PAGE)
@@ -302,7 +311,7 @@ static void swapped(const void *arg)
 	vt_require(!memcmp(nic.mem, nic.b.src->addr, LEN), "what the NIC wrote is lost");
 }
 
-/* A huge page is taken apart. */
+/* Moving splits a huge page. */
 static void huge(const void *arg)
 {
 	uint8_t *mem = odp_map_aligned(2 * MIB, 2 * MIB), *want;
@@ -322,7 +331,7 @@ static void huge(const void *arg)
 	odp_check(&nic.b);
 }
 
-/* --- more than there is room for --- */
+/* --- more pages than fit --- */
 
 static void full(const void *arg)
 {
@@ -343,7 +352,7 @@ static void full(const void *arg)
 	}
 }
 
-/* --- memory that a program allocates there --- */
+/* --- device memory (ibv_alloc_dm) that shares the NIC's memory --- */
 
 static void free_dm(void *obj)
 {
@@ -368,7 +377,7 @@ static uint64_t max_dm(const struct vt_dev *dev)
 	return attr.max_dm_size;
 }
 
-/* Either takes the place that the other one wants; all that is there can be had. */
+/* Pages and allocated memory compete for the same space; together they can use all of it. */
 static void allocated(const void *arg)
 {
 	struct nic nic = nic_of(arg, LEN);
@@ -397,7 +406,7 @@ static void allocated(const void *arg)
 	vt_require(max_dm(dev) == 2 * LEN, "max_dm_size is %" PRIu64, max_dm(dev));
 }
 
-/* What an ended process had there is free again. */
+/* When a process ends, its part of the NIC's memory becomes free. */
 static void owner_ends(const void *arg)
 {
 	struct vt_dev *dev = vt_dev(0);
@@ -454,7 +463,7 @@ static void refusals(const void *arg)
 	close(fd);
 }
 
-/* What is pinned is where it is. */
+/* Pinned pages do not move. */
 static void pinned(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
@@ -470,7 +479,7 @@ static void pinned(const void *arg)
 		vt_require(mem->addr[i] == 0x5a, "data differ");
 }
 
-/* Without memory, or a kernel that knows of any, all that can be had is the answer. */
+/* On a device without memory, or a kernel without support, the call returns EOPNOTSUPP. */
 static void without_memory(const void *arg)
 {
 	struct vt_dev *dev = vt_dev(0);
@@ -516,7 +525,7 @@ static void disturb_move(struct odp_disturber *d)
 {
 	struct migrater *m = (struct migrater *)d;
 
-	/* Pages in use right now stay; that is no failure. */
+	/* may fail: pages in use right now stay where they are */
 	nopindv_migrate(m->pd, d->addr, LEN, m->turn++ % 3);
 }
 
@@ -550,7 +559,7 @@ static void traffic_while_memory_changes(const void *arg)
 	traffic_while(arg, disturb_memory);
 }
 
-/* All of the region is written all the time, while pages come and go. */
+/* The NIC keeps writing to the whole region while pages move there and back. */
 static void hammered(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);

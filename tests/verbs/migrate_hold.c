@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Leaves a process behind whose pages are in the memory of a device, which it has closed.
- * Nothing else of the device is left, so the module may go, which is for the caller to
- * try, and the pages must be back then, each byte as it was. That process waits for the
- * end of the module, for two minutes, and makes the file NOPIN_HOLD, or FILE.wrong.
+ * Leaves a process behind that has pages in the memory of a device but has closed the
+ * device. As nothing else uses the device, the caller can unload the module; then the pages
+ * must be back, each byte unchanged. The process waits up to two minutes for the module to
+ * go, and then creates the file that NOPIN_HOLD names, or that name with ".wrong" on
+ * failure.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #define HOLD_MS		120000
 #define MODULE		"/sys/module/nopin"
 
-/* What a byte of the memory is. */
+/* The value of the byte at offset @at. */
 static uint8_t byte_at(size_t at)
 {
 	return (uint8_t)(at * 7 + at / 251);
@@ -42,7 +43,10 @@ static bool module_goes(void)
 	return false;
 }
 
-/* Its answer is a file; nobody else looks at it. */
+/*
+ * Wait for the module to go; the result is the name of a new file, as no process waits for
+ * it.
+ */
 static void hold(const uint8_t *mem, const char *answer)
 {
 	bool right = module_goes() && !nic_away(mem, LEN) && is_right(mem);
@@ -53,7 +57,7 @@ static void hold(const uint8_t *mem, const char *answer)
 	_exit(!right);
 }
 
-/* Moves its pages, then closes the device: 0 or an errno. */
+/* Move the pages, then close the device; returns 0 or an errno. */
 static int move_and_close(uint8_t *mem)
 {
 	struct ibv_pd *pd = ibv_alloc_pd(vt_dev(0)->ctx);
@@ -67,7 +71,7 @@ static int move_and_close(uint8_t *mem)
 	return ret;
 }
 
-/* The caller's pipes are closed: it is not to wait for this process. */
+/* Close stdin, stdout and stderr: the caller's pipes must not wait for this process. */
 static void become_a_daemon(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -102,12 +106,12 @@ static void held(const void *arg)
 
 	(void)arg;
 	vt_require(answer, "NOPIN_HOLD is not set");
-	ret = nic_try_memory(vt_dev(0), LEN); /* to stay */
+	ret = nic_try_memory(vt_dev(0), LEN); /* not undone by the end of the test */
 	if (ret == EOPNOTSUPP || ret == ENOENT)
 		vt_skip("this kernel has no memory of devices (the debug kernel has)");
 	vt_ok(ret);
 	vt_ok(pipe(pipes));
-	vt_devs_close(); /* what a child inherits keeps the module */
+	vt_devs_close(); /* a file that the child inherits would keep the module loaded */
 	if (!fork()) {
 		close(pipes[0]);
 		leave(answer, pipes[1]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* What tests of memory windows share: windows, and a region with one on it. */
+/* Helpers for tests of memory windows: windows, and a region with a window bound to it. */
 #include <sys/mman.h>
 
 #include "mw.h"
@@ -45,7 +45,10 @@ static void post_bind(struct rc_end *end, struct ibv_mw *mw, uint32_t rkey,
 	vt_ok(rc_post(end, &wr));
 }
 
-/* By the verb or by a work request, as the type has it; the window's key from now on. */
+/*
+ * Bind a window, by ibv_bind_mw() or a work request according to its type; returns its new
+ * key.
+ */
 uint32_t mw_bind(struct rc_end *end, struct ibv_mw *mw,
 		 const struct ibv_mw_bind_info *info, enum ibv_wc_status status)
 {
@@ -97,7 +100,7 @@ void mw_scene_bind(struct mw_scene *s, size_t off, size_t len, unsigned int acce
 	s->base = access & IBV_ACCESS_ZERO_BASED ? 0 : info.addr;
 }
 
-/* A window to a part of a region; what peers may do by it the region does not give. */
+/* Bind a window to a part of a region. The region itself grants no remote rights. */
 void mw_scene_init(struct mw_scene *s, const struct mw_variant *variant, unsigned int access)
 {
 	memset(s, 0, sizeof(*s));
@@ -121,7 +124,7 @@ void mw_scene_guards(struct mw_scene *s)
 	vt_mem_guards(s->mem);
 }
 
-/* One request of @end through a key, and how it ends. */
+/* Post one request of @end with this rkey and expect @status. */
 void mw_reach(struct mw_scene *s, struct rc_end *end, enum ibv_wr_opcode op, uint32_t rkey,
 	      uint64_t addr, size_t len, enum ibv_wc_status status)
 {
@@ -141,7 +144,7 @@ void mw_reach(struct mw_scene *s, struct rc_end *end, enum ibv_wr_opcode op, uin
 	vt_want(end->scq, 0xac, status);
 }
 
-/* It is refused, both QPs fail, and no byte has moved. */
+/* Expect a refusal: both QPs fail, and no byte moves. Then reconnect. */
 void mw_refuse(struct mw_scene *s, enum ibv_wr_opcode op, uint32_t rkey, uint64_t addr,
 	       size_t len)
 {
@@ -164,7 +167,7 @@ static void fetch_add(struct mw_scene *s)
 	memcpy(model, &before, 8);
 }
 
-/* Some bytes through the window, either way. */
+/* Access some bytes through the window: a WRITE, a READ or an atomic. */
 void mw_use(struct mw_scene *s)
 {
 	size_t len = vt_length(s->len, s->pair->attr.mtu), at = vt_below(s->len - len + 1);
@@ -185,7 +188,7 @@ void mw_use(struct mw_scene *s)
 	mw_scene_guards(s);
 }
 
-/* The kernel takes a page of the region away; where it was not pinned it is empty then. */
+/* Drop a page of the region unless it is pinned; then the page reads as zeros. */
 void mw_lose_page(struct mw_scene *s)
 {
 	size_t page = (-(uintptr_t)s->mem->addr & 4095) + (vt_chance(50) ? 0 : 4096);

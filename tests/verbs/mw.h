@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Memory windows: end b has a region and binds windows to it, its peer a uses them.
+ * Helpers for memory windows: end b has a region and binds windows to it; end a, its peer,
+ * accesses them.
  */
 #ifndef MW_H
 #define MW_H
@@ -24,7 +25,7 @@ struct mw_scene {
 	uint8_t *model;		/* what @mem should hold */
 	struct ibv_mw *mw;
 	uint32_t rkey;
-	uint64_t base;		/* what peers call the window's first byte */
+	uint64_t base;		/* the address of the window's first byte in requests */
 	size_t off, len;	/* of the window in @mem */
 };
 

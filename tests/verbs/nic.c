@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* A device's own memory: how much it has, and which pages are there. */
+/* A device's own memory: setting its size, and counting the pages that are in it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 /**
  * nic_memory_file - the file by which the administrator gives a device memory
  * @dev: the device
- * @flags: of open()
+ * @flags: flags for open()
  *
  * Return: a file descriptor, or -1 with errno.
  */
@@ -24,7 +24,7 @@ int nic_memory_file(const struct vt_dev *dev, int flags)
 }
 
 /**
- * nic_try_memory - give a device memory, or take it away
+ * nic_try_memory - set the size of a device's memory
  * @dev: the device
  * @size: bytes
  *
@@ -50,7 +50,7 @@ static void no_memory(void *obj)
 }
 
 /**
- * nic_set_memory - give a device memory until the test ends; skip it where none is to be had
+ * nic_set_memory - give a device memory until the test ends, or skip the test
  * @dev: the device
  * @size: bytes
  */
@@ -65,11 +65,11 @@ void nic_set_memory(struct vt_dev *dev, size_t size)
 }
 
 /**
- * nic_away - how many pages are in no memory of the CPU's? Here they are in the NIC's.
- * @addr: of the first page
+ * nic_away - count the pages that are swapped out or in the NIC's memory
+ * @addr: address of the first page
  * @len: bytes
  *
- * Return: how many.
+ * Return: the number of pages; in these tests all of them are in the NIC's memory.
  */
 size_t nic_away(const void *addr, size_t len)
 {
@@ -89,7 +89,7 @@ size_t nic_away(const void *addr, size_t len)
 }
 
 /**
- * nic_small_pages - memory that is in no huge page
+ * nic_small_pages - map memory without huge pages
  * @len: bytes
  *
  * Return: zeroed memory, unmapped when the test ends.

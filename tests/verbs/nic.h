@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A device's own memory, to which pages move: what its tests share. Debian's kernels have
- * no such memory; the debug kernel does.
+ * Helpers for tests of a device's own memory, to which pages can be moved. Debian's kernels
+ * do not support such memory; the debug kernel does.
  */
 #ifndef NIC_H
 #define NIC_H

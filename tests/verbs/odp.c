@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory: registering much more than there is, first touches by the
- * NIC, holes, read-only mappings, and nothing pinned at any time.
+ * On-demand memory: registering much more memory than the machine has, first accesses by
+ * the NIC, holes, read-only mappings. Nothing may be pinned at any time.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -43,7 +43,7 @@ static uint64_t time_to_register(struct rc_pair *pair, void *addr, size_t len)
 	return best;
 }
 
-/* A region of 1 TiB (vt_map_large) costs what one of 4 KiB costs, and pins nothing. */
+/* Registering 1 TiB (vt_map_large()) takes as long as registering 4 KiB, and pins nothing. */
 static void register_terabyte(const void *arg)
 {
 	struct rc_pair *pair = odp_pair(VT_ODP);
@@ -73,7 +73,7 @@ static void register_terabyte(const void *arg)
 	nothing_pinned(0);
 }
 
-/* One implicit region reaches what was mapped before it and after it. */
+/* An implicit region covers memory that is mapped before and after its registration. */
 static void implicit_reaches_all(const void *arg)
 {
 	struct rc_pair *pair = odp_pair(VT_IMPLICIT);
@@ -97,9 +97,9 @@ static void implicit_reaches_all(const void *arg)
 	nothing_pinned(0);
 }
 
-/* --- first touches --- */
+/* --- first accesses --- */
 
-/* READ of pages never touched brings zeros; a WRITE then gets a page of its own. */
+/* A READ of pages never touched returns zeros; a WRITE then allocates private pages. */
 static void zero_page(const void *arg)
 {
 	enum vt_kind kind = *(const enum vt_kind *)arg;
@@ -127,7 +127,7 @@ static void zero_page(const void *arg)
 struct cold {
 	const struct rc_op *op;
 	enum vt_kind kind;
-	bool source, target;	/* which side is cold */
+	bool source, target;	/* which end's memory has no pages */
 };
 
 static void make_cold(struct vt_mem *mem)
@@ -140,7 +140,7 @@ static void make_warm(struct vt_mem *mem)
 	vt_fill(mem->addr, mem->len);
 }
 
-/* Messages of several MiB where neither, either or both sides are cold. */
+/* Messages of several MiB where pages are missing at neither, one or both ends. */
 static void cold_message(const void *arg)
 {
 	const struct cold *c = arg;
@@ -180,7 +180,7 @@ static void cold_message(const void *arg)
 	nothing_pinned(0);
 }
 
-/* Many requests at once to cold pages, in an order the fault handler dislikes. */
+/* Many requests at once to missing pages, in an order that is bad for read-around. */
 static void cold_storm(const void *arg)
 {
 	enum vt_kind kind = *(const enum vt_kind *)arg;
@@ -243,7 +243,7 @@ static void try_hole(enum vt_kind kind, const struct rc_op *op, size_t off, size
 	vt_want_event(pair->b.dev, IBV_EVENT_QP_ACCESS_ERR);
 }
 
-/* A page that is not mapped: an access error, wherever the message meets it. */
+/* A page that is not mapped causes an access error, anywhere in a message. */
 static void hole(const void *arg)
 {
 	enum vt_kind kind = *(const enum vt_kind *)arg;
@@ -260,7 +260,7 @@ static void hole(const void *arg)
 	try_hole(kind, rc_op(IBV_WR_RDMA_WRITE), 8 * PAGE - 1, 2);
 }
 
-/* The same here: the source or the place for the answer is not mapped. */
+/* The same for local memory: the source, or the destination of the response, is not mapped. */
 static void local_hole(const void *arg)
 {
 	enum vt_kind kind = *(const enum vt_kind *)arg;
@@ -295,7 +295,7 @@ static void recv_hole(const void *arg)
 	vt_want(pair->b.rcq, 1, IBV_WC_LOC_PROT_ERR);
 }
 
-/* A read-only mapping: READ brings data, WRITE and atomics fail at once. */
+/* A read-only mapping: READ returns data, WRITE and atomics fail at once. */
 static void read_only(const void *arg)
 {
 	enum vt_kind kind = *(const enum vt_kind *)arg;

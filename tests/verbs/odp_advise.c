@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * ibv_advise_mr(): pages are there when a flushed prefetch returns and some time
- * after another, over several regions in one call; and what is refused, each
- * with the errno of ibv_advise_mr(3).
+ * ibv_advise_mr(): pages are present when a prefetch with the flush flag returns, and soon
+ * after one without. One call may name several regions. Bad calls fail with the errnos of
+ * ibv_advise_mr(3).
  */
 #include <sys/mman.h>
 
@@ -13,7 +13,7 @@
 #define NO_FAULT	IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT
 #define FLUSH		IBV_ADVISE_MR_FLAG_FLUSH
 
-/* What the kernel has read of a counter is older than this afterwards. */
+/* Longer than the time for which the kernel caches counter values. */
 #define COUNTERS_MS	50
 
 static int advise(struct rc_end *end, int advice, uint32_t flags, struct vt_mem *mem,
@@ -88,7 +88,7 @@ static void flushed_for_writing(const void *arg)
 	flushed_run(arg, WRITE);
 }
 
-/* Without the flag it happens some time, soon. */
+/* Without the flush flag the prefetch happens soon after the call. */
 static void not_flushed(const void *arg)
 {
 	static const int advices[] = { READ, WRITE };
@@ -109,7 +109,7 @@ static void not_flushed(const void *arg)
 	nothing_pinned();
 }
 
-/* What is there becomes the NIC's, what is not stays away. */
+/* NO_FAULT maps pages that are present for the NIC, and does not fault in others. */
 static void no_fault(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
@@ -125,14 +125,14 @@ static void no_fault(const void *arg)
 	odp_check(&b);
 }
 
-/* What the CPU may write becomes the NIC's for writing, too: no WRITE faults after that. */
+/* NO_FAULT maps pages that the CPU may write as writable: a later WRITE must not fault. */
 static void no_fault_writes(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
 	const struct vt_dev *dev = odp_mem_end(&b)->dev;
 	long long faults;
 
-	odp_put(&b, 0, LEN);	/* the other end's memory is there from now on */
+	odp_put(&b, 0, LEN);	/* now the other end's memory is present */
 	vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
 	memset(b.mem->addr, 0x5a, LEN);
 	vt_ok(advise(odp_mem_end(&b), NO_FAULT, FLUSH, b.mem, 0, LEN));
@@ -144,7 +144,7 @@ static void no_fault_writes(const void *arg)
 	vt_require(!faults, "%lld faults of pages that were there", faults);
 }
 
-/* A copy-on-write page that was prefetched for writing is a copy by then. */
+/* Prefetching for writing breaks copy-on-write: changes of the file do not show any more. */
 static void private_file(const void *arg)
 {
 	struct odp_file file = odp_memfd(LEN, MAP_PRIVATE);
@@ -183,7 +183,7 @@ static void many_regions(const void *arg)
 			   "a page of region %zu is missing", i);
 	vt_ok(ibv_advise_mr(pd, WRITE, 0, sge, ARRAY_SIZE(sge)));
 	for (size_t i = 0; i < ARRAY_SIZE(mem); i++)
-		vt_release(mem[i]->mr);		/* perhaps still being prefetched */
+		vt_release(mem[i]->mr);		/* a prefetch may still be running */
 }
 
 /* --- what it refuses --- */
@@ -193,13 +193,19 @@ static void want_errno(int got, int want, const char *what)
 	vt_require(got == want, "%s: %s, want %s", what, strerror(got), strerror(want));
 }
 
-/* No region has this key: the lower byte only tells it from those before it. */
+/*
+ * A key of no region: the low byte only distinguishes a key from earlier ones of the same
+ * slot.
+ */
 static uint32_t forged_key(const struct vt_mem *mem)
 {
 	return mem->mr->lkey ^ 0x50;
 }
 
-/* Each with every advice, and flushed or not: what is checked is checked at once. */
+/*
+ * Every bad call, with every advice, with and without the flush flag: errors are found at
+ * once.
+ */
 static void refused(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
@@ -215,7 +221,7 @@ static void refused(const void *arg)
 			   "a key that there is not");
 		want_errno(ibv_advise_mr(end->pd, advice, flags, &forged, 0), EINVAL,
 			   "no ranges at all");
-		if (!vt_opts.peer)	/* keys mean nothing to another device */
+		if (!vt_opts.peer)	/* another device has keys of its own */
 			want_errno(advise(odp_peer_end(&b), advice, flags, b.mem, 0, PAGE),
 				   EPERM, "another PD's region");
 		want_errno(advise(end, advice, flags | 1U << 31, b.mem, 0, PAGE), EINVAL,
@@ -252,7 +258,7 @@ static void refused_rights(const void *arg)
 	vt_ok(advise(end, READ, FLUSH, b.mem, 0, LEN));
 }
 
-/* One bad range of many: nothing of the call is done. */
+/* One bad range among several: the call prefetches nothing. */
 static void partly_invalid(const void *arg)
 {
 	struct odp_bench b = cold_bench(arg);
@@ -283,7 +289,7 @@ static void hole(const void *arg)
 	want_errno(advise(end, READ, FLUSH, b.mem, 0, LEN), EFAULT, "a hole");
 	want_errno(advise(end, WRITE, FLUSH, b.mem, 8 * PAGE + 8, 8), EFAULT, "a hole");
 	vt_ok(advise(end, READ, FLUSH, b.mem, 0, 8 * PAGE));
-	vt_ok(advise(end, READ, 0, b.mem, 0, LEN));	/* nobody waits to hear of it */
+	vt_ok(advise(end, READ, 0, b.mem, 0, LEN));	/* errors of it are not reported */
 	vt_ok(advise(end, NO_FAULT, FLUSH, b.mem, 0, LEN));
 	odp_map_fixed(b.mem->addr + 8 * PAGE, PAGE);
 	vt_ok(advise(end, WRITE, FLUSH, b.mem, 0, LEN));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The bench of the tests of on-demand memory, and traffic beside them. */
+/* The bench for tests of on-demand memory, and threads that run beside a test. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #define GET_ID	0xa2
 #define RECV_ID	0xa3
 
-/* Every operation: the first five IBV_ODP_SUPPORT_*. */
+/* All operations: the first five flags IBV_ODP_SUPPORT_*. */
 #define ODP_CAPS	0x1f
 
 static const char *const side_name[ODP_SIDES] = {
@@ -91,7 +91,10 @@ struct odp_bench odp_bench_attr(const void *variant, void *addr, size_t len,
 	return bench(variant, addr, len, VT_ACCESS_ALL, attr);
 }
 
-/* End a sends all but the SENDs out of the memory, so it has what is local. */
+/*
+ * The end that has the memory under test. End a posts every request but the SENDs of a get,
+ * so for ODP_LOCAL the memory is at end a.
+ */
 struct rc_end *odp_mem_end(struct odp_bench *b)
 {
 	return b->v.side == ODP_LOCAL ? &b->pair->a : &b->pair->b;
@@ -145,7 +148,7 @@ void odp_get_start(struct odp_bench *b, size_t off, size_t len)
 	}
 }
 
-/* Where the request of a put or a get completes. */
+/* The CQ in which the request of a put or a get completes. */
 struct ibv_cq *odp_cq(struct odp_bench *b, bool put)
 {
 	return put || b->v.side != ODP_MESSAGE ? b->pair->a.scq : b->pair->b.scq;
@@ -195,9 +198,9 @@ static void want_state(struct rc_end *end, const char *whose, enum ibv_qp_state 
 }
 
 /*
- * A peer asked for memory that is not there: it hears of it, and both QPs are in
- * error. Whose own memory is not there ends its own request or receive; a
- * requester's peer is not told.
+ * Where the responder's memory cannot be had, the requester gets an error completion and
+ * both QPs go to the error state. Where the memory of a request itself cannot be had, that
+ * request fails locally; the peer is not told, and its QP stays in RTS.
  */
 static void want_failure(struct odp_bench *b, bool put)
 {
@@ -247,7 +250,7 @@ void odp_get_fails(struct odp_bench *b, size_t off, size_t len)
 	fails_in_time(b, false, start);
 }
 
-/* The regions stay as they are. */
+/* Connect the QPs again; the regions stay as they are. */
 void odp_reconnect(struct odp_bench *b)
 {
 	rc_reconnect(b->pair);
@@ -359,7 +362,7 @@ void odp_disturb_stop(struct odp_disturber *d)
 	vt_ok(pthread_join(d->thread, NULL));
 }
 
-/* Data stay right, whatever @d does; both get their turns. */
+/* Check data again and again while @d runs, until both have had enough turns. */
 void odp_traffic_while(struct odp_bench *b, struct odp_disturber *d)
 {
 	unsigned int rounds = 0;
@@ -390,7 +393,7 @@ uint8_t *odp_map_aligned(size_t len, size_t align)
 	return (uint8_t *)((map + align - 1) & ~(align - 1));
 }
 
-/* Unmapped after the test. */
+/* Map a file; the end of the test unmaps it. */
 uint8_t *odp_map_file(int fd, size_t len, int prot, int flags)
 {
 	uint8_t *map = vt_map(len, 0);

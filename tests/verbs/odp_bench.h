@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the tests of on-demand memory share. A bench is a connected pair and some
- * memory of which the test is about; "put" makes the NIC write that memory and
- * "get" makes it read it. Whether the memory is then the remote end's, the local
- * end's or that of a receive or a SEND is the variant's affair, so that a test
- * written once covers them all.
+ * Helpers for the tests of on-demand memory. A bench is a connected pair and the memory
+ * under test. A "put" makes the NIC write that memory, a "get" makes the NIC read it. The
+ * variant decides whether the memory is remote memory, local memory, or the memory of a
+ * receive or a SEND, so that each test is written once for all of them.
  */
 #ifndef ODP_BENCH_H
 #define ODP_BENCH_H
@@ -35,9 +34,9 @@ struct odp_variant {
  * struct odp_bench - a pair and memory
  * @v: kind of memory and how it is reached
  * @pair: the QPs
- * @mem: the memory that the test is about
- * @src: the other end's: what a put brings
- * @back: the other end's: where a get arrives
+ * @mem: the memory under test
+ * @src: at the other end: the source of a put
+ * @back: at the other end: the destination of a get
  */
 struct odp_bench {
 	struct odp_variant v;
@@ -59,32 +58,38 @@ struct odp_bench odp_bench_attr(const void *variant, void *addr, size_t len,
 struct rc_end *odp_mem_end(struct odp_bench *b);
 struct rc_end *odp_peer_end(struct odp_bench *b);
 
-/* Start without waiting; what is started is waited for with odp_end(). */
+/* Start a put or a get without waiting; odp_put_end() or odp_get_end() waits for it. */
 void odp_put_start(struct odp_bench *b, size_t off, size_t len);
 void odp_get_start(struct odp_bench *b, size_t off, size_t len);
 struct ibv_cq *odp_cq(struct odp_bench *b, bool put);
 void odp_put_end(struct odp_bench *b);
 void odp_get_end(struct odp_bench *b);
 
-/* These succeed; put brings fresh data. */
+/* A complete put or get, which must succeed; each put writes new random data. */
 void odp_put(struct odp_bench *b, size_t off, size_t len);
 void odp_get(struct odp_bench *b, size_t off, size_t len);
 
-/* These meet memory that is not to be had, and leave the pair in error. */
+/*
+ * A put or get of memory that cannot be faulted in: it must fail. Call odp_reconnect()
+ * after it.
+ */
 void odp_put_fails(struct odp_bench *b, size_t off, size_t len);
 void odp_get_fails(struct odp_bench *b, size_t off, size_t len);
 void odp_reconnect(struct odp_bench *b);
 
-/* Put fresh data and get it back, seen by the CPU at @at. */
+/* Put new data, check that the CPU sees it at @at, and get it back. */
 void odp_check_at(struct odp_bench *b, size_t off, size_t len, const void *at);
 void odp_check(struct odp_bench *b);
-/* Get what the memory holds now, or zeros. */
+/* Get the memory: it must hold what the CPU sees, or zeros. */
 void odp_check_get(struct odp_bench *b);
 void odp_check_zeros(struct odp_bench *b, size_t off, size_t len);
 
 /* --- others at the same time --- */
 
-/* Puts into all of the memory, until stopped or refused. Not for ODP_MESSAGE. */
+/*
+ * A thread that puts into all of the memory until it is stopped or a put is refused. Not
+ * for ODP_MESSAGE.
+ */
 struct odp_hammer {
 	struct odp_bench *bench;
 	struct vt_wr wr;	/* made before the region goes away */
@@ -96,7 +101,7 @@ struct odp_hammer {
 void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b);
 void odp_hammer_stop(struct odp_hammer *h);
 
-/* Calls @disturb over and over while the caller goes on. */
+/* A thread that calls @disturb in a loop while the test goes on. */
 struct odp_disturber {
 	void (*disturb)(struct odp_disturber *d);
 	uint8_t *addr;
@@ -124,7 +129,7 @@ struct odp_file {
 	uint8_t *nic, *cpu;	/* two mappings of it */
 };
 
-/* Takes over @fd. */
+/* Map @fd twice; the end of the test closes @fd. */
 struct odp_file odp_file_of(int fd, size_t len, int nic_flags);
 struct odp_file odp_memfd(size_t len, int nic_flags);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What on-demand memory costs: each test measures two things side by side, prints
- * them and their ratio, and fails when the ratio is out of bounds. The bounds are
- * those of Documentation/mirror.md, widened by NOPIN_SLACK percent on
- * machines that are busy.
+ * The costs of on-demand memory. Each test measures two things side by side, prints them
+ * and their ratio, and fails when the ratio is out of bounds. The bounds are those of
+ * Documentation/mirror.md; NOPIN_SLACK widens them by so many percent, for busy machines.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -62,7 +61,7 @@ static double register_ns(struct ibv_pd *pd, void *addr, size_t len)
 	return took;
 }
 
-/* Whatever the length, the same time. */
+/* Registration takes the same time for every length. */
 static void registration(const void *arg)
 {
 	size_t most_len = 1024 * GIB;
@@ -97,7 +96,7 @@ static void registration(const void *arg)
 
 /* --- a cold access --- */
 
-/* EINVAL: the kernel has no others. */
+/* EINVAL: the kernel has no huge pages. */
 static void small_pages(void *addr, size_t len)
 {
 	if (madvise(addr, len, MADV_NOHUGEPAGE) && errno != EINVAL)
@@ -121,7 +120,7 @@ static double touch_ns(volatile uint8_t *page)
 	return vt_now_ns() - start;
 }
 
-/* The NIC's first access to a page, beside the CPU's own. */
+/* Compares the NIC's first access to a page with the CPU's. */
 static void cold_access(const void *arg)
 {
 	enum vt_kind kind = *(const enum vt_kind *)arg;
@@ -230,7 +229,7 @@ static void enter_cgroup(void)
 	vt_defer(leave_cgroup, CGROUP);
 }
 
-/* Bytes of kernel objects charged to us; page tables are not among them. */
+/* Bytes of slab objects charged to the cgroup; they do not include page tables. */
 static double slab_bytes(void)
 {
 	FILE *f = fopen(CGROUP "/memory.stat", "r");
@@ -246,7 +245,7 @@ static double slab_bytes(void)
 	return bytes;
 }
 
-/* The counters are brought up to date now and then. */
+/* The kernel updates these counters only now and then: wait until they stop falling. */
 static double settled_bytes(void)
 {
 	double now = slab_bytes(), before;
@@ -267,7 +266,10 @@ static void read_pages(struct rc_pair *pair, struct vt_mem *mem, struct vt_mem *
 		      IBV_WC_SUCCESS);
 }
 
-/* A byte of each page is touched, by the CPU first, so that its tables are there. */
+/*
+ * The NIC accesses a byte of each page. The CPU touches the pages first, to make its page
+ * tables.
+ */
 static void table_memory(const void *arg)
 {
 	size_t pages = 16384, len = pages * PAGE;
@@ -301,7 +303,7 @@ static void table_memory(const void *arg)
 	vt_require(after <= 0.1 * full, "the tables stay");
 }
 
-/* --- invalidations beside --- */
+/* --- invalidations beside traffic --- */
 
 #define THREADS	64
 
@@ -349,8 +351,8 @@ static double storm_rate(struct rc_pair *pair, struct vt_mem *src, struct vt_mem
 }
 
 /*
- * 64 threads take away one half of a region, traffic runs on the other half. The
- * undisturbed rate is that beside the same threads busy with memory of no region.
+ * 64 threads drop pages of one half of a region while traffic runs on the other half. For
+ * comparison the same threads drop pages of unregistered memory.
  */
 static void invalidation_storm(const void *arg)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory whose pages are in another device's private memory, which no
- * CPU can reach, or exclusive to that device. The device is the kernel's own
- * lib/test_hmm; Debian's kernels do not have it, the debug kernel does.
+ * On-demand memory whose pages are in another device's private memory, which no CPU can
+ * access, or are exclusive to that device. The device is lib/test_hmm of the kernel, which
+ * the debug kernel has and Debian's kernels do not.
  */
 #include <fcntl.h>
 #include <linux/types.h>
@@ -13,7 +13,7 @@
 #include "odp_bench.h"
 #include "odp_system.h"
 
-/* The interface of lib/test_hmm: addresses, pages, and what came of it. */
+/* The ioctl interface of lib/test_hmm. */
 struct hmm_command {
 	__u64 addr;
 	__u64 ptr;
@@ -28,7 +28,7 @@ struct hmm_command {
 #define HMM_SNAPSHOT	_IOWR('H', 0x04, struct hmm_command)
 #define HMM_EXCLUSIVE	_IOWR('H', 0x05, struct hmm_command)
 
-#define HMM_PROT_DEVICE_PRIVATE	0x20	/* of the device asked, in a snapshot */
+#define HMM_PROT_DEVICE_PRIVATE	0x20	/* snapshot: in this device's memory */
 
 #define PAGES	(LEN / PAGE)
 
@@ -52,7 +52,7 @@ static int open_device(void)
 	return fd;
 }
 
-/* @buf gets what the device read, or the like. */
+/* Returns 0 or an errno. @buf: the data read or to be written, or the result of a snapshot. */
 static int command(int fd, unsigned long request, const void *addr, void *buf, size_t pages)
 {
 	struct hmm_command cmd = {
@@ -96,7 +96,7 @@ static struct odp_bench small_pages(const void *arg)
 	return odp_bench(arg, mem, LEN);
 }
 
-/* Pages go to the device, and the NIC brings them back. */
+/* Move pages to the device; the NIC's access brings them back. */
 static void private_memory(const void *arg)
 {
 	int fd = open_device();
@@ -119,7 +119,7 @@ static void private_memory(const void *arg)
 	}
 }
 
-/* What the device wrote to its own memory is what the NIC gets. */
+/* The NIC reads what the device wrote to its own memory. */
 static void written_by_device(const void *arg)
 {
 	int fd = open_device();
@@ -138,7 +138,7 @@ static void written_by_device(const void *arg)
 	vt_require(!memcmp(buf, b.src->addr, LEN), "the device does not see the NIC's writes");
 }
 
-/* Exclusive to the device: an access by anyone else takes that away. */
+/* Pages exclusive to the device: an access by the NIC ends the exclusive state. */
 static void exclusive(const void *arg)
 {
 	int fd = open_device();
@@ -168,7 +168,7 @@ static void disturb_migrate(struct odp_disturber *d)
 {
 	struct device_disturber *dd = (struct device_disturber *)d;
 
-	/* Pages in use right now stay; that is no failure. */
+	/* may fail: pages in use right now stay where they are */
 	command(d->fd, HMM_TO_DEVICE, d->addr, dd->buf, PAGES);
 }
 

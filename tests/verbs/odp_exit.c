@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Ends in the midst of faults: the process that owns the memory is killed, runs
- * out of memory or exits, a region or a QP is destroyed. Nobody waits for the
- * page any more, the peer gets an error completion, and never the memory of
- * another process.
+ * Teardown during faults: the process that owns the memory is killed, runs out of memory or
+ * exits, or a region or a QP is destroyed. Teardown must not wait for the page, the peer
+ * gets an error completion, and never accesses the memory of another process.
  */
 #include <linux/userfaultfd.h>
 #include <signal.h>
@@ -28,7 +27,7 @@ static const struct rc_attr quick = {
 
 /* --- a process that owns the memory --- */
 
-/* What the owner and its peer tell each other. */
+/* What the owner and its peer send each other to connect. */
 struct card {
 	struct rc_addr qp;
 	uint64_t iova;
@@ -37,13 +36,13 @@ struct card {
 };
 
 /**
- * struct owner - a child with one end, and the memory
+ * struct owner - a child process that has one end and the memory under test
  * @v: how the memory is reached
  * @pid: the child
- * @sock: to the child
- * @end: the end of this process: the peer in the parent, the owner's in the child
- * @mem: of this process
- * @card: of the other one
+ * @sock: socket between parent and child
+ * @end: this process's end: the peer's in the parent, the owner's in the child
+ * @mem: this process's memory
+ * @card: the card of the other process
  */
 struct owner {
 	struct odp_variant v;
@@ -63,7 +62,10 @@ static void swap_cards(struct owner *o, const struct card *mine)
 		   "the other process is gone");
 }
 
-/* Open one's end, tell of it, connect; the owner's memory may have a userfaultfd. */
+/*
+ * Open this process's end, exchange cards, connect. @uffd: register a userfaultfd for the
+ * memory.
+ */
 static void meet(struct owner *o, int which, uint8_t *mem, size_t len, bool uffd)
 {
 	struct card mine;
@@ -81,7 +83,7 @@ static void meet(struct owner *o, int which, uint8_t *mem, size_t len, bool uffd
 	swap_cards(o, &mine);		/* both are ready */
 }
 
-/* The parent is the peer, with as much memory of its own. */
+/* Fork the owner; the parent becomes its peer, with memory of the same size. */
 static struct owner owner_start(const void *variant, size_t len, bool uffd, life_fn life,
 				const char *cgroup)
 {
@@ -104,7 +106,7 @@ static struct owner owner_start(const void *variant, size_t len, bool uffd, life
 	return o;
 }
 
-/* A request on @len bytes at @off; the parent's for ODP_REMOTE, else the owner's. */
+/* Post a request for @len bytes at @off: by the parent for ODP_REMOTE, else by the owner. */
 static void post_at(struct owner *o, enum ibv_wr_opcode op, size_t off, size_t len)
 {
 	struct ibv_mr there_mr = { .rkey = o->card.rkey };
@@ -136,7 +138,7 @@ static bool reaped(pid_t pid, int *status, unsigned int ms)
 	return true;
 }
 
-/* What was under way may still be done; what comes later is an error, soon. */
+/* Requests in flight may still succeed; later ones must soon fail. */
 static void end_in_error(struct owner *o)
 {
 	uint64_t end = vt_now_ms() + vt_patience_ms();
@@ -157,9 +159,8 @@ static void post_and_stay(struct owner *o)
 }
 
 /*
- * Nobody answers the fault; the owner can be killed all the same. Its memory, and
- * with it its rings and QP, is kept for as long as the fault lasts; then the peer
- * hears of its end.
+ * No program resolves the fault, but the owner can still be killed. The fault keeps the
+ * owner's memory, and so its rings and QP, until it ends; then the peer gets an error.
  */
 static void killed_in_fault(const void *arg)
 {
@@ -198,7 +199,7 @@ static void fill_and_stay(struct owner *o)
 	stay(o);
 }
 
-/* The NIC's faults exceed the memory limit of the process: the OOM killer comes. */
+/* The NIC's faults exceed the memory limit of the process: the OOM killer kills it. */
 static void out_of_memory(const void *arg)
 {
 	const char *cgroup = odp_cgroup(SMALL);
@@ -256,16 +257,16 @@ static void exit_with_faults_queued(const void *arg)
 }
 
 /*
- * The owner leaves, but a child of its own keeps the device open, and so the QP
- * and the region whose memory is gone. At the same addresses that child has
- * memory too, which nobody has registered.
+ * The owner exits, but its child keeps the device open, and so the QP and the region, whose
+ * address space is gone. The child has memory at the same addresses, which is not
+ * registered and must not be accessed.
  */
 static void leave_heir(struct owner *o)
 {
 	char answer = 'y';
 
 	memset(o->mem->addr, 0x77, LEN);
-	if (recv(o->sock, &answer, 1, 0) != 1)	/* the peer has warmed it up */
+	if (recv(o->sock, &answer, 1, 0) != 1)	/* the peer's WRITE has completed */
 		_exit(EXIT_FAILURE);
 	memset(o->mem->addr, 0x77, LEN);
 	if (vt_fork())
@@ -313,7 +314,7 @@ static void owner_gone_read(const void *arg)
 
 /* --- destroyed --- */
 
-/* A WRITE that waits for a page of memory that a program has to fill. */
+/* Start a put that waits for a page that only a userfaultfd handler could fill. */
 static struct odp_bench faulting_bench(const void *arg, int *uffd)
 {
 	uint8_t *mem = vt_map(LEN, 0);
@@ -350,7 +351,10 @@ static void destroy_qp(void *obj)
 	vt_ok(ibv_destroy_qp(obj));
 }
 
-/* Destroys @obj, which is released after the test otherwise, while a fault waits. */
+/*
+ * Destroy @obj while a fault waits; fail if that takes too long. The end of the test will
+ * not release @obj.
+ */
 static void destroy_in_time(void *obj, void (*destroy)(void *obj), int uffd)
 {
 	struct destroying d = { .destroy = destroy, .obj = obj };
@@ -367,7 +371,7 @@ static void destroy_in_time(void *obj, void (*destroy)(void *obj), int uffd)
 	}
 }
 
-/* The page comes when its region is gone: nothing is written. */
+/* The page arrives after its region is gone: nothing may be written. */
 static void dereg_in_fault(const void *arg)
 {
 	struct odp_bench b;
@@ -382,7 +386,7 @@ static void dereg_in_fault(const void *arg)
 		vt_require(!b.mem->addr[i], "memory without a region was written");
 }
 
-/* A requester is not left waiting for the page of a responder that is gone. */
+/* A requester must not wait for a page of a responder that is destroyed. */
 static void destroy_qp_in_fault(const void *arg)
 {
 	struct odp_bench b;
@@ -400,8 +404,7 @@ static void destroy_qp_in_fault(const void *arg)
 }
 
 /*
- * What is mapped at the same addresses afterwards is not touched: when the wait ends,
- * the fault is nobody's.
+ * Map new memory at the same addresses and end the fault: it must not touch the new memory.
  */
 static void check_untouched(struct odp_bench *b, int uffd)
 {
@@ -439,7 +442,7 @@ static void reuse_after_destroy_qp(const void *arg)
 	check_untouched(&b, uffd);
 }
 
-/* The error state ends what waits for a page, without that page. */
+/* The error state ends a request that waits for a page, without waiting for the page. */
 static void error_in_fault(const void *arg)
 {
 	struct odp_bench b;
@@ -458,7 +461,10 @@ static void error_in_fault(const void *arg)
 
 /* --- the last user --- */
 
-/* A device is opened, maps some memory, and @wait ns after that is gone closed. */
+/*
+ * Open a device, make it map some memory, unmap the memory, and close the device @wait ns
+ * later.
+ */
 static void last_user(struct ibv_device *device, size_t len, uint64_t wait)
 {
 	uint8_t *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -485,8 +491,8 @@ static void last_user(struct ibv_device *device, size_t len, uint64_t wait)
 }
 
 /*
- * Unmapping memory wakes whoever takes down the tables of what is gone; closing the
- * process's last device ends all of them. One meets the other at every point.
+ * munmap() wakes the mirror's reaper, which frees empty spans; closing the process's last
+ * device ends the mirror. The random wait lets the two meet at every point.
  */
 static void last_user_after_unmap(const void *arg)
 {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory that is a file's: memfd, tmpfs and a real file system. What
- * the NIC writes to a shared mapping is in the file, also after the page cache
- * was dropped; what it writes to a private one is not. Beyond the end of a file
- * there is nothing, however it came to end there.
+ * On-demand memory that maps a file: memfd, tmpfs and ext4. What the NIC writes to a shared
+ * mapping is in the file, even after the page cache is dropped; what it writes to a private
+ * mapping is not. Accesses beyond the end of the file fail.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 
 /* --- any file --- */
 
-/* Puts into a shared mapping are in the file, and seen through other mappings. */
+/* Puts into a shared mapping appear in the file and in other mappings of it. */
 static void shared(struct odp_bench *b, struct odp_file *file)
 {
 	uint8_t *want = vt_map(LEN, 0);
@@ -29,7 +28,7 @@ static void shared(struct odp_bench *b, struct odp_file *file)
 	vt_require(!memcmp(want, b->src->addr, LEN), "read() does not see the put");
 }
 
-/* A mapping is private: the NIC's write makes a copy, as the CPU's does. */
+/* In a private mapping the NIC's write makes a copy of the page, as the CPU's does. */
 static void private(struct odp_bench *b, struct odp_file *file)
 {
 	uint8_t *want;
@@ -40,7 +39,7 @@ static void private(struct odp_bench *b, struct odp_file *file)
 	vt_require(!memcmp(b->back->addr, want, LEN), "the NIC does not read the file");
 	odp_check(b);
 	vt_require(!memcmp(file->cpu, want, LEN), "the put reached the file");
-	file->cpu[0]++;			/* shows no more: there is a copy */
+	file->cpu[0]++;			/* not visible any more: the mapping has a copy */
 	odp_check_get(b);
 	vt_require(!memcmp(b->back->addr, b->src->addr, LEN), "the copy was lost");
 }
@@ -68,7 +67,7 @@ static void hole_punched(struct odp_bench *b, struct odp_file *file)
 	odp_check_at(b, 0, LEN, file->cpu);
 }
 
-/* The end of the file moves while puts run; from then on they write nothing. */
+/* Truncate the file while puts run; after that they must write nothing. */
 static void truncated_under_puts(struct odp_bench *b, struct odp_file *file)
 {
 	struct odp_hammer h;
@@ -144,7 +143,7 @@ static void disturb_file(struct odp_disturber *d)
 	vt_ok(ftruncate(d->fd, 2 * d->len));
 }
 
-/* The other half of the same file comes and goes. */
+/* Traffic on one half of a file while the other half is changed. */
 static void memfd_traffic_beside_changes(const void *arg)
 {
 	struct odp_file file = odp_memfd(2 * LEN, MAP_SHARED);
@@ -154,7 +153,7 @@ static void memfd_traffic_beside_changes(const void *arg)
 	odp_traffic_while(&b, &d);
 }
 
-/* Sealed against writing: gets work, puts fail, though the region allows both. */
+/* A mapping of a read-only file: gets work and puts fail, though the region allows both. */
 static void memfd_read_only(const void *arg)
 {
 	struct odp_file file = odp_memfd(LEN, MAP_SHARED);
@@ -177,7 +176,7 @@ static void memfd_read_only(const void *arg)
 	odp_check_get(&b);
 }
 
-/* Huge pages of tmpfs, which a hole splits. */
+/* Huge pages of tmpfs; punching a hole splits one. */
 static void tmpfs_huge(const void *arg)
 {
 	const char *folder = odp_mount("-t tmpfs -o huge=always,size=16m tmpfs");
@@ -213,7 +212,7 @@ static void end_disk(void)
 		odp_run("umount -l %s/disk %s && rmdir %s", disk_folder, disk_folder, disk_folder);
 }
 
-/* Made once, as that takes longer than all of the tests on it. */
+/* Make the disk once, as that takes longer than all tests on it. */
 static bool make_disk(void)
 {
 	static bool tried, made;
@@ -240,7 +239,7 @@ static struct odp_file ext4_file(size_t len, int nic_flags)
 	return odp_file_of(open(path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), len, nic_flags);
 }
 
-/* What the disk has: nothing of the file is in memory any more. */
+/* Drop the file from memory and read it from the disk. */
 static void read_from_disk(struct odp_file *file, uint8_t *into)
 {
 	vt_ok(fsync(file->fd));
@@ -259,7 +258,7 @@ static void ext4_shared(const void *arg)
 	shared(&b, &file);
 	for (int i = 0; i < 5; i++) {
 		odp_put(&b, 0, LEN);
-		if (i % 2)		/* clean, and write-protected; then put again */
+		if (i % 2)		/* fsync() write-protects the pages before the next put */
 			vt_ok(fsync(file.fd));
 		odp_put(&b, 0, LEN);
 		read_from_disk(&file, disk);
@@ -274,7 +273,7 @@ static void disturb_sync(struct odp_disturber *d)
 	vt_ok(fsync(d->fd));
 }
 
-/* Pages are written back, cleaned and protected in the midst of puts. */
+/* Pages are written back and write-protected while puts run. */
 static void ext4_written_back_under_puts(const void *arg)
 {
 	struct odp_file file = ext4_file(LEN, MAP_SHARED);
@@ -316,7 +315,7 @@ static void ext4_truncated_under_puts(const void *arg)
 	truncated_under_puts(&b, &file);
 }
 
-/* Write to the file behind @off until the disk is full. */
+/* Write to the file from @off on until the disk is full. */
 static void fill_disk(int fd, off_t off)
 {
 	static const uint8_t zeros[64 * KIB];
@@ -331,7 +330,7 @@ static void fill_disk(int fd, off_t off)
 	vt_require(errno == ENOSPC, "the disk is not full: %s", strerror(errno));
 }
 
-/* No block is left for a page: the NIC cannot write it any more than the CPU. */
+/* The disk has no block left for a page: the NIC's write must fail, as the CPU's would. */
 static void ext4_full(const void *arg)
 {
 	struct odp_file file = ext4_file(LEN, MAP_SHARED);

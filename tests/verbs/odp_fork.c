@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory and fork(): a region follows the process that registered it.
- * Neither process sees what the other's CPU or NIC writes after the fork, and
- * nobody needs MADV_DONTFORK.
+ * On-demand memory and fork(): a region stays with the process that registered it. Neither
+ * process sees what the other's CPU or NIC writes after the fork, without MADV_DONTFORK.
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -36,7 +35,7 @@ static void close_pipes(struct child *child)
 	}
 }
 
-/* The child: its memory must keep @want until it writes itself. */
+/* The child: its memory must hold @want until the child writes to it. */
 static void child_run(struct child *child, uint8_t *mem, const uint8_t *want)
 {
 	bool right;
@@ -51,7 +50,7 @@ static void child_run(struct child *child, uint8_t *mem, const uint8_t *want)
 	_exit(right ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* The region follows the parent; neither sees the other's writes. */
+/* The region stays with the parent; neither process sees the other's writes. */
 static void fork_and_write(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -102,7 +101,7 @@ static void fork_read_then_write(const void *arg)
 	close_pipes(&child);
 }
 
-/* A child's own region over what it inherited: its puts stay with it. */
+/* A child registers memory that it inherited: puts into it do not show in the parent. */
 static void child_registers(const void *arg)
 {
 	uint8_t *mem = vt_map(LEN, 0), *want;
@@ -126,7 +125,7 @@ static void child_registers(const void *arg)
 	vt_require(!memcmp(mem, want, LEN), "the child's put reached its parent");
 }
 
-/* Parent and child with a region each over the same memory, at the same time. */
+/* Parent and child each have a region at the same addresses, at the same time. */
 static void both_registered(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Leaves a process behind that holds a userfaultfd, for a minute, and answers
- * nothing, while the device waits for one of its pages: for a peer's WRITE, for a
- * READ of the program's own and for advice. Nothing else of the device is left, so
- * nothing may wait for that process: not the end of regions and queue pairs here, nor
- * the end of the module, which is for the caller to try.
+ * Leaves a process behind that holds a userfaultfd for a minute and resolves no fault,
+ * while the device waits for one of its pages: for a peer's WRITE, for a READ of this
+ * program, and for advice. Nothing may wait for that process: neither the end of regions
+ * and QPs here, nor unloading the module, which the caller tries.
  */
 #include <linux/close_range.h>
 #include <linux/userfaultfd.h>
@@ -16,12 +15,12 @@
 
 #define HOLD_SECONDS	"60"
 
-/* Another program: nothing of this one's memory or files stays, but for the one file. */
+/* Become another program, which keeps nothing of this one but the userfaultfd. */
 static void hold(int uffd)
 {
 	int fd = dup(uffd);
 
-	/* The caller's pipes among them: it is not to wait for this process. */
+	/* close the caller's pipes, too: the caller must not wait for this process */
 	syscall(SYS_close_range, 0, fd - 1, 0);
 	syscall(SYS_close_range, fd + 1, ~0U, 0);
 	setsid();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What one program's use of on-demand memory costs others: kernel workers that
- * work for it, invalidations of pages under many regions, and what is left of the
- * device. And memory that a program itself may not write.
+ * What one program's use of on-demand memory costs others: the time of kernel workers,
+ * invalidations of pages under many regions, and the device's limits. Also memory that the
+ * program itself may not write.
  */
 #include <grp.h>
 #include <linux/userfaultfd.h>
@@ -21,7 +21,7 @@
 #define NOBODY		65534
 #define SOMEBODY	65533
 
-/* Linux 6.6; nothing else is written to by calls and returns only. */
+/* A syscall of Linux 6.6: it maps a shadow stack, which ordinary stores cannot write. */
 #ifndef __NR_map_shadow_stack
 #define __NR_map_shadow_stack	453
 #endif
@@ -50,9 +50,9 @@ static struct ibv_mr *reg(struct ibv_pd *pd, void *addr, size_t len)
 	return mr;
 }
 
-/* --- what the kernel's own threads do --- */
+/* --- the time of kernel threads --- */
 
-/* CPU time of the children of kthreadd, in ticks: of the workers among others. */
+/* CPU time of all children of kthreadd, in ticks; the workers are among them. */
 static uint64_t worker_ticks(void)
 {
 	FILE *list = popen("cat /proc/[0-9]*/stat 2>/dev/null", "r");
@@ -74,7 +74,7 @@ static uint64_t worker_ticks(void)
 	return sum;
 }
 
-/* Share of one CPU, in percent, that workers take in the next @ms. */
+/* The share of one CPU, in percent, that workers take in the next @ms milliseconds. */
 static unsigned int workers_take(unsigned int ms)
 {
 	uint64_t start = vt_now_ms(), ticks = worker_ticks();
@@ -93,7 +93,7 @@ static double cpu_seconds(void)
 	       (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
-/* Nothing is there: a call names 16 TiB of it, and each is over at once. */
+/* Advice about memory that is not mapped: a call names 16 TiB and must return at once. */
 static void advice_about_holes(const void *arg)
 {
 	struct ibv_pd *pd = new_pd(vt_dev(0));
@@ -122,7 +122,7 @@ static void advice_about_holes(const void *arg)
 	vt_require(share < 25, "workers take %u %% of a CPU", share);
 }
 
-/* All is there, again and again: work for ever, but not without a rest. */
+/* Endless advice about memory that is present: the workers must not take a whole CPU. */
 static void advice_about_much(const void *arg)
 {
 	const size_t len = 64 * MIB;
@@ -143,7 +143,7 @@ static void advice_about_much(const void *arg)
 	for (int i = 0; i < 8; i++)
 		vt_ok(ibv_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, sge,
 				    ARRAY_SIZE(sge)));
-	/* More than may wait: the caller has to carry them out itself. */
+	/* More calls than may be queued: the caller must do the work itself. */
 	pid = vt_fork();
 	if (!pid) {
 		for (;;)
@@ -161,7 +161,10 @@ static void advice_about_much(const void *arg)
 	vt_require(share < 25, "with the region gone workers take %u %% of a CPU", share);
 }
 
-/* Advice is not worth a program's answer: nobody is asked, nobody waits. */
+/*
+ * Advice skips pages that a userfaultfd handler would have to fill: it raises no fault and
+ * does not wait.
+ */
 static void advice_asks_no_program(const void *arg)
 {
 	struct ibv_pd *pd = new_pd(vt_dev(0));
@@ -188,7 +191,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Microseconds to take one page away that the NIC knows, median. */
+/* The median time, in microseconds, to drop a page that the mirror has. */
 static double taking_a_page(struct ibv_pd *pd, uint8_t *mem, uint32_t lkey)
 {
 	struct ibv_sge sge = { (uintptr_t)mem, 256 * PAGE, lkey };
@@ -217,7 +220,7 @@ static void many_regions_over_a_page(const void *arg)
 	(void)arg;
 	odp_need(VT_ODP);
 	madvise(mem, 256 * PAGE, MADV_NOHUGEPAGE);
-	/* Of several turns the quickest: what else the machine does is not asked. */
+	/* Take the fastest of several turns, to leave out other load of the machine. */
 	for (int turn = 0; turn < 3; turn++) {
 		double us;
 		struct ibv_mr *mr;
@@ -238,7 +241,7 @@ static void many_regions_over_a_page(const void *arg)
 
 /* --- what is left of the device --- */
 
-/* As user @uid, with a device file of its own: how many PDs, up to @max? */
+/* Become user @uid and open the device; returns how many PDs it can allocate, up to @max. */
 static unsigned int pds_of(unsigned int uid, unsigned int max)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
@@ -257,7 +260,7 @@ static unsigned int pds_of(unsigned int uid, unsigned int max)
 	return n;
 }
 
-/* Returns when it has as many as it gets; it keeps them until it is killed. */
+/* Fork a user that allocates all PDs that it can get and keeps them until it is killed. */
 static pid_t greedy_user(unsigned int uid, unsigned int *got)
 {
 	int fd[2];

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory in huge pages: transparent ones that are split and collapsed
- * under traffic, and hugetlbfs pages of 2 MiB with and without
- * IBV_ACCESS_HUGETLB.
+ * On-demand memory in huge pages: transparent huge pages that are split and collapsed under
+ * traffic, and hugetlbfs pages of 2 MiB with and without IBV_ACCESS_HUGETLB.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -19,8 +18,8 @@
 #endif
 
 /*
- * Of so much memory not every byte goes over the wire: some pages at each place
- * where something may be different.
+ * To save time the tests transfer only some pages of each huge page: near the ends and
+ * where the tests change mappings.
  */
 static const size_t places[] = { 0, 4 * PAGE, 98 * PAGE, MIB - 2 * PAGE, HUGE - 4 * PAGE };
 
@@ -53,7 +52,7 @@ static uint8_t *map_transparent(size_t len)
 	return map;
 }
 
-/* KiB of the process's memory in transparent huge pages. */
+/* The process's memory in transparent huge pages, in KiB. */
 static long anon_huge(void)
 {
 	return odp_read_field("/proc/self/smaps_rollup", "AnonHugePages");
@@ -86,7 +85,7 @@ static void split_and_collapsed(const void *arg)
 	check_places(&b);
 }
 
-/* The NIC's first touch brings a huge page, as the CPU's does. */
+/* The NIC's first access allocates a huge page, as the CPU's does. */
 static void first_touch_is_huge(const void *arg)
 {
 	uint8_t *other = map_transparent(HUGE);
@@ -102,7 +101,7 @@ static void first_touch_is_huge(const void *arg)
 	check_places(&b);
 }
 
-/* With a child that shares them, huge pages are split or copied, not written. */
+/* Huge pages shared with a child are split or copied before they are written. */
 static void shared_with_child(struct odp_bench *b)
 {
 	uint8_t *want;
@@ -138,7 +137,7 @@ static void disturb_huge(struct odp_disturber *d)
 	madvise(d->addr, d->len, MADV_COLLAPSE);
 	vt_ok(mprotect(d->addr + PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
 	vt_ok(mprotect(d->addr + PAGE, PAGE, PROT_READ | PROT_WRITE));
-	madvise(d->addr, d->len, MADV_PAGEOUT);		/* splits, where it can */
+	madvise(d->addr, d->len, MADV_PAGEOUT);		/* splits the huge page if it can */
 }
 
 static void traffic_while_splitting(const void *arg)
@@ -210,7 +209,7 @@ static void hugetlb_fork(const void *arg)
 	shared_with_child(&b);
 }
 
-/* No huge page is left: an access error, and with one again it works. */
+/* Without a free huge page an access fails; when there is one again it works. */
 static void hugetlb_none_left(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, map_hugetlb(2, 1), 2 * HUGE);

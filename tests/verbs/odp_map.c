@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory whose mappings change: unmapped, mapped over, moved,
- * protected, advised away. The region goes on serving its addresses, whatever
- * lies there, and once a call that takes memory away has returned, the NIC does
- * not touch it any more.
+ * On-demand memory whose mappings change: munmap(), mmap() over it, mremap(), mprotect(),
+ * madvise(). The region keeps serving its addresses, whatever is mapped there. Once a call
+ * that takes memory away has returned, the NIC must not access that memory any more.
  */
 #include <malloc.h>
 #include <sys/mman.h>
@@ -51,7 +50,7 @@ static void advices(const void *arg)
 	odp_check(&b);
 }
 
-/* A page got for reading is the zero page; a put must not write that. */
+/* A get maps the zero page; a put after it must not write to that. */
 static void read_then_written(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -63,7 +62,7 @@ static void read_then_written(const void *arg)
 		vt_require(!other[i], "the put reached the shared zero page");
 }
 
-/* Cold pages, and ranges that begin and end anywhere in them. */
+/* Ranges that begin and end anywhere in pages that are not present. */
 static void odd_addresses(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -72,7 +71,7 @@ static void odd_addresses(const void *arg)
 		size_t off = 1 + vt_below(LEN / 2), len = 1 + vt_below(LEN - off);
 
 		vt_ok(madvise(b.mem->addr, LEN, MADV_DONTNEED));
-		if (vt_chance(50))	/* and the other end's as well */
+		if (vt_chance(50))	/* drop the other end's pages, too */
 			vt_ok(madvise(b.back->map, b.back->map_len, MADV_DONTNEED));
 		odp_check_at(&b, off, len, b.mem->addr + off);
 		for (size_t j = 0; j < off; j++)
@@ -84,7 +83,7 @@ static void odd_addresses(const void *arg)
 
 /* --- unmapped, mapped, moved --- */
 
-/* The same region serves what is mapped at its place later. */
+/* The region serves memory that is mapped at its addresses later. */
 static void remap_in_place(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -95,13 +94,13 @@ static void remap_in_place(const void *arg)
 		odp_map_fixed(b.mem->addr, LEN);
 		odp_check_zeros(&b, 0, LEN);
 		odp_check(&b);
-		odp_map_fixed(b.mem->addr + 4 * PAGE, 8 * PAGE);	/* over the old one */
+		odp_map_fixed(b.mem->addr + 4 * PAGE, 8 * PAGE);	/* over the old mapping */
 		odp_check_zeros(&b, 4 * PAGE, 8 * PAGE);
 		odp_check_get(&b);
 	}
 }
 
-/* After a hole was met, the QP is dead; the region is not. */
+/* An access to a hole fails the QP, but the region stays usable. */
 static void hole_then_mapped(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -115,14 +114,14 @@ static void hole_then_mapped(const void *arg)
 	odp_reconnect(&b);
 	odp_check_zeros(&b, 0, LEN);
 	odp_check(&b);
-	vt_ok(munmap(b.mem->addr + 8 * PAGE, PAGE));	/* in the midst of a message */
+	vt_ok(munmap(b.mem->addr + 8 * PAGE, PAGE));	/* a hole in a message */
 	odp_put_fails(&b, 0, LEN);
 	odp_map_fixed(b.mem->addr + 8 * PAGE, PAGE);
 	odp_reconnect(&b);
 	odp_check(&b);
 }
 
-/* Moved data are found at their new place, and nothing at the old one. */
+/* After mremap() the NIC finds the data at the new addresses, and a hole at the old ones. */
 static void moved(const void *arg)
 {
 	uint8_t *map = vt_map(2 * LEN, 0), *want;
@@ -141,7 +140,7 @@ static void moved(const void *arg)
 	odp_map_fixed(map, LEN);		/* ours again, to unmap */
 }
 
-/* The old place stays mapped, with nothing in it. */
+/* MREMAP_DONTUNMAP: the old addresses stay mapped, as zeros. */
 static void moved_leaving_mapping(const void *arg)
 {
 	uint8_t *map = vt_map(2 * LEN, 0), *want;
@@ -174,7 +173,10 @@ static void shrunk_and_grown(const void *arg)
 	odp_check(&b);
 }
 
-/* The heap's end goes back and forth. malloc() is given room of its own before. */
+/*
+ * Move the program break back and forth. Give malloc() enough memory first, so that it does
+ * not move the break.
+ */
 static void program_break(const void *arg)
 {
 	struct odp_bench b;
@@ -228,7 +230,7 @@ static void protect_and_back(const void *arg)
 	odp_check(&b);
 }
 
-/* Read-only in the midst of a message: the pages after it stay as they were. */
+/* A read-only page in the middle of a message: it and the pages after it must not change. */
 static void protected_in_midst(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -245,7 +247,7 @@ static void protected_in_midst(const void *arg)
 	odp_check(&b);
 }
 
-/* --- once it is taken away, it is not touched --- */
+/* --- memory that is taken away is not accessed any more --- */
 
 enum way { UNMAP, READ_ONLY, REMAP, DEREG, WAYS };
 
@@ -271,7 +273,10 @@ static void take_away(enum way way, struct odp_bench *b)
 	}
 }
 
-/* The file's pages, seen through another mapping, are still from then on. */
+/*
+ * Take the memory away during puts; from then on the file's pages, seen through another
+ * mapping, must not change.
+ */
 static void quiet_after(const void *arg)
 {
 	const struct taking *t = arg;
@@ -279,7 +284,7 @@ static void quiet_after(const void *arg)
 	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++) {
 		struct odp_file file = odp_memfd(LEN, MAP_SHARED);
 		struct odp_bench b = odp_bench(&t->v, file.nic, LEN);
-		uint8_t *then = vt_map(LEN, 0);	/* now: not where the memory was */
+		uint8_t *then = vt_map(LEN, 0);	/* now, so that it is elsewhere */
 		struct odp_hammer h;
 
 		odp_hammer_start(&h, &b);
@@ -298,7 +303,7 @@ static void quiet_after(const void *arg)
 
 /* --- invalidations while traffic runs --- */
 
-/* The neighbours in the same span come and go. */
+/* Drop and protect pages next to the region, in the same span. */
 static void disturb_neighbours(struct odp_disturber *d)
 {
 	memset(d->addr, 1, d->len);
@@ -339,7 +344,7 @@ static void traffic_while_paging_out(const void *arg)
 
 static void disturb_protection(struct odp_disturber *d)
 {
-	/* Always writable, in more and in fewer mappings. */
+	/* the memory stays writable, but its mapping splits and merges */
 	vt_ok(mprotect(d->addr + d->len / 2, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
 	vt_ok(mprotect(d->addr + d->len / 2, PAGE, PROT_READ | PROT_WRITE));
 }
@@ -368,7 +373,7 @@ static void add_takings(void)
 
 	for (int way = 0; way < WAYS; way++)
 		for (size_t i = 0; i < ARRAY_SIZE(variants); i++, t++) {
-			/* Pinned pages stay the NIC's, whatever the mappings do. */
+			/* the NIC keeps pinned pages, whatever happens to the mappings */
 			if (variants[i].kind == VT_PINNED && way != DEREG)
 				continue;
 			*t = (struct taking){ variants[i], way };

@@ -29,7 +29,10 @@
 
 static void ksm_start(void)
 {
-	/* It skips pages that did not merge before; later tests have the same addresses. */
+	/*
+	 * smart_scan skips pages that did not merge before; later tests reuse their
+	 * addresses.
+	 */
 	if (!access(KSM "smart_scan", F_OK))
 		odp_set(KSM "smart_scan", "0");
 	odp_set(KSM "pages_to_scan", "10000");
@@ -47,7 +50,7 @@ static bool ksm_merged(long pages)
 	return false;
 }
 
-/* Pages with the same data become one; puts into some leave the others alone. */
+/* KSM merges pages with the same data; a put into one of them must not change the others. */
 static void ksm(const void *arg)
 {
 	uint8_t *map = vt_map(2 * LEN, 0), *want;
@@ -72,7 +75,7 @@ static void ksm(const void *arg)
 	odp_check_get(&b);
 }
 
-/* Puts of the same data everywhere, so that KSM always finds what to merge. */
+/* Put the same data into all pages, so that KSM keeps merging them. */
 static void ksm_under_traffic(const void *arg)
 {
 	uint8_t *map = vt_map(LEN, 0);
@@ -116,7 +119,7 @@ static void need_two_nodes(void)
 		vt_skip("the machine has one NUMA node (numa=fake=2 makes two)");
 }
 
-/* From node to node, page by page and by policy. */
+/* Move pages between nodes, with move_pages() and by memory policy. */
 static void disturb_nodes(struct odp_disturber *d)
 {
 	unsigned long mask = d->turns & 1 ? 1 : 2;
@@ -150,14 +153,17 @@ static void traffic_while_moving_nodes(const void *arg)
 	vt_require(odp_vmstat("pgmigrate_success") > before, "no page was moved");
 }
 
-/* Of a process with one thread, the balancer leaves what is on its node alone. */
+/*
+ * A second thread touches the pages: the balancer does not scan the local pages of a
+ * single-threaded process.
+ */
 static void disturb_touch(struct odp_disturber *d)
 {
 	for (size_t i = 0; i < d->len; i += PAGE)
 		__atomic_load_n(&d->addr[i], __ATOMIC_RELAXED);
 }
 
-/* The balancer takes entries away to see who uses the pages, and moves them. */
+/* The NUMA balancer unmaps pages to see which node uses them, and moves them. */
 static void traffic_while_balancing(const void *arg)
 {
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
@@ -180,7 +186,7 @@ static void traffic_while_balancing(const void *arg)
 
 /* --- memory that goes offline --- */
 
-/* The memory block of a page, -1 if that cannot be known. */
+/* The memory block of a page; -1 if it cannot be found out. */
 static long block_of(const void *addr, unsigned long block_size)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -214,11 +220,11 @@ static void disturb_block(struct odp_disturber *d)
 		vt_ok(set_block(d->fd, "online"));
 }
 
-/* The whole block under the memory is taken away while traffic runs. */
+/* The memory block that holds the pages goes offline while traffic runs. */
 static void memory_offline(const void *arg)
 {
 	unsigned long block_size = odp_read_number(MEMORY "block_size_bytes", 16);
-	size_t len = 384 * MIB;		/* to fill whole blocks alone */
+	size_t len = 384 * MIB;		/* enough to fill whole blocks */
 	uint8_t *map = odp_map_aligned(len, 2 * MIB);
 	struct odp_disturber d = { .disturb = disturb_block, .err = EBUSY };
 	long block, before = -1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Packet damming and packet floods, made to happen. */
+/* Provokes packet damming and packet floods. */
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -24,7 +24,10 @@ struct slow {
 	bool stop;
 };
 
-/* All of it is there at once, after the first fault's time. */
+/*
+ * Resolve a fault after the delay. The copy makes all pages present, not only the faulting
+ * one.
+ */
 static void slow_resolve(struct slow *slow)
 {
 	struct uffdio_copy copy = {
@@ -81,12 +84,12 @@ static struct slow *slow_new(struct ibv_pd *pd, enum vt_kind kind, unsigned int 
 
 /* --- damming --- */
 
-/* The two requests' bytes; the first one crosses from page to page. */
+/* The bytes of the two requests; the first request crosses a page boundary. */
 static const struct { size_t off, len; } request[2] = {
 	{ 100, PAGE }, { 5 * PAGE + 50, 64 },
 };
 
-/* What will have arrived. */
+/* Fill the source; returns a copy of the data that must arrive. */
 static uint8_t *prepare(const struct slow *source, struct vt_mem *from)
 {
 	uint8_t *want = vt_map(SLOW_LEN, 0);
@@ -176,7 +179,7 @@ static void open_pairs(struct odp_flooding *f, struct vt_dev *a, struct vt_dev *
 	}
 }
 
-/* A file's pages stay what they are when a mapping of them is dropped. */
+/* Map a file: its pages keep their contents when MADV_DONTNEED drops the mapping @map. */
 static void map_pages(struct odp_flooding *f, size_t len)
 {
 	int fd = memfd_create("flood", 0);
@@ -218,7 +221,7 @@ struct odp_flooding *odp_flood_open(struct vt_dev *a, struct vt_dev *b,
 	return f;
 }
 
-/* A READ of 8 bytes by each QP, all at once, of pages that are not there, to such. */
+/* Drop all pages at both ends, then let every QP READ 8 bytes at the same time. */
 void odp_flood_round(struct odp_flooding *f)
 {
 	unsigned int qps = f->flood.qps;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What on-demand paging is known to do to the wire, after "Pitfalls of InfiniBand with
- * On-Demand Paging" (ISPASS 2021), made to happen:
+ * Provokes two known effects of on-demand paging on the wire, from "Pitfalls of InfiniBand
+ * with On-Demand Paging" (ISPASS 2021):
  *
- *   damming: a request that follows one whose page is being fetched is lost, and found
- *            again by an ACK timeout only
- *   flood:   many QPs that fault send again and again what is not lost
+ *   damming: a request posted while the page of an earlier request is fetched gets lost,
+ *            and is sent again only after an ACK timeout
+ *   flood:   many QPs that fault retransmit again and again although nothing is lost
  *
- * Data are compared. How long it took, and what the devices count meanwhile, is for the
- * caller to judge: a test or a benchmark.
+ * The functions compare the data. The caller, a test or a benchmark, judges the time taken
+ * and the devices' counters.
  */
 #ifndef ODP_PITFALL_H
 #define ODP_PITFALL_H
@@ -22,10 +22,10 @@
 enum odp_faulting { ODP_REQUESTER = 1, ODP_RESPONDER = 2, ODP_BOTH = 3 };
 
 /**
- * struct odp_damming - two requests to two pages each, one after the other
- * @where: whose memory has to be fetched
- * @gap_ms: from the first request to the second one
- * @delay_ms: what a fault takes
+ * struct odp_damming - two requests, one after the other, that meet page faults
+ * @where: at which end pages are missing
+ * @gap_ms: time from the first request to the second
+ * @delay_ms: duration of a fault
  */
 struct odp_damming {
 	enum vt_kind kind;
@@ -34,13 +34,13 @@ struct odp_damming {
 	unsigned int gap_ms, delay_ms;
 };
 
-/* Milliseconds from the first request until both are done. */
+/* Returns the milliseconds from posting the first request to the completion of both. */
 uint64_t odp_damming_run(struct rc_pair *pair, const struct odp_damming *d);
 
 /**
  * struct odp_flood - many QPs, each of which needs a page at the same time
- * @same_page: the same one; otherwise one each
- * @disturbed: pages are taken away all the time
+ * @same_page: all QPs need the same page; otherwise each its own
+ * @disturbed: a thread keeps dropping the pages
  */
 struct odp_flood {
 	enum vt_kind kind;
@@ -53,13 +53,16 @@ struct odp_flooding {
 	struct odp_flood flood;
 	struct rc_pair pair[ODP_PITFALL_QPS];
 	struct vt_mem *local, *remote;
-	uint8_t *file, *map;	/* the pages, and the mapping that is taken away */
+	uint8_t *file, *map;	/* two mappings of the pages; @map gets dropped */
 	size_t len;
 	pthread_t thread;
 	bool stop;
 };
 
-/* What is opened is released with the rest; close ends the disturbance. */
+/*
+ * The end of the test releases all that odp_flood_open() makes; odp_flood_close() stops the
+ * thread that drops pages.
+ */
 struct odp_flooding *odp_flood_open(struct vt_dev *a, struct vt_dev *b,
 				    const struct odp_flood *flood, unsigned int ack_timeout);
 void odp_flood_round(struct odp_flooding *f);

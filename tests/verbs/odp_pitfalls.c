@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What on-demand paging is known to do to the wire (odp_pitfall.h): T1 is packet
- * damming, T2 packet floods, T3 both while pages are being taken away. Here each request
- * ends with the fault that it needs. What the devices count meanwhile (timeouts,
- * retransmits) is for the caller to look at.
+ * Known effects of on-demand paging on the wire (odp_pitfall.h): T1 tests packet damming,
+ * T2 packet floods, T3 floods while pages are being dropped. Each request must complete as
+ * soon as its fault is resolved. The caller checks the devices' counters (timeouts,
+ * retransmits).
  */
 #include "odp_pitfall.h"
 
-#define DELAY_MS	300	/* of a fault; several times the ACK timeout */
+#define DELAY_MS	300	/* duration of a fault; longer than the ACK timeout */
 #define ACK_TIMEOUT	15	/* 134 ms */
-#define SLACK_MS	400	/* for a machine that is busy or emulated */
+#define SLACK_MS	400	/* tolerance for a busy or emulated machine */
 
 static void need(enum vt_kind kind)
 {
@@ -34,7 +34,7 @@ static void damming(const void *arg)
 
 /* --- T2 and T3 --- */
 
-/* Every QP needs a page at the same time: the same one, or one each. */
+/* All QPs need a page at the same time: the same page, or each its own. */
 static void flood(const void *arg)
 {
 	const struct odp_flood *flood = arg;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Kinds of on-demand regions: at other I/O addresses, zero-based, of 2 GiB and
- * more, with the optional flags; regions that would wrap and null regions.
+ * Kinds of on-demand regions: with other I/O addresses, zero-based, of 2 GiB and more, with
+ * optional flags. Regions that wrap and null regions must be refused.
  */
 #include <sys/mman.h>
 
@@ -14,7 +14,7 @@ static void free_mr(void *obj)
 	ibv_dereg_mr(obj);
 }
 
-/* The bench's memory as another region, whose first byte is called @iova. */
+/* Use another region for the bench's memory; @iova is the address of its first byte. */
 static void use_region(struct odp_bench *b, struct ibv_mr *mr, uint64_t iova)
 {
 	vt_require(mr, "reg_mr: %s", strerror(errno));
@@ -23,7 +23,7 @@ static void use_region(struct odp_bench *b, struct ibv_mr *mr, uint64_t iova)
 	b->mem->iova = iova;
 }
 
-/* Every I/O address may differ from the process's, but for the offset in the page. */
+/* I/O addresses may be arbitrary, but for the offset in the page. */
 static void other_iova(const void *arg)
 {
 	uint8_t *map = vt_map(LEN + PAGE, 0);
@@ -50,7 +50,7 @@ static void other_iova(const void *arg)
 		}
 }
 
-/* The first byte is 0, whatever its address. */
+/* The first byte of a zero-based region has address 0. */
 static void zero_based(const void *arg)
 {
 	uint8_t *addr = (uint8_t *)vt_map(LEN + PAGE, 0) + 321;
@@ -62,11 +62,11 @@ static void zero_based(const void *arg)
 	odp_check_at(&b, PAGE - 1, 2, addr + PAGE - 1);
 	odp_put_fails(&b, LEN - 1, 2);
 	odp_reconnect(&b);
-	b.mem->iova = (uintptr_t)addr;		/* no address of this region */
+	b.mem->iova = (uintptr_t)addr;		/* an address outside of this region */
 	odp_get_fails(&b, 0, 8);
 }
 
-/* Around 2 and 4 GiB, where signed and short offsets end. */
+/* Sizes around 2 and 4 GiB, where signed and unsigned 32-bit offsets overflow. */
 static void large(const void *arg)
 {
 	static const size_t sizes[] = {
@@ -100,7 +100,7 @@ static const struct {
 	{ IBV_ACCESS_OPTIONAL_RANGE, "all that are optional" },
 };
 
-/* Hints that cost nothing are taken, on every kind of region. */
+/* Every kind of region accepts the optional access flags. */
 static void optional_flags(const void *arg)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(optional); i++) {
@@ -117,7 +117,7 @@ static void optional_flags(const void *arg)
 	}
 }
 
-/* Neither addresses nor I/O addresses may wrap, for on-demand and pinned alike. */
+/* Neither addresses nor I/O addresses may wrap, for on-demand and pinned regions. */
 static void wrapping_refused(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -150,7 +150,7 @@ static void wrapping_refused(const void *arg)
 				   odp ? "on demand" : "pinned");
 }
 
-/* nopin has no null regions, and says so. */
+/* nopin does not support null regions and must refuse one. */
 static void null_region(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * ibv_rereg_mr() on on-demand regions: rights, addresses and PD change, one by
- * one and together, also under traffic; what fails changes nothing.
+ * ibv_rereg_mr() on on-demand regions: it changes rights, addresses and PD, one by one and
+ * together, also under traffic. A call that fails must change nothing.
  */
 #include <sys/mman.h>
 
@@ -16,7 +16,7 @@ static int rereg(struct odp_bench *b, int flags, struct ibv_pd *pd, void *addr, 
 	return ibv_rereg_mr(b->mem->mr, flags, pd, addr, len, access);
 }
 
-/* Where the region begins from now on; an implicit one stays where it is. */
+/* Set the address at which the bench accesses its region from now on. */
 static void moved_to(struct odp_bench *b, uint8_t *addr)
 {
 	b->mem->addr = addr;
@@ -46,7 +46,10 @@ static void rights_taken_and_given(const void *arg)
 	odp_check(&b);
 }
 
-/* The old addresses are out of the region; an implicit one becomes explicit. */
+/*
+ * After a change of addresses the old ones are outside of the region. An implicit region
+ * becomes explicit.
+ */
 static void other_addresses(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
@@ -110,7 +113,7 @@ static void all_at_once(const void *arg)
 	odp_check_at(&b, 0, LEN - PAGE, new + PAGE);
 }
 
-/* Pinned, on demand, pinned. */
+/* From on demand to pinned and back. */
 static void pinned_and_back(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
@@ -129,7 +132,7 @@ static void pinned_and_back(const void *arg)
 	odp_check(&b);
 }
 
-/* What is refused changes nothing. */
+/* A call that is refused changes nothing. */
 static void refused(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
@@ -160,7 +163,7 @@ static void disturb_rereg(struct odp_disturber *d)
 	vt_ok(rereg(b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0, ODP_ACCESS));
 }
 
-/* Rights that the traffic does not need come and go beside it. */
+/* During traffic, add and remove rights that the traffic does not need. */
 static void traffic_while_rights_change(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
@@ -169,7 +172,7 @@ static void traffic_while_rights_change(const void *arg)
 	odp_traffic_while(&b, &d);
 }
 
-/* Once the right is taken, nothing is written any more. */
+/* After the right to write is removed, the NIC must not write any more. */
 static void quiet_after(const void *arg)
 {
 	for (unsigned int i = 0; i < 3 * vt_opts.rounds; i++) {

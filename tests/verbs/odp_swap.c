@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory four times as large as what its cgroup may use: most of it is
- * swapped out at any time, all data are right, and nothing is pinned.
+ * On-demand memory four times the limit of its cgroup: most of it is swapped out at any
+ * time, all data must be right, and nothing may be pinned.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 #define CHUNK	(64 * KIB)
 #define CHUNKS	(WORKING / CHUNK)
 
-/* What a chunk holds follows from its number and from how often it was written. */
+/* How often each chunk was written: that and the chunk's number determine its contents. */
 static uint32_t written[CHUNKS];
 
 static void fill_chunk(uint64_t *p, size_t chunk)
@@ -37,7 +37,7 @@ struct mover {
 	bool local;
 };
 
-/* As the benches do, but the other end has one chunk only. */
+/* A put or get of one chunk; unlike in a bench the other end has memory for one chunk only. */
 static void move(struct mover *m, size_t chunk, bool put)
 {
 	const struct vt_mem *here = m->local ? m->mem : m->buf;

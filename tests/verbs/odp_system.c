@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Settings of the machine that tests make and that end with them. */
+/* Settings of the machine that a test changes and that its end restores. */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -74,7 +74,7 @@ static int read_file(const char *path, char *text, size_t size)
 	return 0;
 }
 
-/* The number in a file, -1 if there is none. */
+/* The number in a file; -1 if the file cannot be read. */
 long odp_read_number(const char *path, int base)
 {
 	char text[64];
@@ -82,7 +82,7 @@ long odp_read_number(const char *path, int base)
 	return read_file(path, text, sizeof(text)) ? -1 : strtol(text, NULL, base);
 }
 
-/* The number behind a word at the start of a line, -1 if there is none. */
+/* The number that follows the word @field at the start of a line; -1 if there is none. */
 long odp_read_field(const char *path, const char *field)
 {
 	size_t len = strlen(field);
@@ -99,8 +99,8 @@ long odp_read_field(const char *path, const char *field)
 }
 
 /*
- * A CPU keeps what it counted to itself for a second or two, unless told to hand it
- * in: what earlier tests did may otherwise show up in this one.
+ * Each CPU adds its counts to the totals only every second or two. stat_refresh makes all
+ * CPUs do so now, so that this test does not see the counts of earlier tests.
  */
 long odp_vmstat(const char *field)
 {
@@ -172,7 +172,7 @@ static void unmount(void *obj)
 	free(obj);
 }
 
-/* mount with these options and arguments, and the folder behind them. */
+/* Call mount with these options and arguments, and a new directory as the last argument. */
 const char *odp_mount(const char *fmt, ...)
 {
 	const char *folder = odp_folder();
@@ -195,7 +195,7 @@ static void swap_off(void *obj)
 	free(obj);
 }
 
-/* Swap on a compressed RAM disk. */
+/* Enable swap on a compressed RAM disk (zram). */
 void odp_swap_on(size_t mib)
 {
 	char text[32];
@@ -268,7 +268,7 @@ static void leave_cgroup(void *obj)
 	free(path);
 }
 
-/* This process, until the test ends. */
+/* Move this process to the cgroup until the test ends. */
 void odp_cgroup_enter(const char *cgroup)
 {
 	char file[256], *up;

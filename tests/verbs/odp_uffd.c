@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand memory under a userfaultfd, as in post-copy migration: missing and
- * write-protected pages that the NIC meets are reported to the handler and
- * waited for, however long it takes, and only by who needs the page.
+ * On-demand memory under a userfaultfd, as in post-copy migration. The NIC's accesses to
+ * missing and write-protected pages are reported to the handler. The NIC waits for it as
+ * long as necessary, but only QPs that need the page wait.
  */
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 #define SLOW_MS		300
 #define LATE_MS		1000
 
-/* Linux 6.6: pages that are as bad as if their memory had failed. */
+/* UFFDIO_POISON of Linux 6.6: marks pages as if their memory had failed. */
 struct poison {
 	struct uffdio_range range;
 	__u64 mode;
@@ -26,16 +26,16 @@ struct poison {
 #define POISON		_IOWR(UFFDIO, 0x08, struct poison)
 
 /**
- * struct handler - a thread that answers the faults of one range
+ * struct handler - a thread that resolves the faults of one range
  * @fd: the userfaultfd
  * @mem: the range
- * @content: what a missing page gets
- * @saved: where a page goes before it may be written
- * @delay_ms: before the first answer; after @random, below that before each
- * @gate: answers wait for it, but not forever
- * @gave_up: nobody opened the gate
- * @missing: faults answered
- * @protected: likewise
+ * @content: the data for missing pages
+ * @saved: copies of write-protected pages, made before a write is allowed
+ * @delay_ms: delay of the first answer; with @random, the bound of a random delay of each
+ * @gate: while it is set answers wait, but not for ever
+ * @gave_up: @gate was not cleared in time
+ * @missing: faults of missing pages resolved
+ * @protected: faults of write-protected pages resolved
  */
 struct handler {
 	int fd;
@@ -129,7 +129,7 @@ static void handler_end(void *obj)
 	free(h);
 }
 
-/* Not yet answering: see handler_start(). */
+/* Register the userfaultfd; handler_start() starts the thread. */
 static struct handler *handler_new(uint8_t *mem, size_t len, uint64_t mode)
 {
 	struct handler *h = calloc(1, sizeof(*h));
@@ -158,7 +158,7 @@ static void protect(struct handler *h, size_t len)
 	vt_ok(ioctl(h->fd, UFFDIO_WRITEPROTECT, &wp));
 }
 
-/* Memory whose faults cost one handler's patience and no retransmission. */
+/* A bench with a long ACK timeout, so that slow faults cause no retransmission. */
 static struct odp_bench patient_bench(const void *arg, uint8_t *mem)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -209,7 +209,7 @@ static void write_protected(const void *arg)
 	struct odp_bench b = patient_bench(arg, mem);
 	struct handler *h;
 
-	madvise(mem, LEN, MADV_NOHUGEPAGE);	/* for the handler to see each page */
+	madvise(mem, LEN, MADV_NOHUGEPAGE);	/* so that each page faults by itself */
 	odp_check(&b);
 	want = odp_copy_of(mem, LEN);
 	h = handler_new(mem, LEN, UFFDIO_REGISTER_MODE_WP);
@@ -225,7 +225,7 @@ static void write_protected(const void *arg)
 	vt_require(!memcmp(h->saved, want, LEN), "it was written before the handler allowed it");
 	odp_check(&b);
 	want = odp_copy_of(mem, LEN);
-	protect(h, LEN);		/* while the NIC has it writable */
+	protect(h, LEN);		/* while the mirror has the pages as writable */
 	odp_put(&b, 10 * PAGE, PAGE);
 	vt_require(h->protected == LEN / PAGE + 1, "a write after protecting again was missed");
 	vt_require(!memcmp(h->saved + 10 * PAGE, want + 10 * PAGE, PAGE),
@@ -239,9 +239,9 @@ static void be_late(struct handler *h)
 }
 
 /*
- * Pages that take longer than all of a requester's patience, the first of a message
- * or one in its midst, after a request that was quick: whoever waits, nobody takes
- * the other for dead.
+ * Faults that take longer than all ACK timeouts of a requester, at the first page of a
+ * message or a later one, after a quick request. Neither end may take the other for dead
+ * while it waits.
  */
 static void late(const void *arg)
 {
@@ -275,7 +275,7 @@ static void late(const void *arg)
 	odp_check(&b);
 }
 
-/* What a message does not use is not asked for, though there is room for it. */
+/* The NIC faults in only the pages that the message uses, though the buffer is larger. */
 static void unasked(const void *arg)
 {
 	uint8_t *mem = vt_map(LEN, 0);
@@ -328,7 +328,7 @@ static void others_go_on(const void *arg)
 	odp_check(&b);
 }
 
-/* The handler goes away: its faults are then as any others. */
+/* The handler closes the userfaultfd: its faults become ordinary ones. */
 static void handler_closes(const void *arg)
 {
 	uint8_t *mem = vt_map(LEN, 0);
@@ -345,7 +345,7 @@ static void handler_closes(const void *arg)
 	odp_check(&b);
 }
 
-/* A page that went bad is an error to the NIC, as it is SIGBUS to the CPU. */
+/* A poisoned page is an error for the NIC, as the CPU would get SIGBUS. */
 static void poisoned(const void *arg)
 {
 	uint8_t *mem = vt_map(LEN, 0);
@@ -367,8 +367,8 @@ static void poisoned(const void *arg)
 }
 
 /*
- * Post-copy: traffic all over memory that comes page by page, in any order, and takes
- * long enough for a responder to show that it is alive.
+ * Post-copy: traffic all over memory whose pages arrive one by one, in any order, so slowly
+ * that a responder has to tell the requester that it is alive.
  */
 static void post_copy(const void *arg)
 {

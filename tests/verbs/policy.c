@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The pinning policy of a device: with "never" programs that register ordinary
- * memory run without pinning any, under the smallest RLIMIT_MEMLOCK.
+ * The pinning policy of a device: with "never" programs that register ordinary memory pin
+ * nothing, and run under the smallest RLIMIT_MEMLOCK.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static char *get_policy(void)
 	return policy;
 }
 
-/* Until the end of the test. */
+/* Set the policy until the end of the test. */
 static void set_policy(const char *policy)
 {
 	vt_defer(restore, get_policy());
@@ -79,7 +79,10 @@ static void values(const void *arg)
 	vt_require(try_policy("ordinary\n"), "ordinary refused");
 }
 
-/* An ordinary user with little memory to lock, who must get away with @want. */
+/*
+ * Register LEN bytes as an ordinary user with a small RLIMIT_MEMLOCK; @want: must it
+ * succeed?
+ */
 static void register_limited(struct ibv_pd *pd, uint8_t *addr, bool want)
 {
 	struct rlimit old, little = { .rlim_cur = 64 * KIB };
@@ -109,7 +112,7 @@ static void memlock(const void *arg)
 	register_limited(pair->a.pd, addr, true);
 }
 
-/* Traffic in ordinary regions, whose pages go away in between. */
+/* Traffic in ordinary regions whose pages are dropped in between. */
 static void traffic(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -142,7 +145,7 @@ static void reads(struct rc_pair *pair, const struct vt_mem *to, const struct vt
 		vt_require(to->addr[i] == byte, "byte %zu is %#x, want %#x", i, to->addr[i], byte);
 }
 
-/* The other differences that nopin.7 tells of. */
+/* The other differences of "never" that nopin.7 describes. */
 static void follows_the_program(const void *arg)
 {
 	const size_t len = 16 * PAGE;
@@ -172,7 +175,7 @@ static void follows_the_program(const void *arg)
 	rc_do(&pair->b, IBV_WR_RDMA_WRITE, to, 0, mem, 0, len, IBV_WC_REM_ACCESS_ERR);
 }
 
-/* Before Linux 6.2, rights did not count for memory that is to be read only. */
+/* Before Linux 6.2, pinning for reading ignores the protection of the mapping. */
 static bool pins_by_force(void)
 {
 	unsigned int major, minor;
@@ -184,7 +187,7 @@ static bool pins_by_force(void)
 	return major < 6 || (major == 6 && minor < 2);
 }
 
-/* What pinning would refuse is refused, now and not at the first access. */
+/* "never" refuses what pinning would refuse, at registration and not at the first access. */
 static void refused(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -217,7 +220,7 @@ static void refused(const void *arg)
 	}
 }
 
-/* So is more than the memory allows, when it is asked for later. */
+/* Both policies refuse a later change to rights that the memory does not allow. */
 static void refused_later(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();

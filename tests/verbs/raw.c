@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The rings of our own driver, found and used without the provider. */
+/* Finds the rings of nopin in the process's mappings and uses them without the provider. */
 #include <rdma/ib_user_verbs.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 
 #define MARKER	0x6d61726b65640000ULL
 
-/* The mappings that there were at the last call. */
+/* The mappings found by the last call of raw_find_maps(). */
 static uint8_t *known[8 * KIB];
 static size_t num_known;
 
@@ -20,7 +20,10 @@ static bool is_known(const uint8_t *map)
 	return false;
 }
 
-/* The rings that were mapped since the last call; what a parent left us is none. */
+/*
+ * Find the rings that were mapped since the last call. Mappings inherited from a parent do
+ * not count.
+ */
 void raw_find_maps(struct raw_rings *rings)
 {
 	static uint8_t *now[ARRAY_SIZE(known)];
@@ -45,7 +48,7 @@ void raw_find_maps(struct raw_rings *rings)
 	num_known = num;
 }
 
-/* Where the 64-bit @value is in @ring, 0 if it is not. */
+/* The offset of the 64-bit @value in @ring, 0 if @ring does not hold it. */
 static size_t find_value(const struct raw_ring *ring, uint64_t value)
 {
 	for (size_t at = 0; at + 8 <= ring->len; at += 8)
@@ -55,8 +58,8 @@ static size_t find_value(const struct raw_ring *ring, uint64_t value)
 }
 
 /*
- * The ring that holds requests of the ids @id and @id + 1, one after the other, each longer
- * than @longer. Those of an SQ are longer than the completions that a CQ holds.
+ * Find the ring whose first two entries hold @id and @id + 1 and are more than @longer
+ * bytes apart. Entries of an SQ are longer than those of a CQ, which hold the same IDs.
  */
 static struct raw_ring *find_ring(struct raw_rings *rings, uint64_t id, size_t longer)
 {
@@ -73,7 +76,10 @@ static struct raw_ring *find_ring(struct raw_rings *rings, uint64_t id, size_t l
 	vt_fail("no ring holds the marked requests");
 }
 
-/* Post marked requests through the provider and look where they went. */
+/*
+ * Find SQ and RQ: post requests with known IDs through the provider and search the rings
+ * for them.
+ */
 void raw_find_rings(struct raw_rings *rings, struct rc_end *end)
 {
 	struct ibv_qp_init_attr init;
@@ -93,7 +99,7 @@ void raw_find_rings(struct raw_rings *rings, struct rc_end *end)
 	rings->sq->entries = init.cap.max_send_wr;
 }
 
-/* Without the provider. @number: IB_USER_VERBS_CMD_POST_SEND or _RECV. */
+/* Ring a doorbell without the provider. @number: IB_USER_VERBS_CMD_POST_SEND or _RECV. */
 void raw_doorbell(struct ibv_context *ctx, uint32_t handle, uint32_t number)
 {
 	struct {
@@ -107,7 +113,7 @@ void raw_doorbell(struct ibv_context *ctx, uint32_t handle, uint32_t number)
 
 	cmd.post.response = (uintptr_t)&response;
 	if (write(ctx->cmd_fd, &cmd, sizeof(cmd)) < 0)
-		return;		/* an errno is an answer */
+		return;		/* an error is fine, too */
 }
 
 /* Write the next request into the ring, without any of the provider's checks. */

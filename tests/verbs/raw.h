@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* The rings of our own driver, for tests that do what its provider does not. */
+/* Access to the rings of nopin, for tests that do what its provider would not. */
 #ifndef RAW_H
 #define RAW_H
 
@@ -12,7 +12,7 @@
 struct raw_ring {
 	uint8_t *map;
 	size_t len;
-	size_t first, stride;	/* of the entries; stride 0: not known */
+	size_t first, stride;	/* of the entries; a stride of 0: unknown */
 	uint32_t entries;	/* of an SQ */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the tests of RC share beyond vt.h: the operations, and connected pairs.
+ * Helpers for the tests of RC, on top of vt.h: the operations, and connected pairs of QPs.
  *
- * A pair lives on one device (its own loopback) or, with --peer, on two.
+ * Both QPs of a pair are on one device (loopback) or, with --peer, on two devices.
  */
 #ifndef RC_H
 #define RC_H
@@ -18,10 +18,10 @@ struct rc_op {
 	enum ibv_wc_opcode recv_wc;
 	int remote_right;	/* IBV_ACCESS_* that the target needs */
 	uint32_t odp_cap;
-	bool recv;		/* takes a receive of the target */
+	bool recv;		/* consumes a receive of the target */
 	bool imm;
 	bool rdma;		/* names remote memory */
-	bool fetches;		/* READ and atomics: the answer lands here */
+	bool fetches;		/* READ and atomics: the response is written to local memory */
 	bool atomic;
 };
 
@@ -35,7 +35,7 @@ struct rc_attr {
 	enum ibv_qp_type type;
 	unsigned int mtu;	/* bytes */
 	uint32_t wr, sge, inline_len;
-	int cqe;		/* of each CQ, 0: room for every request */
+	int cqe;		/* size of each CQ; 0: room for every request */
 	bool sig_all;
 	bool channel;		/* completion channels */
 	uint8_t timeout, retry_cnt, rnr_retry, min_rnr_timer, rd_atomic;
@@ -58,7 +58,7 @@ struct rc_pair {
 	struct rc_attr attr;
 };
 
-/* What the other side must know of an end; plain bytes, so that it can travel. */
+/* What one end must know of the other to connect; plain bytes, to be sent through a pipe. */
 struct rc_addr {
 	union ibv_gid gid;
 	uint32_t qpn, psn;
@@ -92,7 +92,7 @@ void rc_start(struct rc_end *end, enum ibv_wr_opcode op, uint64_t id,
 	      const struct vt_mem *local, size_t loff,
 	      const struct vt_mem *remote, size_t roff, size_t len);
 
-/* One request from a to b and its completion: the plain case. */
+/* Post one request of @end, with one local element, and wait for its completion. */
 void rc_do(struct rc_end *end, enum ibv_wr_opcode op,
 	   const struct vt_mem *local, size_t loff,
 	   const struct vt_mem *remote, size_t roff, size_t len,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The operations of RC: what each is, requests posted and done. */
+/* The operations of RC: a table of their properties, and posting them. */
 #include "rc.h"
 
 const struct rc_op rc_ops[RC_OPS] = {
@@ -76,7 +76,7 @@ void rc_start(struct rc_end *end, enum ibv_wr_opcode op, uint64_t id,
 	vt_ok(rc_post(end, &wr));
 }
 
-/* The same, and its completion. */
+/* The same, and wait for the completion. */
 void rc_do(struct rc_end *end, enum ibv_wr_opcode op,
 	   const struct vt_mem *local, size_t loff,
 	   const struct vt_mem *remote, size_t roff, size_t len,
@@ -98,7 +98,7 @@ static void write_both_ways(struct rc_end *from, struct rc_end *to)
 	vt_require(!memcmp(src->addr + 1, dst->addr, src->len - 1), "data differ");
 }
 
-/* The pair still moves data, both ways. */
+/* Check that the pair still transfers data, both ways. */
 void rc_works(struct rc_pair *pair)
 {
 	write_both_ways(&pair->a, &pair->b);

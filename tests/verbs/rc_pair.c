@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* RC queue pairs: made, connected, walked through their states. */
+/* RC queue pairs: creating and connecting them, and moving them through their states. */
 #include "rc.h"
 
 const struct rc_attr rc_attr_default = {
@@ -46,7 +46,7 @@ static void new_qp(struct rc_end *end, const struct rc_attr *attr)
 	vt_defer(vt_free_qp, end->qp);
 }
 
-/* Make all that one end has, in @pd or in a new one; its QP stays in RESET. */
+/* Create all objects of one end, in @pd or in a new PD; its QP stays in RESET. */
 void rc_end_open(struct rc_end *end, struct vt_dev *dev, struct ibv_pd *pd,
 		 const struct rc_attr *attr)
 {
@@ -187,8 +187,9 @@ static void reset_end(struct rc_end *end)
 }
 
 /*
- * The QPs anew, as a program does after an error. With other PSNs: packets of the
- * old connection may still be under way, and would be taken for the new one's.
+ * Reset and connect the QPs again, as a program does after an error. The PSNs are new:
+ * packets of the old connection may still be in flight, and must not be taken for packets
+ * of the new one.
  */
 void rc_reconnect(struct rc_pair *pair)
 {
@@ -197,7 +198,7 @@ void rc_reconnect(struct rc_pair *pair)
 	connect_ends(pair);
 }
 
-/* Two ends connected to each other, ready to send. */
+/* Create two connected QPs in RTS. */
 struct rc_pair *rc_pair_between(struct vt_dev *dev_a, struct vt_dev *dev_b,
 				const struct rc_attr *attr)
 {
@@ -224,7 +225,7 @@ struct rc_pair *rc_pair(void)
 	return rc_pair_new(&rc_attr_default);
 }
 
-/* Every path MTU that both ports can use. */
+/* List every path MTU that both ports can use; returns their number. */
 size_t rc_mtus(unsigned int mtus[5])
 {
 	unsigned int a = 128U << vt_dev(0)->port.active_mtu;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Receives that are too short for what is sent, or name memory that is not to be had. */
+/* Receives that are too short for the message, or that name memory that cannot be accessed. */
 #include "rc.h"
 
 struct landing {
@@ -17,7 +17,7 @@ static void landing_init(struct landing *l, int access)
 	l->sge[1] = vt_sge(l->dst, 10000, 10000);
 }
 
-/* A SEND of @len into the two elements: how either side sees it end. */
+/* SEND @len bytes into the two elements; expect these completions at sender and receiver. */
 static void land(struct landing *l, size_t len, enum ibv_wc_status sender,
 		 enum ibv_wc_status receiver)
 {
@@ -53,9 +53,9 @@ static void recv_too_short(const void *arg)
 }
 
 #define RUN	8	/* SENDs in one call */
-#define ROOM	64	/* bytes of each receive; as many lie between two */
+#define ROOM	64	/* bytes of each receive, and of each gap between receives */
 
-/* All fit but @bad; @want gets what is to be received. */
+/* Post RUN SENDs that fit, except number @bad. @want: the memory expected afterwards. */
 static void post_run(struct landing *l, struct vt_wr *wr, int bad, uint8_t *want)
 {
 	for (int i = 0; i < RUN; i++) {
@@ -90,7 +90,7 @@ static void end_run(struct landing *l, const struct vt_wr *wr, int bad)
 	}
 }
 
-/* What came before it in the same call is received, and nothing else is touched. */
+/* Messages before the bad one in the same call are received, and no other memory changes. */
 static void recv_too_short_in_run(const void *arg)
 {
 	struct vt_wr wr[RUN];

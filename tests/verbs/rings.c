@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The rings scribbled over while the kernel works on them. A child finds its
- * mapped rings, fills them with noise and with requests that are nearly right,
- * and rings the doorbell without the provider. No memory that its regions and
- * rights do not cover may change, in its own process or in its parent's.
+ * Rings that are overwritten while the kernel reads them. A child finds its mapped rings,
+ * fills them with random bytes and with requests that are nearly valid, and rings the
+ * doorbell without the provider. Memory that its regions and rights do not cover must not
+ * change, neither in the child nor in its parent.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -27,8 +27,8 @@ struct target {
 
 struct attack {
 	struct target targets[TARGETS];
-	uint8_t *memory, *fixed;	/* of all arenas, of all read-only regions */
-	const struct target *now;	/* the one attacked; set while no thread runs */
+	uint8_t *memory, *fixed;	/* behind all arenas, behind all read-only regions */
+	const struct target *now;	/* under attack; set while no thread runs */
 	uint8_t *canary, *canary_copy, *fixed_copy;
 	const struct vt_mem *victim;	/* in the parent */
 	bool stop;
@@ -100,7 +100,7 @@ static uint8_t *some_entry(const struct raw_ring *ring)
 	       vt_below((ring->len - ring->first) / ring->stride) * ring->stride;
 }
 
-/* A send request that is wrong in few places, written without any order. */
+/* Write a send request with a few wrong fields, without regard to the ring's order. */
 static void scribble_send(const struct attack *at)
 {
 	struct nopin_send_wqe *wqe = (void *)some_entry(at->now->rings.sq);
@@ -250,7 +250,7 @@ static void attack_init(struct attack *at, const struct vt_mem *victim, enum vt_
 		target_init(&at->targets[i], at, kind);
 }
 
-/* For a while, scribble over the rings of one pair while its bells ring. */
+/* Overwrite the rings of one pair for a while, as another thread rings its doorbells. */
 static void attack_target(struct attack *at, const struct target *target)
 {
 	pthread_t threads[2];
@@ -265,7 +265,7 @@ static void attack_target(struct attack *at, const struct target *target)
 	vt_ok(pthread_join(threads[1], NULL));
 }
 
-/* Whatever is left is the kernel's to clean up: the provider would trip over it. */
+/* The child leaves all cleanup to the kernel: the provider would fail on the broken rings. */
 static void child_run(const struct vt_mem *victim, enum vt_kind kind)
 {
 	static struct attack at;
@@ -283,7 +283,7 @@ static void child_run(const struct vt_mem *victim, enum vt_kind kind)
 
 struct variant {
 	enum vt_kind victim, child;
-	bool kill;		/* the child ends in the middle of it */
+	bool kill;		/* kill the child in the middle of the attack */
 };
 
 static void scribbled(const void *arg)
@@ -318,14 +318,14 @@ static void scribbled(const void *arg)
 	}
 }
 
-/* --- queues that never end --- */
+/* --- queues that never become empty --- */
 
 struct feed {
 	struct raw_ring *ring[2];
 	bool stop;
 };
 
-/* Half a ring of requests, whatever has been taken. */
+/* Keep half a ring of requests posted, however many the kernel takes. */
 static void *feeder(void *arg)
 {
 	struct feed *feed = arg;
@@ -343,7 +343,7 @@ static void *feeder(void *arg)
 	return NULL;
 }
 
-/* Requests keep coming while the QP is being emptied: that has an end all the same. */
+/* Requests keep coming while the kernel flushes the QP: the flush must end nevertheless. */
 static void endless_run(void)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -352,7 +352,7 @@ static void endless_run(void)
 	struct rc_pair *pair;
 	pthread_t thread;
 
-	attr.wr = 4096;		/* more than the kernel empties while we are interrupted */
+	attr.wr = 4096;		/* more than one flush empties */
 	raw_find_maps(&rings);
 	pair = rc_pair_new(&attr);
 	raw_find_rings(&rings, &pair->a);

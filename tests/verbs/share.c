@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What QPs are to each other and to the machine: none starves another, a receiver
- * that is slow is waited for, and nothing runs when there is nothing to do.
+ * How QPs share the machine: no QP starves another, senders wait for a slow receiver, and
+ * the machine is idle when no QP has work.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 
 #define DEPTH	4
 
-/* WRITEs of one length, as many as go. */
+/* WRITEs of one length, up to DEPTH in flight. */
 struct flow {
 	pthread_t thread;
 	struct rc_pair *pair;
@@ -71,7 +71,7 @@ static void *flow_run(void *arg)
 
 #define FLOWS	6
 
-/* Count what of a flow is complete, and post as many again. */
+/* Count the completions of a flow and post as many requests again. */
 static unsigned int flow_step(struct flow *flow)
 {
 	struct ibv_wc wc[DEPTH];
@@ -86,7 +86,10 @@ static unsigned int flow_step(struct flow *flow)
 	return n;
 }
 
-/* Flows that are alike get on alike; one thread, for those share CPUs as they like. */
+/*
+ * Equal flows make equal progress. One thread serves all, as the scheduler may treat
+ * several threads differently.
+ */
 static void equal_flows(const void *arg)
 {
 	uint64_t end = vt_now_ms() + vt_patience_ms();
@@ -111,7 +114,7 @@ static void equal_flows(const void *arg)
 	vt_require(least >= most / 2, "%u to %u requests", least, most);
 }
 
-/* A small request does not wait for all the large ones of other QPs. */
+/* A small request does not wait for all large requests of other QPs. */
 static void small_beside_large(const void *arg)
 {
 	struct flow large, small;
@@ -143,7 +146,7 @@ static void small_beside_large(const void *arg)
 #define SENDS		24
 #define SEND_LEN	9000
 
-/* All that many QPs send at once waits until it is asked for, one by one. */
+/* Many QPs SEND at once, and each SEND waits until its receive is posted. */
 static void slow_receiver(const void *arg)
 {
 	uint64_t before = vt_backlog_drops(), dropped;
@@ -208,8 +211,9 @@ static struct cpu_time cpu_time(void)
 }
 
 /*
- * With QPs connected, one of them waiting for its peer to post a receive, the
- * machine rests. Others may use it now and then: the quietest of some moments counts.
+ * The machine is idle while QPs are connected and one of them waits for its peer to post a
+ * receive. Other programs may run now and then, so the quietest of several intervals
+ * counts.
  */
 static void nothing_to_do(const void *arg)
 {

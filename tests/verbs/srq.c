@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Shared receive queues: one ring of receives for the QPs of a server (IBTA 10.2.9). */
+/* Shared receive queues: one ring of receives for all QPs of a server (IBTA 10.2.9). */
 #include "rc.h"
 
 #define QPS	3	/* clients, and QPs that share the queue */
@@ -11,7 +11,7 @@ struct shared {
 	struct ibv_pd *pd;		/* of the server */
 	struct rc_end client[QPS], server[QPS];
 	struct vt_mem *src, *dst;	/* @dst: ROOM bytes for each receive */
-	uint64_t posted;		/* receives so far; their wr_id */
+	uint64_t posted;		/* receives posted so far; the next wr_id */
 	uint64_t taken;
 };
 
@@ -32,7 +32,7 @@ static struct ibv_srq *new_srq(struct ibv_pd *pd, uint32_t wr, uint32_t sge)
 	return srq;
 }
 
-/* The QP of @end anew, with the queue. */
+/* Replace the QP of @end by one that uses the SRQ. */
 static void share(struct rc_end *end, struct ibv_srq *srq)
 {
 	struct ibv_qp_init_attr init = {
@@ -82,7 +82,7 @@ static void shared_init(struct shared *s, enum vt_kind kind)
 	vt_drain_events(vt_dev(1));
 }
 
-/* One more receive, in two elements. */
+/* Post one more receive, with two elements. */
 static void post(struct shared *s)
 {
 	size_t off = s->posted % WRS * ROOM;
@@ -105,7 +105,7 @@ static void send_to(struct shared *s, int i, size_t len)
 	vt_ok(rc_post(&s->client[i], &wr));
 }
 
-/* What QP @i has taken is the oldest receive, and holds what was sent. */
+/* Check that QP @i took the oldest receive, and that it holds the data sent. */
 static void received(struct shared *s, int i, size_t len)
 {
 	size_t off = s->taken % WRS * ROOM;
@@ -120,7 +120,7 @@ static void received(struct shared *s, int i, size_t len)
 	vt_require(!memcmp(s->dst->addr + off, s->src->addr, len), "data differ");
 }
 
-/* Whoever's message comes next gets the oldest. */
+/* Each message, to whichever QP, takes the oldest receive. */
 static void srq_is_shared(const void *arg)
 {
 	struct shared s;
@@ -139,7 +139,7 @@ static void srq_is_shared(const void *arg)
 	vt_mem_guards(s.dst);
 }
 
-/* A message waits for a receive as long as its sender is willing to. */
+/* A message waits for a receive as long as its sender's RNR retries allow. */
 static void srq_is_dry(const void *arg)
 {
 	struct shared s;
@@ -152,7 +152,7 @@ static void srq_is_dry(const void *arg)
 	received(&s, 1, 3000);
 }
 
-/* The owner is told once that fewer are left than asked for. */
+/* The owner gets one event when fewer receives are left than the limit. */
 static void srq_limit(const void *arg)
 {
 	struct ibv_srq_attr attr = { .srq_limit = 2 };
@@ -180,7 +180,10 @@ static void srq_limit(const void *arg)
 	vt_require(vt_async_event(vt_dev(1), 50) < 0, "told twice");
 }
 
-/* Receives of a QP that fails stay for the others, and its owner learns it is done. */
+/*
+ * When a QP fails its receives stay for the others, and an event tells its owner that it
+ * takes no more.
+ */
 static void srq_survives_qp(const void *arg)
 {
 	struct shared s;
@@ -199,7 +202,7 @@ static void srq_survives_qp(const void *arg)
 	received(&s, 2, 5000);
 }
 
-/* A receive that is too short ends the connection that took it, and no other. */
+/* A receive that is too short fails the QP that took it, and no other. */
 static void srq_too_short(const void *arg)
 {
 	struct ibv_recv_wr *bad, wr = { .wr_id = 77, .num_sge = 1 };
@@ -218,7 +221,10 @@ static void srq_too_short(const void *arg)
 	received(&s, 1, 100);
 }
 
-/* The ring holds what was granted, and each receive what it may. */
+/*
+ * The ring takes the granted number of receives, and a receive the granted number of
+ * elements.
+ */
 static void srq_is_full(const void *arg)
 {
 	struct ibv_sge sge[3] = {};
@@ -269,7 +275,7 @@ static uint32_t room_of(struct shared *s)
 	return attr.max_wr;
 }
 
-/* A longer ring or a shorter one has the receives of the one before, in their order. */
+/* After resizing, the SRQ holds the same receives in the same order. */
 static void srq_resize(const void *arg)
 {
 	static const uint32_t sizes[] = { 2 * WRS, 8 * WRS, WRS };

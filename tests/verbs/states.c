@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The QP's states, receives that are not there, peers that are gone, and the order
- * in which a dead queue gives back its work.
+ * The states of a QP, missing receives, peers that are gone, and the order in which a QP in
+ * error flushes its requests.
  */
 #include "rc.h"
 
@@ -36,7 +36,7 @@ static void rnr_give_up(const void *arg)
 	vt_require(rc_state(&pair->b) == IBV_QPS_RTS, "the receiver was hurt");
 }
 
-/* Three retries, each after at least the time that the receiver asks for. */
+/* Three retries, each after at least the time that the responder's RNR NAK asks for. */
 static void rnr_give_up_in_time(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(3, 24);	/* 40.96 ms */
@@ -50,7 +50,7 @@ static void rnr_give_up_in_time(const void *arg)
 	vt_require(took < 5000, "gave up after %llu ms", (unsigned long long)took);
 }
 
-/* Retries without end: the receive may come as late as it likes. */
+/* Endless RNR retries: the receive may be posted at any later time. */
 static void rnr_for_ever(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(7, 12);	/* 0.64 ms */
@@ -66,7 +66,7 @@ static void rnr_for_ever(const void *arg)
 	rc_works(pair);
 }
 
-/* A stream of SENDs against receives that trickle in: each once, in order. */
+/* A stream of SENDs while receives are posted slowly: each SEND arrives once, in order. */
 static void rnr_stream(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(7, 1);
@@ -145,7 +145,7 @@ static void peer_in_error(const void *arg)
 
 /* --- flushing --- */
 
-/* Both queues give back everything in order; what is posted later, too. */
+/* Both queues flush all requests in order, also requests posted later. */
 static void flush_in_order(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(7, 20);
@@ -171,7 +171,7 @@ static void flush_in_order(const void *arg)
 	vt_want_none(a->rcq, 2);
 }
 
-/* Unsignaled requests that were under way complete as flushed or not at all. */
+/* Unsignaled requests in flight complete as flushed or not at all. */
 static void flush_unsignaled(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(7, 20);
@@ -188,7 +188,7 @@ static void flush_unsignaled(const void *arg)
 		vt_want(pair->a.scq, i, IBV_WC_WR_FLUSH_ERR);
 }
 
-/* RESET forgets: no completion of what was posted, and the QP serves again. */
+/* RESET drops all requests without completions, and the QP works again afterwards. */
 static void reset_and_again(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(7, 20);
@@ -209,7 +209,7 @@ static void reset_and_again(const void *arg)
 
 /* --- states --- */
 
-/* Where the QP is not ready, posting is refused at once. */
+/* Posting fails at once in a state that does not allow it. */
 static void post_in_wrong_state(const void *arg)
 {
 	const struct rc_attr *attr = &rc_attr_default;
@@ -271,8 +271,8 @@ static int step_to(struct rc_end *end, enum ibv_qp_state state)
 }
 
 /*
- * Every transition of RESET, INIT, RTR, RTS and ERR, legal or not. As the kernel
- * has it, a QP in RESET does not go to ERR.
+ * Every transition between RESET, INIT, RTR, RTS and ERR, legal or not. The kernel does not
+ * allow the one from RESET to ERR.
  */
 static void transitions(const void *arg)
 {
@@ -305,7 +305,7 @@ static void transitions(const void *arg)
 		}
 }
 
-/* Attributes that no QP can have are refused, and the state stays. */
+/* Invalid attributes are refused, and the state stays. */
 static void bad_attributes(const void *arg)
 {
 	struct rc_attr attr = rc_attr_default;
@@ -331,7 +331,7 @@ static void bad_attributes(const void *arg)
 	vt_require(rc_state(&end) == IBV_QPS_RTR, "state %d", rc_state(&end));
 }
 
-/* What was set is what query_qp tells. */
+/* ibv_query_qp() returns the attributes that were set. */
 static void query_qp(const void *arg)
 {
 	struct rc_pair *pair = rnr_pair(5, 14);
@@ -357,7 +357,7 @@ static void query_qp(const void *arg)
 	vt_require(init.send_cq == pair->a.scq && init.recv_cq == pair->a.rcq, "CQs");
 }
 
-/* SQD: what was begun ends, an event tells so, what comes later waits for RTS. */
+/* SQD: requests in flight complete, an event reports that, later requests wait for RTS. */
 static void drain_send_queue(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
@@ -388,7 +388,7 @@ static void drain_send_queue(const void *arg)
 	rc_works(pair);
 }
 
-/* Packets before RTS are answered in RTR already; the first one is announced. */
+/* A QP in RTR answers packets, and the first one raises an event. */
 static void receive_in_rtr(const void *arg)
 {
 	const struct rc_attr *attr = &rc_attr_default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Unreliable connections (IBTA 9.8.2): a message arrives whole and in its turn, or not at
- * all, and the receive of one that does not is the next one's.
+ * Unreliable connections (IBTA 9.8.2): a message arrives whole and in order, or not at all.
+ * The next message takes the receive of one that is lost.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -70,7 +70,7 @@ static void send_plain(struct uc_end *from, size_t len)
 	send_one(from, &wr);
 }
 
-/* What was posted before has been carried out when this has arrived. */
+/* Wait until all earlier messages have been processed: send an empty WRITE with immediate. */
 static void flush(struct uc_end *from, struct uc_end *to)
 {
 	struct vt_wr wr;
@@ -146,7 +146,7 @@ static void uc_data(const void *arg)
 
 /* --- messages that may be lost --- */
 
-/* So the receiver knows what the message with a number holds. */
+/* Fill a message with data that depend on its number, so that the receiver can check them. */
 static void fill_by_number(uint8_t *p, uint32_t number, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -170,7 +170,7 @@ static void send_number(struct uc_end *from, uint32_t number)
 	send_one(from, &wr);
 }
 
-/* The oldest receive has a message that is whole; which one. */
+/* Check that the oldest receive holds a whole message; returns its number. */
 static uint32_t check_number(struct uc_end *to, const struct ibv_wc *wc, uint64_t id,
 			     uint8_t *expected)
 {
@@ -200,7 +200,7 @@ static void whole_or_not(enum vt_kind kind, bool in_order)
 	pair_open(&pair, kind);
 	for (id = 0; id < RECVS; id++)
 		post_recv(&pair.b, id, id % RECVS * ROOM, ROOM);
-	while (number < messages || last < messages) { /* and on until one has come */
+	while (number < messages || last < messages) { /* and on until the last ones arrive */
 		vt_require(number < 2 * messages, "nothing comes any more");
 		send_number(&pair.a, ++number);
 		while (vt_poll_for(pair.b.rc->rcq, &wc, 1, number < messages ? 0 : 20) > 0) {
@@ -235,7 +235,7 @@ static void uc_whole(const void *arg)
 
 /* --- what is refused, and how --- */
 
-/* Without a receive, or with one too short, a message is lost and nothing else. */
+/* Without a receive, or with one too short, a message is lost; nothing else happens. */
 static void uc_dropped(const void *arg)
 {
 	struct uc_pair pair;
@@ -255,7 +255,10 @@ static void uc_dropped(const void *arg)
 	works(&pair);
 }
 
-/* A message too long has written to the receive that the next message gets. */
+/*
+ * The next message takes the receive to which a message that is too long has partly been
+ * written.
+ */
 static void uc_receive_again(const void *arg)
 {
 	struct uc_pair pair;
@@ -285,7 +288,7 @@ static void write_with_key(struct uc_pair *pair, uint32_t flip, size_t len)
 	send_one(&pair->a, &wr);
 }
 
-/* Nobody is told that a key is wrong. */
+/* A wrong rkey moves no data and is reported to neither side. */
 static void uc_bad_rkey(const void *arg)
 {
 	struct uc_pair pair;
@@ -367,7 +370,7 @@ static void uc_sqe_left_at_once(const void *arg)
 	}
 }
 
-/* The receive is the program's own fault: that is an error. */
+/* A receive with a bad key is an error of the receiving program: the receive fails. */
 static void uc_bad_receive(const void *arg)
 {
 	struct ibv_sge sge;
@@ -387,7 +390,7 @@ static void uc_bad_receive(const void *arg)
 	works(&pair);
 }
 
-/* A message begins with any PSN. */
+/* A message may begin with any PSN. */
 static void uc_any_psn(const void *arg)
 {
 	struct rc_addr a, b;
@@ -406,7 +409,7 @@ static void uc_any_psn(const void *arg)
 	works(&pair);
 }
 
-/* Nothing that would have to be answered. */
+/* Operations that need a response are refused. */
 static void uc_operations(const void *arg)
 {
 	static const enum ibv_wr_opcode ops[] = {
@@ -434,7 +437,7 @@ static void free_srq(void *obj)
 	ibv_destroy_srq(obj);
 }
 
-/* Receives of an SRQ are the QP's once they are taken, and not lost either. */
+/* A receive taken from an SRQ belongs to the QP, and is not lost with its message. */
 static void uc_srq(const void *arg)
 {
 	struct ibv_srq_init_attr init = { .attr = { .max_wr = 4, .max_sge = 1 } };

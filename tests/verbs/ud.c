@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Unreliable datagrams (IBTA 9.8.3): what arrives arrives whole, the rest not at all. */
+/* Unreliable datagrams (IBTA 9.8.3): a datagram arrives whole or not at all. */
 #include <arpa/inet.h>
 
 #include "vt.h"
@@ -13,7 +13,7 @@ struct ud_end {
 	struct ibv_pd *pd;
 	struct ibv_cq *scq, *rcq;
 	struct ibv_qp *qp;
-	struct ibv_ah *ah;	/* of the other end */
+	struct ibv_ah *ah;	/* for the other end */
 	struct vt_mem *mem;
 	size_t mtu;
 };
@@ -109,7 +109,7 @@ static void send_one(struct ud_end *end, struct vt_wr *wr)
 	vt_want(end->scq, 1, IBV_WC_SUCCESS);
 }
 
-/* The header that came before the data: IPv6's, or IPv4's in the last 20 bytes. */
+/* Check the GRH before the data: an IPv6 header, or an IPv4 header in the last 20 bytes. */
 static void check_grh(const struct ud_end *from, const struct ud_end *to,
 		      const struct ibv_wc *wc, const uint8_t *grh)
 {
@@ -168,7 +168,7 @@ static void ud_data(const void *arg)
 	vt_mem_guards(pair.b.mem);
 }
 
-/* A datagram that is not for the receiver takes none of its receives. */
+/* A datagram that is dropped takes no receive. */
 static void ud_dropped(const void *arg)
 {
 	struct ud_pair pair;
@@ -180,12 +180,12 @@ static void ud_dropped(const void *arg)
 	send_one(&pair.a, &wr);		/* no receive */
 	vt_want_none(pair.b.rcq, 20);
 	post_recv(&pair.b, 2, 0, GRH + 99);
-	send_one(&pair.a, &wr);		/* too short a one */
+	send_one(&pair.a, &wr);		/* a receive that is too short */
 	wr.wr.wr.ud.remote_qkey = QKEY + 1;
 	send_one(&pair.a, &wr);		/* another Q_Key */
 	wr.wr.wr.ud.remote_qkey = QKEY;
 	wr.wr.wr.ud.remote_qpn = 0xfffffe;
-	send_one(&pair.a, &wr);		/* nobody's QP */
+	send_one(&pair.a, &wr);		/* a QP number not in use */
 	vt_want_none(pair.b.rcq, 20);
 	wr_to(&wr, &pair.a, &pair.b, 0, 99);
 	send_one(&pair.a, &wr);
@@ -193,7 +193,10 @@ static void ud_dropped(const void *arg)
 	exchange(&pair.b, &pair.a);
 }
 
-/* What cannot be sent fails alone: the queue waits in SQE to be made ready again. */
+/*
+ * Only the request that cannot be sent fails; the QP waits in SQE until it is moved to RTS
+ * again.
+ */
 static void ud_too_long(const void *arg)
 {
 	struct ibv_qp_attr attr = { .cur_qp_state = IBV_QPS_SQE, .qp_state = IBV_QPS_RTS };
@@ -209,7 +212,7 @@ static void ud_too_long(const void *arg)
 	vt_want(pair.a.scq, 1, IBV_WC_LOC_LEN_ERR);
 	vt_ok(ibv_query_qp(pair.a.qp, &now, IBV_QP_STATE, &init));
 	vt_require(now.qp_state == IBV_QPS_SQE, "in state %d", now.qp_state);
-	exchange(&pair.b, &pair.a);	/* it receives on */
+	exchange(&pair.b, &pair.a);	/* it still receives */
 	vt_ok(ibv_modify_qp(pair.a.qp, &attr, IBV_QP_STATE | IBV_QP_CUR_STATE));
 	exchange(&pair.a, &pair.b);
 }
@@ -228,7 +231,7 @@ static void ud_bad_lkey(const void *arg)
 	exchange(&pair.b, &pair.a);
 }
 
-/* An address handle of another protection domain, or of nobody any more. */
+/* An address handle of another PD, or one that has been destroyed. */
 static void ud_foreign_ah(const void *arg)
 {
 	struct ud_pair pair;
@@ -258,7 +261,7 @@ static void ud_bad_address(const void *arg)
 	vt_require(!new_ah(&end, &none), "an address handle for nobody");
 }
 
-/* Only sends go by datagram. */
+/* UD supports only SENDs. */
 static void ud_operations(const void *arg)
 {
 	static const enum ibv_wr_opcode ops[] = {

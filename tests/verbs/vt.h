@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What tests of any transport share: memory of every kind, devices, a random
- * generator that replays, requests and completions, and checks that work in
- * children too.
+ * Helpers for the tests of every transport: memory of every kind, devices, a random
+ * generator with a seed, work requests and completions, and checks that also work in child
+ * processes.
  *
- * Whatever a test makes is released after it, in reverse order, however the
- * test ended.
+ * The end of a test releases all objects that the test made, in reverse order, whether it
+ * passed or failed.
  */
 #ifndef VT_H
 #define VT_H
@@ -32,17 +32,17 @@ typedef void (*vt_fn)(const void *arg);
 
 struct vt_opts {
 	const char *device;	/* [NETNS:]NAME, NULL: the first */
-	const char *peer;	/* the same for end b, NULL: @device */
-	unsigned int port;	/* of the devices: 1 */
-	int gid_index;		/* -1: the first RoCEv2 one */
+	const char *peer;	/* likewise for end b; NULL: use @device */
+	unsigned int port;	/* port number of both devices: 1 */
+	int gid_index;		/* -1: the first RoCEv2 GID */
 	uint64_t seed;
-	unsigned int rounds;	/* multiplies the random tests' length */
+	unsigned int rounds;	/* multiplies the length of random tests */
 	unsigned int timeout;	/* seconds for one test */
 };
 
 extern struct vt_opts vt_opts;
 
-/* Of every program: for the table of getopt_long(), and what they are. */
+/* The options that every program has: rows for getopt_long(), the help text, the parser. */
 #define VT_OPTIONS						\
 	{ "device", required_argument, NULL, 'd' },		\
 	{ "peer", required_argument, NULL, 'p' },		\
@@ -74,7 +74,7 @@ void vt_note(const char *fmt, ...);
 		if (!(cond))				\
 			vt_fail(__VA_ARGS__);		\
 	} while (0)
-/* For calls that return 0 or an errno, and for those that return -1. */
+/* Expect success of a call that returns 0 or an errno, or 0 or -1 with errno set. */
 #define vt_ok(call)					\
 	do {						\
 		int vt_ret_ = (call);			\
@@ -82,7 +82,7 @@ void vt_note(const char *fmt, ...);
 			vt_fail("%s: %s", #call,	\
 				strerror(vt_ret_ < 0 ? errno : vt_ret_)); \
 	} while (0)
-/* For calls that return NULL and set errno. */
+/* Expect that a call returns NULL and sets errno to @err. */
 #define vt_refused(call, err)				\
 	do {						\
 		errno = 0;				\
@@ -117,7 +117,7 @@ struct vt_dev {
 	struct ibv_port_attr port;
 	union ibv_gid gid;
 	int gid_index;
-	int counters;		/* the folder of its hw_counters, -1: none */
+	int counters;		/* directory of its hw_counters; -1: none */
 	bool is_nopin;
 };
 
@@ -130,12 +130,12 @@ int vt_async_event(struct vt_dev *dev, int timeout_ms);
 void vt_want_event(struct vt_dev *dev, enum ibv_event_type type);
 void vt_drain_events(struct vt_dev *dev);
 
-/* They end the test where there is none, and are freed at its end. */
+/* These fail the test on an error. The end of the test frees the PD or CQ. */
 struct ibv_pd *vt_new_pd(struct ibv_context *ctx);
 struct ibv_cq *vt_new_cq(struct ibv_context *ctx, int cqe);
 void vt_ud_to_rts(struct ibv_qp *qp, uint32_t qkey);
 
-/* For vt_defer(). */
+/* Release functions for vt_defer(). */
 void vt_free_pd(void *obj);
 void vt_free_cq(void *obj);
 void vt_free_qp(void *obj);
@@ -149,7 +149,7 @@ extern const char *const vt_kind_name[VT_KINDS];
 struct vt_mem {
 	uint8_t *addr;		/* of the first byte */
 	size_t len;
-	uint64_t iova;		/* what work requests call it */
+	uint64_t iova;		/* the address that work requests use */
 	struct ibv_mr *mr;
 	uint8_t *map;		/* the mapping around it, canaries included */
 	size_t map_len;

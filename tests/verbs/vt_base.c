@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What any program on libibverbs here needs beside verbs: things that are released in
- * reverse order, time, the process and the machine. Who uses it says what becomes of
- * vt_die(), vt_skip() and vt_note(): vt_run.c for tests, perf/tool.c for tools.
+ * Helpers for tests and tools that do not depend on verbs: deferred release in reverse
+ * order, time, the process and the machine. vt_die(), vt_skip() and vt_note() are defined
+ * elsewhere: for tests in vt_run.c, for tools in perf/tool.c.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ void vt_defer(void (*release)(void *obj), void *obj)
 	deferred[num_deferred++] = (struct deferred){ release, obj };
 }
 
-/* What was to happen to @obj; it is the caller's now. */
+/* Take @obj off the list and return its entry; the caller owns @obj now. */
 static struct deferred take_deferred(void *obj)
 {
 	size_t i = num_deferred;
@@ -50,7 +50,7 @@ void vt_release(void *obj)
 	take_deferred(obj).release(obj);
 }
 
-/* The test itself will have released @obj. */
+/* Do not release @obj: the test does that itself. */
 void vt_forget(void *obj)
 {
 	take_deferred(obj);
@@ -61,7 +61,7 @@ size_t vt_mark(void)
 	return num_deferred;
 }
 
-/* Release what was made since vt_mark() gave @mark. */
+/* Release all objects deferred since vt_mark() returned @mark. */
 void vt_release_to(size_t mark)
 {
 	while (num_deferred > mark) {
@@ -77,7 +77,7 @@ void vt_release_to(size_t mark)
 
 /* --- time --- */
 
-/* Kernels that look at every access take many times as long. */
+/* The factor by which time limits grow: debug kernels, which check every access, are slow. */
 unsigned int vt_slowness(void)
 {
 	const char *patience = getenv("NOPIN_PATIENCE");
@@ -86,7 +86,7 @@ unsigned int vt_slowness(void)
 	return times > 0 ? times : 1;
 }
 
-/* How long to wait for what ought to come at once. */
+/* How long to wait for an event that normally comes at once. */
 unsigned int vt_patience_ms(void)
 {
 	return 30000 * vt_slowness();
@@ -115,7 +115,7 @@ void vt_sleep_ms(unsigned int ms)
 
 /* --- the process and the machine --- */
 
-/* A field of /proc/self/status in KiB, -1 if there is none. */
+/* A field of /proc/self/status in KiB; -1 if the field is missing. */
 long vt_status_kib(const char *field)
 {
 	FILE *f = fopen("/proc/self/status", "r");
@@ -131,7 +131,7 @@ long vt_status_kib(const char *field)
 	return value;
 }
 
-/* Packets that the kernel dropped because a CPU's backlog was full, of all CPUs. */
+/* Packets that the kernel dropped because a CPU's backlog was full, summed over all CPUs. */
 uint64_t vt_backlog_drops(void)
 {
 	FILE *f = fopen("/proc/net/softnet_stat", "re");
@@ -146,8 +146,8 @@ uint64_t vt_backlog_drops(void)
 }
 
 /*
- * A child that dies of its signals, where cmocka would make them failures of the
- * test and go on with the next one, in the child. It leaves by _exit().
+ * Fork a child that a fatal signal kills. With cmocka's signal handlers a signal would fail
+ * the test and the child would go on with the next test. The child must end with _exit().
  */
 int vt_fork(void)
 {
@@ -160,7 +160,7 @@ int vt_fork(void)
 	return pid;
 }
 
-/* The child's wait status, or -1 with the child killed after @ms. */
+/* Return the child's wait status. After @ms milliseconds kill the child and return -1. */
 int vt_wait_child(int pid, unsigned int ms)
 {
 	uint64_t end = vt_now_ms() + ms;

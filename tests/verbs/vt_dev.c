@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Devices: opening, GIDs, asynchronous events; and how what is made of one is freed. */
+/* Devices: opening, GIDs, asynchronous events; release functions of verbs objects. */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 static struct vt_dev devs[2];
 static pid_t opened_by;
 
-/* Where devices belong to network namespaces, each has a sysfs of its own. */
+/* Enter a network namespace and mount its sysfs, where libibverbs looks for its devices. */
 static void enter_netns(const char *name, size_t len)
 {
 	char path[256];
@@ -27,7 +27,7 @@ static void enter_netns(const char *name, size_t len)
 	vt_ok(mount("sysfs", "/sys", "sysfs", 0, NULL));
 }
 
-/* NULL: errno tells why. */
+/* Returns NULL with errno set on failure. */
 static struct ibv_context *open_device(const char *name)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
@@ -45,7 +45,7 @@ static struct ibv_context *open_device(const char *name)
 	return ctx;
 }
 
-/* Of InfiniBand any GID of the port will do; of Ethernet one of RoCEv2. */
+/* On InfiniBand any GID of the port fits; on Ethernet only a RoCEv2 GID. */
 static bool gid_fits(const struct vt_dev *dev, const struct ibv_gid_entry *entry)
 {
 	enum ibv_gid_type want = dev->port.link_layer == IBV_LINK_LAYER_INFINIBAND ?
@@ -55,7 +55,10 @@ static bool gid_fits(const struct vt_dev *dev, const struct ibv_gid_entry *entry
 	       (vt_opts.gid_index < 0 || vt_opts.gid_index == (int)entry->gid_index);
 }
 
-/* The GID asked for; else the first one of an IPv4 address, else any. */
+/*
+ * The GID index given by --gid; else the first GID of an IPv4 address, else any GID that
+ * fits.
+ */
 static int find_gid(struct vt_dev *dev)
 {
 	static const uint8_t ipv4[12] = { [10] = 0xff, [11] = 0xff };
@@ -80,7 +83,7 @@ static int find_gid(struct vt_dev *dev)
 	return 0;
 }
 
-/* The folder of the port's counters, or of the device's; -1 if it has none. */
+/* Open the directory of the port's counters, else of the device's; -1 if there is neither. */
 static int open_counters(const struct ibv_device *device)
 {
 	char path[512];
@@ -109,8 +112,8 @@ static long long read_counter(const struct vt_dev *dev, const char *name)
 }
 
 /*
- * What it counts by this name as it is now, -1 if it does not. The kernel gives what it
- * read 10 ms (and a tick) before once more.
+ * The present value of the counter @name, -1 if the device lacks it. The kernel caches
+ * counter values for 10 ms (and a tick), so wait for longer than that first.
  */
 long long vt_counter(const struct vt_dev *dev, const char *name)
 {
@@ -118,7 +121,7 @@ long long vt_counter(const struct vt_dev *dev, const char *name)
 	return read_counter(dev, name);
 }
 
-/* Open "NAME" here, or "NETNS:NAME" there. */
+/* Open "NAME" in this network namespace, or "NETNS:NAME" in the namespace NETNS. */
 static void open_anywhere(struct vt_dev *dev, const char *name)
 {
 	const char *colon = name ? strchr(name, ':') : NULL;
@@ -130,9 +133,9 @@ static void open_anywhere(struct vt_dev *dev, const char *name)
 		enter_netns(name, colon - name);
 	dev->ctx = open_device(colon ? colon + 1 : name);
 	dev->counters = dev->ctx ? open_counters(dev->ctx->device) : -1;
-	/* Our own driver has a counter that no other has. */
+	/* Only nopin has this counter. */
 	dev->is_nopin = read_counter(dev, "page_invalidations") >= 0;
-	/* A mount namespace that is entered puts us at its root. */
+	/* setns() to a mount namespace sets the current directory to its root. */
 	if (colon)
 		vt_ok(setns(mnt, CLONE_NEWNS) || setns(net, CLONE_NEWNET) || fchdir(cwd));
 	close(cwd);
@@ -168,7 +171,7 @@ struct vt_dev *vt_dev(int which)
 	return &devs[which];
 }
 
-/* They are opened again when somebody asks for them. */
+/* Close both devices; the next call of vt_dev() opens them again. */
 void vt_devs_close(void)
 {
 	for (int i = 0; i < 2; i++) {
@@ -200,7 +203,7 @@ int vt_async_event(struct vt_dev *dev, int timeout_ms)
 	return type;
 }
 
-/* Wait for an event of this type, passing over others. */
+/* Wait for an event of this type; print and ignore others. */
 void vt_want_event(struct vt_dev *dev, enum ibv_event_type type)
 {
 	uint64_t end = vt_now_ms() + 2000;
@@ -250,7 +253,7 @@ struct ibv_cq *vt_new_cq(struct ibv_context *ctx, int cqe)
 	return cq;
 }
 
-/* A QP for datagrams, from RESET on. */
+/* Move a UD QP from RESET to RTS. */
 void vt_ud_to_rts(struct ibv_qp *qp, uint32_t qkey)
 {
 	struct ibv_qp_attr attr = {

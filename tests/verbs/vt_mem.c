@@ -6,7 +6,7 @@
 #include "vt.h"
 
 #define PAGE		4096UL
-#define LARGE_LEAST	(1ULL << 37)	/* of what is large: 128 GiB */
+#define LARGE_LEAST	(1ULL << 37)	/* least size of a large mapping: 128 GiB */
 #define CANARY		0xa5
 
 const char *const vt_kind_name[VT_KINDS] = {
@@ -40,7 +40,7 @@ static void free_mr(void *obj)
 	ibv_dereg_mr(obj);
 }
 
-/* Register; implicit regions take the place of any range. */
+/* Register a region; an implicit one covers the whole address space, whatever the range. */
 struct ibv_mr *vt_reg(struct ibv_pd *pd, enum vt_kind kind, void *addr, size_t len,
 		      uint64_t iova, int access)
 {
@@ -71,7 +71,7 @@ static void free_mapping(void *obj)
 	free(map);
 }
 
-/* Anonymous private memory; the test may remap parts of it. */
+/* Map anonymous private memory; the test may remap parts of it. */
 void *vt_map(size_t len, int flags)
 {
 	struct mapping *map = malloc(sizeof(*map));
@@ -86,8 +86,8 @@ void *vt_map(size_t len, int flags)
 }
 
 /*
- * So much address space, or the largest of its halves that there is: a process of
- * User Mode Linux has 510 GiB in all.
+ * Reserve *@len bytes of address space, or half, a quarter and so on if that fails: a
+ * process on User Mode Linux has only 510 GiB.
  */
 void *vt_map_large(size_t *len)
 {
@@ -105,8 +105,8 @@ void *vt_map_large(size_t *len)
 }
 
 /*
- * An address that differs from the virtual one in all but the offset in the
- * page (which the kernel wants the same), sometimes at the very top.
+ * Pick an IOVA that is mostly unrelated to the virtual address, sometimes at the very top.
+ * Its offset in the page is that of @addr, as the kernel requires.
  */
 static uint64_t pick_iova(const void *addr, size_t len)
 {
@@ -125,7 +125,7 @@ static uint64_t pick_iova(const void *addr, size_t len)
 	}
 }
 
-/* Register @addr, which has a life of its own, under its own address. */
+/* Register memory at @addr, which the caller maps and unmaps, with its address as the IOVA. */
 struct vt_mem *vt_mem_at(struct ibv_pd *pd, enum vt_kind kind, void *addr,
 			 size_t len, int access)
 {
@@ -141,8 +141,8 @@ struct vt_mem *vt_mem_at(struct ibv_pd *pd, enum vt_kind kind, void *addr,
 }
 
 /*
- * New memory that begins and ends somewhere in a page, under an IOVA that has
- * nothing to do with its address where the kind allows it.
+ * Map and register new memory that begins and ends anywhere in a page. Its IOVA is
+ * unrelated to its address unless the kind is implicit.
  */
 struct vt_mem *vt_mem_new(struct ibv_pd *pd, enum vt_kind kind, size_t len, int access)
 {
@@ -168,7 +168,7 @@ static void check_canaries(const uint8_t *p, const uint8_t *end)
 		vt_require(*p == CANARY, "memory outside of the region was written");
 }
 
-/* Nothing outside of the region was written. */
+/* Check that the bytes around the region have not been written. */
 void vt_mem_guards(const struct vt_mem *mem)
 {
 	check_canaries(mem->map, mem->addr);

@@ -12,7 +12,7 @@ const char vt_options_usage[] =
 	"  --gid INDEX           GID index (default: the first RoCEv2 one)\n"
 	"  --seed N              replay a run\n";
 
-/* A whole number and nothing behind it; otherwise the program ends. */
+/* Parse a whole number from @min to @max; the program exits if @text is anything else. */
 unsigned long vt_number(const char *text, unsigned long min, unsigned long max)
 {
 	unsigned long value;
@@ -27,7 +27,7 @@ unsigned long vt_number(const char *text, unsigned long min, unsigned long max)
 	return value;
 }
 
-/* False: @c is none of VT_OPTIONS. */
+/* Apply one option; returns false if @c is not one of VT_OPTIONS. */
 bool vt_option(int c, const char *arg)
 {
 	switch (c) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Chance that replays: splitmix64, one state per thread. */
+/* A random generator with a seed, to replay tests: splitmix64, one state per thread. */
 #include "vt.h"
 
 static __thread uint64_t state;
@@ -41,13 +41,13 @@ void vt_fill(void *p, size_t len)
 	memcpy(to, &word, len);
 }
 
-/* One below, at or above @edge. */
+/* @edge - 1, @edge or @edge + 1. */
 static size_t around(size_t edge)
 {
 	return edge + vt_below(3) - 1;
 }
 
-/* A length up to @max that likes the places where things go wrong. */
+/* A random length up to @max, often near 0 or near a multiple of @mtu or of 4096. */
 size_t vt_length(size_t max, size_t mtu)
 {
 	size_t len;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The run itself: options, one test after the other, failing. */
+/* The test runner: options, the order of tests, failing and skipping. */
 #include <getopt.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,8 +23,8 @@ static const struct test_case *running;
 static pid_t main_pid, main_tid;
 
 /*
- * cmocka leaves a failed test by longjmp(), which only its own thread may do.
- * A child or another thread says what is wrong and ends its process.
+ * cmocka leaves a failed test by longjmp(), which only cmocka's own thread may do. In a
+ * child process or another thread vt_die() prints the failure and ends the process.
  */
 void vt_die(const char *file, int line, const char *fmt, ...)
 {
@@ -84,7 +84,7 @@ static void on_alarm(int sig)
 	_exit(EXIT_FAILURE);
 }
 
-/* Each test has a seed of its own, so that it replays alone as in the run. */
+/* Each test has a seed of its own, so that a test run alone does the same as in a full run. */
 static uint64_t seed_of(const char *name)
 {
 	uint64_t hash = vt_opts.seed;
@@ -111,7 +111,7 @@ static int end_case(void **state)
 	return 0;
 }
 
-/* Add one test; @fmt makes its name. */
+/* Add one test; @fmt gives its name. */
 void vt_test(vt_fn fn, const void *arg, const char *fmt, ...)
 {
 	struct test_case *test = calloc(1, sizeof(*test));
@@ -199,7 +199,7 @@ static void parse_options(int argc, char **argv)
 	}
 }
 
-/* Add the tests, run them, and return what main() should. */
+/* Add the tests, run them, and return the exit status for main(). */
 int vt_main(int argc, char **argv, void (*add_tests)(void))
 {
 	const char *name = strrchr(argv[0], '/');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Requests that are made, and completions that are waited for. */
+/* Building work requests, and waiting for completions. */
 #include <sched.h>
 
 #include "vt.h"
@@ -19,7 +19,10 @@ void vt_wr_local(struct vt_wr *wr, const struct vt_mem *mem, size_t off, size_t 
 	wr->sge[wr->wr.num_sge++] = vt_sge(mem, off, len);
 }
 
-/* Send the elements, all in @mem, inline: the library reads them, no key needed. */
+/*
+ * Make the request inline. All its elements are in @mem: convert their IOVAs to addresses,
+ * as libibverbs copies the data. Keys are not used, so set random ones.
+ */
 void vt_wr_inline(struct vt_wr *wr, const struct vt_mem *mem)
 {
 	wr->wr.send_flags |= IBV_SEND_INLINE;
@@ -51,14 +54,17 @@ void vt_wr_atomic(struct vt_wr *wr, uint64_t compare_add, uint64_t swap)
 	wr->wr.wr.atomic.swap = swap;
 }
 
-/* One behind the other, for one call. */
+/* Link the requests into a list, for one ibv_post_send(). */
 void vt_wr_chain(struct vt_wr *wr, int num)
 {
 	for (int i = 0; i < num; i++)
 		wr[i].wr.next = i + 1 < num ? &wr[i + 1].wr : NULL;
 }
 
-/* Who makes the completion needs a CPU too, and a yield is dear on a debug kernel. */
+/*
+ * Give up the CPU, which whatever makes the completion needs; after 3 ms sleep rather than
+ * yield, since sched_yield() is slow on a debug kernel.
+ */
 static void pause_poll(uint64_t since)
 {
 	struct timespec nap = { 0, 200000 };
@@ -69,7 +75,7 @@ static void pause_poll(uint64_t since)
 		nanosleep(&nap, NULL);
 }
 
-/* Up to @n completions, those that come within @ms. */
+/* Poll up to @n completions for up to @ms milliseconds; returns their number. */
 int vt_poll_for(struct ibv_cq *cq, struct ibv_wc *wc, int n, unsigned int ms)
 {
 	uint64_t begun = vt_now_ms(), end = begun + ms;
@@ -85,7 +91,7 @@ int vt_poll_for(struct ibv_cq *cq, struct ibv_wc *wc, int n, unsigned int ms)
 	return got;
 }
 
-/* The next completion; it has to come. */
+/* Wait for the next completion; fail the test if none comes. */
 struct ibv_wc vt_poll(struct ibv_cq *cq)
 {
 	struct ibv_wc wc;
@@ -94,7 +100,7 @@ struct ibv_wc vt_poll(struct ibv_cq *cq)
 	return wc;
 }
 
-/* The next completion is this one. */
+/* Wait for the next completion; fail the test unless it has this ID and status. */
 struct ibv_wc vt_want(struct ibv_cq *cq, uint64_t id, enum ibv_wc_status status)
 {
 	struct ibv_wc wc = vt_poll(cq);

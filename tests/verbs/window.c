@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Memory windows: what they let in, how they are bound, whose they are (IBTA 10.6.6). */
+/* Memory windows: the accesses that they allow, binding, and who may use them (IBTA 10.6.6). */
 #include <unistd.h>
 
 #include "mw.h"
@@ -47,7 +47,7 @@ static void window_has_rights(const void *arg)
 	}
 }
 
-/* By the program itself it is of no use. */
+/* The key of a window cannot be used as an lkey. */
 static void window_is_no_lkey(const void *arg)
 {
 	struct mw_scene s;
@@ -87,7 +87,7 @@ static void bad_binding(const void *arg)
 		mw_refuse_bind(&s, mw_part(s.mem, -1, 1, RIGHTS));
 		mw_refuse_bind(&s, mw_part(s.mem, 0, -1, RIGHTS));
 	}
-	/* A region that takes no windows, and one that the program itself may not write. */
+	/* a region without IBV_ACCESS_MW_BIND, and one without local write access */
 	mem = vt_mem_new(s.pair->b.pd, s.kind, LEN, VT_ACCESS_ALL);
 	mw_refuse_bind(&s, mw_part(mem, 0, LEN, IBV_ACCESS_REMOTE_READ));
 	mem = vt_mem_new(s.pair->b.pd, s.kind, LEN, IBV_ACCESS_MW_BIND);
@@ -111,12 +111,12 @@ static void binding_of_other_pd(const void *arg)
 	wr.wr.bind_mw.bind_info = info;
 	vt_require(ibv_post_send(s.pair->b.qp, &wr.wr, &bad) ==
 		   (s.type == IBV_MW_TYPE_1 ? EINVAL : EPERM), "a region of another PD");
-	/* Of a window that is the QP's neither. */
+	/* a window of another PD */
 	info = mw_part(s.mem, 0, LEN, RIGHTS);
 	mw_bind(&s.pair->a, s.mw, &info, IBV_WC_MW_BIND_ERR);
 }
 
-/* Each binding has its own key, and ends the one before. */
+/* Each binding gives a new key and ends the previous binding. */
 static void type_1_is_bound_again(const void *arg)
 {
 	struct ibv_mw_bind_info none = {};
@@ -137,9 +137,9 @@ static void type_1_is_bound_again(const void *arg)
 	vt_forget(s.mem->mr);
 }
 
-/* --- whose it is --- */
+/* --- who may use it --- */
 
-/* Another connection between the same two, the responder in a PD of choice. */
+/* Connect another pair between the same devices, with the responder in @pd. */
 static void another_pair(struct mw_scene *s, struct rc_pair *pair, struct ibv_pd *pd)
 {
 	struct rc_addr a, b;
@@ -171,7 +171,7 @@ static void window_of_one_qp(const void *arg)
 	vt_want(other.a.scq, 2, IBV_WC_REM_ACCESS_ERR);
 	vt_want(other.b.rcq, 3, IBV_WC_REM_INV_REQ_ERR);
 	mw_use(&s);
-	/* The program itself may, by any of its QPs. */
+	/* the owner may invalidate it through any of its QPs */
 	another_pair(&s, &other, s.pair->b.pd);
 	mw_local_inv(&other.b, s.rkey, one ? IBV_WC_SUCCESS : IBV_WC_MW_BIND_ERR);
 	if (one)
@@ -236,7 +236,7 @@ static void windows_are_many(const void *arg)
 	}
 }
 
-/* With device files of its own, which the kernel cleans up. */
+/* Bind windows with device files of this process, then exit: the kernel cleans up. */
 static void bind_and_exit(const struct mw_variant *v)
 {
 	struct vt_dev dev[2];
@@ -257,12 +257,12 @@ static void bind_and_exit(const struct mw_variant *v)
 	_exit(EXIT_SUCCESS);
 }
 
-/* Windows that were made before their region, and after it. */
+/* The program ends with windows allocated before and after their region. */
 static void program_ends(const void *arg)
 {
 	int pid;
 
-	mw_new(rc_pair()->b.pd, IBV_MW_TYPE_1); /* or there is nothing to see here */
+	mw_new(rc_pair()->b.pd, IBV_MW_TYPE_1); /* skips the test without windows */
 	for (int i = 0; i < 10; i++) {
 		pid = vt_fork();
 		if (!pid)

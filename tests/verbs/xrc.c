@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Extended reliable connections (IBTA A14): an initiator names the SRQ that a message is
- * for, of all that are in the domain of its target.
+ * Extended reliable connections (IBTA A14): each message of an initiator names the SRQ that
+ * it is for, any SRQ in the XRC domain of the target.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -187,7 +187,7 @@ static void received(struct xrc *x, struct inbox *inbox, const struct rc_op *op,
 	vt_require(!op->imm || wc.imm_data == htonl(0xabc00000 + len), "another immediate");
 }
 
-/* An offset whose address is a multiple of 8, as atomics want it. */
+/* The offset of word @index whose address is a multiple of 8, as atomics require. */
 static size_t aligned(const struct inbox *inbox, size_t index)
 {
 	return (-inbox->mem->iova & 7) + 8 * index;
@@ -235,7 +235,7 @@ static void xrc_data(const void *arg)
 		vt_mem_guards(x.inbox[i].mem);
 }
 
-/* A message waits for a receive of the SRQ that it names, and of no other. */
+/* A message waits for a receive of the SRQ that it names; it takes no other SRQ's receive. */
 static void xrc_is_dry(const void *arg)
 {
 	struct xrc x;
@@ -253,7 +253,7 @@ static void xrc_is_dry(const void *arg)
 	done(&x, IBV_WC_SUCCESS);
 }
 
-/* No such SRQ, or one of another domain. */
+/* An SRQ number that does not exist, or an SRQ of another domain. */
 static void xrc_bad_srq(const void *arg)
 {
 	struct inbox other;
@@ -277,7 +277,7 @@ static void xrc_bad_srq(const void *arg)
 	works(&x);
 }
 
-/* Keys are of the protection domain of the SRQ that is named. */
+/* Keys are checked against the protection domain of the SRQ that the message names. */
 static void xrc_bad_domain(const void *arg)
 {
 	static const enum ibv_wr_opcode ops[] = {
@@ -295,7 +295,7 @@ static void xrc_bad_domain(const void *arg)
 	works(&x);
 }
 
-/* An SRQ that is gone is not found, and neither are its receives. */
+/* A message to an SRQ that has been destroyed fails. */
 static void xrc_srq_is_gone(const void *arg)
 {
 	struct xrc x;
@@ -312,7 +312,7 @@ static void xrc_srq_is_gone(const void *arg)
 	exchange(&x, IBV_WR_SEND, &x.inbox[0]);
 }
 
-/* Too short a receive ends the connection, with the receive, as on RC. */
+/* A receive that is too short fails the receive and the connection, as on RC. */
 static void xrc_too_short(const void *arg)
 {
 	struct xrc x;
@@ -327,7 +327,7 @@ static void xrc_too_short(const void *arg)
 	works(&x);
 }
 
-/* A domain by a file is the same for all who open it, and a target can be opened, too. */
+/* All who open an XRC domain by the same file share it, and a target QP can be opened again. */
 static void xrc_shared(const void *arg)
 {
 	struct ibv_qp_open_attr open_attr = {

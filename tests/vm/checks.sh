@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash
-# Sourced by the scripts of suite.d, which run in the VM: one line per check, and
-# what several scripts need.
+# Sourced by the scripts of suite.d, which run in the VM: functions that print one line
+# per check, and helpers for several scripts.
 #
 #   PASS name
 #   FAIL name: reason
@@ -12,25 +12,25 @@ export PATH=$PATH:/usr/sbin:/sbin
 work=$(mktemp -d /tmp/suite.XXXXXX)
 failures=0
 
-# patience SECONDS: a limit, where kernels that look at every access need longer.
+# patience SECONDS: a time limit, longer on debug kernels, which check every access.
 patience() { echo $(($1 * ${NOPIN_PATIENCE:-1})); }
 
-# perftest's option for an ACK timeout in which such a kernel gets a window of
-# packets done (2 s; the usual 67 ms where nothing is slow).
+# perftest's option for an ACK timeout in which a debug kernel can process a window of
+# packets: 2 s. Other kernels use perftest's usual 67 ms.
 qp_timeout=()
 [ "${NOPIN_PATIENCE:-1}" = 1 ] || qp_timeout=(-u 19)
 
 pass() { printf 'PASS %s\n' "$1"; }
 skip() { printf 'SKIP %s: %s\n' "$1" "$2"; }
 
-# fail NAME REASON [FILE]: FILE's end is shown below the line.
+# fail NAME REASON [FILE]: also shows the end of FILE.
 fail() {
 	printf 'FAIL %s: %s\n' "$1" "$2"
 	[ -z "${3-}" ] || tail -n "${show_lines:-15}" "$3" | sed 's/^/  | /'
 	failures=$((failures + 1))
 }
 
-# The last line of every script: the number of failures, at most 1, as status.
+# The last line of every script: exits with 1 if a check failed, else 0.
 suite_end() {
 	rm -rf "$work"
 	[ "$failures" = 0 ]
@@ -60,8 +60,8 @@ check() {
 	return "$status"
 }
 
-# refuse NAME COMMAND…: passes when COMMAND fails by itself: it was there, and was
-# neither out of time nor killed.
+# refuse NAME COMMAND…: passes when COMMAND fails by itself: it exists, did not time out
+# and was not killed.
 refuse() {
 	local name=$1 status
 	shift
@@ -106,8 +106,8 @@ until_true() {
 	done
 }
 
-# listening NODE tcp|cm PORT PID: something listens there, or PID is gone. An id of
-# rdma_cm is said to listen before it does: its owner must have got as far as to sleep.
+# listening NODE tcp|cm PORT PID: true if a server listens there, or PID is gone. The
+# kernel shows an rdma_cm ID as listening too early, so its owner must also sleep already.
 listening() {
 	local owner
 	kill -0 "$4" 2>/dev/null || return 0
@@ -121,15 +121,16 @@ listening() {
 	esac
 }
 
-# sleeps PID: all of its threads.
+# sleeps PID: true if all its threads sleep.
 sleeps() { ! grep -hs '^State:' "/proc/$1/task/"*/status | grep -q 'R (running)'; }
 
-# server_up NODE tcp|cm PORT PID: waits for that, as long as a command may take here.
+# server_up NODE tcp|cm PORT PID: waits for "listening", as long as a command may take.
 server_up() { until_true "${limit:-60}" listening "$@"; }
 
-# pair NAME HOW PORT SERVER_COMMAND -- CLIENT_COMMAND: the server in $server, then
-# the client in $client (node1 and node0); passes when both succeed. HOW is how
-# the server listens on PORT: tcp or cm. Their output: $work/server, $work/client.
+# pair NAME HOW PORT SERVER_COMMAND -- CLIENT_COMMAND: starts the server in $server
+# (default node1), then the client in $client (node0); passes when both succeed. HOW is
+# how the server listens on PORT: tcp or cm. Their output goes to $work/server and
+# $work/client.
 pair() {
 	local name=$1 how=$2 port=$3 command=() pid ours theirs
 	shift 3
@@ -158,7 +159,7 @@ pair() {
 	return 1
 }
 
-# gid_index NODE DEVICE ADDRESS-PATTERN: the RoCE v2 GID that matches, by index.
+# gid_index NODE DEVICE ADDRESS-PATTERN: prints the index of the RoCE v2 GID that matches.
 gid_index() {
 	on "$1" bash -c '
 		cd "/sys/class/infiniband/$1/ports/1" || exit
@@ -171,28 +172,28 @@ gid_index() {
 gid_v4() { gid_index "$1" "$2" '^0000:0000:0000:0000:0000:ffff:'; }
 gid_v6() { gid_index "$1" "$2" '^fd'; }
 
-# counter NODE DEVICE NAME: as it is now. The kernel gives what it read 10 ms before once
-# more.
+# counter NODE DEVICE NAME: prints the present value. The kernel caches counters for 10
+# ms, so wait for longer than that first.
 counter() {
 	sleep 0.02
 	on "$1" cat "/sys/class/infiniband/$2/ports/1/hw_counters/$3"
 }
 
-# device_counter DEVICE NAME: of a device of the first namespace.
+# device_counter DEVICE NAME: the same for a device in the first namespace.
 device_counter() { counter init "$@"; }
 
-# vmstat FIELD: exact. A CPU keeps what it counted to itself for a second or two,
-# unless it is told to hand it in.
+# vmstat FIELD: prints an exact value. Each CPU adds its counts to the totals only every
+# second or two; stat_refresh makes all CPUs do so now.
 vmstat() {
 	echo 1 >/proc/sys/vm/stat_refresh
 	awk -v field="$1" '$1 == field {print $2}' /proc/vmstat
 }
 
-# Linux counts pages that are pinned for DMA; both grow, the second less slowly.
+# Counters of pages pinned for DMA: pages ever pinned, and pages pinned now.
 pins_acquired() { vmstat nr_foll_pin_acquired; }
 pinned_pages() { echo "$(($(pins_acquired) - $(vmstat nr_foll_pin_released)))"; }
 
-# 512 MiB of swap on a compressed RAM disk.
+# Enables 512 MiB of swap on a compressed RAM disk.
 swap_on() {
 	modprobe zram num_devices=1 || return
 	swap_disk=$(cat /sys/class/zram-control/hot_add) &&
@@ -205,27 +206,28 @@ swap_off() {
 		echo "$swap_disk" >/sys/class/zram-control/hot_remove
 }
 
-# built NAME: the file of a test program.
+# built NAME: prints the path of a test program.
 built() { find "${NOPIN_TESTS:-/nonexistent}" -name "$1" -type f | head -n1; }
 
-# kernel_module NAME: the file of one of tests/kernel, for this kernel.
+# kernel_module NAME: prints the path of a module of tests/kernel, built for this kernel.
 kernel_module() {
 	find "${NOPIN_TESTS:-/nonexistent}" -path "*kernel-$(uname -r)/$1.ko"
 }
 
-# The folder of the built C tests on libibverbs.
+# Prints the folder of the built C tests on libibverbs.
 verbs_folder() {
 	find "${NOPIN_TESTS:-/nonexistent}" -type d -path '*tests/verbs' | head -n1
 }
 
-# verbs_programs WAY: those that tests/verbs/programs has for this script and WAY.
+# verbs_programs WAY: prints the programs that tests/verbs/programs lists for this script
+# and WAY.
 verbs_programs() {
 	awk -v script="${0##*/}" -v way="$1" '/^[a-z]/ && $2 == script {
 		for (i = 3; i <= NF; i++) if ($i == way) print $1}' "$tree/tests/verbs/programs"
 }
 
-# [node=NODE] verbs_program PROGRAM WORDS OPTION…: one of them, in NODE if it is not
-# here; cmocka's lines become ours.
+# [node=NODE] verbs_program PROGRAM WORDS OPTION…: runs a C test program, in NODE if
+# given, and converts cmocka's lines into those of the suite.
 verbs_program() {
 	local program=$1 words=$2 file status
 	file=$(verbs_folder)/$program
@@ -234,7 +236,7 @@ verbs_program() {
 	shift 2
 	timeout "$(patience "${limit:-400}")" ${node:+on "$node"} "$file" "$@" >"$work/out" 2>&1 </dev/null
 	status=$?
-	# At the end it lists those that it has skipped once more.
+	# At the end cmocka lists the skipped tests again.
 	sed -n -E -e '/^\[  SKIPPED \] [0-9]+ test/q' \
 		-e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
 		-e "s/^\[  SKIPPED \] ([a-z][^ ]*)\$/SKIP \1/p" "$work/out" |
@@ -248,7 +250,7 @@ verbs_program() {
 		"status $status: $(verbs_failed)" "$work/out"
 }
 
-# Each that failed, with its reason; or how it ended before any did.
+# Prints the reasons of all failed tests; or the last line if no test has failed.
 verbs_failed() {
 	sed -n 's/^fail: //p' "$work/out" | paste -s -d';' | grep . || tail -n1 "$work/out"
 }
@@ -263,9 +265,9 @@ module_users() { awk '$1 == "nopin" {print $3}' /proc/modules; }
 slab_mib() { awk '/^(SUnreclaim|KernelStack|VmallocUsed|Percpu):/ {sum += $2}
 	END {print int(sum / 1024)}' /proc/meminfo; }
 
-# memory_begin, then memory_is_back: of what the kernel had of memory meanwhile nothing is
-# left. By name where the kernel looks for that, which keeps what was freed for a while
-# (KASAN); by the sum elsewhere.
+# memory_begin, then memory_is_back: checks that the kernel has released all memory that
+# it allocated in between. With kmemleak the check looks for leaked objects, as KASAN
+# delays frees; elsewhere it compares totals.
 memory_begin() {
 	echo 3 >/proc/sys/vm/drop_caches
 	memory_before=$(slab_mib)
@@ -289,14 +291,15 @@ memory_is_back() {
 	fi
 }
 
-# documented NAME [SED]: runs what storage.md says under that name, with other addresses.
+# documented NAME [SED]: runs the commands of storage.md under that name, changed by SED
+# (to use other addresses).
 documented() {
 	sed -n "/^\`\`\`sh $1\$/,/^\`\`\`\$/p" "$tree/Documentation/storage.md" |
 		sed -e '1d;$d' -e "${2-}" >"$work/$1"
 	[ -s "$work/$1" ] && bash -ex "$work/$1"
 }
 
-# verified NAME OPTION…: fio's own output says what differs; it fails then.
+# verified NAME OPTION…: runs fio with verification; it fails and reports if data differ.
 verified() {
 	local name=$1
 	shift

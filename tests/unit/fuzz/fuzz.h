@@ -8,7 +8,7 @@
 /* One input: two bytes for the length that UDP claims, then the packet. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
-/* How many inputs so far were taken for packets. */
+/* The number of inputs that were accepted as packets. */
 extern unsigned long fuzz_accepted;
 
 #endif /* NOPIN_FUZZ_H */

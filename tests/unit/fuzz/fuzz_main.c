@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Drives the fuzz target for a given number of inputs: a packet that is right for
- * its opcode, then a few bytes of it changed. Same seed, same inputs.
+ * Runs the fuzz target on a given number of inputs: each is a packet that is valid for its
+ * opcode, with a few bytes changed. The same seed gives the same inputs.
  */
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static u8 random_opcode(void)
 	return opcode;
 }
 
-/* A packet in good order, as input for the target; returns its size. */
+/* Make a valid packet as input for the target; returns its size. */
 static size_t make_packet(u8 *input)
 {
 	static const u32 payloads[] = { 0, 1, 4, 255, 256, 1024, 4096 };
@@ -97,6 +97,6 @@ int main(int argc, char **argv)
 		LLVMFuzzerTestOneInput(input, size);
 	}
 	printf("%lu inputs, %lu accepted\n", count, fuzz_accepted);
-	/* A fuzzer that only ever sees one side tests nothing. */
+	/* fail unless some inputs are accepted and some are refused */
 	return fuzz_accepted && fuzz_accepted < count ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Whatever nopin_pkt_parse() accepts must hold what the rooms above rely on, and
- * must say the same once it has been built again.
+ * Each packet that nopin_pkt_parse() accepts must have the properties that the callers rely
+ * on, and building it again must give the same packet.
  */
 
 #include <stdio.h>
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	len = input[0] << 8 | input[1];
 	if (len < avail)
 		avail = len;
-	/* A block of its own: one byte too far is seen. */
+	/* a block of its own, so that the sanitizer reports any read beyond it */
 	data = malloc(avail ? avail : 1);
 	REQUIRE(data);
 	memcpy(data, input + 2, avail);

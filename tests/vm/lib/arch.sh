@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# The VM's architecture. The host's own one sees the host's root. Another one has a root
-# of its own, Debian packages unpacked into the cache, and what runs in the VM is compiled
-# for it by a cross compiler against that root. Nothing foreign is installed on the host,
-# nor run there: what packages would do when they are installed is done here, as far as
-# it is needed.
+# The architecture of the VM. A VM of the host's architecture sees the host's root. A VM
+# of another architecture has a root of its own: Debian packages unpacked into the cache.
+# A cross compiler compiles the programs for the VM against that root. No foreign package
+# is installed or run on the host; arch_root_settle does what their installation scripts
+# would do, as far as needed.
 #
 # arch_choose sets:
 #   machine   the architecture as uname, QEMU and compilers name it
@@ -17,7 +17,7 @@
 #
 # Needs: arch, cache, run.
 
-# What the suite's scripts for other architectures use, beside what is essential.
+# Packages that the suite's scripts for other architectures need, besides essential ones.
 packages_root=(
 	bash bsdutils coreutils dash diffutils findutils grep gzip hostname libc-bin mawk perl
 	procps sed tar util-linux mount base-files base-passwd passwd
@@ -36,7 +36,8 @@ arch_choose() {
 	triplet=$machine-linux-gnu
 }
 
-# Lists of its own, so that the host need not know of the architecture.
+# Sets apt_arch: separate package lists, so that apt's configuration on the host stays
+# unchanged.
 arch_apt() {
 	local dir=$cache/apt-$arch
 	apt_arch=(-o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
@@ -49,7 +50,7 @@ arch_update() {
 	[ "${#apt_arch[@]}" = 0 ] || step "$run/apt.log" apt-get -qq "${apt_arch[@]}" update
 }
 
-# Before anything asks for its packages.
+# Fetches the package lists; to be called before any query of packages.
 arch_lists() {
 	local dir=$cache/apt-$arch
 	[ "${#apt_arch[@]}" -gt 0 ] || return 0
@@ -99,7 +100,8 @@ arch_root_unpack() {
 	touch "$arch_root.unpacked"
 }
 
-# What their scripts would have made; and what the linker looks for is not the host's.
+# Makes the files that installation scripts would make, and links libraries into this root
+# instead of the host's.
 arch_root_settle() {
 	local link
 	while read -r link; do
@@ -115,7 +117,7 @@ arch_root_settle() {
 	rm -rf "$arch_root"/usr/share/{doc,man,locale,info}
 }
 
-# arch_cmake: what cmake is to be told, a word a line, to compile for that root.
+# arch_cmake: prints cmake's options to compile for that root, one per line.
 arch_cmake() {
 	[ -n "$cross" ] || return 0
 	printf '%s\n' -DCMAKE_SYSTEM_NAME=Linux "-DCMAKE_SYSTEM_PROCESSOR=$machine" \
@@ -125,7 +127,7 @@ arch_cmake() {
 		-DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY
 }
 
-# A command with pkg-config looking into that root.
+# Runs a command in which pkg-config uses that root.
 arch_env() {
 	if [ -z "$cross" ]; then
 		"$@"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# nopin-vm bench: perf/guest in the VM writes result.json, "bench odp" odp.json, "bench
-# apps" apps.json, "bench storage" storage.json, and perf/report on the host makes tables,
-# plots and one page of those that there are.
+# nopin-vm bench: perf/guest in the VM writes result.json ("bench odp": odp.json, "bench
+# apps": apps.json, "bench storage": storage.json). Then perf/report on the host makes
+# tables, plots and one page from the files that exist.
 #
 # Needs: tree, run, output, quick, only, timeout, bench_what, and of kernel.sh kver, kdir,
 # kbuild. Sets: bench_siw, bench_label, packages_bench, and what a boot needs: command, pass_env.
@@ -13,8 +13,8 @@ packages_bench_storage=(fio nfs-common nfs-kernel-server)
 
 bench_siw=''
 
-# Debian's kernel comes without siw: it is built from Debian's source of the same
-# series, and left out where that is not to be had.
+# Debian's kernel has no siw module: build it from Debian's source of the same series, or
+# leave siw out if that is not available.
 bench_siw() {
 	bench_siw=''
 	! modinfo -b "$kdir/root" -k "$kver" siw >/dev/null 2>&1 || return 0
@@ -62,14 +62,14 @@ bench_options() {
 	pass_env+=(NOPIN_SIW)
 }
 
-# Runs in $output, which the guest writes to.
+# Runs in $output, to which the guest writes.
 bench_run() {
 	local status file results=()
 	rm -f "$bench_file"
 	boot
 	status=$?
 	[ -e "$bench_file" ] || return "$((status ? status : 1))"
-	# Of the other benchmarks, if they have been run there.
+	# Include results of the other benchmarks in this folder.
 	for file in "$bench_file" result.json odp.json apps.json storage.json; do
 		[[ ! -e $file || " ${results[*]} " == *" $file "* ]] || results+=("$file")
 	done

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # nopin-vm's
-# Starts the VM on its engine, watches it, and turns what happened into an exit
-# status. An engine X is qemu.sh or uml.sh:
-#   X_prepare  looks what it can do here; sets engine_words
+# Starts the VM on its engine, watches it, and converts the result into an exit status. An
+# engine X is qemu.sh or uml.sh:
+#   X_prepare  finds out what works here; sets engine_words
 #   X_start    starts the VM and sets vm_pid
-#   X_watch    begins to watch; X_end ends a VM in which something hangs
+#   X_watch    begins to watch the VM; X_end ends a VM that hangs
 #   X_kill     ends it at once
-#   X_words    says what in the kernel's log is the host's doing
-#   X_spoiled  says why a boot that failed is to be done again, or fails
+#   X_words    explains messages of the kernel that the host has caused
+#   X_spoiled  prints why a failed boot should be repeated, or fails
 #
 # Ports to the guest, by number:
-#   0 the kernel's console, for when it cannot get further
+#   0 the kernel's console, to explain a failed boot
 #   1 terminal (interactive) or standard input   2 standard output
 #   3 standard error
 #   4 control: a dot for every heartbeat, a "k" when the kernel has booted, an "r" when
@@ -31,7 +31,7 @@ readonly SLOW_SECONDS=20	# of a start, until something is said
 readonly STACKS_SECONDS=70	# for the guest to show what takes too long
 readonly BOOTS=4		# of one VM, where the engine spoils them
 
-# What the guest's init reads, as a second archive behind the initramfs.
+# Packs the files for the guest's init into a second archive behind the initramfs.
 vm_guest_files() {
 	local guest=$run/guest/nopin name
 	mkdir -p "$guest/bin"
@@ -74,21 +74,21 @@ vm_guest_files() {
 		cat "$kdir/initramfs" - >"$run/initrd"
 }
 
-# A root of its own, and what of the host is to be seen there as well.
+# For another architecture: its root, and the host's folders that the guest sees as well.
 vm_guest_root() {
 	[ -n "$arch_root" ] || return 0
 	echo "$arch_root" >"$1/root"
 	printf '%s\n' "$cache" "$tree" >"$1/shares"
 }
 
-# Runs the command in the guest, with its output through "${filter[@]}"; returns
-# its status or one of EXIT_*, and sets vm_ended to yes if it came to its end.
+# Runs the command in the guest and pipes its output through "${filter[@]}". Returns its
+# status or one of EXIT_*, and sets vm_ended to yes if the guest ended properly.
 vm_run() {
 	local status in out err cat_out cat_err boots=1 why vm_drains=()
 	rm -rf "$run/guest"
 	vm_guest_files
-	# The engine gets pipes of its own: it must not truncate, nor make
-	# non-blocking, what others go on using.
+	# The engine gets pipes of its own: it must not truncate our files, nor make them
+	# non-blocking.
 	vm_input
 	exec {out}> >(exec "${filter[@]}")
 	cat_out=$!
@@ -106,7 +106,8 @@ vm_run() {
 	vm_status "$status"
 }
 
-# One boot, from the start of the engine to its end; sets status, the engine's.
+# Runs one boot, from the start of the engine to its end; sets status to the engine's
+# status.
 vm_boot() {
 	rm -rf "$run"/{monitor.in,monitor.out,verdict,quit,console,dmesg}
 	: >"$run/control"
@@ -115,7 +116,7 @@ vm_boot() {
 	vm_channel_start
 	vm_watch &
 	watch=$!
-	# The shell has words of its own for what a signal ended.
+	# Hide the shell's message about a job that a signal ended.
 	{ wait "$vm_pid"; } 2>/dev/null
 	status=$?
 	vm_pid=
@@ -125,10 +126,10 @@ vm_boot() {
 	vm_channel_end
 }
 
-# The command has then seen nothing of its input.
+# True if the guest did not finish booting; then the command has not read its input.
 vm_never_booted() { ! [ -e "$run/verdict" ] && ! grep -q '[kr]' "$run/control"; }
 
-# Opens $in, what the guest gets as input; sets vm_input to the process that carries it.
+# Opens $in, the guest's input; sets vm_input to the process that feeds it.
 vm_input() {
 	if [ "$engine" = uml ]; then
 		uml_input
@@ -147,7 +148,7 @@ vm_input_end() {
 
 vm_channel_wanted() { [ -n "$stay" ]; }
 
-# Before the engine starts: it opens the pipes.
+# Makes the pipes; the engine opens them, so this must run before it starts.
 vm_channel_make() {
 	vm_channel_wanted || return 0
 	mkdir -p "$run/channel"
@@ -167,8 +168,8 @@ vm_channel_end() {
 	vm_channel=
 }
 
-# Where a start that takes long has got to; of vm_watch, whose start becomes the
-# command's when that runs.
+# Reports the progress of a slow start. Uses the variables of vm_watch; when the command
+# runs, start becomes the command's start time.
 vm_progress() {
 	local words="the kernel boots"
 	[ -n "$seen" ] || return 0
@@ -183,15 +184,15 @@ vm_progress() {
 	say "… $words ($((SECONDS - start)) s)"
 }
 
-# Of vm_watch: the command has had its time, and the guest has shown what it was doing
-# or cannot.
+# True if the command's time is up and the guest has shown what it was doing, or has
+# failed to. Uses the variables of vm_watch.
 vm_time_up() {
 	local over=$((SECONDS - start - timeout))
 	[ "$timeout" -gt 0 ] && [ -z "$seen" ] && [ "$over" -ge 0 ] || return
 	[ "$over" -ge "$((STACKS_SECONDS * ${patience:-1}))" ] || grep -q s "$run/control"
 }
 
-# Ends a guest that shows no sign of life, or for which time is up.
+# Ends a guest that gives no sign of life, or whose time is up.
 vm_watch() {
 	local size=0 now quiet=0 start=$SECONDS silence=$SILENCE_SLOW seen=$SECONDS
 	"${engine}_watch"
@@ -204,7 +205,7 @@ vm_watch() {
 		fi
 		vm_progress
 		if ! kill -0 $$ 2>/dev/null; then
-			# Who was in charge was killed.
+			# This nopin-vm was killed.
 			"${engine}_kill"
 			return
 		fi
@@ -258,7 +259,7 @@ vm_died() {
 	return "$EXIT_KERNEL"
 }
 
-# From the first complaint on, or the end where there is none.
+# Shows the log from the first complaint on, or its end if there is no complaint.
 vm_words() {
 	local first
 	first=$(grep -nE -m1 -e 'cut here' -f "$tree/tests/vm/lib/complaints" "$1" |

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# Builds out of tree: the sources are mirrored into the cache and built there,
-# so the checkout stays clean and may be read-only. What has not changed is
-# neither copied nor compiled again.
+# Builds out of tree: the sources are mirrored into the cache and built there, so the
+# checkout stays clean and may be read-only. Only changed files are copied and compiled
+# again.
 #
 # The results:
 #   module_file              nopin.ko for $kver
@@ -13,7 +13,7 @@
 
 build_root() { echo "$cache/build/$(path_key "$tree")"; }
 
-# What is built of this checkout stays as long as the checkout does.
+# Claims the build folder of this checkout; it is kept as long as the checkout exists.
 build_claim() {
 	local root
 	root=$(build_root)
@@ -32,8 +32,8 @@ build_discard_stale() {
 	done
 }
 
-# mirror_sync DEST PATH…: makes DEST hold the checkout's PATHs. Copies get new
-# times, for make to see. Objects of a build inside the checkout stay out.
+# mirror_sync DEST PATH…: mirrors the checkout's PATHs to DEST. Copies get new times, so
+# that make sees them. Objects of a build inside the checkout are left out.
 mirror_sync() {
 	local dest=$1
 	shift
@@ -54,8 +54,7 @@ mirror_sync() {
 	mv "$run/sources" "$dest/.sources"
 }
 
-# What files hold tells them apart, not when they were written: CI has a fresh checkout
-# each time.
+# Lists files with checksums, not times: CI makes a fresh checkout each time.
 mirror_list() (
 	local sources=(-type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod'
 		! -name '*.mod.c' ! -name '.*' ! -name modules.order ! -name Module.symvers
@@ -68,7 +67,7 @@ mirror_list() (
 	} | LC_ALL=C sort
 )
 
-# The compiler that this kernel's headers insist on.
+# Installs the compiler that this kernel's headers require.
 build_compiler() {
 	local gcc
 	gcc=$(sed -n 's/.*\(gcc-[0-9]\+\).*/\1/p' "$kbuild/.kernelvariables" 2>/dev/null |
@@ -105,14 +104,14 @@ build_provider() {
 }
 
 build_tests() {
-	# Patches for perftest are tried where there is a source of it.
+	# perf/patches are tested only if PERFTEST_SOURCE is set.
 	[ -z "${PERFTEST_SOURCE-}" ] || packages_install "${packages_perftest[@]}"
 	(build_user_locked tests . CMakeLists.txt Documentation debian include kernel providers \
 		tests perf system nopin-vm action.yml .ci) || exit
 	tests_dir=$(build_root)/tests${cross:+-$arch}-build
 }
 
-# The kernel's part of the tests, for $kver.
+# Builds tests/kernel for $kver.
 build_kverbs() {
 	local dest=$tests_dir/kernel-$kver
 	mkdir -p "$dest"
@@ -122,7 +121,8 @@ build_kverbs() {
 		die "the build failed: tests/kernel for $kver"
 }
 
-# build_user_locked NAME TOP PATH…: the tests without a word from the compiler.
+# build_user_locked NAME TOP PATH…: builds in user space; for the tests compiler warnings
+# are errors.
 build_user_locked() {
 	local name=$1${cross:+-$arch} top=$2 dest strict=OFF cross_words
 	[ "$1" != tests ] || strict=ON
@@ -131,7 +131,8 @@ build_user_locked() {
 	mapfile -t cross_words < <(arch_cmake)
 	lock "build-$(path_key "$tree")-$name"
 	mirror_sync "$dest" "$@"
-	# A package that came since then may be one that the build looks for.
+	# Build again after packages were installed, as the build may look for one of
+	# them.
 	[ -e "$dest.built" ] && [ "$(<"$dest.built")" = "${PERFTEST_SOURCE-}" ] &&
 		[ "$dest.built" -nt /var/lib/dpkg/status ] && return
 	say "building: $name"

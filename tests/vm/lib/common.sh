@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# Messages, exit statuses and locks of nopin-vm. Everything it says itself goes
-# to standard error: standard output belongs to the guest's command.
+# Messages, exit statuses and locks of nopin-vm. Its own messages go to standard error:
+# standard output belongs to the guest's command.
 #
 # Needs: cache, tree. Sets: lock_fd, the lock that is held.
 
@@ -16,21 +16,21 @@ die() {
 	exit "$EXIT_SETUP"
 }
 
-# Runs a slow step quietly; its words are shown only if it fails.
+# Runs a slow step quietly; shows its output only if it fails.
 # step LOG COMMAND…
 step() {
 	local log=$1
 	shift
 	"$@" >"$log" 2>&1 </dev/null && return
-	# Of the mirrored sources, the checkout's are meant.
+	# Replace paths of mirrored sources by those of the checkout.
 	sed "s,$cache/build/[^/]*/[^/]*/,$tree/,g; s/^/  | /" "$log" >&2
 	return 1
 }
 
 objects() { find "$1" -name '*.o' ! -name '*.mod.o' ! -name 'vmlinux*' | wc -l; }
 
-# step_long LOG FOLDER FILES COMMAND…: a step with the lock held, and a line every minute
-# about the objects in FOLDER, of which there will be about FILES.
+# step_long LOG FOLDER FILES COMMAND…: runs a step with the lock held; every minute a line
+# tells how many of about FILES objects are in FOLDER.
 step_long() {
 	local log=$1 dir=$2 files=$3 ticker never status
 	shift 3
@@ -49,8 +49,8 @@ step_long() {
 	return "$status"
 }
 
-# Holds NAME's lock until unlock, or until this shell (or subshell) ends. Several
-# nopin-vm may run at once on one cache.
+# lock NAME: takes a lock and holds it until unlock, or until this shell (or subshell)
+# ends. Several nopin-vm may use one cache at the same time.
 lock() {
 	exec {lock_fd}>"$cache/locks/$1"
 	flock -n "$lock_fd" && return
@@ -60,13 +60,13 @@ lock() {
 
 unlock() { exec {lock_fd}>&-; }
 
-# Keeps FOLDER from being discarded until this nopin-vm, and what it started, has
-# ended. To be called, as discard, with the lock "folders".
+# claim FOLDER: keeps it from being discarded until this nopin-vm and all that it started
+# have ended. To be called, like discard, with the lock "folders" held.
 claim() {
 	local fd
 	exec {fd}<"$1"
 	flock -s "$fd"
 }
 
-# Throws FOLDER away unless somebody has claimed it.
+# discard FOLDER: removes it unless a process has claimed it.
 discard() { flock -n "$1" rm -rf "$1"; }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# Kernels: found, unpacked into the cache (never installed on the host), and
-# made bootable: an image, modules with modules.dep, headers, an initramfs.
+# Finds kernels, unpacks them into the cache (they are never installed on the host), and
+# makes them bootable: an image, modules with modules.dep, headers, an initramfs.
 #
 # kernel_prepare sets:
 #   kver    the kernel's release
@@ -12,16 +12,17 @@
 #
 # Needs: cache, tree, run, engine.
 
-# Needed before the guest's root is there, or at every start: loaded from the
-# initramfs. What the kernel has built in is skipped.
+# Modules in the initramfs: those needed to mount the guest's root, and those needed at
+# every start. Modules built into the kernel are skipped.
 guest_modules=(overlay veth bridge udp_tunnel ip6_udp_tunnel ib_uverbs rdma_ucm)
 guest_modules_qemu=(virtio_pci virtio_console 9pnet_virtio 9p virtio_net)
-# Before those, where the kernel has them: a device behind such an IOMMU waits for it.
+# Loaded before those if the kernel has them: devices behind a virtio IOMMU wait for its
+# driver.
 guest_modules_maybe=(virtio_pci virtio_iommu)
 
 kernel_prepare() {
 	patience=1 karch=$arch_make
-	# Of another architecture there is no KVM.
+	# For another architecture there is no KVM.
 	[ -z "$cross" ] || patience=3
 	arch_lists
 	case $1 in
@@ -38,8 +39,8 @@ kernel_prepare() {
 	kernel_initramfs
 }
 
-# The newest package linux-image-<release> of a series, through the packages
-# that depend on the current one.
+# Prints the release of a series' newest package linux-image-<release>, on which the meta
+# packages depend.
 kernel_debian_release() {
 	local meta release
 	for meta in "linux-image-$1-$arch" "linux-image-$arch"; do
@@ -87,7 +88,7 @@ kernel_unpack_debian() {
 		dpkg-deb -x "$deb" "$kdir/root" || die "could not unpack $deb"
 	done
 	rm -r "$kdir/debs"
-	# The one absolute path in Debian's headers.
+	# Adjust the only absolute path in Debian's headers.
 	sed -i "s,/usr/src/,$kdir/root/usr/src/," "$kbuild/Makefile"
 	cp "$kdir/root/boot/vmlinuz-$kver" "$kdir/vmlinuz"
 	rm -rf "$kdir/root/boot" "$kdir/root/usr/share"
@@ -99,8 +100,8 @@ kernel_download() (
 	cd "$kdir/debs" || exit
 	step "$run/apt.log" apt-get -qq "${apt_arch[@]}" download "linux-image-$kver" \
 		"linux-headers-$kver" || exit
-	# The headers name the two packages they are completed by, of which one has programs
-	# that run here.
+	# The headers depend on two more packages; one of these has programs that run on
+	# the host, so both are fetched for the host's architecture.
 	local more
 	mapfile -t more < <(dpkg-deb -f linux-headers-*.deb Depends | tr ',' '\n' |
 		sed -n 's/^ *\(linux-\(headers\|kbuild\)-[^ ]*\).*/\1/p')
@@ -182,8 +183,7 @@ kernel_take_root() {
 
 path_key() { printf '%s' "$1" | cksum | cut -d' ' -f1; }
 
-# Modules that come compressed would be decompressed by the emulated CPU at
-# every load.
+# Decompresses modules, as an emulated CPU would have to do that at every load.
 kernel_modules_ready() {
 	find "$kdir/root/lib/modules/$kver" -name '*.ko.xz' -print0 |
 		xargs -0r -n 100 -P 2 xz -d || die "could not unpack the modules"
@@ -191,11 +191,12 @@ kernel_modules_ready() {
 	kernel_image
 }
 
-# An xz image takes seconds to decompress itself under emulation; QEMU boots the
-# plain one as well (PVH). Where that does not work out, vmlinuz is used.
+# Extracts the ELF image from an xz-compressed vmlinuz, which would take seconds to
+# decompress itself under emulation; QEMU can boot it (PVH). If there is none, vmlinuz is
+# used.
 kernel_image() {
 	local pos rest
-	# The one of before may be running.
+	# Do not overwrite a file that a running VM may use.
 	cp --remove-destination "$kdir/vmlinuz" "$kdir/image"
 	grep -qs '^CONFIG_PVH=y' "$kbuild/.config" || return 0
 	while IFS=: read -r pos rest; do
@@ -212,7 +213,7 @@ kernel_image() {
 # kernel_module_depends [-q] MODULE
 kernel_module_depends() { modprobe -d "$kdir/root" -S "$kver" --show-depends "$@"; }
 
-# The files of the modules to load, in order, each once.
+# Prints the files of the modules to load, in order and without duplicates.
 kernel_module_files() {
 	local module modules=("${guest_modules[@]}")
 	[ "$karch" = um ] || modules=("${guest_modules_qemu[@]}" "${modules[@]}")

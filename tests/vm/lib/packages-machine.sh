@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# nopin-vm test --packages: apt installs the packages in a Debian of its own, which is
-# then booted. tests/vm/packages has what runs in it.
+# nopin-vm test --packages: apt installs the packages in a fresh Debian, which then boots.
+# tests/vm/packages has the scripts that run in it.
 
 packages_image_tools=(mmdebstrap e2fsprogs)
-# What the packages depend on, and what the test uses.
+# Dependencies of the packages, and packages that the test uses.
 packages_inside=(
 	dkms openssl rdma-core ibverbs-providers ibverbs-utils rdmacm-utils
 	libcmocka0 libjson-c5 cpio python3
 )
 
-# The machine: a Debian 12 that has its kernel, headers and little else; made anew
-# when it is two weeks old.
+# Makes the image of the machine: a Debian 12 with kernel, headers and little else. It is
+# made again when it is two weeks old.
 packages_image() {
 	image=$cache/packages/bookworm.ext4
 	(packages_image_locked) || die "the image of a Debian machine could not be made"
@@ -38,9 +38,9 @@ packages_image_locked() {
 	mv "$image.new" "$image"
 }
 
-# The same packages as if of the version before, for there is no other. Its module does
-# nothing, and so is built at once.
-# packages_older DEB: into the current folder
+# Makes packages that stand for an older version, as no older version exists. Their module
+# is empty, so it is built quickly.
+# packages_older DEB: writes to the current folder
 packages_older() {
 	local version older=0.0.9 file source
 	version=$(dpkg-deb -f "$1" Version)
@@ -73,7 +73,7 @@ packages_folder() {
 		"$tree"/debian/tests/{installed,device} "$run/machine"
 }
 
-# packages_apt STEP: on the image, which is mounted for it.
+# packages_apt STEP: runs a step of packages/install on the image.
 packages_apt() {
 	as_root unshare -m bash "$tree/tests/vm/packages/install" "$1" "$run/image" \
 		"$run/machine" | tee "$run/step"
@@ -85,7 +85,7 @@ packages_qemu_run() {
 	local share=local,security_model=none,readonly=on i devices=()
 	local append=(root=/dev/vda rw console=ttyS0 quiet panic=-1 oops=panic mitigations=off
 		no_timer_check systemd.show_status=0)
-	# Whatever an emulated CPU is slow at is no failure.
+	# Long timeouts, as an emulated CPU is slow.
 	append+=(systemd.default_timeout_start_sec=900 udev.event_timeout=900)
 	for i in 1 2; do
 		devices+=(-netdev "hubport,id=net$i,hubid=0"
@@ -100,7 +100,7 @@ packages_qemu_run() {
 		-device virtio-rng-pci "${devices[@]}" </dev/null >"$run/engine.err" 2>&1
 }
 
-# The machine boots once, with the packages installed.
+# Boots the machine once, with the packages installed.
 packages_boot() {
 	: >"$run/machine.out"
 	packages_qemu_run &

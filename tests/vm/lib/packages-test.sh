@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# The Debian packages, with every "nopin-vm test": they are built, lintian has nothing
-# to say, and they hold what "cmake --install" installs.
+# Tests of the Debian packages, part of every "nopin-vm test": they can be built, lintian
+# finds nothing, and they contain the files that "cmake --install" installs.
 
 packages_tools=(debhelper dh-dkms dpkg-dev lintian)
 
-# packages_build: the .debs of this checkout, into $packages_dir.
+# packages_build: builds the .debs of this checkout into $packages_dir.
 packages_build() {
 	packages_dir=$(build_root)/packages
 	(packages_build_locked)
@@ -19,14 +19,14 @@ packages_build_locked() {
 	[ -e "$source.built" ] && return
 	say "building: packages"
 	rm -f "$packages_dir"/*.*
-	# The unit tests have been run; symbols for debuggers are of no interest.
+	# Without unit tests, which have been run already, and without debug symbols.
 	cd "$source" &&
 		DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)" \
 			step "$run/packages.log" dpkg-buildpackage -b -us -uc || return
 	touch "$source.built"
 }
 
-# packages_prepared: builds them, or says why not.
+# packages_prepared: builds the packages, or prints why it cannot.
 packages_prepared() {
 	if [ ! -d "$tree/debian" ]; then
 		suite_result "SKIP packages: an installed nopin-vm comes without debian/"
@@ -76,13 +76,13 @@ packages_unpack() {
 	done
 }
 
-# Whether units are below / or /usr depends on the release.
+# Units are below / or /usr, depending on the release: treat both alike.
 packages_list() (
 	cd "$1" && find . ! -type d -printf '%P\n' |
 		sed 's,^\(usr/share/man/.*\)\.gz$,\1,; s,^lib/,usr/lib/,' | LC_ALL=C sort
 )
 
-# Documentation, lintian's overrides and DKMS's sources are of the packages alone.
+# Documentation, lintian overrides and DKMS sources exist in the packages only.
 packages_agree() {
 	packages_unpack &&
 		DESTDIR=$run/installed cmake --install "$tests_dir" >"$run/install.log" || return

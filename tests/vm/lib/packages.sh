@@ -24,7 +24,7 @@ packages_storage=(open-iscsi)
 packages_fuzz=(clang)
 packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
 
-# Where Debian keeps rdma-core's tests; images for containers leave it out.
+# Debian's folder with rdma-core's tests; container images leave it out.
 readonly packages_rdma_tests=/usr/share/doc/rdma-core
 
 as_root() {
@@ -58,7 +58,7 @@ packages_missing() {
 	printf '%s\n' "$@" | grep -vxF "$have" || true
 }
 
-# The sanitizers' libraries are named by the compiler's version.
+# The names of the sanitizer libraries contain the compiler's version.
 packages_install_fuzz() {
 	packages_install "${packages_fuzz[@]}"
 	packages_install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
@@ -81,7 +81,7 @@ packages_install() {
 	apt_install "${missing[@]}" || die "apt-get could not install the packages"
 }
 
-# What is installed is for the VM: no service of it is to start here.
+# Installs packages for the VM without starting their services on the host.
 apt_install() {
 	local policy=/usr/sbin/policy-rc.d ours='' status
 	if [ ! -e "$policy" ]; then
@@ -95,7 +95,7 @@ apt_install() {
 	return "$status"
 }
 
-# packages_install_base PACKAGE…: what every run needs, and these.
+# packages_install_base PACKAGE…: installs the packages that every run needs, and these.
 packages_install_base() {
 	[ "$engine" != qemu ] || set -- "${packages_qemu[@]}" "$@"
 	packages_install "${packages_base[@]}" "$@"

@@ -9,15 +9,15 @@
 readonly QEMU_NAME=QEMU
 readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
 
-# What all machines have, and what those of an architecture do; of the last the CPU that
-# is emulated, without what costs its emulation much.
+# QEMU's options for all machines and for each architecture, and the CPU model for
+# emulation, without features that are expensive to emulate.
 qemu_machine=(-nodefaults -no-user-config -display none -no-reboot)
 qemu_machine_x86_64=(-machine q35,usb=off,vmport=off,hpet=off)
 qemu_machine_aarch64=(-machine virt,gic-version=3)
 qemu_cpu_x86_64=max,la57=off
 qemu_cpu_aarch64=max,pauth-impdef=on,lpa2=off,sve=off,sme=off
-# A machine that is emulated by software has no speculation to mitigate, and its host may
-# let it wait for longer than a CPU ever should: it is stuck after a minute, not 20 s.
+# Kernel options. An emulated CPU does not need mitigations of speculation. A busy host
+# may stop the VM for a while, so a CPU counts as stuck after a minute, not after 20 s.
 qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
  mitigations=off nokaslr audit=0
  rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30 log_buf_len=4M numa_balancing=disable
@@ -25,7 +25,7 @@ qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
 qemu_append_x86_64=" console=ttyS0 unknown_nmi_panic=1 no_timer_check numa=fake=2"
 qemu_append_aarch64=" console=ttyAMA0"
 
-# --dma: the IOMMU, if there is one, and what the kernel is told about it.
+# --dma: the IOMMU, if there is one, and the kernel options for it.
 declare -rA qemu_iommu=(
 	[edu]=intel-iommu [edu-lazy]=intel-iommu [edu-virtio]=virtio-iommu-pci)
 declare -rA qemu_append_dma=(
@@ -35,7 +35,7 @@ declare -rA qemu_append_dma=(
 	[edu-virtio]=' iommu.strict=1'
 	[edu-bounce]=' swiotlb=force')
 
-# Of the VM's architecture: qemu, machine_options, machine_append, machine_cpu.
+# Sets qemu, machine_options, machine_append and machine_cpu for the VM's architecture.
 qemu_choose() {
 	local -n own_machine=qemu_machine_$machine own_append=qemu_append_$machine \
 		own_cpu=qemu_cpu_$machine
@@ -45,7 +45,7 @@ qemu_choose() {
 	machine_cpu=$own_cpu
 }
 
-# Sets accel, the QEMU options for it, and engine_words, what to say about it.
+# Sets accel, the QEMU options for the accelerator, and engine_words, which describe it.
 qemu_prepare() {
 	qemu_choose
 	accel=(-accel tcg,thread=multi,tb-size=512 -cpu "$machine_cpu")
@@ -63,8 +63,8 @@ qemu_prepare() {
 	fi
 }
 
-# The verdict holds for this kernel, this QEMU and this host; that it fails, for a
-# day, as the host may just have been too busy.
+# Caches the verdict for this kernel, this QEMU and this host. A failure is kept for a day
+# only, as the host may have been too busy.
 qemu_probe_cached() {
 	local key file
 	key=$(printf '%s' "$kver $("$qemu" --version) $(uname -r)" \
@@ -118,10 +118,13 @@ qemu_arguments() {
 	! vm_channel_wanted || qemu_port 6 "pipe,path=$run/line"
 }
 
-# Only what is told to goes through the IOMMU, which virtio's devices are not. It
-# translates 39 bits or more, and what it does not map is a fault in the kernel's log.
+# Adds the edu device and an IOMMU. Virtio devices do not go through the IOMMU unless told
+# to. It translates 39 bits or more; an access to an unmapped address is a fault in the
+# kernel's log.
 qemu_dma() {
-	[ -z "${qemu_iommu[$dma]-}" ] || arguments+=(-device "${qemu_iommu[$dma]}")
+	if [ -n "${qemu_iommu[$dma]-}" ]; then
+		arguments+=(-device "${qemu_iommu[$dma]}")
+	fi
 	arguments+=(-device edu,dma_mask=0xffffffff)
 }
 
@@ -144,10 +147,10 @@ qemu_start() {
 	vm_pid=$!
 }
 
-# Opened both ways, a pipe does not wait for its other end.
+# Opened for reading and writing, a pipe does not wait for its other end.
 qemu_watch() { exec 8<>"$run/monitor.out" 9<>"$run/monitor.in"; }
 
-# An NMI first: the kernel then says on its console where it was.
+# Sends an NMI first, so that the kernel prints on its console where it is.
 qemu_end() {
 	echo nmi >&9
 	sleep 5
@@ -159,10 +162,9 @@ qemu_end() {
 qemu_words() { :; }
 qemu_kill() { kill "$vm_pid" 2>/dev/null; }
 
-# Where one CPU patches code that another one runs (a static branch is switched), software
-# emulation may show the other the break point that was there in between, for which the
-# kernel then has no explanation. It is rare, and most patches are made during the boot,
-# when nothing that is to be tried has begun.
+# When one CPU patches code that another one runs (a static branch), software emulation
+# may let the other CPU hit the temporary breakpoint after it is gone, and the kernel
+# dies. That is rare, and mostly happens during the boot, before the command runs.
 qemu_spoiled() {
 	[[ ${accel[1]} = tcg* ]] && grep -qs 'int3: 0000' "$run/console" &&
 		echo "software emulation lost a patch of the kernel's code"

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# Kernels built from Debian's linux-source package, for what its own kernels are
-# not configured to do. Each is tests/vm/kernels/base.config and NAME.config on
-# top of nothing; built once, and again only when these or the source change.
+# Builds kernels from Debian's linux-source package, with features that Debian's own
+# kernels lack. The configuration is tests/vm/kernels/base.config and NAME.config on top
+# of allnoconfig. Each kernel is built once, and again only when these files or the source
+# change.
 #
 # Needs: cache, tree, run. Sets: source_dir (the sources), kernel_tree (a built tree).
 
 readonly SOURCE_SERIES=6.12
 packages_source=(gcc make bc bison flex libelf-dev xz-utils kmod)
-# How much there is to compile, about.
+# Approximate number of files to compile.
 declare -A source_files=([uml]=1350 [debug]=1700 [kcsan]=1500)
 
 # source_tree: sets source_dir to the unpacked sources.
@@ -37,7 +38,7 @@ source_version() {
 	[ -n "$version" ] && echo "$version"
 }
 
-# The parts that no kernel of ours needs stay packed.
+# Unpacks the source without the parts that these kernels do not need.
 source_unpack() {
 	local dir=$cache/sources/$1
 	say "fetching and unpacking the source of Linux $1 (about 150 MB)"
@@ -61,8 +62,8 @@ source_download() (
 	step "$run/apt.log" apt-get -qq download "linux-source-$SOURCE_SERIES"
 )
 
-# User Mode Linux keeps a process's vector registers in an array of fixed size. With
-# AMX the host's take 11008 bytes, and a kernel without room for them does not start.
+# User Mode Linux keeps a process's vector registers in an array of fixed size. On a host
+# with AMX they take 11008 bytes, and a kernel with a smaller array does not start.
 source_mend_uml() {
 	local file=$source_dir/arch/x86/um/user-offsets.c room=12288
 	if grep -q 'HOST_FP_SIZE, [0-9]*)' "$file" && ! grep -q "HOST_FP_SIZE, $room)" "$file"; then
@@ -81,8 +82,9 @@ kernel_from_source() {
 }
 
 # kernel_build NAME SOURCE ARCH IMAGE CONFIG…: sets kernel_tree to the built tree. Each
-# configuration has a folder of its own, so that checkouts that differ in it do not
-# build over each other's kernels. Those of before had the name alone.
+# configuration has a folder of its own, so that checkouts with different configurations
+# do not overwrite each other's kernels. A folder without a checksum in its name is used
+# if its configuration is the same.
 kernel_build() {
 	local name=$1 source=$2 arch=$3 image=$4
 	shift 4
@@ -98,7 +100,7 @@ kernel_build() {
 	kernel_build_keep "$name"
 }
 
-# The trees of other configurations go when nobody has used them for a week.
+# Removes trees of other configurations that have not been used for a week.
 kernel_build_keep() {
 	local dir
 	touch "$kernel_tree"
@@ -115,7 +117,7 @@ kernel_build_locked() {
 	local dir=$kernel_tree begun=$SECONDS files=${source_files[$name]}
 	local make=(make -C "$source" O="$dir" ARCH="$arch" -s)
 	cmp -s "$run/wanted" "$dir/.wanted" && return
-	# Until it is done, this folder is of no configuration.
+	# Until the build is done the folder belongs to no configuration.
 	rm -f "$dir/.wanted"
 	say "building the kernel \"$name\" from source, once: about $files files," \
 		"10 minutes on 2 CPUs that have nothing else to do"
@@ -131,8 +133,8 @@ kernel_build_locked() {
 	mv "$run/wanted" "$dir/.wanted"
 }
 
-# An option that others do not let be set is left out without a word. Of what is
-# asked for more than once, the last counts.
+# Checks that all wanted options are set: kconfig silently drops an option whose
+# dependencies are missing. If an option is given more than once, the last counts.
 kernel_config_check() {
 	local line missing=()
 	while read -r line; do

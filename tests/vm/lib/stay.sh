@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of nopin-vm
-# nopin-vm start, exec, stop: a VM that stays, for several commands. A nopin-vm of its
-# own is in charge of it ("nopin-vm stay"); guest/channel brings the commands there.
+# nopin-vm start, exec, stop: a VM that stays, for several commands. A separate process
+# ("nopin-vm stay") runs it; guest/channel transfers the commands.
 #
 # Needs cache, tree, name, options_given, command, pass_env, timeout, and of others
 # run_folder, prepare_kernel, boot. Sets stay, for boot.sh.
@@ -50,14 +50,15 @@ command_start() {
 	stat -c %s "$log" >"$stay_folder/shown"
 }
 
-# start_broken_off STATUS: with all that it waits for, as a build; the name is free then.
+# start_broken_off STATUS: ends a start, with all that it waits for, such as a build; then
+# the name is free.
 start_broken_off() {
 	kill -- "-$pid"
 	wait "$pid"
 	exit "$1"
 } 2>/dev/null
 
-# Of start: what is in charge of the VM, until it ends.
+# The process that "start" begins: runs the VM until its end.
 command_stay() {
 	stay_folder
 	exec {stay_lock}>"$stay_folder/lock"
@@ -95,7 +96,7 @@ command_exec() {
 	"$tree/tests/vm/guest/channel" exec "$stay_folder/run/channel" "${options[@]}" -- "${command[@]}"
 }
 
-# Ends the VM, says what is to be said about its kernel, and exits as "run" would.
+# Ends the VM, shows messages about its kernel, and exits as "run" would.
 command_stop() {
 	local pid
 	stay_needed

@@ -9,7 +9,7 @@
 
 suite_result() { echo "$*" | tee -a "$run/results"; }
 
-# suite_scripts smoke|full|foreign: the names to run, one a line.
+# suite_scripts smoke|full|foreign: prints the names of the scripts to run, one per line.
 suite_scripts() {
 	local script name
 	for script in "$tree"/tests/vm/suite.d/*; do
@@ -25,7 +25,7 @@ suite_scripts() {
 	done
 }
 
-# The largest value of a number in the scripts' heads.
+# Prints the largest value of a number KEY in the heads of these scripts.
 # suite_need KEY DEFAULT NAME…
 suite_need() {
 	local key=$1 most=$2 name value
@@ -40,12 +40,12 @@ suite_need() {
 	echo "$most"
 }
 
-# Does any of these want a device that can DMA, where the engine has one?
+# True if one of these scripts needs the edu device and the engine has it.
 suite_wants_dma() {
 	[ "$engine" = qemu ] && (cd "$tree/tests/vm/suite.d" && grep -q '^# dma: edu' -- "$@")
 }
 
-# The tests that need no VM, as ctest runs them.
+# Runs the tests that need no VM, with ctest.
 suite_unit() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ unit == $only ]] || return 0
@@ -63,7 +63,7 @@ suite_unit() {
 	grep -q '^FAIL ' "$run/results" || suite_result "FAIL unit: ctest ended with status $status"
 }
 
-# What nopin-vm promises of itself.
+# Runs the tests of nopin-vm itself.
 suite_self() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ vm == $only ]] || return 0
@@ -73,7 +73,7 @@ suite_self() {
 	cat "$run/self" >>"$run/results"
 }
 
-# What is offered to users for their CI (Documentation/ci.md).
+# Tests the CI support for users (Documentation/ci.md).
 suite_ci() {
 	# shellcheck disable=SC2053 # a glob is meant
 	[[ ci == $only ]] || return 0
@@ -88,14 +88,14 @@ suite_ci() {
 	cat "$run/ci" >>"$run/results"
 }
 
-# The sentence that a script's head begins with.
+# Prints the first sentence of a script's head.
 suite_about() {
 	awk '/^#!/ || /SPDX/ || /^# [a-z]*: / {next} !/^# / {exit}
 		{sub(/^# /, ""); text = text $0 " "}
 		END {sub(/\. .*/, "", text); sub(/ $/, "", text); print text}' "$1"
 }
 
-# What --only takes.
+# Lists the names that --only takes.
 suite_list() {
 	local script program
 	printf '%-14s %s\n' unit "what needs no VM (ctest)" vm "what nopin-vm promises of itself" \
@@ -110,7 +110,7 @@ suite_list() {
 
 suite_programs() { sed -n 's/^\([a-z][a-z0-9_]*\).*/\1/p' "$tree/tests/verbs/programs"; }
 
-# suite_one PROGRAM:TEST: C tests by name, in one VM.
+# suite_one PROGRAM:TEST: runs C tests by name, in one VM.
 suite_one() {
 	local status
 	suite_programs | grep -qxF "${1%%:*}" ||
@@ -130,7 +130,7 @@ suite_kernel() {
 	local names status begun again='' why
 	mapfile -t names < <(suite_scripts "$2")
 	[ "${#names[@]}" -gt 0 ] || return 0
-	# What cannot be set up must not end the run without a count.
+	# A failed set-up must not end the run without the final count.
 	(prepare_kernel "$1") || {
 		suite_result "FAIL boot: no VM with the kernel $1 could be set up"
 		return
@@ -167,15 +167,15 @@ suite_kernel() {
 
 suite_counted() { grep -E '^(PASS|FAIL|SKIP) ' >>"$run/results"; }
 
-# Leaves in names NAME and those that come after it.
+# Keeps in names NAME and the names after it.
 suite_from() {
 	while [ "${#names[@]}" -gt 0 ] && [ "${names[0]}" != "$1" ]; do
 		names=("${names[@]:1}")
 	done
 }
 
-# The transport as a program (tests/fuzz), by the headers of the kernel "uml". When it
-# fails all of it stays, in a folder in $fuzz.
+# Fuzzes the transport as a program (tests/fuzz), built with the headers of the kernel
+# "uml". After a failure all files are kept, in a folder in $fuzz.
 suite_fuzz() {
 	local work
 	: >"$run/results"
@@ -190,7 +190,7 @@ suite_count() { grep -c "^$1 " "$run/results"; }
 suite_run() {
 	local begun=$SECONDS
 	: >"$run/results"
-	# What runs on the host says nothing of another architecture.
+	# Tests on the host say nothing about another architecture.
 	if [ -z "$cross" ]; then
 		suite_unit
 		suite_packages
@@ -215,7 +215,7 @@ suite_run() {
 	suite_end
 }
 
-# The last line, and the status.
+# Prints the last line; returns the exit status.
 suite_end() {
 	grep '^FAIL ' "$run/results" | sed 's/^/nopin-vm: /' >&2
 	echo "$(suite_count PASS) passed, $(suite_count FAIL) failed, $(suite_count SKIP) skipped"

@@ -19,9 +19,9 @@ uml_prepare() {
 	cpu_mhz=$(uml_tsc_rate) || die "could not find out how fast the CPU counts"
 }
 
-# Each page of a program that does not follow the one before it in the guest's memory is
-# a mapping of its own in the host. Of those a process may have so many; when it has, the
-# guest kills its program by SIGSEGV.
+# Raises the host's limit of mappings per process. Each page of a guest's program that
+# does not follow the one before it in the guest's memory needs a mapping of the host. At
+# the limit the guest kills the program with SIGSEGV.
 uml_mappings() {
 	local setting=/proc/sys/vm/max_map_count
 	[ "$(cat $setting)" -lt "$UML_MAPPINGS" ] || return 0
@@ -30,7 +30,7 @@ uml_mappings() {
 	return 0
 }
 
-# Of vm_status: what the log says in other words.
+# Called by vm_status: explains a message in the kernel's log.
 uml_words() {
 	! grep -qs 'ran out of memory on the host side' "$run/dmesg" "$run/console" ||
 		say "a program of the guest needed more mappings than the host lets a process have:" \
@@ -46,15 +46,16 @@ uml_tsc_rate() {
 	"$program"
 }
 
-# Opens $in: the input in pieces, as a serial line cannot tell of an end.
+# Opens $in: the input in pieces with lengths, as a serial line cannot transmit an end of
+# file.
 uml_input() {
 	[ -z "$interactive" ] || stty raw -echo
 	exec {in}< <(exec "$tree/tests/vm/guest/stdin" send "$run/quit")
 	vm_input=$!
 }
 
-# The folder for the file that is the guest's memory: a file system in memory if
-# there is one with so much room, which need not be written to a disk.
+# Prints the folder for the file that is the guest's memory: a tmpfs if one has enough
+# room, so that the file is not written to a disk.
 uml_memory_folder() {
 	local folder need=${mem%?}
 	[ "${mem: -1}" = M ] || need=$((need * 1024))
@@ -68,8 +69,8 @@ uml_memory_folder() {
 	echo "$run"
 }
 
-# uml_line NUMBER OUTPUT: a serial line without input. Each has an idle end of its
-# own to read from.
+# uml_line NUMBER OUTPUT: adds a serial line without input. Each line reads from an idle
+# pipe of its own.
 uml_line() {
 	local idle
 	exec {idle}<>"$run/idle"
@@ -77,7 +78,8 @@ uml_line() {
 	lines+=("$idle")
 }
 
-# uml_file NUMBER FILE: a serial line into a file, which UML cannot poll itself.
+# uml_file NUMBER FILE: adds a serial line that is written to a file, through a pipe, as
+# UML cannot poll files.
 uml_file() {
 	local to
 	exec {to}> >(exec cat >"$2")
@@ -86,9 +88,10 @@ uml_file() {
 	lines+=("$to")
 }
 
-# For further commands, two lines: under load in both directions, UML does not return
-# from the interrupts of one. It misses them from a pipe that is open both ways; such
-# are here only so that the others do not wait, and never see an end.
+# Adds two lines for further commands: with one line, under load in both directions, UML
+# does not return from its interrupts. UML misses interrupts of a pipe that is open for
+# reading and writing; such descriptors serve here only to keep the other ends from
+# waiting and from seeing an end of file.
 uml_channel() {
 	local keep_in keep_out from to idle
 	vm_channel_wanted || return 0
@@ -99,9 +102,9 @@ uml_channel() {
 	lines+=("$from" "$to" "$idle" "$keep_in" "$keep_out")
 }
 
-# Becomes the command that follows, with the guest's two NICs: the ends of a pair of
-# sockets, which nobody else has open. A NIC that is taken down closes its end for
-# good; a second descriptor keeps the other from seeing that.
+# Runs the command that follows with the guest's two NICs: both ends of a socket pair. A
+# NIC that is taken down closes its end for ever; a second descriptor keeps the other NIC
+# from seeing that.
 # shellcheck disable=SC2016 # for perl
 uml_with_nics=(perl -MSocket -MFcntl -e '
 	socketpair(my $a, my $b, AF_UNIX, SOCK_SEQPACKET, 0) or die "socketpair: $!\n";
@@ -115,8 +118,8 @@ uml_with_nics=(perl -MSocket -MFcntl -e '
 	exec @ARGV or die "$ARGV[0]: $!\n";'
 )
 
-# One of the CPUs that we may use. The kernel and the guest's processes take turns,
-# and at that they are ten times as quick on one as on two.
+# Prints one of the allowed CPUs at random. The kernel and the guest's processes
+# alternate, and are ten times as fast on one CPU as on two.
 uml_cpu() {
 	local allowed range list=()
 	IFS=, read -ra allowed < <(awk '/^Cpus_allowed_list:/ {print $2}' /proc/self/status)
@@ -153,6 +156,6 @@ uml_start() {
 
 uml_watch() { :; }
 uml_end() { uml_kill; }
-# The group is there when it has got as far as to make it.
+# The process group exists only after setsid has made it.
 uml_kill() { kill -9 -- "-$vm_pid" || kill -9 "$vm_pid"; } 2>/dev/null
 uml_spoiled() { false; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* The names that the kernel gives to the conversions exported to user space. */
+/* The kernel's names of byte order conversions, from those exported to user space. */
 #ifndef NOPIN_TEST_ASM_BYTEORDER_H
 #define NOPIN_TEST_ASM_BYTEORDER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* crc32_le() as the kernel has it: no inversion, neither before nor after. */
+/* crc32_le() as in the kernel: without inversion before or after. */
 #ifndef NOPIN_TEST_LINUX_CRC32_H
 #define NOPIN_TEST_LINUX_CRC32_H
 

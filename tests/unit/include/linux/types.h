@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* What the kernel's header has beyond the one exported to user space. */
+/* Types that the kernel's header has and the one exported to user space lacks. */
 #ifndef NOPIN_TEST_LINUX_TYPES_H
 #define NOPIN_TEST_LINUX_TYPES_H
 
