@@ -304,7 +304,7 @@ static void hammer_round(struct odp_hammer *h)
 			continue;
 		vt_require(h->dead || wc.status == refused, "ended in %s",
 			   ibv_wc_status_str(wc.status));
-		h->dead = true;
+		__atomic_store_n(&h->dead, true, __ATOMIC_RELAXED);
 	}
 }
 
@@ -330,8 +330,10 @@ void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
 	vt_wr_local(&h->wr, local ? b->mem : b->src, 0, b->mem->len);
 	vt_wr_remote(&h->wr, local ? b->src : b->mem, 0);
 	vt_ok(pthread_create(&h->thread, NULL, hammer_run, h));
-	while (__atomic_load_n(&h->rounds, __ATOMIC_ACQUIRE) < 3)
+	while (__atomic_load_n(&h->rounds, __ATOMIC_ACQUIRE) < 3) {
+		vt_require(!__atomic_load_n(&h->dead, __ATOMIC_RELAXED), "it ended at once");
 		vt_sleep_ms(1);
+	}
 }
 
 void odp_hammer_stop(struct odp_hammer *h)
