@@ -146,7 +146,7 @@ bool nopin_xrc_choose(struct nopin_qp *qp, u32 srqn)
  * @pkt: the READ, which may be a duplicate amid another message
  *
  * Context: rq.lock held.
- * Return: the protection domain; NULL, which has no keys, when there is no such SRQ.
+ * Return: the protection domain, or NULL: the domain has no such SRQ.
  */
 struct ib_pd *nopin_xrc_keys(const struct nopin_qp *qp, const struct nopin_pkt *pkt)
 {

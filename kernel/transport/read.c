@@ -24,7 +24,7 @@ enum nopin_verdict nopin_read_begin(struct nopin_qp *qp, const struct nopin_pkt 
 	struct ib_pd *pd = nopin_xrc_keys(qp, pkt);
 	struct nopin_read_job *job = &qp->rq.read;
 
-	if (!nopin_rq_may_read(qp) || pkt->dma_len > NOPIN_MAX_MSG)
+	if (!pd || !nopin_rq_may_read(qp) || pkt->dma_len > NOPIN_MAX_MSG)
 		return NOPIN_INVALID_REQUEST;
 	if (!nopin_rq_grants(qp, pd, pkt, IB_ACCESS_REMOTE_READ))
 		return NOPIN_ACCESS_ERROR;

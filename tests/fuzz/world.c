@@ -34,7 +34,7 @@ static void device_make(void)
 
 	xa_init_flags(&dev->keys, XA_FLAGS_ALLOC1);
 	xa_init_flags(&dev->avs, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
-	xa_init_flags(&dev->xrc_srqs, XA_FLAGS_ALLOC1);
+	xa_init_flags(&dev->xrc_srqns, XA_FLAGS_ALLOC1);
 	dev->stats.counter = calloc(NOPIN_COUNTERS, sizeof(s64));
 	w.ndev = calloc(1, sizeof(*w.ndev));
 	w.ndev->mtu = 9000;
@@ -193,6 +193,7 @@ void world_make(u8 how, u8 connection)
 	w.rcq = cq_make(how & 0x40 ? RING : 4 * RING);
 	mutex_init(&w.xrcd.lock);
 	INIT_LIST_HEAD(&w.xrcd.targets);
+	xa_init(&w.xrcd.srqs);
 	srq_make(w.type == IB_QPT_XRC_TGT);
 	regions_make();
 	windows_make();

@@ -5,8 +5,11 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "odp_system.h"
 #include "rc.h"
 
 #define SRQS	3
@@ -155,21 +158,27 @@ static void post(struct inbox *inbox, size_t room)
 	vt_ok(ibv_post_srq_recv(inbox->srq, &wr, &bad));
 }
 
-static void start(struct xrc *x, enum ibv_wr_opcode op, const struct inbox *to, uint32_t num,
-		  size_t at, size_t len)
+static void start_at(struct xrc *x, enum ibv_wr_opcode op, const struct vt_mem *to, uint32_t num,
+		     size_t at, size_t len)
 {
 	struct vt_wr wr;
 
 	vt_wr_init(&wr, op, 5);
 	vt_wr_local(&wr, x->src, 0, len);
 	if (rc_op(op)->rdma)
-		vt_wr_remote(&wr, to->mem, at);
+		vt_wr_remote(&wr, to, at);
 	if (rc_op(op)->atomic)
 		vt_wr_atomic(&wr, 1, 2);
 	if (rc_op(op)->imm)
 		wr.wr.imm_data = htonl(0xabc00000 + len);
 	wr.wr.qp_type.xrc.remote_srqn = num;
 	vt_ok(rc_post(&x->ini, &wr));
+}
+
+static void start(struct xrc *x, enum ibv_wr_opcode op, const struct inbox *to, uint32_t num,
+		  size_t at, size_t len)
+{
+	start_at(x, op, to ? to->mem : NULL, num, at, len);
 }
 
 static void done(struct xrc *x, enum ibv_wc_status status)
@@ -312,6 +321,35 @@ static void xrc_srq_is_gone(const void *arg)
 	exchange(&x, IBV_WR_SEND, &x.inbox[0]);
 }
 
+/*
+ * The SRQ that a READ names goes while the target waits for a page of it. The peer asks
+ * again, and there is nobody to answer.
+ */
+static void xrc_read_of_gone_srq(const void *arg)
+{
+	struct uffdio_zeropage zero = {};
+	void *hole = vt_map(4096, 0);
+	struct vt_mem *far;
+	struct xrc x;
+	int uffd;
+
+	(void)arg;
+	vt_need_kind(vt_dev(1), VT_ODP, 0x1f);
+	xrc_open(&x, VT_PINNED);
+	far = vt_mem_at(x.inbox[2].pd, VT_ODP, hole, 4096, VT_ACCESS_ALL);
+	uffd = odp_uffd(hole, 4096, UFFDIO_REGISTER_MODE_MISSING);
+	start_at(&x, IBV_WR_RDMA_READ, far, x.inbox[2].num, 0, 64);
+	odp_uffd_wait(uffd);
+	vt_release(x.inbox[2].srq);
+	zero.range.start = (uintptr_t)hole;
+	zero.range.len = 4096;
+	vt_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	done(&x, IBV_WC_RETRY_EXC_ERR);
+	close(uffd);
+	xrc_reconnect(&x);
+	exchange(&x, IBV_WR_SEND, &x.inbox[0]);
+}
+
 /* A receive that is too short fails the receive and the connection, as on RC. */
 static void xrc_too_short(const void *arg)
 {
@@ -372,6 +410,7 @@ static void add_tests(void)
 	VT_TEST(xrc_bad_srq);
 	VT_TEST(xrc_bad_domain);
 	VT_TEST(xrc_srq_is_gone);
+	VT_TEST(xrc_read_of_gone_srq);
 	VT_TEST(xrc_too_short);
 	VT_TEST(xrc_shared);
 }
