@@ -7,6 +7,7 @@
 #include <linux/skbuff.h>
 #include <linux/types.h>
 #include <net/dst_cache.h>
+#include <rdma/ib_addr.h>
 
 #include "wire/icrc.h"
 #include "wire/packet.h"
@@ -15,6 +16,19 @@ struct net;
 struct net_device;
 struct nopin_net;
 struct nopin_stats;
+
+/**
+ * nopin_net_mtu - the largest path MTU of an interface
+ * @ndev: the interface
+ *
+ * Return: at least IB_MTU_256. Where the interface's own MTU is too small even for that,
+ *	the IP stack refuses packets that are too long.
+ * Context: any.
+ */
+static inline enum ib_mtu nopin_net_mtu(const struct net_device *ndev)
+{
+	return iboe_get_mtu(READ_ONCE(ndev->mtu)) ?: IB_MTU_256;
+}
 
 /**
  * struct nopin_arrival - packets that arrived in one skb, presented one by one

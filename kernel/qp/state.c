@@ -52,7 +52,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 static void nopin_qp_start_responder(struct nopin_qp *qp)
 {
 	if (!qp->service->connected)
-		qp->mtu = ib_mtu_enum_to_int(iboe_get_mtu(READ_ONCE(qp->dev->ndev->mtu)));
+		qp->mtu = ib_mtu_enum_to_int(nopin_net_mtu(qp->dev->ndev));
 	nopin_qp_set_state(qp, IB_QPS_RTR);
 	nopin_rq_start(qp);
 }
@@ -189,7 +189,7 @@ static int nopin_qp_check_path(struct nopin_qp *qp, const struct ib_qp_attr *att
 	}
 	if (mask & IB_QP_PATH_MTU &&
 	    (attr->path_mtu < IB_MTU_256 ||
-	     attr->path_mtu > iboe_get_mtu(READ_ONCE(qp->dev->ndev->mtu))))
+	     attr->path_mtu > nopin_net_mtu(qp->dev->ndev)))
 		return -EINVAL;
 	if (mask & IB_QP_ALT_PATH)
 		return -EINVAL;

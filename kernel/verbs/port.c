@@ -7,6 +7,7 @@
 #include <rdma/ib_mad.h>
 
 #include "device.h"
+#include "net/net.h"
 #include "verbs/port.h"
 #include "verbs/verbs.h"
 
@@ -28,12 +29,6 @@ static enum ib_port_phys_state nopin_port_phys_state(const struct net_device *nd
 		return IB_PORT_PHYS_STATE_LINK_UP;
 	return netif_running(ndev) ? IB_PORT_PHYS_STATE_POLLING :
 				     IB_PORT_PHYS_STATE_DISABLED;
-}
-
-/* Where the network device's MTU is too small even for 256 bytes, the IP stack has to cope. */
-static enum ib_mtu nopin_port_mtu(const struct net_device *ndev)
-{
-	return iboe_get_mtu(READ_ONCE(ndev->mtu)) ?: IB_MTU_256;
 }
 
 /* How verbs express an Ethernet speed: by the first row that is at least as fast. */
@@ -98,7 +93,7 @@ int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
 	attr->state = nopin_port_is_active(ndev) ? IB_PORT_ACTIVE : IB_PORT_DOWN;
 	attr->phys_state = nopin_port_phys_state(ndev);
 	attr->max_mtu = IB_MTU_4096;
-	attr->active_mtu = nopin_port_mtu(ndev);
+	attr->active_mtu = nopin_net_mtu(ndev);
 	attr->gid_tbl_len = NOPIN_GID_TABLE_LEN;
 	attr->pkey_tbl_len = 1;
 	attr->max_msg_sz = NOPIN_MAX_MSG;
