@@ -312,6 +312,7 @@ static struct sk_buff *nopin_train_uncouple(struct sk_buff *head)
 		__skb_push(skb, sizeof(struct udphdr));
 		skb->dev = head->dev;
 		skb->pkt_type = head->pkt_type;	/* whom the frame was for */
+		memcpy(skb->cb, head->cb, sizeof(skb->cb));	/* names a VRF's member */
 		head->truesize -= skb->truesize;
 	}
 	head->next = skb_shinfo(head)->frag_list;

@@ -234,13 +234,18 @@ struct nopin_av *nopin_av_find(struct nopin_dev *dev, u32 index)
 bool nopin_address_admits(struct nopin_dev *dev, const struct sk_buff *skb)
 {
 	const struct ib_gid_attr *attr;
+	const union ib_gid *gid;
 	struct in6_addr saddr, daddr;
 	struct net_device *ndev;
 	bool admits;
 
 	nopin_net_addresses(skb, &saddr, &daddr);
-	attr = rdma_find_gid_by_port(&dev->ibdev, (union ib_gid *)&daddr,
-				     IB_GID_TYPE_ROCE_UDP_ENCAP, 1, NULL);
+	gid = (const union ib_gid *)&daddr;
+	/* A VLAN may have the same link-local address as the interface below it. */
+	attr = rdma_find_gid_by_port(&dev->ibdev, gid, IB_GID_TYPE_ROCE_UDP_ENCAP, 1, skb->dev);
+	if (IS_ERR(attr))
+		attr = rdma_find_gid_by_port(&dev->ibdev, gid, IB_GID_TYPE_ROCE_UDP_ENCAP, 1,
+					     NULL);
 	if (IS_ERR(attr))
 		return false;
 	ndev = rdma_read_gid_attr_ndev_rcu(attr);
