@@ -280,11 +280,16 @@ static bool nopin_receive_group(struct nopin_arrival *arrival)
 
 	nopin_net_addresses(arrival->skb, &saddr, &group);
 	while ((member = nopin_group_next(&group, member))) {
-		if (member->qp->dev->net != arrival->net ||
-		    !nopin_address_admits_to_group(member->qp->dev, arrival->skb))
+		struct nopin_qp *qp = nopin_qp_hold(member->handle);
+
+		if (!qp)
 			continue;
-		nopin_receive_copy(member->qp, arrival);
-		claimed = true;
+		if (qp->dev->net == arrival->net &&
+		    nopin_address_admits_to_group(qp->dev, arrival->skb)) {
+			nopin_receive_copy(qp, arrival);
+			claimed = true;
+		}
+		nopin_qp_put(qp);
 	}
 	return claimed;
 }

@@ -160,8 +160,8 @@ bool nopin_net_next(struct nopin_arrival *arrival);
 void nopin_net_unclaimed(struct nopin_arrival *arrival);
 struct sk_buff *nopin_net_keep(struct sk_buff *skb);
 
-int nopin_group_join(struct net_device *ndev, const struct in6_addr *group);
-void nopin_group_leave(struct net_device *ndev, const struct in6_addr *group);
+int nopin_group_join(struct net_device *ndev, const struct in6_addr *group, void **joined);
+void nopin_group_leave(struct net_device *ndev, const struct in6_addr *group, void *joined);
 
 int nopin_net_open(struct net *net);
 void nopin_net_close(struct net *net);

@@ -6,6 +6,7 @@
  * member; the network stack counts that.
  */
 #include <linux/hashtable.h>
+#include <linux/jhash.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
@@ -15,15 +16,22 @@
 #include "qp/group.h"
 #include "qp/qp.h"
 
-#define NOPIN_GROUP_BITS	8
+#define NOPIN_GROUP_BITS	12
 
 static DEFINE_HASHTABLE(nopin_memberships, NOPIN_GROUP_BITS);
 static DEFINE_MUTEX(nopin_group_lock);	/* serialises changes of the table */
 
-/* The list with the members of a group, among those of other groups. */
+/*
+ * The list with the members of a group, among those of other groups. No program can choose
+ * groups that meet in one list.
+ */
 static struct hlist_head *nopin_group_bucket(const struct in6_addr *group)
 {
-	return &nopin_memberships[hash_min(ipv6_addr_hash(group), NOPIN_GROUP_BITS)];
+	static u32 seed __read_mostly;
+
+	net_get_random_once(&seed, sizeof(seed));
+	return &nopin_memberships[jhash2(group->s6_addr32, 4, seed) %
+				  HASH_SIZE(nopin_memberships)];
 }
 
 static bool nopin_group_is_full(const struct nopin_dev *dev, const struct in6_addr *group)
@@ -33,18 +41,18 @@ static bool nopin_group_is_full(const struct nopin_dev *dev, const struct in6_ad
 
 	lockdep_assert_held(&nopin_group_lock);
 	hlist_for_each_entry(member, nopin_group_bucket(group), node)
-		n += member->qp->dev == dev && ipv6_addr_equal(&member->group, group);
+		n += member->handle->qp->dev == dev && ipv6_addr_equal(&member->group, group);
 	return n >= NOPIN_MAX_MCAST_QP;
 }
 
 static int nopin_group_add(struct nopin_membership *member)
 {
-	struct nopin_dev *dev = member->qp->dev;
+	struct nopin_dev *dev = member->handle->qp->dev;
 	int err;
 
 	if (nopin_group_is_full(dev, &member->group))
 		return -ENOMEM;
-	err = nopin_group_join(dev->ndev, &member->group);
+	err = nopin_group_join(dev->ndev, &member->group, &member->joined);
 	if (!err)
 		hlist_add_head_rcu(&member->node, nopin_group_bucket(&member->group));
 	return err;
@@ -66,7 +74,7 @@ int nopin_group_attach(struct nopin_qp *qp, const struct in6_addr *group)
 	if (!member)
 		return -ENOMEM;
 	member->group = *group;
-	member->qp = qp;
+	member->handle = qp->handle;
 	mutex_lock(&nopin_group_lock);
 	err = nopin_group_add(member);
 	mutex_unlock(&nopin_group_lock);
@@ -82,7 +90,7 @@ static struct nopin_membership *nopin_group_find(const struct nopin_qp *qp,
 
 	lockdep_assert_held(&nopin_group_lock);
 	hlist_for_each_entry(member, nopin_group_bucket(group), node)
-		if (member->qp == qp && ipv6_addr_equal(&member->group, group))
+		if (member->handle == qp->handle && ipv6_addr_equal(&member->group, group))
 			return member;
 	return NULL;
 }
@@ -92,7 +100,7 @@ static struct nopin_membership *nopin_group_find(const struct nopin_qp *qp,
  * @qp: the QP
  * @group: the group
  *
- * Context: process, may sleep. On return no receiver uses the membership any more.
+ * Context: process, may sleep. A datagram that is being received may still be delivered.
  * Return: 0, or -EINVAL when it is not attached.
  */
 int nopin_group_detach(struct nopin_qp *qp, const struct in6_addr *group)
@@ -106,9 +114,8 @@ int nopin_group_detach(struct nopin_qp *qp, const struct in6_addr *group)
 	mutex_unlock(&nopin_group_lock);
 	if (!member)
 		return -EINVAL;
-	nopin_group_leave(qp->dev->ndev, group);
-	synchronize_rcu();
-	kfree(member);
+	nopin_group_leave(qp->dev->ndev, group, member->joined);
+	kfree_rcu(member, rcu);
 	return 0;
 }
 
@@ -117,7 +124,7 @@ int nopin_group_detach(struct nopin_qp *qp, const struct in6_addr *group)
  * @group: the group
  * @member: the previous member; NULL: start
  *
- * Context: an RCU read-side section, as long as the member or its QP is used.
+ * Context: an RCU read-side section, as long as the member is used.
  * Return: the next member, or NULL when there is none.
  */
 struct nopin_membership *nopin_group_next(const struct in6_addr *group,

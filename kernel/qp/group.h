@@ -7,20 +7,22 @@
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 
-struct net;
 struct nopin_qp;
+struct nopin_qp_handle;
 
 /**
  * struct nopin_membership - a QP is attached to a group
  * @node: in the table of all memberships
  * @group: the multicast address, IPv4 as a mapped address
- * @qp: the QP, which is detached before it ends
+ * @handle: of the QP, for nopin_qp_hold(); the QP is detached before it ends
+ * @joined: of nopin_group_join()
  * @rcu: lookups are lock-free
  */
 struct nopin_membership {
 	struct hlist_node node;
 	struct in6_addr group;
-	struct nopin_qp *qp;
+	struct nopin_qp_handle *handle;
+	void *joined;
 	struct rcu_head rcu;
 };
 

@@ -17,8 +17,14 @@
 static DEFINE_XARRAY_ALLOC(nopin_qps);
 static u32 nopin_qpn_next;
 
-/* Called inside an RCU read-side section, which keeps the handle from being freed. */
-static struct nopin_qp *nopin_qp_hold(struct nopin_qp_handle *handle)
+/**
+ * nopin_qp_hold - use a QP by its handle
+ * @handle: the handle, or NULL
+ *
+ * Context: an RCU read-side section, which keeps the handle from being freed.
+ * Return: the QP with a reference, to be dropped by nopin_qp_put(), or NULL: it is ending.
+ */
+struct nopin_qp *nopin_qp_hold(struct nopin_qp_handle *handle)
 {
 	if (handle && refcount_inc_not_zero(&handle->ref))
 		return handle->qp;

@@ -154,6 +154,7 @@ static inline u32 nopin_wqe_offset(const struct nopin_qp *qp, const struct nopin
 }
 
 /* qp.c */
+struct nopin_qp *nopin_qp_hold(struct nopin_qp_handle *handle);
 struct nopin_qp *nopin_qp_lookup(u32 qpn);
 struct nopin_qp *nopin_qp_lookup_gsi(struct nopin_dev *dev);
 void nopin_qp_put(struct nopin_qp *qp);
