@@ -274,10 +274,10 @@ static int nopin_netdev_event(struct notifier_block *nb, unsigned long event,
 	case NETDEV_CHANGE:
 		nopin_link_update(dev);
 		break;
-	case NETDEV_UNREGISTER:
-		ib_unregister_device_queued(&dev->ibdev);
-		break;
 	}
+	/* NETDEV_UNREGISTER finds no device while `rdma dev set netns` moves it. */
+	if (event == NETDEV_UNREGISTER || !net_eq(dev_net(dev->ndev), dev->net))
+		ib_unregister_device_queued(&dev->ibdev);
 	ib_device_put(&dev->ibdev);
 	return NOTIFY_OK;
 }

@@ -195,14 +195,14 @@ int nopin_qp_create(struct nopin_qp *qp, const struct nopin_service *service,
 	qp->sq_sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	nopin_qp_init(qp);
 
-	err = nopin_route_init(&qp->route, GFP_KERNEL);
+	err = nopin_route_init(&qp->route, GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
 	err = nopin_qp_create_queues(qp, uctx, resp);
 	if (err)
 		goto destroy_route;
 
-	qp->handle = kzalloc(sizeof(*qp->handle), GFP_KERNEL);
+	qp->handle = kzalloc(sizeof(*qp->handle), GFP_KERNEL_ACCOUNT);
 	if (!qp->handle) {
 		err = -ENOMEM;
 		goto destroy_queues;
