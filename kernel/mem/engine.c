@@ -27,6 +27,7 @@
 #include <linux/dmaengine.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -205,8 +206,6 @@ void nopin_engine_free(struct nopin_engine_job *job)
 /* End a job, which is off the list. */
 static void nopin_engine_end(struct nopin_engine_job *job)
 {
-	if (!job->error)
-		nopin_dma_sync(&job->to, nopin_engine_device(), true);
 	nopin_engine_release(job);
 	job->over(job);
 	nopin_engine_uncount();
@@ -310,7 +309,6 @@ void nopin_engine_submit(struct nopin_engine_job *job)
 	spin_unlock_irqrestore(&engine->lock, flags);
 	if (first)
 		queue_delayed_work(nopin_engine_wq, &engine->watch, NOPIN_ENGINE_STUCK);
-	nopin_dma_sync(&job->from, nopin_engine_device(), false);
 	/* After an error the parts submitted before are waited for; the CPU repeats them. */
 	if (!nopin_engine_submit_parts(job))
 		WRITE_ONCE(job->error, -EAGAIN);
@@ -335,12 +333,18 @@ static void nopin_engine_fail_all(struct nopin_engine *engine)
 	spin_unlock_irq(&engine->lock);
 }
 
+/* False: the driver cannot, or callbacks may be running afterwards. */
+static bool nopin_engine_terminate(struct dma_chan *chan)
+{
+	return chan->device->device_synchronize && !dmaengine_terminate_sync(chan);
+}
+
 static void nopin_engine_stop(struct nopin_engine *engine)
 {
 	pr_engine("%s does not go on: the CPU copies\n", dma_chan_name(engine->chan));
 	WRITE_ONCE(engine->resting, true);
 	synchronize_rcu(); /* nopin_engine_submit() */
-	if (!dmaengine_terminate_sync(engine->chan))
+	if (nopin_engine_terminate(engine->chan))
 		nopin_engine_fail_all(engine);
 }
 
@@ -367,10 +371,22 @@ static void nopin_engine_watch(struct work_struct *work)
 	queue_delayed_work(nopin_engine_wq, &engine->watch, delay);
 }
 
-/* dma_filter_fn: only an engine whose accesses the CPU's caches see, see mirror/dma.c. */
+/* An IOMMU bounces parts of pages for a device outside of the machine. */
+static bool nopin_engine_is_trusted(struct device *dev)
+{
+	return !dev_is_pci(dev) || !to_pci_dev(dev)->untrusted;
+}
+
+/*
+ * dma_filter_fn. The CPU's caches have to see the engine's accesses (mirror/dma.c). idxd
+ * sleeps while it is out of descriptors, but copies begin with BH off.
+ */
 static bool nopin_engine_suits(struct dma_chan *chan, void *unused)
 {
-	return dev_is_dma_coherent(chan->device->dev);
+	struct device *dev = chan->device->dev;
+
+	return dev_is_dma_coherent(dev) && nopin_engine_is_trusted(dev) &&
+	       strcmp(dev_driver_string(dev), "idxd");
 }
 
 static int nopin_engine_open(struct nopin_engine *engine)

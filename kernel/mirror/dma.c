@@ -16,12 +16,12 @@
  *                                     shut, clear, unmap D, open
  *                                     frame A is freed
  *
- * A page stays mapped while the CPU and the device use it in turn, and even at once, in
- * different bytes. So mapping and unmapping transfer nothing, and nopin_dma_sync()
- * transfers the bytes of a copy, exactly, before it and after it, where pages are bounced.
- * The device has to be coherent with the CPU's caches: lines are larger than that.
+ * The mirror does not own a page that it maps, so it cannot hand the page over from the
+ * CPU to the device and back. Where DMA needs this, because the page would be bounced,
+ * there is no DMA. Devices are coherent with the CPU's caches (mem/engine.c).
  */
 #include <linux/dma-mapping.h>
+#include <linux/iommu.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -29,7 +29,7 @@
 #include "dma.h"
 #include "span.h"
 
-#define NOPIN_DMA_ATTRS		DMA_ATTR_SKIP_CPU_SYNC
+#define NOPIN_DMA_ATTRS		(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_NO_WARN)
 
 /**
  * struct nopin_span_dma - the DMA addresses of a span's pages
@@ -59,45 +59,31 @@ static enum dma_data_direction nopin_dma_direction(bool write)
 	return write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/* A run of the mirror's may consist of pages that are mapped one by one. */
-static void nopin_dma_sync_run(const struct nopin_dma_run *run, struct device *dev, bool written)
-{
-	size_t done, n;
-
-	for (done = 0; done < run->len; done += n) {
-		n = run->len - done;
-		if (!run->own)
-			n = min_t(size_t, n, PAGE_SIZE - offset_in_page(run->kaddr + done));
-		if (written)
-			dma_sync_single_for_cpu(dev, run->addr + done, n, DMA_FROM_DEVICE);
-		else
-			dma_sync_single_for_device(dev, run->addr + done, n, DMA_TO_DEVICE);
-	}
-}
-
-/**
- * nopin_dma_sync - transfer the bytes of a copy between the CPU and the device
- * @list: the memory
- * @dev: the device
- * @written: the device has written the memory, and the CPU may read it; otherwise the
- *	device is about to read it
- *
- * Context: any.
+/*
+ * Does an IOMMU translate for the device? Then pages are not bounced, whatever
+ * dma_need_sync() says: on Linux 6.1, and with CONFIG_DMA_API_DEBUG, it says of all such
+ * devices that they need syncs.
  */
-void nopin_dma_sync(const struct nopin_dma_list *list, struct device *dev, bool written)
+static bool nopin_dma_is_translated(struct device *dev)
 {
-	unsigned int i;
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 
-	for (i = 0; i < list->runs; i++)
-		nopin_dma_sync_run(&list->run[i], dev, written);
+	return domain && domain->type != IOMMU_DOMAIN_IDENTITY;
 }
 
 static bool nopin_dma_map(struct device *dev, void *kaddr, size_t len, bool write,
 			  dma_addr_t *addr)
 {
+	enum dma_data_direction direction = nopin_dma_direction(write);
+
 	*addr = dma_map_page_attrs(dev, virt_to_page(kaddr), offset_in_page(kaddr), len,
-				   nopin_dma_direction(write), NOPIN_DMA_ATTRS);
-	return !dma_mapping_error(dev, *addr);
+				   direction, NOPIN_DMA_ATTRS);
+	if (dma_mapping_error(dev, *addr))
+		return false;
+	if (nopin_dma_is_translated(dev) || !dma_need_sync(dev, *addr))
+		return true;
+	dma_unmap_page_attrs(dev, *addr, len, direction, NOPIN_DMA_ATTRS);
+	return false;
 }
 
 static bool nopin_dma_append(struct nopin_dma_list *list, struct nopin_dma_run run)

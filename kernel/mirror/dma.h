@@ -43,7 +43,6 @@ bool nopin_dma_add(struct nopin_dma_list *list, dma_addr_t addr, void *kaddr, si
 bool nopin_dma_add_own(struct nopin_dma_list *list, struct device *dev, void *kaddr,
 		       size_t len, bool write);
 void nopin_dma_unmap_own(struct nopin_dma_list *list, struct device *dev, bool write);
-void nopin_dma_sync(const struct nopin_dma_list *list, struct device *dev, bool written);
 bool nopin_view_map(const struct nopin_view *view, struct device *dev,
 		    struct nopin_dma_list *list);
 void nopin_mirror_unmap_all(void);

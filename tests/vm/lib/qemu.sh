@@ -25,15 +25,14 @@ qemu_append="quiet loglevel=5 panic=-1 oops=panic softlockup_panic=1
 qemu_append_x86_64=" console=ttyS0 unknown_nmi_panic=1 no_timer_check numa=fake=2"
 qemu_append_aarch64=" console=ttyAMA0"
 
-# --dma: the IOMMU, if there is one, and the kernel options for it.
+# --dma: the IOMMU, and the kernel options for it.
 declare -rA qemu_iommu=(
 	[edu]=intel-iommu [edu-lazy]=intel-iommu [edu-virtio]=virtio-iommu-pci)
 declare -rA qemu_append_dma=(
 	[none]=''
 	[edu]=' intel_iommu=on iommu.strict=1'
 	[edu-lazy]=' intel_iommu=on iommu.strict=0'
-	[edu-virtio]=' iommu.strict=1'
-	[edu-bounce]=' swiotlb=force')
+	[edu-virtio]=' iommu.strict=1')
 
 # Sets qemu, machine_options, machine_append and machine_cpu for the VM's architecture.
 qemu_choose() {
@@ -122,10 +121,7 @@ qemu_arguments() {
 # to. It translates 39 bits or more; an access to an unmapped address is a fault in the
 # kernel's log.
 qemu_dma() {
-	if [ -n "${qemu_iommu[$dma]-}" ]; then
-		arguments+=(-device "${qemu_iommu[$dma]}")
-	fi
-	arguments+=(-device edu,dma_mask=0xffffffff)
+	arguments+=(-device "${qemu_iommu[$dma]}" -device edu,dma_mask=0xffffffff)
 }
 
 # qemu_port NUMBER CHARDEV
