@@ -124,7 +124,7 @@ static enum hrtimer_restart nopin_sq_attend_over(struct nopin_qp *qp)
 	/* A doorbell moved the timer, or a reset ended it, while it waited for the lock. */
 	if (!attend->on || hrtimer_is_queued(&attend->timer))
 		return HRTIMER_NORESTART;
-	if (attend->busy) {
+	if (attend->busy && nopin_sq_is_live(qp)) {
 		hrtimer_forward_now(&attend->timer,
 				    ns_to_ktime(attend->us * NSEC_PER_USEC));
 		return HRTIMER_RESTART;

@@ -65,7 +65,7 @@ static void nopin_flight_cut(struct nopin_sq *sq, u32 window)
 		return;
 	flight->window = clamp_t(u32, window, NOPIN_WINDOW_LEAST, flight->window);
 	flight->credit = 0;
-	flight->cut = true;
+	flight->cut = flight->window < NOPIN_WINDOW; /* or nopin_flight_grow() never ends it */
 	flight->cut_psn = sq->unsent_psn;
 }
 

@@ -73,11 +73,24 @@ static void nopin_park_job_over(struct nopin_engine_job *job)
 	queue_work(nopin_copied_wq, &wait->copied);
 }
 
+/* A QP that has failed waits until no engine copies for it: let no further copy begin. */
+static bool nopin_park_fails(struct nopin_park *park)
+{
+	const struct nopin_qp *qp = nopin_wait_qp(park);
+	const struct nopin_qp *peer = park->wait->requester ? qp->sq.peer : NULL;
+
+	return READ_ONCE(qp->sq.failed) || READ_ONCE(qp->rq.failed) ||
+	       (peer && (READ_ONCE(peer->sq.failed) || READ_ONCE(peer->rq.failed)));
+}
+
 static bool nopin_park_begin(struct nopin_park *park, struct nopin_copy *copy)
 {
-	struct nopin_engine_job *job = nopin_offload_prepare(copy);
 	struct nopin_wait *wait = park->wait;
+	struct nopin_engine_job *job;
 
+	if (nopin_park_fails(park))
+		return false;
+	job = nopin_offload_prepare(copy);
 	if (!job)
 		return false;
 	INIT_WORK(&wait->copied, nopin_copied);
@@ -117,6 +130,9 @@ static bool nopin_park_was_copied(struct nopin_park *park, const struct nopin_co
  * @copy: as for nopin_copy()
  * @copied: with true: NOPIN_COPIED, or NOPIN_COPY_MISS when the half waits for the engine
  *
+ * An XRC target has the CPU copy: the destruction of an SRQ, whose receive a packet may
+ * fill, waits for no engine.
+ *
  * Some accesses make two copies, as those of a datagram's GRH and payload. A copy that only
  * the CPU can make leaves park->job alone, which belongs to the other copy.
  *
@@ -128,7 +144,7 @@ bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 {
 	bool again = true;
 
-	if (!nopin_offload_may(copy))
+	if (!nopin_offload_may(copy) || nopin_wait_qp(park)->service->role == NOPIN_TARGET)
 		return false;
 	if (park->job && nopin_park_was_copied(park, copy, &again)) {
 		*copied = NOPIN_COPIED;

@@ -151,8 +151,10 @@ void nopin_sq_sent(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 last)
 	nopin_sq_timer_start(qp);
 	if (nopin_psn_diff(sq->next_psn, sq->unsent_psn) < 0)
 		nopin_stat_inc(&qp->dev->stats, NOPIN_RETRANSMITS);
-	if (wqe->request->answered)
+	if (wqe->request->answered) {
 		nopin_sq_push_read(&sq->reads, last);
+		sq->since_ack_req = 0; /* the response acknowledges all before it, too */
+	}
 	nopin_sq_move(sq, wqe, last);
 }
 

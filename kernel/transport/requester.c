@@ -86,6 +86,9 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	return true;
 }
 
+/* Requests that one ACK may complete, with BH off, because local requests are among them. */
+#define NOPIN_LOCAL_MOST	256
+
 /*
  * Has a local request to wait for others? LOCAL_INV waits for all before it, with a fence
  * or without (IBTA 10.6.5.1): their packets may have to be sent again, by the key.
@@ -93,10 +96,11 @@ static bool nopin_requester_begin(struct nopin_qp *qp, struct nopin_swqe *wqe)
 static bool nopin_requester_local_waits(struct nopin_qp *qp, const struct nopin_swqe *wqe)
 {
 	struct nopin_sq *sq = &qp->sq;
+	u32 before = sq->next - sq->queue.index;
 
-	if (wqe->request->operation != NOPIN_LOCAL_INV)
+	if (wqe->request->operation != NOPIN_LOCAL_INV && before < NOPIN_LOCAL_MOST)
 		return wqe->flags & NOPIN_SEND_FENCE && sq->reads.count;
-	if (sq->next == sq->queue.index)
+	if (!before)
 		return false;
 	nopin_sq_ask_again(sq);
 	return true;

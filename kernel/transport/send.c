@@ -151,6 +151,15 @@ static __always_inline bool nopin_send_fill(struct nopin_qp *qp, struct nopin_sw
 	return false;
 }
 
+/*
+ * Does the window have no room for so many packets? If no packet in flight has asked for an
+ * ACK, nothing would ever open the window: then one more request goes, and asks.
+ */
+static bool nopin_send_is_shut(const struct nopin_sq *sq, u32 packets)
+{
+	return packets > nopin_sq_room(sq) && nopin_sq_inflight(sq) && !sq->since_ack_req;
+}
+
 /**
  * nopin_send_data - send the next packet of a SEND or WRITE
  * @qp: the QP
@@ -167,7 +176,7 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	u32 len = min(qp->mtu, wqe->length - offset);
 	struct nopin_pkt pkt __uninitialized; /* fields that its opcode has no header for */
 
-	if (!nopin_sq_room(sq) || !nopin_send_fill(qp, wqe, offset, len, &pkt))
+	if (nopin_send_is_shut(sq, 1) || !nopin_send_fill(qp, wqe, offset, len, &pkt))
 		return false;
 	pkt.ack_req = qp->service->reliable && nopin_send_wants_ack(qp, last);
 	nopin_send_close(qp, &pkt);
@@ -205,8 +214,7 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	u32 last;
 
 	packets = min(packets, NOPIN_READ_SEGMENT - index % NOPIN_READ_SEGMENT);
-	if (nopin_sq_reads_full(sq) ||
-	    (nopin_sq_inflight(sq) && packets > nopin_sq_room(sq)))
+	if (nopin_sq_reads_full(sq) || nopin_send_is_shut(sq, packets))
 		return false;
 	if (!nopin_send_open(qp, &pkt))
 		return false;
@@ -223,7 +231,7 @@ static bool nopin_send_answered(struct nopin_qp *qp, const struct nopin_swqe *wq
 {
 	struct nopin_sq *sq = &qp->sq;
 
-	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq) || !nopin_send_open(qp, pkt))
+	if (nopin_sq_reads_full(sq) || nopin_send_is_shut(sq, 1) || !nopin_send_open(qp, pkt))
 		return false;
 	nopin_send_close(qp, pkt);
 	nopin_sq_sent(qp, wqe, sq->next_psn);
@@ -267,7 +275,7 @@ bool nopin_send_atomic_write(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	struct nopin_pkt pkt __uninitialized; /* as for nopin_send_data() */
 	struct nopin_sq *sq = &qp->sq;
 
-	if (nopin_sq_reads_full(sq) || !nopin_sq_room(sq) ||
+	if (nopin_sq_reads_full(sq) || nopin_send_is_shut(sq, 1) ||
 	    !nopin_send_fill(qp, wqe, 0, wqe->length, &pkt))
 		return false;
 	pkt.ack_req = true;

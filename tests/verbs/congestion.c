@@ -189,6 +189,37 @@ static void flood_of_cnps(const void *arg)
 	rc_works(pair);
 }
 
+/*
+ * A READ for which the window has become too small waits for the WRITE before it, which has
+ * to ask for an ACK. There is no ACK timeout that would help.
+ */
+static void write_before_a_read(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	struct vt_mem *near, *far;
+	struct rc_pair *pair;
+	struct vt_wr wr[2];
+
+	(void)arg;
+	attr.mtu = MTU;
+	attr.timeout = 0;
+	pair = rc_pair_new(&attr);
+	near = vt_mem_new(pair->a.pd, VT_PINNED, 64 * MTU, VT_ACCESS_ALL);
+	far = vt_mem_new(pair->b.pd, VT_PINNED, 64 * MTU, VT_ACCESS_ALL);
+	send_cnps(stranger(&pair->b, &pair->a), &pair->a, 1);
+	vt_wr_init(&wr[0], IBV_WR_RDMA_WRITE, 1);
+	vt_wr_local(&wr[0], near, 0, 8);
+	vt_wr_remote(&wr[0], far, 0);
+	vt_wr_init(&wr[1], IBV_WR_RDMA_READ, 2);
+	vt_wr_local(&wr[1], near, 0, 64 * MTU);
+	vt_wr_remote(&wr[1], far, 0);
+	vt_wr_chain(wr, 2);
+	vt_ok(rc_post(&pair->a, wr));
+	vt_want(pair->a.scq, 1, IBV_WC_SUCCESS);
+	vt_want(pair->a.scq, 2, IBV_WC_SUCCESS);
+	vt_require(!memcmp(near->addr, far->addr, 64 * MTU), "data differ");
+}
+
 /* --- QPs that ignore CNPs --- */
 
 static void want_unheeded(struct forge *forge, const struct rc_end *to, long long dropped)
@@ -285,6 +316,7 @@ static void add_tests(void)
 	VT_TEST(once_in_a_flight);
 	VT_TEST(never_below_the_least);
 	VT_TEST(flood_of_cnps);
+	VT_TEST(write_before_a_read);
 	VT_TEST(not_connected);
 	VT_TEST(without_acknowledgements);
 	VT_TEST(to_datagrams);
