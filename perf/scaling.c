@@ -150,15 +150,15 @@ static void cpus(struct scaling *sc, enum perf_path path)
 	perf_round_run(&round, sc->run, sample_cpus, sc);
 }
 
-static size_t open_links(struct scaling *sc, enum perf_path path, unsigned int num)
+/* @num links with @len bytes at each end. */
+static size_t open_links(struct scaling *sc, enum perf_path path, unsigned int num, size_t len)
 {
 	struct rc_attr attr = perf_attr();
 	size_t mark = vt_mark();
 
 	sc->num = num;
 	for (unsigned int q = 0; q < num; q++)
-		perf_links_init(sc->link[q], sc->run, path,
-				num <= 4 ? 512 * KIB : 128 * KIB, &attr);
+		perf_links_init(sc->link[q], sc->run, path, len, &attr);
 	return mark;
 }
 
@@ -172,13 +172,14 @@ void perf_scaling(const struct perf_run *run)
 	sc.run = run;
 	for (enum perf_path path = 0; path < PERF_PATHS; path++) {
 		for (unsigned int num = 1; num <= most; num *= step) {
-			mark = open_links(&sc, path, num);
+			mark = open_links(&sc, path, num,
+					  num <= 4 ? 512 * KIB : 128 * KIB);
 			qps(&sc, path, 64 * KIB, 1);
 			qps(&sc, path, 64, 64);
 			vt_release_to(mark);
 		}
 		for (unsigned int num = 1; num <= online && num <= QPS_MAX; num *= 2) {
-			mark = open_links(&sc, path, num);
+			mark = open_links(&sc, path, num, 512 * KIB);
 			cpus(&sc, path);
 			vt_release_to(mark);
 		}

@@ -15,8 +15,8 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "nopin.h"
 
@@ -134,7 +134,11 @@ void nopin_pay_others(const struct nopin_qp *qp)
  */
 static bool debt_make(struct nopin_qp *qp)
 {
-	if (!pthread_getspecific(debt_key)) {
+	struct nopin_qp *owed = pthread_getspecific(debt_key);
+
+	if (owed && owed != qp) /* a thread remembers one QP */
+		return false;
+	if (!owed) {
 		if (pthread_setspecific(debt_key, qp))
 			return false;
 		nopin_qp_get(qp);
@@ -156,7 +160,7 @@ static void debt_doubt(struct nopin_qp *qp)
 
 /**
  * nopin_defer() - may requests just published go without a doorbell for now?
- * @qp: the QP, its SQ locked; nopin_pay_others() was called before
+ * @qp: the QP, its SQ locked
  *
  * Return: true if the doorbell is owed; false if the caller has to ring it.
  */
@@ -184,7 +188,9 @@ bool nopin_defer(struct nopin_qp *qp)
  */
 void nopin_defer_end(struct nopin_qp *qp)
 {
+	static const struct timespec moment = { .tv_nsec = 10000 };
+
 	nopin_pay_qp(qp);
 	while (__atomic_load_n(&qp->debt, __ATOMIC_ACQUIRE) != NOPIN_DEBT_NONE)
-		sched_yield();
+		nanosleep(&moment, NULL); /* that thread may have a lower priority */
 }

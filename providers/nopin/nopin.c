@@ -86,6 +86,7 @@ static void nopin_free_context(struct ibv_context *context)
 {
 	struct nopin_context *ctx = to_nopin_context(context);
 
+	nopin_pay(); /* the program may leave QPs behind */
 	verbs_uninit_context(&ctx->vctx);
 	free(ctx);
 }

@@ -170,6 +170,8 @@ static void send_fill_head(struct nopin_send_wqe *wqe,
 		.opcode = wr->opcode,
 		.flags = wr->send_flags | extra_flags,
 	};
+	if (op & (NOPIN_OP_LOCAL | NOPIN_OP_BIND)) /* which have no data */
+		wqe->flags &= ~IBV_SEND_INLINE;
 	if (op & NOPIN_OP_IMM)
 		wqe->imm_data = wr->imm_data;
 	if (op & NOPIN_OP_INV)

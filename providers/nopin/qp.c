@@ -245,6 +245,7 @@ struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_att
 	struct ib_uverbs_create_qp_resp resp = {};
 	struct ibv_open_qp cmd = {};
 	struct nopin_qp *qp;
+	int ret;
 
 	qp = calloc(1, sizeof(*qp));
 	if (!qp)
@@ -252,10 +253,12 @@ struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_att
 
 	qp->refs = 1;
 	qp_init_queues(qp, true);
-	if (ibv_cmd_open_qp(context, &qp->vqp, sizeof(qp->vqp), attr, &cmd, sizeof(cmd), &resp,
-			    sizeof(resp))) {
+	ret = ibv_cmd_open_qp(context, &qp->vqp, sizeof(qp->vqp), attr, &cmd, sizeof(cmd),
+			      &resp, sizeof(resp));
+	if (ret) {
 		qp_close(qp);
 		free(qp);
+		errno = ret;
 		return NULL;
 	}
 	return &qp->vqp.qp;

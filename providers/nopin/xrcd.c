@@ -2,6 +2,7 @@
 /*
  * XRC domains. libibverbs and the kernel's core let processes share them.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "nopin.h"
@@ -12,14 +13,17 @@ struct ibv_xrcd *nopin_open_xrcd(struct ibv_context *context,
 	struct ib_uverbs_open_xrcd_resp resp = {};
 	struct ibv_open_xrcd cmd = {};
 	struct verbs_xrcd *xrcd;
+	int ret;
 
 	xrcd = calloc(1, sizeof(*xrcd));
 	if (!xrcd)
 		return NULL;
 
-	if (ibv_cmd_open_xrcd(context, xrcd, sizeof(*xrcd), attr, &cmd, sizeof(cmd), &resp,
-			      sizeof(resp))) {
+	ret = ibv_cmd_open_xrcd(context, xrcd, sizeof(*xrcd), attr, &cmd, sizeof(cmd), &resp,
+				sizeof(resp));
+	if (ret) {
 		free(xrcd);
+		errno = ret;
 		return NULL;
 	}
 	return &xrcd->xrcd;

@@ -109,6 +109,26 @@ static void other_qp_pays(void **state)
 	CHECK(!ibv_destroy_qp(other) && bells() == 0);
 }
 
+/* A thread remembers one QP: that of a post within ibv_wr_start() and ibv_wr_complete(). */
+static void one_within_another(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_qp *other;
+
+	fake.sq->flags = NOPIN_RING_ATTENDED;
+	other = qp_create(rig, 0);
+	CHECK(other);
+	set_state(other, IBV_QPS_RTS);
+	fake.sq->flags = NOPIN_RING_ATTENDED;
+	ibv_wr_start(rig->qp_ex);
+	ibv_wr_send(rig->qp_ex);
+	CHECK(!post(other) && bells() == 0);
+	CHECK(!ibv_wr_complete(rig->qp_ex) && bells() == 1);
+	poll_nothing(rig);
+	CHECK(bells() == 1);
+	CHECK(!ibv_destroy_qp(other) && bells() == 0);
+}
+
 static void change_pays(void **state)
 {
 	struct rig *rig = *state;
@@ -228,6 +248,7 @@ int main(int argc, char **argv)
 		RIG_TEST(not_attended),	   RIG_TEST(poll_pays),
 		RIG_TEST(start_poll_pays), RIG_TEST(notify_pays),
 		RIG_TEST(extended_post),   RIG_TEST(other_qp_pays),
+		RIG_TEST(one_within_another),
 		RIG_TEST(change_pays),	   RIG_TEST(destroy_pays),
 		RIG_TEST(full_queue_pays), RIG_TEST(thread_pays),
 		RIG_TEST(fork_pays),	   RIG_TEST(late_at_post),
