@@ -39,7 +39,7 @@ void nopin_flight_start(struct nopin_flight *flight)
 
 /**
  * nopin_flight_grow - widen the window as PSNs are acknowledged
- * @flight: of the QP; its window is below NOPIN_WINDOW
+ * @flight: of the QP; its window is below NOPIN_WINDOW, or was cut lately
  * @una_psn: first PSN not acknowledged
  * @acked: PSNs that the last answer acknowledged
  *
@@ -49,6 +49,8 @@ void nopin_flight_grow(struct nopin_flight *flight, u32 una_psn, u32 acked)
 {
 	if (flight->cut && nopin_psn_diff(una_psn, flight->cut_psn) >= 0)
 		flight->cut = false;
+	if (flight->window == NOPIN_WINDOW)
+		return;
 	flight->credit += acked;
 	if (flight->credit < flight->window / NOPIN_GROWTH)
 		return;
@@ -65,7 +67,7 @@ static void nopin_flight_cut(struct nopin_sq *sq, u32 window)
 		return;
 	flight->window = clamp_t(u32, window, NOPIN_WINDOW_LEAST, flight->window);
 	flight->credit = 0;
-	flight->cut = flight->window < NOPIN_WINDOW; /* or nopin_flight_grow() never ends it */
+	flight->cut = true;
 	flight->cut_psn = sq->unsent_psn;
 }
 

@@ -52,7 +52,7 @@ unsigned long nopin_ack_timeout(const struct nopin_qp *qp);
 static inline void nopin_flight_acked(struct nopin_flight *flight, u32 una_psn, u32 acked)
 {
 	flight->run = min_t(u32, flight->run + acked, NOPIN_WINDOW);
-	if (unlikely(flight->window < NOPIN_WINDOW))
+	if (unlikely(flight->window < NOPIN_WINDOW || flight->cut))
 		nopin_flight_grow(flight, una_psn, acked);
 }
 
