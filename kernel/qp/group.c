@@ -30,7 +30,7 @@ static struct hlist_head *nopin_group_bucket(const struct in6_addr *group)
 	static u32 seed __read_mostly;
 
 	net_get_random_once(&seed, sizeof(seed));
-	return &nopin_memberships[jhash2(group->s6_addr32, 4, seed) %
+	return &nopin_memberships[jhash(group, sizeof(*group), seed) %
 				  HASH_SIZE(nopin_memberships)];
 }
 
