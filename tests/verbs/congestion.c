@@ -204,9 +204,9 @@ static void write_before_a_read(const void *arg)
 	attr.mtu = MTU;
 	attr.timeout = 0;
 	pair = rc_pair_new(&attr);
-	near = vt_mem_new(pair->a.pd, VT_PINNED, 64 * MTU, VT_ACCESS_ALL);
-	far = vt_mem_new(pair->b.pd, VT_PINNED, 64 * MTU, VT_ACCESS_ALL);
-	send_cnps(stranger(&pair->b, &pair->a), &pair->a, 1);
+	near = vt_mem_new(pair->b.pd, VT_PINNED, 64 * MTU, VT_ACCESS_ALL);
+	far = vt_mem_new(pair->a.pd, VT_PINNED, 64 * MTU, VT_ACCESS_ALL);
+	send_cnps(stranger(&pair->a, &pair->b), &pair->b, 1);
 	vt_wr_init(&wr[0], IBV_WR_RDMA_WRITE, 1);
 	vt_wr_local(&wr[0], near, 0, 8);
 	vt_wr_remote(&wr[0], far, 0);
@@ -214,9 +214,9 @@ static void write_before_a_read(const void *arg)
 	vt_wr_local(&wr[1], near, 0, 64 * MTU);
 	vt_wr_remote(&wr[1], far, 0);
 	vt_wr_chain(wr, 2);
-	vt_ok(rc_post(&pair->a, wr));
-	vt_want(pair->a.scq, 1, IBV_WC_SUCCESS);
-	vt_want(pair->a.scq, 2, IBV_WC_SUCCESS);
+	vt_ok(rc_post(&pair->b, wr));
+	vt_want(pair->b.scq, 1, IBV_WC_SUCCESS);
+	vt_want(pair->b.scq, 2, IBV_WC_SUCCESS);
 	vt_require(!memcmp(near->addr, far->addr, 64 * MTU), "data differ");
 }
 
