@@ -3,6 +3,7 @@
  * A round: all sides take turns at one configuration. Rates vary from minute to minute and
  * from boot to boot, so only values measured side by side can be compared.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "perf.h"
@@ -110,15 +111,12 @@ static void size_text(char *text, size_t len, size_t size)
 static void show_point(char *text, size_t len, struct perf_point *point, const char *side,
 		       const char *unit)
 {
-	struct stats copy = { 0 };
-	double value;
+	double value = stats_median_in_order(&point->samples);
 
-	if (point->failed || !stats_add_all(&copy, &point->samples)) {
+	if (point->failed || isnan(value)) {
 		snprintf(text, len, "  %s -", side);
 		return;
 	}
-	value = stats_median(&copy);
-	stats_clear(&copy);
 	if (!strcmp(unit, "B/s"))
 		snprintf(text, len, "  %s %.4g MB/s", side, value / 1e6);
 	else if (!strcmp(unit, "ns"))

@@ -78,6 +78,18 @@ double stats_median(struct stats *stats)
 	return stats_quantile(stats, 0.5);
 }
 
+double stats_median_in_order(const struct stats *stats)
+{
+	struct stats copy = { 0 };
+	double median;
+
+	if (!stats_add_all(&copy, stats))
+		return NAN;
+	median = stats_median(&copy);
+	stats_clear(&copy);
+	return median;
+}
+
 double stats_min(struct stats *stats)
 {
 	return stats_quantile(stats, 0);

@@ -20,6 +20,8 @@ void stats_clear(struct stats *stats);
 /* These return 0 for an empty set. */
 double stats_quantile(struct stats *stats, double q);
 double stats_median(struct stats *stats);
+/* The same, but the samples keep their order. Returns NAN if memory is short. */
+double stats_median_in_order(const struct stats *stats);
 double stats_min(struct stats *stats);
 double stats_max(struct stats *stats);
 

@@ -43,6 +43,8 @@ static void test_odd_and_even(void **state)
 
 	(void)state;
 	add(&stats, 3, (double[]){ 30, 10, 20 });
+	assert_float_equal(stats_median_in_order(&stats), 20, 0);
+	assert_float_equal(stats.value[0], 30, 0);
 	assert_float_equal(stats_median(&stats), 20, 0);
 	add(&stats, 1, (double[]){ 1000 });
 	assert_float_equal(stats_median(&stats), 25, 1e-9);

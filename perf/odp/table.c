@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* Tables on standard output, in the style of perftest, and verdicts. */
-#include <math.h>
-
 #include "odp.h"
 
 #define LINE	"---------------------------------------------------------------------------------------"
@@ -93,19 +91,6 @@ void odp_table_times(const struct perf_round *round, struct stats *cpu)
 }
 
 /* Print one line for a configuration, with the value of every side. */
-/* The samples stay in the order in which they were taken. */
-static double median_of(const struct perf_point *point)
-{
-	struct stats copy = { 0 };
-	double median;
-
-	if (!stats_add_all(&copy, &point->samples))
-		return NAN;
-	median = stats_median(&copy);
-	stats_clear(&copy);
-	return median;
-}
-
 void odp_table_values(const struct perf_round *round, double scale, const char *unit)
 {
 	printf(" %-16s %-8s %-12zu", round->subject, round->op ? round->op : "",
@@ -116,7 +101,7 @@ void odp_table_values(const struct perf_round *round, double scale, const char *
 		if (point && !point->failed && point->samples.num)
 			printf("  %s %.4g %s", i < round->sides ?
 			       odp_opts.run.side[i].name : round->extra,
-			       median_of(point) / scale, unit);
+			       stats_median_in_order(&point->samples) / scale, unit);
 	}
 	printf("\n");
 	for (size_t i = 0; i < round->num; i++)
