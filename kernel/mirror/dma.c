@@ -80,7 +80,7 @@ static bool nopin_dma_map(struct device *dev, void *kaddr, size_t len, bool writ
 				   direction, NOPIN_DMA_ATTRS);
 	if (dma_mapping_error(dev, *addr))
 		return false;
-	if (nopin_dma_is_translated(dev) || !dma_need_sync(dev, *addr))
+	if (!dma_need_sync(dev, *addr) || nopin_dma_is_translated(dev))
 		return true;
 	dma_unmap_page_attrs(dev, *addr, len, direction, NOPIN_DMA_ATTRS);
 	return false;
