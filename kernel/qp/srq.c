@@ -69,15 +69,18 @@ static void nopin_srq_copy(struct nopin_queue *to, const struct nopin_queue *fro
  * -EBUSY: the program has posted since; -EINVAL: the limit is above the ring's size.
  */
 static int nopin_srq_switch(struct nopin_srq *srq, struct nopin_queue *queue,
-			    const struct nopin_queue *copied, int n)
+			    const u32 *limit, const struct nopin_queue *copied, int n)
 {
+	u32 armed = limit ? *limit : srq->limit;
+
 	lockdep_assert_held(&srq->lock);
 	if (nopin_queue_producer(&srq->queue) != copied->index + n)
 		return -EBUSY;
-	if (srq->limit > queue->entries)
+	if (armed > queue->entries)
 		return -EINVAL;
 	nopin_queue_consume(queue, srq->queue.index - copied->index);
 	swap(srq->queue, *queue);
+	srq->limit = armed;
 	return 0;
 }
 
@@ -86,6 +89,7 @@ static int nopin_srq_switch(struct nopin_srq *srq, struct nopin_queue *queue,
  * @srq: the SRQ, resize_lock held
  * @queue: the new ring, empty; on success it becomes the old one, for the caller to
  *	destroy
+ * @limit: the limit from then on, see nopin_srq_set_limit(); NULL: it stays
  *
  * Receives are copied without the lock, as a responder that takes one must not wait for a
  * long copy. The program must not change them once they are posted.
@@ -94,7 +98,8 @@ static int nopin_srq_switch(struct nopin_srq *srq, struct nopin_queue *queue,
  * Return: 0; -EINVAL: there are more receives, or a higher limit, than @queue has room
  *	for; -EBUSY: the program posts meanwhile. On error @queue is still the new ring.
  */
-int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue)
+int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue,
+		      const u32 *limit)
 {
 	struct nopin_queue old;
 	int pending, err;
@@ -109,7 +114,7 @@ int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue)
 		return -EINVAL;
 	nopin_srq_copy(queue, &old, pending);
 	spin_lock_bh(&srq->lock);
-	err = nopin_srq_switch(srq, queue, &old, pending);
+	err = nopin_srq_switch(srq, queue, limit, &old, pending);
 	spin_unlock_bh(&srq->lock);
 	return err;
 }

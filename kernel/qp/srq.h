@@ -45,7 +45,8 @@ void nopin_srq_destroy(struct nopin_srq *srq);
 bool nopin_srq_take(struct nopin_srq *srq, struct nopin_rwqe *recv);
 int nopin_srq_create_ring(const struct nopin_srq *srq, struct nopin_queue *queue, u32 wr,
 			  struct ib_ucontext *uctx, struct nopin_create_srq_resp *resp);
-int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue);
+int nopin_srq_replace(struct nopin_srq *srq, struct nopin_queue *queue,
+		      const u32 *limit);
 int nopin_srq_set_limit(struct nopin_srq *srq, u32 limit);
 void nopin_srq_query(struct nopin_srq *srq, struct ib_srq_attr *attr);
 

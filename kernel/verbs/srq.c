@@ -83,8 +83,8 @@ static int nopin_srq_check_modify(const struct ib_srq_attr *attr, int mask,
 	return attr->max_wr && attr->max_wr <= NOPIN_MAX_SRQ_WR ? 0 : -EINVAL;
 }
 
-static int nopin_srq_resize_locked(struct nopin_srq *srq, u32 wr, u64 answer,
-				   struct ib_ucontext *uctx)
+static int nopin_srq_resize_locked(struct nopin_srq *srq, u32 wr, const u32 *limit,
+				   u64 answer, struct ib_ucontext *uctx)
 {
 	struct nopin_create_srq_resp resp = {};
 	struct nopin_queue queue = {};
@@ -97,13 +97,14 @@ static int nopin_srq_resize_locked(struct nopin_srq *srq, u32 wr, u64 answer,
 	if (copy_to_user(u64_to_user_ptr(answer), &resp, sizeof(resp)))
 		err = -EFAULT;
 	else
-		err = nopin_srq_replace(srq, &queue);
+		err = nopin_srq_replace(srq, &queue, limit);
 	/* @queue is now the old ring or, after an error, the new one. */
 	nopin_queue_destroy(&queue);
 	return err;
 }
 
-static int nopin_srq_resize(struct nopin_srq *srq, u32 wr, struct ib_udata *udata)
+static int nopin_srq_resize(struct nopin_srq *srq, u32 wr, const u32 *limit,
+			    struct ib_udata *udata)
 {
 	struct nopin_modify_srq_req req;
 	int err = nopin_udata_read(udata, &req, sizeof(req));
@@ -111,9 +112,23 @@ static int nopin_srq_resize(struct nopin_srq *srq, u32 wr, struct ib_udata *udat
 	if (err)
 		return err;
 	mutex_lock(&srq->resize_lock);
-	err = nopin_srq_resize_locked(srq, wr, req.resp, nopin_udata_ucontext(udata));
+	err = nopin_srq_resize_locked(srq, wr, limit, req.resp,
+				      nopin_udata_ucontext(udata));
 	mutex_unlock(&srq->resize_lock);
 	return err;
+}
+
+/* The old limit is of no account where a new one comes with the new size. */
+static int nopin_srq_modify(struct nopin_srq *srq, const struct ib_srq_attr *attr, int mask,
+			    struct ib_udata *udata)
+{
+	const u32 *limit = mask & IB_SRQ_LIMIT ? &attr->srq_limit : NULL;
+	int err;
+
+	if (mask & IB_SRQ_MAX_WR)
+		return nopin_srq_resize(srq, attr->max_wr, limit, udata);
+	err = nopin_udata_empty(udata);
+	return err || !limit ? err : nopin_srq_set_limit(srq, *limit);
 }
 
 /**
@@ -124,21 +139,15 @@ static int nopin_srq_resize(struct nopin_srq *srq, u32 wr, struct ib_udata *udat
  * @udata: struct nopin_modify_srq_req to resize, else empty
  *
  * Return: 0; -EINVAL for a limit above the size, or for a size that is out of bounds or
- *	less than the number of posted receives; or another negative errno.
+ *	less than the number of posted receives; or another negative errno. On error
+ *	nothing has changed.
  */
 int nopin_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
 		     enum ib_srq_attr_mask mask, struct ib_udata *udata)
 {
-	struct nopin_srq *srq = to_nopin_srq(ibsrq);
 	int err = nopin_srq_check_modify(attr, mask, udata);
 
-	if (err)
-		return err;
-	err = mask & IB_SRQ_MAX_WR ? nopin_srq_resize(srq, attr->max_wr, udata) :
-				     nopin_udata_empty(udata);
-	if (err || !(mask & IB_SRQ_LIMIT))
-		return err;
-	return nopin_srq_set_limit(srq, attr->srq_limit);
+	return err ?: nopin_srq_modify(to_nopin_srq(ibsrq), attr, mask, udata);
 }
 
 /**

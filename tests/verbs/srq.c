@@ -336,6 +336,52 @@ static void srq_resize_bounds(const void *arg)
 	received(&s, 0, 1000);
 }
 
+static int resize_and_limit(struct shared *s, uint32_t wr, uint32_t limit)
+{
+	struct ibv_srq_attr attr = { .max_wr = wr, .srq_limit = limit };
+
+	return ibv_modify_srq(s->srq, &attr, IBV_SRQ_MAX_WR | IBV_SRQ_LIMIT);
+}
+
+static void want_limit(struct shared *s, uint32_t wr, uint32_t limit)
+{
+	struct ibv_srq_attr attr;
+
+	vt_ok(ibv_query_srq(s->srq, &attr));
+	vt_require(attr.max_wr >= wr && attr.max_wr < 2 * wr, "%u requests of %u",
+		   attr.max_wr, wr);
+	vt_require(attr.srq_limit == limit, "the limit is %u, not %u", attr.srq_limit,
+		   limit);
+}
+
+/* Size and limit change together or not at all; the new limit has to fit the new size. */
+static void srq_resize_and_limit(const void *arg)
+{
+	struct shared s;
+
+	(void)arg;
+	shared_init(&s, VT_PINNED);
+	vt_ok(resize_and_limit(&s, WRS, WRS));
+	vt_require(resize_and_limit(&s, 4, 5) == EINVAL, "a limit above the new size");
+	want_limit(&s, WRS, WRS);
+	vt_ok(resize_and_limit(&s, 4, 2));
+	want_limit(&s, 4, 2);
+	vt_ok(resize_and_limit(&s, 4 * WRS, 3 * WRS));
+	want_limit(&s, 4 * WRS, 3 * WRS);
+	for (int i = 0; i < WRS; i++)
+		post(&s);
+	vt_require(resize_and_limit(&s, WRS / 2, 1) == EINVAL, "shorter than what was posted");
+	want_limit(&s, 4 * WRS, 3 * WRS);
+	vt_ok(resize_and_limit(&s, WRS, WRS - 1));
+	vt_drain_events(vt_dev(1));
+	send_to(&s, 0, 100);
+	received(&s, 0, 100);
+	vt_require(vt_async_event(vt_dev(1), 50) < 0, "told with as many left");
+	send_to(&s, 1, 100);
+	received(&s, 1, 100);
+	vt_want_event(vt_dev(1), IBV_EVENT_SRQ_LIMIT_REACHED);
+}
+
 static void add_tests(void)
 {
 	static const enum vt_kind kinds[VT_KINDS] = { VT_PINNED, VT_ODP, VT_IMPLICIT };
@@ -350,6 +396,7 @@ static void add_tests(void)
 	VT_TEST(srq_refused);
 	VT_TEST(srq_resize);
 	VT_TEST(srq_resize_bounds);
+	VT_TEST(srq_resize_and_limit);
 }
 
 int main(int argc, char **argv)
