@@ -339,6 +339,15 @@ static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *at
 		own->en_sqd_async_notify = attr->en_sqd_async_notify;
 }
 
+/*
+ * max_rd_atomic cannot change under READs and atomics in flight: in SQD the send queue has
+ * to be drained first (IBTA 10.3.1.6). max_dest_rd_atomic is about the peer's requests.
+ */
+static bool nopin_qp_may_apply(const struct nopin_qp *qp, int mask)
+{
+	return !(mask & IB_QP_MAX_QP_RD_ATOMIC) || nopin_sq_is_empty(&qp->sq);
+}
+
 static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 			  const struct ib_qp_attr *attr, int mask,
 			  enum ib_qp_state now, enum ib_qp_state next)
@@ -346,7 +355,7 @@ static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 	int err;
 
 	nopin_qp_lock(qp);
-	err = nopin_qp_apply_path(qp, attr, mask);
+	err = nopin_qp_may_apply(qp, mask) ? nopin_qp_apply_path(qp, attr, mask) : -EINVAL;
 	if (!err) {
 		nopin_qp_apply_attr(qp, attr, mask);
 		nopin_qp_apply_arrays(qp, parts, attr, mask);
@@ -413,7 +422,7 @@ static bool nopin_qp_wakes_requester(const struct nopin_qp *qp, int mask)
  *
  * Context: process.
  * Return: 0; -EINVAL for a transition or value that IBTA 11.2.5.3 or the
- *	device does not allow; -ENOMEM; -ENODEV. On error nothing has changed,
+ *	device does not allow, at least not yet; -ENOMEM; -ENODEV. On error nothing has changed,
  *	but for a QP that has failed meanwhile.
  */
 int nopin_qp_modify(struct nopin_qp *qp, struct ib_qp_attr *attr, int mask)

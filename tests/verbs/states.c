@@ -388,6 +388,51 @@ static void drain_send_queue(const void *arg)
 	rc_works(pair);
 }
 
+static int set_read_depth(struct rc_end *end, uint8_t depth)
+{
+	struct ibv_qp_attr attr = { .max_rd_atomic = depth };
+
+	return ibv_modify_qp(end->qp, &attr, IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+static void want_read_depth(struct rc_end *end, uint8_t depth)
+{
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr;
+
+	vt_ok(ibv_query_qp(end->qp, &attr, IBV_QP_MAX_QP_RD_ATOMIC, &init));
+	vt_require(attr.max_rd_atomic == depth, "max_rd_atomic is %u, not %u",
+		   attr.max_rd_atomic, depth);
+}
+
+/* max_rd_atomic may change in SQD, but only when no request is in flight any more. */
+static void change_read_depth(const void *arg)
+{
+	struct rc_pair *pair = rnr_pair(7, 12);
+	struct rc_end *a = &pair->a;
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_SQD, .en_sqd_async_notify = 1 };
+	struct vt_mem *src = vt_mem_new(a->pd, VT_PINNED, 4096, VT_ACCESS_ALL);
+	struct vt_mem *dst = vt_mem_new(pair->b.pd, VT_PINNED, 4096, VT_ACCESS_ALL);
+
+	(void)arg;
+	post_send(a, 1);
+	vt_ok(ibv_modify_qp(a->qp, &attr, IBV_QP_STATE | IBV_QP_EN_SQD_ASYNC_NOTIFY));
+	vt_require(set_read_depth(a, 1) == EINVAL, "changed with a request in flight");
+	want_read_depth(a, pair->attr.rd_atomic);
+	vt_ok(rc_post_recv(&pair->b, 2, NULL, 0));
+	vt_want_event(a->dev, IBV_EVENT_SQ_DRAINED);
+	vt_want(a->scq, 1, IBV_WC_SUCCESS);
+	vt_want(pair->b.rcq, 2, IBV_WC_SUCCESS);
+	vt_ok(set_read_depth(a, 1));
+	want_read_depth(a, 1);
+	vt_ok(rc_to_state(a, IBV_QPS_RTS));
+	for (int i = 0; i < 8; i++)
+		rc_start(a, IBV_WR_RDMA_READ, i, src, 0, dst, 0, 64);
+	for (int i = 0; i < 8; i++)
+		vt_want(a->scq, i, IBV_WC_SUCCESS);
+	rc_works(pair);
+}
+
 /* A QP in RTR answers packets, and the first one raises an event. */
 static void receive_in_rtr(const void *arg)
 {
@@ -428,6 +473,7 @@ static void add_tests(void)
 	VT_TEST(bad_attributes);
 	VT_TEST(query_qp);
 	VT_TEST(drain_send_queue);
+	VT_TEST(change_read_depth);
 	VT_TEST(receive_in_rtr);
 }
 
