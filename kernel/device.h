@@ -8,6 +8,7 @@
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
 
+#include "mirror/mirror.h"
 #include "stats.h"
 
 struct nopin_qp_handle;
@@ -90,6 +91,7 @@ enum nopin_copying {
  * @copy_mutex: one change of @copying at a time
  * @store: memory of its own, to which pages move; NULL: none
  * @store_sem: held for reading while @store is used
+ * @leave: ends what verbs wait for when the device goes
  * @active: the port's state as last reported; under RTNL
  * @owners: uid -> struct nopin_owner; its lock also protects the owners' counts
  * @objects: number of objects of each kind, under the lock of @owners
@@ -114,6 +116,7 @@ struct nopin_dev {
 	struct mutex copy_mutex; /* copying, engine */
 	struct nopin_store *store;
 	struct rw_semaphore store_sem; /* store */
+	struct nopin_stop leave;
 	bool active;
 	struct xarray owners;
 	int objects[NOPIN_KINDS];

@@ -88,7 +88,36 @@ static void nopin_link_free(struct ib_device *ibdev)
 	nopin_stats_destroy(&dev->stats);
 }
 
+/* The core calls this before any client, when the device comes or has changed namespaces. */
+static int nopin_life_enable(struct ib_device *ibdev)
+{
+	WRITE_ONCE(to_nopin_dev(ibdev)->leave.stopped, false);
+	return 0;
+}
+
+/*
+ * The core takes a device from its clients in the reverse order of their registration. So
+ * this client, which is younger than ib_uverbs, ends the verbs that wait for a program's
+ * memory before ib_uverbs waits for all verbs.
+ */
+static int nopin_life_add(struct ib_device *ibdev)
+{
+	return ibdev->ops.driver_id == NOPIN_DRIVER_ID ? 0 : -EOPNOTSUPP;
+}
+
+static void nopin_life_remove(struct ib_device *ibdev, void *client_data)
+{
+	nopin_mirrors_stop(&to_nopin_dev(ibdev)->leave);
+}
+
+static struct ib_client nopin_life_client = {
+	.name = "nopin",
+	.add = nopin_life_add,
+	.remove = nopin_life_remove,
+};
+
 static const struct ib_device_ops nopin_life_ops = {
+	.enable_driver = nopin_life_enable,
 	.dealloc_driver = nopin_link_free,
 };
 
@@ -313,12 +342,17 @@ static int __init nopin_init(void)
 	err = nopin_net_init(nopin_receive);
 	if (err)
 		goto err_entry;
-	err = register_netdevice_notifier(&nopin_netdev_notifier);
+	err = ib_register_client(&nopin_life_client);
 	if (err)
 		goto err_net;
+	err = register_netdevice_notifier(&nopin_netdev_notifier);
+	if (err)
+		goto err_client;
 	rdma_link_register(&nopin_link_ops);
 	return 0;
 
+err_client:
+	ib_unregister_client(&nopin_life_client);
 err_net:
 	nopin_net_exit();
 err_entry:
@@ -340,6 +374,7 @@ static void __exit nopin_exit(void)
 	rdma_link_unregister(&nopin_link_ops);
 	unregister_netdevice_notifier(&nopin_netdev_notifier);
 	ib_unregister_driver(NOPIN_DRIVER_ID);
+	ib_unregister_client(&nopin_life_client);
 
 	nopin_net_exit();
 	nopin_entry_exit();

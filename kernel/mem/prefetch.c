@@ -47,12 +47,14 @@ struct nopin_prefetch_range {
  * struct nopin_prefetch - one call
  * @list: in the worker's list of calls
  * @fault_flags: NOPIN_FAULT_*
+ * @leave: set when the device goes; NULL for a worker, which may outlive the device
  * @num: ranges in use, each with a reference to its memory
  * @range: the elements
  */
 struct nopin_prefetch {
 	struct list_head list;
 	unsigned int fault_flags;
+	const struct nopin_stop *leave;
 	u32 num;
 	struct nopin_prefetch_range range[];
 };
@@ -114,40 +116,42 @@ static void nopin_prefetch_rest(struct nopin_prefetch_turn *turn)
 }
 
 /* May a call go on? @turn: of a worker; NULL: the caller itself carries it out. */
-static int nopin_prefetch_continue(const struct nopin_mirrored *mirrored,
+static int nopin_prefetch_continue(const struct nopin_demand *demand,
 				   struct nopin_prefetch_turn *turn)
 {
 	if (turn)
 		nopin_prefetch_rest(turn);
 	cond_resched();
-	if (READ_ONCE(mirrored->stop.stopped))
+	if (READ_ONCE(demand->stop->stopped))
 		return -ENOENT;
+	if (demand->leave && READ_ONCE(demand->leave->stopped))
+		return -EIO;
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 /* Prefetch in steps that end where spans do: each is one walk of the page tables. */
 static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
-				unsigned int flags, struct nopin_prefetch_turn *turn)
+				struct nopin_demand *demand,
+				struct nopin_prefetch_turn *turn)
 {
-	struct nopin_demand demand = { .flags = flags, .stop = &range->mirrored->stop };
 	struct nopin_mirror *mirror = range->mirrored->mirror;
 	u64 va = range->va, end = range->va + range->len;
 	u64 step;
 	int ret;
 
 	for (; va < end; va += step) {
-		ret = nopin_prefetch_continue(range->mirrored, turn);
+		ret = nopin_prefetch_continue(demand, turn);
 		if (ret)
 			return ret;
-		if (flags & NOPIN_FAULT_SNAPSHOT)
+		if (demand->flags & NOPIN_FAULT_SNAPSHOT)
 			va = nopin_mirror_skip_hole(mirror, va);
 		if (va >= end)
 			break;
 		step = min_t(u64, end - va,
 			     NOPIN_MISS_MAX - (va & (NOPIN_MISS_MAX - 1)));
-		demand.va = va;
-		demand.need = step;
-		ret = nopin_mirror_fault(mirror, &demand, NULL);
+		demand->va = va;
+		demand->need = step;
+		ret = nopin_mirror_fault(mirror, demand, NULL);
 		if (ret == -EAGAIN)
 			step = 0;
 		else if (ret)
@@ -157,12 +161,19 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 }
 
 /* A snapshot asks for writable entries, and gets them where the CPU has such entries. */
-static int nopin_prefetch_element(const struct nopin_prefetch_range *range,
-				  unsigned int flags, struct nopin_prefetch_turn *turn)
+static int nopin_prefetch_element(const struct nopin_prefetch *prefetch,
+				  const struct nopin_prefetch_range *range,
+				  struct nopin_prefetch_turn *turn)
 {
-	if (flags & NOPIN_FAULT_SNAPSHOT && range->writable)
-		flags |= NOPIN_FAULT_WRITE;
-	return nopin_prefetch_pages(range, flags, turn);
+	struct nopin_demand demand = {
+		.flags = prefetch->fault_flags,
+		.stop = &range->mirrored->stop,
+		.leave = prefetch->leave,
+	};
+
+	if (demand.flags & NOPIN_FAULT_SNAPSHOT && range->writable)
+		demand.flags |= NOPIN_FAULT_WRITE;
+	return nopin_prefetch_pages(range, &demand, turn);
 }
 
 static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
@@ -172,8 +183,7 @@ static int nopin_prefetch_run(struct nopin_prefetch *prefetch,
 	u32 i;
 
 	for (i = 0; i < prefetch->num && !ret; i++)
-		ret = nopin_prefetch_element(&prefetch->range[i], prefetch->fault_flags,
-					     turn);
+		ret = nopin_prefetch_element(prefetch, &prefetch->range[i], turn);
 	return ret;
 }
 
@@ -253,6 +263,7 @@ static bool nopin_prefetch_defer(struct nopin_prefetch *prefetch)
 		queue_work(nopin_prefetch_wq, &prefetcher->work);
 	}
 	if (prefetcher && prefetcher->num < NOPIN_PREFETCH_CALLS) {
+		prefetch->leave = NULL;
 		list_add_tail(&prefetch->list, &prefetcher->calls);
 		prefetcher->num++;
 		room = true;
@@ -324,7 +335,7 @@ static int nopin_prefetch_later(struct nopin_prefetch *prefetch, bool *taken)
 	if (*taken)
 		return 0;
 	ret = nopin_prefetch_run(prefetch, NULL);
-	return ret == -EINTR ? ret : 0;
+	return ret == -EINTR || ret == -EIO ? ret : 0;
 }
 
 static int nopin_prefetch_flags(enum ib_uverbs_advise_mr_advice advice,
@@ -356,7 +367,7 @@ static int nopin_prefetch_flags(enum ib_uverbs_advise_mr_advice advice,
  * Return: 0; -EOPNOTSUPP for other advice; -ENOENT for an unknown key; -EPERM for a
  *	region of another PD, or without the right to write; -EINVAL for a region that
  *	is not mirrored; -EFAULT for a range outside of the region or, when flushed, for
- *	one without memory; -ENOMEM; -EINTR.
+ *	one without memory; -ENOMEM; -EINTR; -EIO: the device goes.
  * Context: process, sleeps.
  */
 int nopin_region_prefetch(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
@@ -376,6 +387,7 @@ int nopin_region_prefetch(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advi
 	if (!prefetch)
 		return -ENOMEM;
 	prefetch->fault_flags = fault_flags;
+	prefetch->leave = &to_nopin_dev(pd->device)->leave;
 
 	for (i = 0; i < num_sge && !ret; i++)
 		ret = nopin_prefetch_add(prefetch, pd, &sges[i]);

@@ -19,12 +19,12 @@
  * struct nopin_fault_wait - a fault that a program may have to answer
  * @list: in the mirror's list, under its lock
  * @task: takes the fault
- * @stop: tells the fault to end; may be NULL
+ * @demand: what it is for, and what tells it to end
  */
 struct nopin_fault_wait {
 	struct list_head list;
 	struct task_struct *task;
-	const struct nopin_stop *stop;
+	const struct nopin_demand *demand;
 };
 
 /**

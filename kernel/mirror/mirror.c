@@ -167,6 +167,26 @@ struct nopin_mirror *nopin_mirror_next(void)
 }
 
 /**
+ * nopin_mirrors_stop - end the faults that the programs of a device have called for
+ * @stop: of those faults
+ *
+ * As nopin_mirror_stop(), whichever process the pages are of. A mirror that is made later
+ * sees @stop as well, as it takes the lock to join the ring.
+ *
+ * Context: process.
+ */
+void nopin_mirrors_stop(struct nopin_stop *stop)
+{
+	struct nopin_mirror *mirror;
+
+	spin_lock(&nopin_mirrors_lock);
+	WRITE_ONCE(stop->stopped, true);
+	list_for_each_entry(mirror, &nopin_mirrors_ring, ring)
+		nopin_mirror_stop(mirror, stop);
+	spin_unlock(&nopin_mirrors_lock);
+}
+
+/**
  * nopin_mirror_put - drop a reference
  * @mirror: the mirror
  *

@@ -55,7 +55,10 @@ int nopin_mirror_open(struct nopin_mirror *mirror, u64 va, size_t len,
 #define NOPIN_FAULT_SNAPSHOT	0x2	/* take only what is present (NO_FAULT) */
 #define NOPIN_FAULT_PROMPT	0x4	/* fail if a program must answer (userfaultfd) */
 
-/* Tells faults to end; changed by nopin_mirror_stop() only. */
+/*
+ * Tells faults and moves to end: those for one region (nopin_mirror_stop()), or those that
+ * the programs of one device call for (nopin_mirrors_stop()).
+ */
 struct nopin_stop {
 	bool stopped;
 };
@@ -68,6 +71,8 @@ struct nopin_stop {
  *	@need
  * @flags: NOPIN_FAULT_*
  * @stop: set when the pages are not needed any more; NULL: never
+ * @leave: set when the device goes whose verb this is, as the device waits for its verbs;
+ *	NULL: no verb
  */
 struct nopin_demand {
 	u64 va;
@@ -75,11 +80,13 @@ struct nopin_demand {
 	size_t want;
 	unsigned int flags;
 	const struct nopin_stop *stop;
+	const struct nopin_stop *leave;
 };
 
 int nopin_mirror_fault(struct nopin_mirror *mirror, const struct nopin_demand *demand,
 		       u64 *pages);
 void nopin_mirror_stop(struct nopin_mirror *mirror, struct nopin_stop *stop);
+void nopin_mirrors_stop(struct nopin_stop *stop);
 u64 nopin_mirror_skip_hole(struct nopin_mirror *mirror, u64 va);
 
 int nopin_mirror_init(void);

@@ -17,6 +17,9 @@
 /* Attempts to move a page that others use, for an instant or for good. */
 #define NOPIN_MOVE_TRIES	6
 
+/* A move is carried out, looked at and tried again in parts of so many bytes. */
+#define NOPIN_MOVE_PART		SZ_1G
+
 /* --- counting --- */
 
 /* Count the pages of @which, in the line that begins at @va. */
@@ -59,11 +62,13 @@ void nopin_mirror_returned(struct mm_struct *mm, unsigned long va)
  * struct nopin_census - a look at where pages are
  * @notifier: of the range; its sequence is protected by @lock
  * @lock: held while what was seen is used
+ * @deadline: when to give up, jiffies
  * @seen: what HMM says
  */
 struct nopin_census {
 	struct mmu_interval_notifier notifier;
 	spinlock_t lock; /* notifier's sequence */
+	unsigned long deadline;
 	unsigned long seen[NOPIN_LINE_PAGES];
 };
 
@@ -125,14 +130,16 @@ static int nopin_census_look(struct nopin_census *census, u64 va, u64 end,
 }
 
 /* @va and @end are page-aligned. A line that is invalidated again and again is left out. */
-static unsigned long nopin_census_take(struct nopin_census *census,
-				       struct nopin_mirror *mirror, u64 va, u64 end)
+static s64 nopin_census_take(struct nopin_census *census, struct nopin_mirror *mirror,
+			     u64 va, u64 end)
 {
 	unsigned long pages = 0;
 	unsigned int tries;
 	u64 next;
 
-	for (; va < end && !fatal_signal_pending(current); va = next) {
+	for (; va < end; va = next) {
+		if (fatal_signal_pending(current) || time_after(jiffies, census->deadline))
+			return -ETIME;
 		va = nopin_mirror_skip_hole(mirror, va);
 		if (va >= end)
 			break;
@@ -146,16 +153,19 @@ static unsigned long nopin_census_take(struct nopin_census *census,
 }
 
 /* The caller keeps the users of the mm. */
-static unsigned long nopin_stored_count_pages(struct nopin_mirror *mirror, u64 va, u64 end)
+static s64 nopin_stored_count_pages(struct nopin_mirror *mirror, u64 va, u64 end,
+				    unsigned long patience)
 {
 	struct nopin_census *census = kmalloc(sizeof(*census), GFP_KERNEL);
-	unsigned long pages = 0;
+	s64 pages;
 
 	if (!census)
-		return 0;
+		return -ENOMEM;
 	spin_lock_init(&census->lock);
-	if (!mmu_interval_notifier_insert(&census->notifier, mirror->mm, va, end - va,
-					  &nopin_census_ops)) {
+	census->deadline = jiffies + patience;
+	pages = mmu_interval_notifier_insert(&census->notifier, mirror->mm, va, end - va,
+					     &nopin_census_ops);
+	if (!pages) {
 		pages = nopin_census_take(census, mirror, va, end);
 		mmu_interval_notifier_remove(&census->notifier);
 	}
@@ -168,24 +178,28 @@ static unsigned long nopin_stored_count_pages(struct nopin_mirror *mirror, u64 v
  * @mirror: the mirror, not necessarily of the calling process
  * @va: address of the first byte
  * @length: bytes; may be U64_MAX
+ * @patience: jiffies
  *
- * This reads the page tables, which takes time in proportion to the memory mapped.
+ * This reads the page tables, which takes time in proportion to the memory mapped: some
+ * minutes for all of an address space.
  *
- * Return: pages, as of now.
+ * Return: pages, as of now; -ETIME: there was more to read than @patience allows, or the
+ *	caller has been killed; -ENOMEM.
  * Context: process, sleeps; mmap_lock not held.
  */
-u64 nopin_mirror_resident(struct nopin_mirror *mirror, u64 va, u64 length)
+s64 nopin_mirror_resident(struct nopin_mirror *mirror, u64 va, u64 length,
+			  unsigned long patience)
 {
 	u64 limit = mirror->mm->task_size, first = round_down(va, PAGE_SIZE);
-	unsigned long pages = 0;
 	u64 end;
+	s64 pages;
 
 	if (!nopin_store_is_used() || va >= limit || !length)
 		return 0;
 	end = length > limit - va ? limit : round_up(va + length, PAGE_SIZE);
 	if (!mmget_not_zero(mirror->mm))
 		return 0;
-	pages = nopin_stored_count_pages(mirror, first, end);
+	pages = nopin_stored_count_pages(mirror, first, end, patience);
 	mmput_async(mirror->mm);
 	return pages;
 }
@@ -198,12 +212,14 @@ u64 nopin_mirror_resident(struct nopin_mirror *mirror, u64 va, u64 length)
  * @store: the destination; NULL: back into the CPU's memory
  * @first: address of the first page
  * @end: address behind the last one
+ * @leave: set when the device goes whose verb this is, as the device waits for its verbs
  */
 struct nopin_way {
 	struct nopin_mirror *mirror;
 	struct nopin_store *store;
 	u64 first;
 	u64 end;
+	const struct nopin_stop *leave;
 };
 
 /*
@@ -255,18 +271,24 @@ static int nopin_way_step(const struct nopin_way *way, u64 va, u64 *next)
 	return err;
 }
 
+/* May the move go on? */
+static int nopin_way_continue(const struct nopin_way *way)
+{
+	cond_resched();
+	if (READ_ONCE(way->leave->stopped))
+		return -EIO;
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static int nopin_way_go(const struct nopin_way *way)
 {
 	u64 va, next;
 	int err;
 
 	for (va = way->first; va < way->end; va = next) {
-		err = nopin_way_step(way, va, &next);
+		err = nopin_way_step(way, va, &next) ?: nopin_way_continue(way);
 		if (err)
 			return err;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
 	}
 	return 0;
 }
@@ -275,9 +297,24 @@ static int nopin_way_go(const struct nopin_way *way)
 static bool nopin_way_is_done(const struct nopin_way *way)
 {
 	u64 length = way->end - way->first;
-	u64 there = nopin_mirror_resident(way->mirror, way->first, length);
+	s64 there = nopin_mirror_resident(way->mirror, way->first, length,
+					  MAX_JIFFY_OFFSET);
 
 	return there == (way->store ? length >> PAGE_SHIFT : 0);
+}
+
+static int nopin_way_insist(const struct nopin_way *way)
+{
+	unsigned int tries;
+	int err;
+
+	for (tries = 0; tries < NOPIN_MOVE_TRIES; tries++) {
+		err = nopin_way_go(way);
+		if (err || nopin_way_is_done(way))
+			return err;
+		msleep(1U << tries);
+	}
+	return -EBUSY;
 }
 
 /**
@@ -286,6 +323,7 @@ static bool nopin_way_is_done(const struct nopin_way *way)
  * @store: the NIC's memory; NULL: back, out of the memory of any nopin NIC
  * @va: address of the first byte
  * @length: bytes
+ * @leave: set when the device goes, which waits for its verbs
  *
  * All pages that the range touches move. A page that is not present becomes one of
  * zeros. A page that is in a NIC's memory already stays where it is.
@@ -293,31 +331,25 @@ static bool nopin_way_is_done(const struct nopin_way *way)
  * Return: 0: all pages had arrived. Otherwise some may have, and no data are lost:
  *	-EFAULT: there is a hole; -EINVAL: memory that cannot move; -ENOSPC: the NIC's
  *	memory is full; -ENOMEM: the kernel's is; -EBUSY: others use a page; -EINTR: the
- *	caller has been killed.
+ *	caller has been killed; -EIO: the device goes.
  * Context: process, sleeps; mmap_lock not held.
  */
 int nopin_mirror_move(struct nopin_mirror *mirror, struct nopin_store *store, u64 va,
-		      u64 length)
+		      u64 length, const struct nopin_stop *leave)
 {
-	u64 limit = mirror->mm->task_size;
-	struct nopin_way way = {
-		.mirror = mirror,
-		.store = store,
-		.first = round_down(va, PAGE_SIZE),
-	};
-	unsigned int tries;
-	int err;
+	struct nopin_way way = { .mirror = mirror, .store = store, .leave = leave };
+	u64 end, limit = mirror->mm->task_size;
+	int err = 0;
 
 	if (!length)
 		return 0;
 	if (va >= limit || length > limit - va)
 		return -EFAULT;
-	way.end = round_up(va + length, PAGE_SIZE);
-	for (tries = 0; tries < NOPIN_MOVE_TRIES; tries++) {
-		err = nopin_way_go(&way);
-		if (err || nopin_way_is_done(&way))
-			return err;
-		msleep(1U << tries);
+	end = round_up(va + length, PAGE_SIZE);
+	for (way.first = round_down(va, PAGE_SIZE); way.first < end && !err;
+	     way.first = way.end) {
+		way.end = min(end, round_down(way.first, NOPIN_MOVE_PART) + NOPIN_MOVE_PART);
+		err = nopin_way_insist(&way);
 	}
-	return -EBUSY;
+	return err;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Faults that wait for a program (userfaultfd), which may never answer them: they
- * end when the region that they are for ends. The kernel's code waits for the answer
- * with one schedule(), so waking the task ends the wait, and the fault returns
- * VM_FAULT_RETRY.
+ * end when the region that they are for ends, or the device whose verb they are. The
+ * kernel's code waits for the answer with one schedule(), so waking the task ends the wait,
+ * and the fault returns VM_FAULT_RETRY.
  *
  *  fault                              stop
  *  lock
@@ -23,11 +23,21 @@
 
 #define NOPIN_WAKE_PERIOD	max(HZ / 100, 1)
 
+static bool nopin_stop_is_set(const struct nopin_stop *stop)
+{
+	return stop && READ_ONCE(stop->stopped);
+}
+
+static bool nopin_demand_is_over(const struct nopin_demand *demand)
+{
+	return nopin_stop_is_set(demand->stop) || nopin_stop_is_set(demand->leave);
+}
+
 /**
  * nopin_fault_wait_begin - list a fault that may wait for a program
  * @fault: the fault
  *
- * Return: false when it must not wait, because its region has ended; otherwise
+ * Return: false when it must not wait, because its region or device has ended; otherwise
  *	nopin_fault_wait_end() must follow.
  * Context: process; the calling task is the one that may be woken.
  */
@@ -37,9 +47,9 @@ bool nopin_fault_wait_begin(struct nopin_fault *fault)
 	bool may;
 
 	fault->wait.task = current;
-	fault->wait.stop = fault->demand->stop;
+	fault->wait.demand = fault->demand;
 	spin_lock(&waits->lock);
-	may = !fault->demand->stop || !fault->demand->stop->stopped;
+	may = !nopin_demand_is_over(fault->demand);
 	if (may)
 		list_add(&fault->wait.list, &waits->list);
 	spin_unlock(&waits->lock);
@@ -69,7 +79,7 @@ static bool nopin_waits_wake(struct nopin_waits *waits)
 
 	lockdep_assert_held(&waits->lock);
 	list_for_each_entry(wait, &waits->list, list)
-		if (wait->stop && wait->stop->stopped) {
+		if (nopin_demand_is_over(wait->demand)) {
 			wake_up_process(wait->task);
 			woken = true;
 		}
@@ -116,7 +126,7 @@ void nopin_mirror_stop(struct nopin_mirror *mirror, struct nopin_stop *stop)
 	bool woken;
 
 	spin_lock(&waits->lock);
-	stop->stopped = true;
+	WRITE_ONCE(stop->stopped, true);
 	woken = nopin_waits_wake(waits);
 	spin_unlock(&waits->lock);
 	if (woken)

@@ -131,6 +131,18 @@ u64 nopin_memory_resident(struct nopin_dev *dev)
 	return nopin_memory_ask(dev, nopin_store_resident);
 }
 
+static int nopin_memory_move_in(struct nopin_dev *dev, struct nopin_mirror *mirror,
+				u64 va, u64 length)
+{
+	int err = -EOPNOTSUPP;
+
+	down_read(&dev->store_sem);
+	if (dev->store)
+		err = nopin_mirror_move(mirror, dev->store, va, length, &dev->leave);
+	up_read(&dev->store_sem);
+	return err;
+}
+
 static int nopin_memory_move(struct nopin_dev *dev, u64 va, u64 length, bool to_device)
 {
 	struct nopin_mirror *mirror = nopin_mirror_get_current();
@@ -138,10 +150,10 @@ static int nopin_memory_move(struct nopin_dev *dev, u64 va, u64 length, bool to_
 
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
-	down_read(&dev->store_sem);
-	if (dev->store)
-		err = nopin_mirror_move(mirror, to_device ? dev->store : NULL, va, length);
-	up_read(&dev->store_sem);
+	if (to_device)
+		err = nopin_memory_move_in(dev, mirror, va, length);
+	else if (nopin_memory_size(dev))
+		err = nopin_mirror_move(mirror, NULL, va, length, &dev->leave);
 	nopin_mirror_put(mirror);
 	return err;
 }

@@ -362,6 +362,20 @@ int nopin_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	return 0;
 }
 
+/*
+ * The owner of a region waits for those who read its counters before it can deregister it.
+ * So where there is much to read, the last counter is left out.
+ */
+static int nopin_mr_put_resident(struct sk_buff *msg, struct nopin_mirrored *mirrored)
+{
+	s64 resident = nopin_mirror_resident(mirrored->mirror, mirrored->memory.va,
+					     mirrored->memory.length, HZ);
+
+	if (resident < 0)
+		return 0;
+	return rdma_nl_stat_hwcounter_entry(msg, "memory_bytes", resident << PAGE_SHIFT);
+}
+
 /* Called only where the kernel can move pages to a device. */
 static int nopin_mr_put_moves(struct sk_buff *msg, struct nopin_mirrored *mirrored)
 {
@@ -370,8 +384,6 @@ static int nopin_mr_put_moves(struct sk_buff *msg, struct nopin_mirrored *mirror
 		[NOPIN_WATCH_OUT] = "migrations_out",
 		[NOPIN_WATCH_RETURNED] = "migration_faults",
 	};
-	u64 resident = nopin_mirror_resident(mirrored->mirror, mirrored->memory.va,
-					     mirrored->memory.length);
 	enum nopin_watched kind;
 	u64 pages;
 
@@ -380,7 +392,7 @@ static int nopin_mr_put_moves(struct sk_buff *msg, struct nopin_mirrored *mirror
 		if (rdma_nl_stat_hwcounter_entry(msg, names[kind], pages))
 			return -EMSGSIZE;
 	}
-	return rdma_nl_stat_hwcounter_entry(msg, "memory_bytes", resident << PAGE_SHIFT);
+	return nopin_mr_put_resident(msg, mirrored);
 }
 
 static int nopin_mr_put_counters(struct sk_buff *msg,
