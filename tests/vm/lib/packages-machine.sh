@@ -7,7 +7,7 @@ packages_image_tools=(mmdebstrap e2fsprogs)
 # Dependencies of the packages, and packages that the test uses.
 packages_inside=(
 	dkms openssl rdma-core ibverbs-providers ibverbs-utils rdmacm-utils
-	libcmocka0 libjson-c5 cpio python3
+	libcmocka0 libibverbs-dev libjson-c5 cpio python3
 )
 
 # Makes the image of the machine: a Debian 12 with kernel, headers and little else. It is
@@ -21,7 +21,8 @@ packages_image_locked() {
 	local root=$run/root base=$tree/tests/vm/packages/base
 	mkdir -p "$cache/packages"
 	lock packages-image
-	if [ "$image" -nt "$base" ] && [ -z "$(find "$image" -mtime +14)" ]; then
+	if [ "$image" -nt "$base" ] && [ "$image" -nt "$lib/packages-machine.sh" ] &&
+		[ -z "$(find "$image" -mtime +14)" ]; then
 		return
 	fi
 	say "making a Debian machine, once (up to 10 minutes)"
