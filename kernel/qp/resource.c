@@ -7,6 +7,34 @@
 #include "qp/qp.h"
 #include "wire/packet.h"
 
+/* The @back-th newest, from 1 on. */
+static struct nopin_resource *nopin_resource_back(const struct nopin_rq *rq, u32 back)
+{
+	u32 n = rq->resources_size;
+
+	return &rq->resources[(rq->resource_next + n - back) % n];
+}
+
+/**
+ * nopin_resource_resize - change how many are remembered
+ * @rq: the responder
+ * @slots: empty slots for so many, or NULL for 0; gets the old ones, for the caller to free
+ * @size: how many; the newest stay remembered, as many as fit
+ *
+ * Context: rq.lock held.
+ */
+void nopin_resource_resize(struct nopin_rq *rq, struct nopin_resource **slots, u32 size)
+{
+	u32 back, kept = min(size, rq->resources_size);
+
+	lockdep_assert_held(&rq->lock);
+	for (back = 1; back <= kept; back++)
+		(*slots)[kept - back] = *nopin_resource_back(rq, back);
+	swap(rq->resources, *slots);
+	rq->resources_size = size;
+	rq->resource_next = kept < size ? kept : 0;
+}
+
 /* The slot for a new one: that of the oldest. */
 static struct nopin_resource *nopin_resource_next(struct nopin_rq *rq)
 {
@@ -60,10 +88,10 @@ void nopin_resource_keep_atomic(struct nopin_rq *rq, const struct nopin_pkt *pkt
 static const struct nopin_resource *nopin_resource_find(const struct nopin_rq *rq, u32 psn)
 {
 	const struct nopin_resource *resource;
-	u32 i, n = rq->resources_size;
+	u32 back;
 
-	for (i = 1; i <= n; i++) {
-		resource = &rq->resources[(rq->resource_next + n - i) % n];
+	for (back = 1; back <= rq->resources_size; back++) {
+		resource = nopin_resource_back(rq, back);
 		if (((psn - resource->psn) & NOPIN_PSN_MASK) < resource->packets)
 			return resource;
 	}

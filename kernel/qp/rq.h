@@ -192,6 +192,7 @@ void nopin_rq_answered(struct nopin_rq *rq, u32 packets, bool last);
 void nopin_rq_refuse(struct nopin_rq *rq, u32 psn, u8 nak, enum ib_event_type event);
 
 /* resource.c */
+void nopin_resource_resize(struct nopin_rq *rq, struct nopin_resource **slots, u32 size);
 void nopin_resource_keep_read(struct nopin_rq *rq, const struct nopin_pkt *pkt,
 			      u32 packets);
 void nopin_resource_keep_atomic(struct nopin_rq *rq, const struct nopin_pkt *pkt,

@@ -157,6 +157,34 @@ RQ_CASE(only_the_last_are_remembered)
 	KUNIT_EXPECT_FALSE(test, rq_remembers(fix, 6, 0x10000, MTU));
 }
 
+RQ_CASE(newest_survive_a_resize)
+{
+	struct rq_fixture *fix = test->priv;
+	struct nopin_resource more[3] = {}, less[1] = {}, *slots = more;
+	struct nopin_rq *rq = &fix->qp.rq;
+	struct nopin_pkt atomic[4];
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(atomic); i++)
+		atomic[i] = (struct nopin_pkt) { .opcode = NOPIN_RC_FETCH_ADD, .psn = i };
+	for (i = 0; i < 3; i++)
+		nopin_resource_keep_atomic(rq, &atomic[i], i);
+	nopin_resource_resize(rq, &slots, ARRAY_SIZE(more));
+	KUNIT_EXPECT_PTR_EQ(test, slots, &fix->resources[0]);
+	nopin_resource_keep_atomic(rq, &atomic[3], 3);
+	KUNIT_EXPECT_NULL(test, nopin_resource_atomic(rq, &atomic[0]));
+	for (i = 1; i < ARRAY_SIZE(atomic); i++)
+		KUNIT_EXPECT_NOT_NULL(test, nopin_resource_atomic(rq, &atomic[i]));
+	slots = less;
+	nopin_resource_resize(rq, &slots, ARRAY_SIZE(less));
+	KUNIT_EXPECT_NULL(test, nopin_resource_atomic(rq, &atomic[2]));
+	KUNIT_EXPECT_NOT_NULL(test, nopin_resource_atomic(rq, &atomic[3]));
+	slots = NULL;
+	nopin_resource_resize(rq, &slots, 0);
+	KUNIT_EXPECT_PTR_EQ(test, slots, &less[0]);
+	KUNIT_EXPECT_NULL(test, nopin_resource_atomic(rq, &atomic[3]));
+}
+
 RQ_CASE(refusal_is_marked)
 {
 	struct rq_fixture *fix = test->priv;
@@ -190,6 +218,7 @@ static struct kunit_case rq_cases[] = {
 	KUNIT_CASE(ack_stays_behind_reads),
 	KUNIT_CASE(read_may_be_asked_for_again),
 	KUNIT_CASE(only_the_last_are_remembered),
+	KUNIT_CASE(newest_survive_a_resize),
 	KUNIT_CASE(refusal_is_marked),
 	KUNIT_CASE(reads_need_rights_and_resources),
 	{}

@@ -280,9 +280,8 @@ static void nopin_qp_apply_arrays(struct nopin_qp *qp, struct nopin_qp_parts *pa
 		qp->attr.max_rd_atomic = attr->max_rd_atomic;
 	}
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC) {
-		swap(qp->rq.resources, parts->resources);
-		qp->rq.resources_size = attr->max_dest_rd_atomic;
-		qp->rq.resource_next = 0;
+		nopin_resource_resize(&qp->rq, &parts->resources,
+				      attr->max_dest_rd_atomic);
 		qp->attr.max_dest_rd_atomic = attr->max_dest_rd_atomic;
 	}
 }

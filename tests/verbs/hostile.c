@@ -158,6 +158,62 @@ static void read_again_amid_message(const void *arg)
 	forge_close(&stranger.forge);
 }
 
+static void change_depth(struct rc_end *end, uint8_t depth)
+{
+	struct ibv_qp_attr attr = { .max_dest_rd_atomic = depth };
+
+	vt_ok(rc_to_state(end, IBV_QPS_SQD));
+	vt_ok(ibv_modify_qp(end->qp, &attr, IBV_QP_MAX_DEST_RD_ATOMIC));
+	vt_ok(rc_to_state(end, IBV_QPS_RTS));
+}
+
+/* Send an atomic with an old PSN. True: it was answered. */
+static bool answers_atomic(struct stranger *s, uint32_t psn, const struct vt_mem *far)
+{
+	long long sent = vt_counter(vt_dev(1), "sent_packets");
+	struct forge_packet packet;
+
+	stranger_asks(s, &packet, FORGE_FETCH_ADD, psn);
+	forge_atomic(&packet, far->iova, far->mr->rkey, 1, 0);
+	stranger_sends(s, &packet);
+	vt_sleep_ms(SETTLE_MS);
+	return vt_counter(vt_dev(1), "sent_packets") > sent;
+}
+
+/* When max_dest_rd_atomic changes, the newest atomics stay remembered, as many as fit. */
+static void atomic_again_after_change(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	struct vt_mem *near = vt_mem_new(pair->a.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	struct vt_mem *far = vt_mem_new(pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	uint32_t psn = rq_psn(&pair->b);
+	struct stranger s;
+	uint64_t value;
+
+	(void)arg;
+	memset(far->addr, 0, sizeof(value));
+	for (int i = 0; i < 3; i++)
+		rc_do(&pair->a, IBV_WR_ATOMIC_FETCH_AND_ADD, near, 0, far, 0, 8,
+		      IBV_WC_SUCCESS);
+	stranger_open(&s, &pair->a, &pair->b);
+	vt_require(answers_atomic(&s, psn, far), "the oldest before the change");
+	change_depth(&pair->b, 2);
+	vt_require(answers_atomic(&s, psn + 2, far), "the newest of 2");
+	vt_require(answers_atomic(&s, psn + 1, far), "the older one of 2");
+	vt_require(!answers_atomic(&s, psn, far), "one that did not fit");
+	change_depth(&pair->b, pair->attr.rd_atomic);
+	vt_require(answers_atomic(&s, psn + 2, far), "the newest, with more room");
+	vt_require(answers_atomic(&s, psn + 1, far), "the older one, with more room");
+	rc_do(&pair->a, IBV_WR_ATOMIC_FETCH_AND_ADD, near, 0, far, 0, 8, IBV_WC_SUCCESS);
+	vt_require(answers_atomic(&s, psn + 3, far), "one after the change");
+	vt_require(answers_atomic(&s, psn + 1, far), "the oldest after another");
+	memcpy(&value, far->addr, sizeof(value));
+	/* Those of the peer add 0, the stranger's 1. */
+	vt_require(!value, "%ld duplicates were carried out", (long)value);
+	want_unhurt(pair);
+	forge_close(&s.forge);
+}
+
 /* The same without a stranger: run this with a network that duplicates and delays packets. */
 static void reads_then_no_region(const void *arg)
 {
@@ -414,6 +470,7 @@ static void add_tests(void)
 	VT_TEST(strange_requests);
 	VT_TEST(read_again_without_region);
 	VT_TEST(read_again_amid_message);
+	VT_TEST(atomic_again_after_change);
 	VT_TEST(reads_then_no_region);
 	VT_TEST(dead_peer);
 	VT_TEST(strangers_while_waiting);
