@@ -311,6 +311,20 @@ static int nopin_qp_apply_path(struct nopin_qp *qp, const struct ib_qp_attr *att
 	return 0;
 }
 
+/* What is left of the retries was counted down from the old numbers. */
+static void nopin_qp_apply_retries(struct nopin_qp *qp, const struct ib_qp_attr *attr,
+				   int mask)
+{
+	if (mask & IB_QP_RETRY_CNT) {
+		qp->attr.retry_cnt = attr->retry_cnt;
+		qp->sq.retries = attr->retry_cnt;
+	}
+	if (mask & IB_QP_RNR_RETRY) {
+		qp->attr.rnr_retry = attr->rnr_retry;
+		qp->sq.rnr_retries = attr->rnr_retry;
+	}
+}
+
 static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *attr,
 				int mask)
 {
@@ -324,10 +338,6 @@ static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *at
 		own->qkey = attr->qkey;
 	if (mask & IB_QP_TIMEOUT)
 		own->timeout = attr->timeout;
-	if (mask & IB_QP_RETRY_CNT)
-		own->retry_cnt = attr->retry_cnt;
-	if (mask & IB_QP_RNR_RETRY)
-		own->rnr_retry = attr->rnr_retry;
 	if (mask & IB_QP_MIN_RNR_TIMER)
 		own->min_rnr_timer = attr->min_rnr_timer;
 	if (mask & IB_QP_RQ_PSN)
@@ -357,6 +367,7 @@ static int nopin_qp_apply(struct nopin_qp *qp, struct nopin_qp_parts *parts,
 	err = nopin_qp_may_apply(qp, mask) ? nopin_qp_apply_path(qp, attr, mask) : -EINVAL;
 	if (!err) {
 		nopin_qp_apply_attr(qp, attr, mask);
+		nopin_qp_apply_retries(qp, attr, mask);
 		nopin_qp_apply_arrays(qp, parts, attr, mask);
 		nopin_qp_apply_waits(qp, parts);
 		if (mask & IB_QP_STATE)

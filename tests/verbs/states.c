@@ -433,6 +433,21 @@ static void change_read_depth(const void *arg)
 	rc_works(pair);
 }
 
+/* A number of retries that changes in SQD holds from the next request on. */
+static void change_rnr_retry(const void *arg)
+{
+	struct rc_pair *pair = rnr_pair(7, 1);
+	struct ibv_qp_attr attr = { .rnr_retry = 0 };
+
+	(void)arg;
+	rc_works(pair);
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_SQD));
+	vt_ok(ibv_modify_qp(pair->a.qp, &attr, IBV_QP_RNR_RETRY));
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_RTS));
+	post_send(&pair->a, 1);
+	vt_want(pair->a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
+}
+
 /* A QP in RTR answers packets, and the first one raises an event. */
 static void receive_in_rtr(const void *arg)
 {
@@ -474,6 +489,7 @@ static void add_tests(void)
 	VT_TEST(query_qp);
 	VT_TEST(drain_send_queue);
 	VT_TEST(change_read_depth);
+	VT_TEST(change_rnr_retry);
 	VT_TEST(receive_in_rtr);
 }
 
