@@ -102,6 +102,7 @@ static bool nopin_park_begin(struct nopin_park *park, struct nopin_copy *copy)
 		nopin_copies_begin(wait->peer);
 	park->waiting = true;
 	park->silent = false;
+	park->lost = false;
 	job->over = nopin_park_job_over;
 	job->ctx = wait;
 	nopin_engine_submit(job);

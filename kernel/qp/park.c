@@ -92,6 +92,7 @@ static bool nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 	miss->memory = NULL; /* the reference has moved to park->wait */
 	park->waiting = true;
 	park->silent = false;
+	park->lost = false;
 	if (!park->defer)
 		nopin_wait_submit(park->wait);
 	return true;
@@ -142,6 +143,20 @@ enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *
 }
 
 /**
+ * nopin_park_lose - the packet that a half waits with was dropped
+ * @park: of the half, which waits; its lock is held
+ *
+ * A packet that comes later may go to the same place, with other bytes. So what an engine
+ * copies now must not be taken for the copy of that packet.
+ *
+ * Context: BH off.
+ */
+void nopin_park_lose(struct nopin_park *park)
+{
+	park->lost = true;
+}
+
+/**
  * nopin_park_end - give the result to the half that waits
  * @park: of the half; its lock is held
  * @wait: what was resolved
@@ -164,6 +179,8 @@ bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err)
 	nopin_miss_drop(&wait->miss);
 	park->job = wait->job;
 	wait->job = NULL;
+	if (park->lost)
+		nopin_park_settle(park);
 	return true;
 }
 

@@ -49,6 +49,7 @@ struct nopin_wait {
  *	receives
  * @silent: the request that waits is for a QP of the same device, which has not been told
  *	of it; the missing page may be the peer's
+ * @lost: the packet that waits was dropped, so the copy will not be made again
  * @defer: the holder of the lock will call nopin_park_claim(), so a miss is not submitted
  *	to a worker
  * @error: result of resolving the last miss, for the access when it is made again
@@ -62,6 +63,7 @@ struct nopin_park {
 	struct nopin_wait *wait;
 	bool waiting;
 	bool silent;
+	bool lost;
 	bool defer;
 	int error;
 	const void *error_memory;
@@ -78,6 +80,7 @@ enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *co
 enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *copy,
 				    struct nopin_atomic *atomic);
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
+void nopin_park_lose(struct nopin_park *park);
 bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err);
 void nopin_park_leave(struct nopin_park *park);
 

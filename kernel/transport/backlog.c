@@ -7,14 +7,14 @@
 #include "device.h"
 #include "transport/backlog.h"
 
-static void nopin_backlog_keep(struct nopin_qp *qp, struct sk_buff *skb)
+/* False: it is dropped. */
+static bool nopin_backlog_keep(struct nopin_qp *qp, struct sk_buff *skb)
 {
 	const struct nopin_kept_info info = {};
+	bool kept = !nopin_kept_add(&qp->rq.parked, skb, &info);
 
-	if (nopin_kept_add(&qp->rq.parked, skb, &info))
-		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
-	else
-		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
+	nopin_stat_inc(&qp->dev->stats, kept ? NOPIN_PARKED_PACKETS : NOPIN_DROP_NO_RECEIVE);
+	return kept;
 }
 
 /**
@@ -29,8 +29,15 @@ static void nopin_backlog_keep(struct nopin_qp *qp, struct sk_buff *skb)
 void nopin_backlog_take(struct nopin_qp *qp, struct sk_buff *skb,
 			const struct nopin_pkt *pkt, nopin_deliver_fn deliver)
 {
-	if (nopin_rq_is_busy(&qp->rq) || !deliver(qp, skb, pkt))
-		nopin_backlog_keep(qp, skb);
+	bool waits = false;
+
+	if (!nopin_rq_is_busy(&qp->rq)) {
+		if (deliver(qp, skb, pkt))
+			return;
+		waits = true;
+	}
+	if (!nopin_backlog_keep(qp, skb) && waits)
+		nopin_park_lose(&qp->rq.park);
 }
 
 /* Deliver one kept packet. False: nothing can be done now. */
