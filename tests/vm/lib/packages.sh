@@ -33,7 +33,8 @@ as_root() {
 	elif command -v sudo >/dev/null; then
 		sudo -- "$@"
 	else
-		die "needs root or sudo to run: $*"
+		say "needs root or sudo to run: $*"
+		return "$EXIT_SETUP"
 	fi
 }
 
