@@ -32,19 +32,20 @@ objects() { find "$1" -name '*.o' ! -name '*.mod.o' ! -name 'vmlinux*' | wc -l; 
 # step_long LOG FOLDER FILES COMMAND…: runs a step with the lock held; every minute a line
 # tells how many of about FILES objects are in FOLDER.
 step_long() {
-	local log=$1 dir=$2 files=$3 ticker never status
+	local log=$1 dir=$2 files=$3 alive ticker status
 	shift 3
-	{
+	# However the step ends, the pipe ends with it. A read that times out returns more
+	# than 128.
+	exec {alive}> >(
 		unlock
-		exec {never}<> <(:)
-		until read -rt 60 -u "$never"; do
+		until read -rt 60 || [ $? -le 128 ]; do
 			say "… $(objects "$dir") of about $files files compiled"
 		done
-	} &
+	)
 	ticker=$!
 	step "$log" "$@"
 	status=$?
-	kill "$ticker"
+	exec {alive}>&-
 	wait "$ticker" 2>/dev/null
 	return "$status"
 }
