@@ -26,6 +26,8 @@ packages_perftest=(git patch autoconf automake libtool libibumad-dev libpci-dev)
 
 # Debian's folder with rdma-core's tests; container images leave it out.
 readonly packages_rdma_tests=/usr/share/doc/rdma-core
+# While it says no, the installation of a package starts no service.
+readonly packages_policy=/usr/sbin/policy-rc.d
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
@@ -83,17 +85,23 @@ packages_install() {
 }
 
 # Installs packages for the VM without starting their services on the host.
-apt_install() {
-	local policy=/usr/sbin/policy-rc.d ours='' status
-	if [ ! -e "$policy" ]; then
+apt_install() (
+	lock packages
+	if [ ! -e "$packages_policy" ]; then
 		printf '#!/bin/sh\nexit 101\n' >"$run/policy-rc.d"
-		as_root install -m 755 "$run/policy-rc.d" "$policy" && ours=yes
+		as_root install -m 755 "$run/policy-rc.d" "$packages_policy"
 	fi
 	step "$run/apt.log" apt_quiet --no-install-recommends \
 		-o "Dpkg::Options::=--path-include=$packages_rdma_tests/*" install "$@"
 	status=$?
-	[ -z "$ours" ] || as_root rm -f "$policy"
-	return "$status"
+	apt_policy_end
+	exit "$status"
+)
+
+# Lets services start again. The end of the run calls it too, for an installation that was
+# broken off.
+apt_policy_end() {
+	[ ! -e "$run/policy-rc.d" ] || as_root rm -f "$packages_policy" "$run/policy-rc.d"
 }
 
 # packages_install_base PACKAGE…: installs the packages that every run needs, and these.
