@@ -20,8 +20,8 @@
 #     (serial lines: the pipe line.out is 7)
 #
 # Needs: tree, run, engine, filter, and what the guest is told: command, nodes, device,
-# pin, interactive, stay, timeout, pass_env, tests_dir, cpu_mhz; of kernel.sh kdir, kver,
-# patience; of arch.sh triplet, arch_root; of build.sh module_file, provider_dir. Sets: vm_pid, watch, vm_input,
+# pin, interactive, stay, timeout, pass_env, tests_dir, cpu_mhz; of kernel.sh kver, kdir,
+# initramfs, patience; of arch.sh triplet, arch_root; of build.sh module_file, provider_dir. Sets: vm_pid, watch, vm_input,
 # vm_channel while the VM runs, and vm_ended.
 
 readonly SILENCE_SECONDS=180	# without a heartbeat: the guest hangs
@@ -71,7 +71,7 @@ vm_guest_files() {
 		printf ')\n'
 	} >"$guest/config"
 	(cd "$run/guest" && find . | cpio -o -H newc -R 0:0 --quiet) |
-		cat "$kdir/initramfs" - >"$run/initrd"
+		cat "$initramfs" - >"$run/initrd"
 }
 
 # For another architecture: its root, and the host's folders that the guest sees as well.

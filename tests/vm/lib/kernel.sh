@@ -5,7 +5,8 @@
 #
 # kernel_prepare sets:
 #   kver    the kernel's release
-#   kdir    its folder in the cache: image, root/lib/modules/$kver, initramfs
+#   kdir    its folder in the cache: image, root/lib/modules/$kver
+#   initramfs  of this checkout, with that kernel's modules
 #   kbuild  the folder that modules are built against
 #   karch   make's name for its architecture
 #   patience  how many times as long as usual its tests may take
@@ -235,24 +236,21 @@ kernel_busybox() {
 	fi
 }
 
+# Not kept in the cache: checkouts that share it may differ.
 kernel_initramfs() {
-	local script=$tree/tests/vm/guest/initramfs
-	local source newer=yes
-	for source in "$script" "$tree/tests/vm/lib/kernel.sh" "$kdir/unpacked"; do
-		[ "$kdir/initramfs" -nt "$source" ] || newer=
-	done
-	[ -z "$newer" ] || return 0
 	kernel_module_files >"$run/modules" || die "kernel $kver lacks what the VM needs"
 	local dir=$run/initramfs file
+	initramfs=$dir.cpio
+	rm -rf "$dir"
 	mkdir -p "$dir"/{bin,modules,proc,sys,dev,ro,rw,new}
 	cp "$(kernel_busybox)" "$dir/bin/busybox"
-	cp "$script" "$dir/init"
+	cp "$tree/tests/vm/guest/initramfs" "$dir/init"
 	chmod 755 "$dir/init"
 	while read -r file; do
 		cp "$file" "$dir/modules/"
 		echo "${file##*/}" >>"$dir/modules/order"
 	done <"$run/modules"
-	(cd "$dir" && find . | cpio -o -H newc -R 0:0 --quiet) >"$run/initramfs.cpio"
-	mv "$run/initramfs.cpio" "$kdir/initramfs"
+	(cd "$dir" && find . | cpio -o -H newc -R 0:0 --quiet) >"$initramfs" ||
+		die "could not write $initramfs"
 	rm -r "$dir"
 }

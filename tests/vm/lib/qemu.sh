@@ -4,7 +4,7 @@
 # boot.sh are virtio serial ports; the serial line is the console.
 #
 # Needs: run, mem, cpus, dma, want_accel, interactive; of arch.sh machine, cross; of
-# kernel.sh kver, kdir; of boot.sh the open files in, out, err. Sets: engine_words, accel, vm_pid.
+# kernel.sh kver, kdir, initramfs; of boot.sh the open files in, out, err. Sets: engine_words, accel, vm_pid.
 
 readonly QEMU_NAME=QEMU
 readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
@@ -81,7 +81,7 @@ qemu_probe_cached() {
 qemu_probe() {
 	timeout "$PROBE_SECONDS" "$qemu" "${machine_options[@]}" \
 		-accel kvm -cpu host -smp 2 -m 512M -kernel "$kdir/image" \
-		-initrd "$kdir/initramfs" -append "$machine_append nopin.probe" \
+		-initrd "$initramfs" -append "$machine_append nopin.probe" \
 		-serial "file:$run/probe" >"$run/probe.err" 2>&1 </dev/null
 	if grep -qs 'probe boot works' "$run/probe"; then
 		echo works
