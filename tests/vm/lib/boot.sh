@@ -252,7 +252,10 @@ vm_died() {
 	hang) say "the guest gave no sign of life" ;;
 	*)
 		[ "$1" = 0 ] || sed 's/^/  | /' "$run/engine.err" >&2
-		[ -s "$run/console" ] || die "$engine_name did not start the VM (status $1)"
+		if [ ! -s "$run/console" ]; then
+			say "$engine_name did not start the VM (status $1)"
+			return "$EXIT_SETUP"
+		fi
 		say "the guest died"
 		;;
 	esac
