@@ -218,6 +218,8 @@ suite_run() {
 # Prints the last line; returns the exit status.
 suite_end() {
 	grep '^FAIL ' "$run/results" | sed 's/^/nopin-vm: /' >&2
+	grep -qE '^(PASS|FAIL|SKIP) ' "$run/results" ||
+		say "no test is called $only (nopin-vm test --list names them)"
 	echo "$(suite_count PASS) passed, $(suite_count FAIL) failed, $(suite_count SKIP) skipped"
 	[ "$(suite_count FAIL)" = 0 ] && [ "$(suite_count PASS)" -gt 0 ]
 }
