@@ -64,7 +64,9 @@ kernel_debian_known() {
 	kver=$(kernel_debian_release "$1") || {
 		apt_update
 		kver=$(kernel_debian_release "$1")
-	} && echo "$kver" >"$known"
+	} || { [ -s "$known" ] && kver=$(<"$known"); } || return
+	# Others may read it at any time.
+	echo "$kver" >"$run/known" && mv "$run/known" "$known"
 }
 
 kernel_from_debian() {

@@ -24,9 +24,10 @@ source_tree() {
 		version=$(source_version) || {
 			apt_update
 			version=$(source_version)
-		} || die "no Debian package linux-source-$SOURCE_SERIES is to be had here"
+		} || { [ -s "$known" ] && version=$(<"$known"); } ||
+			die "no Debian package linux-source-$SOURCE_SERIES is to be had here"
 		[ -e "$cache/sources/$version/unpacked" ] || source_unpack "$version"
-		echo "$version" >"$known"
+		echo "$version" >"$run/known" && mv "$run/known" "$known"
 	) || exit
 	source_dir=$cache/sources/$(<"$known")/linux
 }
