@@ -93,7 +93,7 @@ kernel_unpack_debian() {
 	rm -r "$kdir/debs"
 	# Adjust the only absolute path in Debian's headers.
 	sed -i "s,/usr/src/,$kdir/root/usr/src/," "$kbuild/Makefile"
-	cp "$kdir/root/boot/vmlinuz-$kver" "$kdir/vmlinuz"
+	cp "$kdir/root/boot/vmlinuz-$kver" "$kdir/vmlinuz" || die "could not write to $kdir"
 	rm -rf "$kdir/root/boot" "$kdir/root/usr/share"
 	kernel_modules_ready
 	touch "$kdir/unpacked"
@@ -155,7 +155,7 @@ kernel_take_tree() {
 	step "$run/kernel.log" make -C "$1" -s ARCH="$karch" CROSS_COMPILE="$cross" INSTALL_MOD_PATH="$kdir/root" \
 		INSTALL_MOD_STRIP=1 modules_install ||
 		die "make modules_install failed in $1"
-	cp --remove-destination "$2" "$kdir/vmlinuz"
+	cp --remove-destination "$2" "$kdir/vmlinuz" || die "could not write to $kdir"
 	kernel_modules_ready
 	touch "$kdir/unpacked"
 }
@@ -178,8 +178,8 @@ kernel_take_root() {
 	[ "$kdir/unpacked" -nt "$2" ] && return
 	say "taking kernel $kver from $1"
 	mkdir -p "$kdir/root/lib/modules"
-	cp "$2" "$kdir/vmlinuz"
-	cp -r "$1/lib/modules/$kver" "$kdir/root/lib/modules/"
+	cp "$2" "$kdir/vmlinuz" && cp -r "$1/lib/modules/$kver" "$kdir/root/lib/modules/" ||
+		die "could not write to $kdir"
 	kernel_modules_ready
 	touch "$kdir/unpacked"
 }
@@ -200,7 +200,7 @@ kernel_modules_ready() {
 kernel_image() {
 	local pos rest
 	# Do not overwrite a file that a running VM may use.
-	cp --remove-destination "$kdir/vmlinuz" "$kdir/image"
+	cp --remove-destination "$kdir/vmlinuz" "$kdir/image" || die "could not write to $kdir"
 	grep -qs '^CONFIG_PVH=y' "$kbuild/.config" || return 0
 	while IFS=: read -r pos rest; do
 		: "$rest"
