@@ -31,7 +31,7 @@ struct turn {
 	struct access *acc;
 	struct odp_link *link;
 	struct odp_end *near, *cold;
-	uint64_t seed;		/* seed of the source data */
+	uint64_t seed;		/* seed of the source data, new for each pass */
 	uint64_t holds;		/* seed of the area's present contents */
 	uint64_t adds;		/* number of atomic adds to each word */
 	struct stats first, again, touch;
@@ -114,11 +114,37 @@ static int check(struct odp_end *end, struct odp_ask *ask)
 	return odp_opts.check ? odp_ask(end, ask, NULL) : 0;
 }
 
+/* The end that the area is not at. */
+static struct odp_end *plain_end(struct turn *t)
+{
+	return &t->link->end[t->acc->where == ODP_LOCAL];
+}
+
+/* New source data for each pass, so that what an earlier pass brought is not right. */
+static int renew(struct turn *t)
+{
+	struct odp_ask fill = { .what = ODP_ASK_FILL };
+
+	if (!area_is_target(t->acc))
+		return 0;
+	t->seed = vt_rand() | 1;
+	fill.seed = t->seed;
+	return odp_ask(plain_end(t), &fill, NULL);
+}
+
+/* An untouched area holds zeros everywhere: what one access brought is right for the next. */
+static int spoil_plain(struct turn *t)
+{
+	struct odp_ask fill = { .what = ODP_ASK_FILL, .seed = vt_rand() | 1 };
+
+	return t->holds || area_is_target(t->acc) ? 0 : check(plain_end(t), &fill);
+}
+
 /* Check the data of one access in the plain buffer. */
 static int check_plain(struct turn *t, size_t slot)
 {
 	const struct access *acc = t->acc;
-	struct odp_end *plain = &t->link->end[acc->where == ODP_LOCAL];
+	struct odp_end *plain = plain_end(t);
 	struct odp_ask ask = {
 		.what = ODP_ASK_CHECK, .which = ODP_PLAIN, .len = acc->size, .num = 1,
 		.seed = t->holds, .pos = acc->align + slot * acc->stride,
@@ -154,15 +180,14 @@ static int check_area(struct turn *t)
 static int check_words(struct turn *t)
 {
 	const struct access *acc = t->acc;
-	uint64_t first, is;
+	uint64_t was, is;
 
 	if (acc->op != ODP_ATOMIC || acc->where == ODP_REMOTE || !odp_opts.check)
 		return 0;
+	odp_pattern(&was, sizeof(was), t->seed, 0);
 	for (size_t i = 0; i < acc->slots; i++) {
 		memcpy(&is, t->cold->area.addr + acc->align + i * acc->stride, sizeof(is));
-		if (!i)
-			first = is;
-		else if (is != first + i)
+		if (is != was + i)
 			return perf_fail("the atomic operation brought a wrong value");
 	}
 	return 0;
@@ -199,7 +224,7 @@ static int touch_chunk(struct turn *t, size_t from, size_t num)
 static int pass_chunk(struct turn *t, size_t from, size_t num, struct stats *times)
 {
 	for (size_t i = from; i < from + num; i++)
-		if (shoot(t, i, times) || check_plain(t, i))
+		if (spoil_plain(t) || shoot(t, i, times) || check_plain(t, i))
 			return -1;
 	return 0;
 }
@@ -214,7 +239,7 @@ static int pass(struct turn *t, struct stats *times)
 	bool beside = times == &t->first && acc->state != ODP_WARM;
 	size_t num;
 
-	if (receive(t, acc->slots))
+	if (renew(t) || receive(t, acc->slots))
 		return -1;
 	for (size_t from = 0; from < acc->slots; from += num) {
 		num = acc->slots - from < CHUNK ? acc->slots - from : CHUNK;
@@ -270,13 +295,9 @@ static int memory(struct turn *t)
 		.seed = t->seed, .len = acc->slots * acc->stride,
 		.plain_len = (acc->size + ODP_PAGE - 1) & ~(ODP_PAGE - 1),
 	};
-	struct odp_ask fill = { .what = ODP_ASK_FILL, .seed = t->seed };
 
 	t->holds = acc->state == ODP_COLD ? 0 : t->seed;
-	if (odp_link_memory(t->link, acc->where == ODP_REMOTE, &ask))
-		return -1;
-	return area_is_target(acc) ?
-	       odp_ask(&t->link->end[acc->where == ODP_LOCAL], &fill, NULL) : 0;
+	return odp_link_memory(t->link, acc->where == ODP_REMOTE, &ask);
 }
 
 static int passes(struct turn *t)

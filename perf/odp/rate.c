@@ -25,7 +25,8 @@ static int post(const struct rate *rate, struct odp_link *link, size_t page)
 {
 	struct odp_end *near = &link->end[0], *far = &link->end[1];
 	struct ibv_sge sge = {
-		.addr = near->iova[ODP_PLAIN], .length = SIZE, .lkey = near->lkey[ODP_PLAIN],
+		.addr = near->iova[ODP_PLAIN] + page * SIZE, .length = SIZE,
+		.lkey = near->lkey[ODP_PLAIN],
 	};
 	struct ibv_send_wr *bad, wr = {
 		.sg_list = &sge, .num_sge = 1, .send_flags = IBV_SEND_SIGNALED,
@@ -85,14 +86,18 @@ static int touch(struct rate *rate, struct odp_end *end)
 	return err;
 }
 
-static int check(const struct rate *rate, struct odp_end *far, uint64_t seed)
+/* READs have brought the start of each page, WRITEs the pieces of the plain buffer. */
+static int check(const struct rate *rate, struct odp_link *link, uint64_t written,
+		 uint64_t held)
 {
+	bool read = rate->op == ODP_READ;
 	struct odp_ask ask = {
-		.what = ODP_ASK_CHECK, .which = ODP_AREA, .len = SIZE, .stride = ODP_PAGE,
-		.num = rate->pages, .seed = seed,
+		.what = ODP_ASK_CHECK, .which = read ? ODP_PLAIN : ODP_AREA, .len = SIZE,
+		.stride = read ? SIZE : ODP_PAGE, .step = read ? ODP_PAGE : SIZE,
+		.num = rate->pages, .seed = read ? held : written,
 	};
 
-	return odp_opts.check && rate->op == ODP_WRITE ? odp_ask(far, &ask, NULL) : 0;
+	return odp_opts.check ? odp_ask(&link->end[!read], &ask, NULL) : 0;
 }
 
 static int turn(struct rate *rate, struct odp_link *link, double *value)
@@ -100,20 +105,21 @@ static int turn(struct rate *rate, struct odp_link *link, double *value)
 	uint64_t seed = vt_rand() | 1;
 	struct odp_ask want = {
 		.kind = link->side->kind, .pages = ODP_SMALL, .state = rate->state,
-		.seed = seed, .len = rate->pages * ODP_PAGE, .plain_len = ODP_PAGE,
+		.seed = seed, .len = rate->pages * ODP_PAGE, .plain_len = rate->pages * SIZE,
 	};
-	struct odp_ask fill = { .what = ODP_ASK_FILL, .seed = seed };
+	/* not what the first pass has left at either end */
+	struct odp_ask fill = { .what = ODP_ASK_FILL, .seed = vt_rand() | 1 };
+	bool warm = rate->state == ODP_WARM;
 	double ns;
 
-	if (odp_link_memory(link, 1, &want) || odp_ask(&link->end[0], &fill, NULL))
+	if (odp_link_memory(link, 1, &want))
 		return -1;
-	if (rate->state == ODP_WARM ? all_pages(rate, link, &ns) :
-				      touch(rate, &link->end[1]))
+	if (warm ? all_pages(rate, link, &ns) : touch(rate, &link->end[1]))
 		return -1;
-	if (all_pages(rate, link, &ns))
+	if (odp_ask(&link->end[0], &fill, NULL) || all_pages(rate, link, &ns))
 		return -1;
 	*value = rate->pages * 1e9 / ns;
-	return check(rate, &link->end[1], seed);
+	return check(rate, link, fill.seed, warm ? seed : 0);
 }
 
 static int sample(void *arg, size_t i, double *value)
