@@ -14,7 +14,7 @@
 #include "rc.h"
 #include "stats.h"
 
-#define PERF_SIDES	8
+#define PERF_SIDES	9	/* three devices, with three kinds of memory each */
 #define PERF_MEMORY	(16 * MIB)	/* bytes at each end of a link */
 #define PERF_FLIGHT	512		/* most requests in flight of one flow */
 #define PERF_QKEY	0x1234
