@@ -326,21 +326,13 @@ int odp_ask(struct odp_end *end, struct odp_ask *ask, struct stats *times)
 
 /* --- links --- */
 
-int odp_link_open(struct odp_link *link)
+static int connect_ends(struct odp_link *link)
 {
-	struct perf_nic *nic = link->side->nic;
 	struct odp_ask ask[2] = { };
 
-	if (link->open)
-		return 0;
 	for (int i = 0; i < 2; i++) {
 		struct rc_attr *attr = &ask[i].attr;
 
-		link->end[i] = (struct odp_end){
-			.sock = i ? odp_opts.sock : -1,
-			.link = link->side - odp_opts.run.side,
-		};
-		link->end[i].dev = &nic->dev[i && link->path == PERF_WIRE && odp_opts.sock < 0];
 		*attr = i ? ask[0].attr : rc_attr_default;
 		attr->wr = odp_opts.depth;
 		attr->sge = 1;
@@ -365,7 +357,6 @@ int odp_link_open(struct odp_link *link)
 		if (odp_ask(&link->end[i], &connect, NULL))
 			return -1;
 	}
-	link->open = true;
 	return 0;
 }
 
@@ -378,18 +369,44 @@ static void close_link(struct odp_link *link)
 	link->open = false;
 }
 
+/* A failed attempt may have left an end open. */
+int odp_link_open(struct odp_link *link)
+{
+	if (link->open)
+		return 0;
+	close_link(link);
+	if (connect_ends(link))
+		return -1;
+	link->open = true;
+	return 0;
+}
+
+static void prepare_ends(struct odp_link *link)
+{
+	struct perf_nic *nic = link->side->nic;
+
+	for (int i = 0; i < 2; i++) {
+		link->end[i] = (struct odp_end){
+			.sock = i ? odp_opts.sock : -1,
+			.link = link->side - odp_opts.run.side,
+		};
+		link->end[i].dev = &nic->dev[i && link->path == PERF_WIRE && odp_opts.sock < 0];
+	}
+}
+
 /* Make a link for each side, not connected yet. */
 void odp_links_init(struct odp_link *link, enum perf_path path)
 {
-	for (size_t i = 0; i < odp_opts.run.num_sides; i++)
+	for (size_t i = 0; i < odp_opts.run.num_sides; i++) {
 		link[i] = (struct odp_link){ .side = &odp_opts.run.side[i], .path = path };
+		prepare_ends(&link[i]);
+	}
 }
 
 void odp_links_close(struct odp_link *link)
 {
 	for (size_t i = 0; i < odp_opts.run.num_sides; i++)
-		if (link[i].open)
-			close_link(&link[i]);
+		close_link(&link[i]);
 }
 
 /* Make an area at end @at and a plain buffer at both ends, as @want describes them. */
