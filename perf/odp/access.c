@@ -277,9 +277,10 @@ static int able(const struct turn *t)
 		[ODP_ATOMIC] = { IBV_ODP_SUPPORT_ATOMIC, IBV_ODP_SUPPORT_ATOMIC },
 	};
 	const struct access *acc = t->acc;
-	const struct vt_dev *dev = t->link->end[0].dev;
+	const struct vt_dev *dev = t->cold->dev;
 
-	if (acc->op == ODP_ATOMIC && dev->attr.orig_attr.atomic_cap == IBV_ATOMIC_NONE)
+	if (acc->op == ODP_ATOMIC &&
+	    t->link->end[1].dev->attr.orig_attr.atomic_cap == IBV_ATOMIC_NONE)
 		return perf_lacks("the device has no atomic operations");
 	if (vt_kind_works(dev, t->link->side->kind, caps[acc->op][acc->where]))
 		return 0;

@@ -128,34 +128,38 @@ static int listen_on(unsigned int port)
 	return sock;
 }
 
-static int answer(int sock, struct odp_end *end, struct odp_ask *ask)
-{
-	struct stats times = { 0 };
-	uint64_t num;
-	int err;
-
-	odp_answer(end, ask, &times);
-	num = times.num;
-	err = odp_send(sock, ask, sizeof(*ask)) || odp_send(sock, &num, sizeof(num)) ||
-	      odp_send(sock, times.value, num * sizeof(double));
-	stats_clear(&times);
-	return err;
-}
-
 /* The server's state; the client has a connection for each of its sides. */
 struct serving {
 	int sock;
 	struct odp_end end[PERF_SIDES];
 	struct odp_ask ask;
+	struct stats times;
 };
 
-static int serve_one(void *arg)
+static int answer(void *arg)
 {
 	struct serving *s = arg;
 
+	odp_answer(&s->end[s->ask.link], &s->ask, &s->times);
+	return 0;
+}
+
+/* The client hears why a request has failed, even if vt_die() ended it. */
+static int serve_one(struct serving *s)
+{
+	uint64_t num;
+	int err;
+
 	if (s->ask.link >= PERF_SIDES)
 		return perf_fail("no such connection: %u", s->ask.link);
-	return answer(s->sock, &s->end[s->ask.link], &s->ask);
+	if (perf_try(answer, s))
+		odp_refuse(&s->ask);
+	num = s->times.num;
+	err = odp_send(s->sock, &s->ask, sizeof(s->ask)) ||
+	      odp_send(s->sock, &num, sizeof(num)) ||
+	      odp_send(s->sock, s->times.value, num * sizeof(double));
+	stats_clear(&s->times);
+	return err ? perf_fail("the client is gone") : 0;
 }
 
 /* Serve one client until it disconnects; then the server exits, as perftest does. */
@@ -176,7 +180,7 @@ int odp_serve(unsigned int port, struct vt_dev *dev)
 	if (s.sock < 0 || greet(s.sock))
 		return perf_fail("no client: %s", perf_why());
 	while (!err && !odp_receive(s.sock, &s.ask, sizeof(s.ask)))
-		err = perf_try(serve_one, &s);
+		err = serve_one(&s);
 	for (int i = 0; i < PERF_SIDES; i++)
 		odp_answer(&s.end[i], &close_it, NULL);
 	close(s.sock);

@@ -84,6 +84,10 @@ static int answer_memory(struct odp_end *end, struct odp_ask *ask, struct stats 
 	struct odp_area *areas[2] = { &end->area, &end->plain };
 
 	answer_forget(end, ask, times);
+	if (ask->len && !vt_kind_works(end->dev, ask->kind, 0))
+		return perf_lacks("%s has no %s memory",
+				  ibv_get_device_name(end->dev->ctx->device),
+				  vt_kind_name[ask->kind]);
 	if (ask->len && odp_area_open(&end->area, ask->pages, ask->len))
 		return -1;
 	/* the twin is for the CPU; warm pages are not compared with the CPU */
@@ -271,6 +275,13 @@ void odp_counters(const struct vt_dev *dev, int64_t counter[ODP_COUNTERS])
 
 /* --- asking --- */
 
+void odp_refuse(struct odp_ask *ask)
+{
+	ask->err = -1;
+	ask->lacking = perf_is_lacking();
+	snprintf(ask->why, sizeof(ask->why), "%s", perf_why());
+}
+
 void odp_answer(struct odp_end *end, struct odp_ask *ask, struct stats *times)
 {
 	static int (*const answer[ODP_ASKS])(struct odp_end *end, struct odp_ask *ask,
@@ -289,12 +300,11 @@ void odp_answer(struct odp_end *end, struct odp_ask *ask, struct stats *times)
 		[ODP_ASK_FORGET] = answer_forget,
 	};
 
-	ask->err = ask->what < ODP_ASKS && ask->which <= ODP_PLAIN && ask->pages < ODP_PAGES ?
+	ask->err = ask->what < ODP_ASKS && ask->which <= ODP_PLAIN && ask->pages < ODP_PAGES &&
+		   ask->kind < VT_KINDS ?
 		   answer[ask->what](end, ask, times) : perf_fail("no such request");
-	if (!ask->err)
-		return;
-	ask->lacking = perf_is_lacking();
-	snprintf(ask->why, sizeof(ask->why), "%s", perf_why());
+	if (ask->err)
+		odp_refuse(ask);
 }
 
 static int ask_elsewhere(struct odp_end *end, struct odp_ask *ask, struct stats *times)

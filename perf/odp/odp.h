@@ -134,6 +134,8 @@ struct odp_end {
 int odp_ask(struct odp_end *end, struct odp_ask *ask, struct stats *times);
 /* Carry out a request for an end in this process. */
 void odp_answer(struct odp_end *end, struct odp_ask *ask, struct stats *times);
+/* Answer with the last reason of a failure. */
+void odp_refuse(struct odp_ask *ask);
 
 /* Two connected ends of one side and one path. */
 struct odp_link {
