@@ -282,6 +282,8 @@ static int able(const struct turn *t)
 	if (acc->op == ODP_ATOMIC &&
 	    t->link->end[1].dev->attr.orig_attr.atomic_cap == IBV_ATOMIC_NONE)
 		return perf_lacks("the device has no atomic operations");
+	if (acc->op == ODP_ATOMIC && acc->align % 8)
+		return perf_lacks("atomic operations are aligned to 8 bytes (--align)");
 	if (vt_kind_works(dev, t->link->side->kind, caps[acc->op][acc->where]))
 		return 0;
 	return perf_lacks("the device has no %s %s on %s memory", odp_where_name[acc->where],

@@ -219,6 +219,8 @@ static bool option_what(int c)
 	switch (c) {
 	case 's':
 		odp_opts.size = bytes("size", optarg, 64 * MIB);
+		if (!odp_opts.size)
+			bad_option("--size: not a size: %s", optarg);
 		return true;
 	case 'a':
 		odp_opts.all = true;
@@ -333,7 +335,7 @@ static void choose_paths(void)
 	if (odp_opts.sock >= 0)
 		odp_opts.paths = 1U << PERF_WIRE;
 	if (paths & ~odp_opts.paths)
-		bad_option("--path=wire needs a device with a PEER, or a server");
+		bad_option("--path: local is without HOST, wire needs a PEER or HOST");
 	if (paths)
 		odp_opts.paths = paths;
 }
@@ -367,6 +369,8 @@ void odp_options(int argc, char **argv)
 		odp_opts.host = argv[optind++];
 	if (optind < argc || (odp_opts.server && odp_opts.host))
 		bad_option("a server has no HOST, and a client one");
+	if (odp_opts.align && !odp_opts.size)
+		bad_option("--align needs --size");
 	defaults();
 	open_devices(specs, num);
 	if ((odp_opts.server || odp_opts.host) && num_nics > 1)
