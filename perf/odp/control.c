@@ -12,6 +12,12 @@
 #include "odp.h"
 
 #define CONNECT_TRIES	50	/* of 100 ms each */
+#define GREET_SECONDS	10
+
+/* A machine that is gone is noticed after a minute, in seconds. */
+#define ALIVE_IDLE	30
+#define ALIVE_INTERVAL	10
+#define ALIVE_COUNT	3
 
 struct hello {
 	char magic[8];
@@ -52,18 +58,38 @@ int odp_receive(int sock, void *buf, size_t len)
 	return 0;
 }
 
+static void set_option(int sock, int level, int option, int value)
+{
+	setsockopt(sock, level, option, &value, sizeof(value));
+}
+
+/* Answers may take long, and a client may be busy: only the greeting has a time limit. */
+static void limit_wait(int sock, time_t seconds)
+{
+	struct timeval limit = { .tv_sec = seconds };
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
 static int greet(int sock)
 {
 	struct hello theirs;
-	int one = 1;
 
-	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	set_option(sock, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(sock, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(sock, IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE);
+	set_option(sock, IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_INTERVAL);
+	set_option(sock, IPPROTO_TCP, TCP_KEEPCNT, ALIVE_COUNT);
+	set_option(sock, IPPROTO_TCP, TCP_USER_TIMEOUT,
+		   (ALIVE_IDLE + ALIVE_COUNT * ALIVE_INTERVAL) * 1000);
+	limit_wait(sock, GREET_SECONDS);
 	if (odp_send(sock, &hello, sizeof(hello)) ||
 	    odp_receive(sock, &theirs, sizeof(theirs)))
 		return perf_fail("the other side says nothing");
 	if (memcmp(&theirs, &hello, sizeof(hello)))
 		return perf_fail("the other side is no nopin-odp of this version and "
 				 "architecture");
+	limit_wait(sock, 0);
 	return 0;
 }
 
@@ -112,16 +138,16 @@ static int listen_on(unsigned int port)
 		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any,
 	};
 	struct sockaddr_in addr4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int one = 1, zero = 0, sock = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int sock = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool six = sock >= 0;
 
 	if (!six)
 		sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -1;
-	setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	set_option(sock, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (six)
-		setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+		set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	if (bind(sock, six ? (struct sockaddr *)&addr : (struct sockaddr *)&addr4,
 		 six ? sizeof(addr) : sizeof(addr4)) || listen(sock, 1))
 		return -1;
