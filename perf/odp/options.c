@@ -371,6 +371,9 @@ void odp_options(int argc, char **argv)
 		bad_option("a server has no HOST, and a client one");
 	if (odp_opts.align && !odp_opts.size)
 		bad_option("--align needs --size");
+	if (sysconf(_SC_PAGESIZE) != ODP_PAGE)
+		vt_fail("this kernel's pages are of %ld bytes, and not of %lu",
+			sysconf(_SC_PAGESIZE), ODP_PAGE);
 	defaults();
 	open_devices(specs, num);
 	if ((odp_opts.server || odp_opts.host) && num_nics > 1)
