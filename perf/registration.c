@@ -86,8 +86,10 @@ static void measure(struct registration *reg, size_t len, unsigned int kinds)
 	perf_round_init(&round, reg->run, kinds, NULL);
 	perf_round_init(&release, reg->run, kinds, NULL);
 	perf_round_run(&round, reg->run, sample, reg);
-	if (reg->run->show)
-		reg->run->show(&round);
+	if (!reg->run->show)
+		return;
+	reg->run->show(&round);
+	reg->run->show(&release);
 }
 
 /* Address space without pages, which can only be registered on demand. */
