@@ -12,13 +12,19 @@ COLOURS = {
     "CPU": "#999999",
 }
 OTHERS = ("#8e44ad", "#16a085", "#d35400", "#2c3e50", "#7f8c8d")  # of other devices
-HEAD = """set terminal svg size 640,400 font "sans-serif,12" background "#ffffff"
+# A name is shown as it is: "mlx5_0" has no subscript.
+HEAD = """set terminal svg noenhanced size 640,400 font "sans-serif,12" background "#ffffff"
 set output "{file}"
 set title "{title}"
 set grid linecolor "#dddddd"
 set key left top reverse Left samplen 2
 {settings}
 """
+
+
+def quoted(name):
+    """A string in which gnuplot runs no command, whatever a result has as a name."""
+    return "'" + " ".join(name.split()).replace("'", "''") + "'"
 
 
 class Plot:
@@ -41,7 +47,7 @@ class Plot:
             rows = "\n".join(" ".join(f"{value:g}" for value in row) for row in values)
             text += f"$data{i} << EOD\n{rows}\nEOD\n"
             colour = f'linecolor "{COLOURS.get(side, OTHERS[i % len(OTHERS)])}"'
-            parts.append(f'$data{i} with {style} {colour} title "{side}"')
+            parts.append(f'$data{i} with {style} {colour} title {quoted(side)}')
             if len(values[0]) == 4:
                 bars.append(f"$data{i} using 1:2:3:4 with yerrorbars pointtype 0 {colour} notitle")
         return text + "plot " + ", ".join(bars + parts) + "\n"
@@ -90,7 +96,7 @@ def distribution(result, name, title, subject, sides, **given):
 
 def cpu_bars(result):
     """A side's place on the axis is its number."""
-    tics = ", ".join(f'"{side}" {i}' for i, side in enumerate(result.sides))
+    tics = ", ".join(f"{quoted(side)} {i}" for i, side in enumerate(result.sides))
     for path in PATHS:
         plot = Plot(f"cpu-{path}", f"CPU time per GB, 64 KiB WRITEs, {PATH_WORDS[path]}",
                     f"set xtics ({tics})\nset ylabel 's/GB'\nset yrange [0:*]\n"

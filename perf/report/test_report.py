@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 import unittest
 
@@ -145,6 +146,15 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(size_words(65536.0), "64 KiB")
         self.assertEqual(size_words(8 * MIB), "8 MiB")
 
+    def test_names_run_nothing(self):
+        plot = plots.Plot("x", "x", "set grid")
+        plot.add("mlx5_0 `touch ran` it's\n!touch ran", [(1, 1), (2, 2)])
+        self.assertIn(" title 'mlx5_0 `touch ran` it''s !touch ran'", plot.script("x.svg"))
+        if shutil.which("gnuplot"):
+            with tempfile.TemporaryDirectory() as folder:
+                plot.draw(folder)
+                self.assertEqual(os.listdir(folder), ["x.svg"])
+
     def test_page(self):
         tables = list(table.all_tables(self.result))
         section = page.section_html(self.result, tables, ".", [])
@@ -193,10 +203,10 @@ class OdpTest(unittest.TestCase):
         drawn = {plot.name: plot.script("x.svg") for plot in odp.all_plots(self.result)}
         cold = drawn["odp-cold-write-local"]
         for side in ("nopin ODP", "CPU", "nopin pinned"):
-            self.assertIn(f'title "{side}"', cold)
+            self.assertIn(f"title '{side}'", cold)
         self.assertIn("from 220,graph 0", cold)
         self.assertIn("5 8\n", drawn["odp-memory"])
-        self.assertIn('title "CPU"', drawn["odp-prefetch"])
+        self.assertIn("title 'CPU'", drawn["odp-prefetch"])
 
     def test_page(self):
         section = page.section_html(self.result, list(self.tables.items()), ".", [])
@@ -225,7 +235,7 @@ class AppsTest(unittest.TestCase):
     def test_memory_over_time(self):
         script = next(apps.all_plots(self.result)).script("x.svg")
         self.assertIn("0.1 5\n", script)
-        self.assertIn('title "nopin ODP, 1 MiB a rank: pinned"', script)
+        self.assertIn("title 'nopin ODP, 1 MiB a rank: pinned'", script)
 
     def test_targets(self):
         found = {one.text: one for one in apps.verdicts(self.result)}
