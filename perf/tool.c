@@ -26,14 +26,24 @@ const char *const perf_path_name[PERF_PATHS] = { "local", "wire" };
 static char why[256] = "unknown";
 static bool lacking;
 
+/* @args may have the reason so far, perf_why(). */
+__attribute__((format(printf, 2, 0)))
+static void set_why(bool lacks, const char *fmt, va_list args)
+{
+	char text[sizeof(why)];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	strcpy(why, text);
+	lacking = lacks;
+}
+
 int perf_fail(const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
+	set_why(false, fmt, args);
 	va_end(args);
-	lacking = false;
 	return -1;
 }
 
@@ -42,9 +52,8 @@ int perf_lacks(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
+	set_why(true, fmt, args);
 	va_end(args);
-	lacking = true;
 	return -1;
 }
 
@@ -94,9 +103,8 @@ void vt_die(const char *file, int line, const char *fmt, ...)
 	(void)file;
 	(void)line;
 	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
+	set_why(false, fmt, args);
 	va_end(args);
-	lacking = false;
 	give_up();
 }
 
@@ -105,9 +113,8 @@ void vt_skip(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
+	set_why(true, fmt, args);
 	va_end(args);
-	lacking = true;
 	give_up();
 }
 
