@@ -5,6 +5,9 @@
 
 #include "queue/cq.h"
 
+/* Completions that a resize copies with interrupts off, which takes some microseconds. */
+#define NOPIN_CQ_COPY_MOST	256
+
 static void nopin_cq_tell(struct tasklet_struct *task)
 {
 	struct nopin_cq *cq = from_tasklet(cq, task, tell);
@@ -71,14 +74,36 @@ static u32 nopin_cq_oldest(const struct nopin_cq *cq)
 	return cq->queue.index - nopin_queue_unread(&cq->queue);
 }
 
+/*
+ * Switch to the new ring, which has the completions from @first to @end already.
+ * -EAGAIN: too many more were posted meanwhile; -EINVAL: they do not fit.
+ */
+static int nopin_cq_switch(struct nopin_cq *cq, struct nopin_queue *queue, u32 first,
+			   u32 end)
+{
+	u32 index = cq->queue.index;
+
+	lockdep_assert_held(&cq->lock);
+	if (index - first > queue->entries)
+		return -EINVAL;
+	if (index - end > NOPIN_CQ_COPY_MOST)
+		return -EAGAIN;
+	nopin_cq_copy(queue, &cq->queue, end, index);
+	swap(cq->queue, *queue);
+	cq->ibcq.cqe = cq->queue.entries;
+	return 0;
+}
+
 /**
  * nopin_cq_replace - move a CQ to another ring
  * @cq: the CQ, resize_lock held
  * @queue: the new ring, empty; on success it becomes the old one, for the caller to
  *	destroy
  *
- * Most of the unpolled completions are copied without the lock, as nopin_cq_post() must
- * not wait for a long copy and does not change a completion that it has posted.
+ * All but the last few unpolled completions are copied without the lock, as nopin_cq_post()
+ * must not wait for a long copy and does not change a completion that it has posted. Many
+ * more may be posted during such a copy; then there is another one. These copies end: none
+ * copies a completion again, and together they fill the new ring at most.
  *
  * Return: 0, or -EINVAL when the unpolled completions do not fit into @queue,
  *	which then is still the new ring.
@@ -87,26 +112,19 @@ static u32 nopin_cq_oldest(const struct nopin_cq *cq)
 int nopin_cq_replace(struct nopin_cq *cq, struct nopin_queue *queue)
 {
 	struct nopin_queue old;
-	int err = -EINVAL;
 	u32 first, end;
+	int err;
 
 	lockdep_assert_held(&cq->resize_lock);
 	spin_lock_irq(&cq->lock);
 	first = nopin_cq_oldest(cq);
-	end = cq->queue.index;
-	old = cq->queue;
-	spin_unlock_irq(&cq->lock);
-
-	if (end - first > queue->entries)
-		return err;
-	nopin_cq_copy(queue, &old, first, end);
-
-	spin_lock_irq(&cq->lock);
-	if (cq->queue.index - first <= queue->entries) {
-		nopin_cq_copy(queue, &cq->queue, end, cq->queue.index);
-		swap(cq->queue, *queue);
-		cq->ibcq.cqe = cq->queue.entries;
-		err = 0;
+	end = first;
+	while ((err = nopin_cq_switch(cq, queue, first, end)) == -EAGAIN) {
+		old = cq->queue;
+		spin_unlock_irq(&cq->lock);
+		nopin_cq_copy(queue, &old, end, old.index);
+		end = old.index;
+		spin_lock_irq(&cq->lock);
 	}
 	spin_unlock_irq(&cq->lock);
 	return err;
