@@ -2,6 +2,8 @@
 /* Which pages of a NIC's memory are taken. */
 #include <linux/bitmap.h>
 #include <linux/errno.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
 
 #include "slots.h"
 
@@ -16,7 +18,8 @@
 int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
 {
 	spin_lock_init(&slots->lock);
-	slots->taken = bitmap_zalloc(num, GFP_KERNEL);
+	/* The bits of a large memory are more than kmalloc() has. */
+	slots->taken = kvcalloc(BITS_TO_LONGS(num), sizeof(long), GFP_KERNEL);
 	slots->num = num;
 	slots->used = 0;
 	slots->reserved = 0;
@@ -29,11 +32,11 @@ int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
  * nopin_slots_destroy - undo nopin_slots_init()
  * @slots: after nopin_slots_init(), which may have failed
  *
- * Context: any.
+ * Context: any but interrupts.
  */
 void nopin_slots_destroy(struct nopin_slots *slots)
 {
-	bitmap_free(slots->taken);
+	kvfree(slots->taken);
 }
 
 /**

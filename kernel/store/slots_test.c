@@ -123,10 +123,25 @@ static void what_is_reserved_is_not_taken(struct kunit *test)
 	compare(test, fix);
 }
 
+/* The pages of 256 GiB: more bits than kmalloc() has. */
+static void there_may_be_very_many(struct kunit *test)
+{
+	const unsigned long many = BIT(26);
+	struct nopin_slots slots;
+
+	KUNIT_ASSERT_EQ(test, nopin_slots_init(&slots, many), 0);
+	slots.hint = many - 1;
+	KUNIT_EXPECT_EQ(test, nopin_slots_take(&slots), (long)(many - 1));
+	KUNIT_EXPECT_EQ(test, nopin_slots_take(&slots), 0L);
+	KUNIT_EXPECT_EQ(test, nopin_slots_find(&slots, 1), many - 1);
+	nopin_slots_destroy(&slots);
+}
+
 static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(they_are_an_array),
 	KUNIT_CASE(what_is_reserved_is_not_taken),
 	KUNIT_CASE(when_it_is_shut_nothing_is_given_away),
+	KUNIT_CASE(there_may_be_very_many),
 	{}
 };
 
