@@ -300,6 +300,8 @@ static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff
 {
 	if (ipv6_addr_v4mapped(daddr))
 		return __ip_dev_find(net, daddr->s6_addr32[3], false);
+	if (!IS_ENABLED(CONFIG_IPV6))
+		return NULL;
 	/*
 	 * Several interfaces may have the same link-local address: prefer the one that the
 	 * packet came by. A packet from this host comes by lo: take any that has the address.

@@ -151,7 +151,7 @@ void nopin_net_build(struct nopin_train *train, struct sk_buff *skb,
 	nopin_push_udp(skb, route);
 	if (nopin_route_is_ipv4(route))
 		nopin_push_ipv4(skb, route, train);
-	else
+	else if (IS_ENABLED(CONFIG_IPV6))
 		nopin_push_ipv6(skb, route, train);
 	nopin_icrc_prepare(&train->icrc, skb_network_header(skb), udp_hdr(skb));
 	nopin_put_icrc(train, skb, bth);
