@@ -160,6 +160,11 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define ib_umem_get_va	ib_umem_get
 #endif
 
+/* 6.17: a new name for system_unbound_wq. 7.2 warns about the old one. */
+#ifndef NOPIN_HAS_SYSTEM_DFL_WQ
+#define system_dfl_wq	system_unbound_wq
+#endif
+
 /* 6.13: the function that initialises a timer also sets its callback. */
 #ifndef NOPIN_HAS_HRTIMER_SETUP
 static inline void hrtimer_setup(struct hrtimer *timer,

@@ -14,6 +14,7 @@
 #include <rdma/ib_cache.h>
 #include <rdma/ib_mad.h>
 
+#include "compat.h"
 #include "device.h"
 #include "entry/gsi.h"
 #include "qp/address.h"
@@ -223,7 +224,7 @@ int nopin_gsi_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 			break;
 		}
 	}
-	queue_work(system_unbound_wq, &qp->gsi->work);
+	queue_work(system_dfl_wq, &qp->gsi->work);
 	return err;
 }
 
