@@ -72,7 +72,7 @@ static void nopin_sq_expire_early(struct nopin_qp *qp, unsigned long due)
 static void nopin_sq_expire(struct nopin_qp *qp)
 {
 	struct nopin_sq *sq = &qp->sq;
-	unsigned long due = sq->progress + nopin_ack_timeout(qp);
+	unsigned long due;
 
 	if (sq->paused) {
 		sq->paused = false;
@@ -91,7 +91,8 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 		return;
 	}
 	if (sq->park.waiting) /* the answer may be among the packets in sq->parked */
-		due = jiffies + nopin_ack_timeout(qp);
+		sq->progress = jiffies;
+	due = sq->progress + nopin_ack_timeout(qp);
 	if (time_before(jiffies, due))
 		nopin_sq_expire_early(qp, due);
 	else
