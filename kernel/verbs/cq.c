@@ -82,16 +82,12 @@ int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr
 /**
  * nopin_destroy_cq - ib_device_ops.destroy_cq
  * @ibcq: the CQ; no QP uses it any more
- * @udata: of its owner's command; empty
+ * @udata: of its owner's command
  *
- * Return: 0 or a negative errno.
+ * Return: 0.
  */
 int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 {
-	int err = nopin_udata_empty(udata);
-
-	if (err)
-		return err;
 	nopin_cq_destroy(to_nopin_cq(ibcq));
 	nopin_share_give(to_nopin_dev(ibcq->device), nopin_owner_of(udata), NOPIN_CQS);
 	return 0;

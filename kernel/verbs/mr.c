@@ -296,7 +296,7 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 /**
  * nopin_dereg_mr - ib_device_ops.dereg_mr
  * @ibmr: the region
- * @udata: of its owner's command; empty
+ * @udata: of its owner's command
  *
  * Return: 0 or a negative errno; -EBUSY: windows are bound to it.
  */
@@ -305,7 +305,7 @@ int nopin_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 	struct nopin_owner *owner = nopin_owner_of(udata);
 	struct nopin_dev *dev = to_nopin_dev(ibmr->device);
 	struct nopin_region *region = to_nopin_region(ibmr);
-	int err = nopin_udata_empty(udata) ?: nopin_region_close(region);
+	int err = nopin_region_close(region);
 
 	if (err)
 		return err;

@@ -23,16 +23,12 @@ int nopin_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 /**
  * nopin_dealloc_pd - ib_device_ops.dealloc_pd
  * @ibpd: the PD; nothing uses it any more
- * @udata: of its owner's command; empty
+ * @udata: of its owner's command
  *
- * Return: 0 or a negative errno.
+ * Return: 0.
  */
 int nopin_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 {
-	int err = nopin_udata_empty(udata);
-
-	if (err)
-		return err;
 	nopin_share_give(to_nopin_dev(ibpd->device), nopin_owner_of(udata),
 			 NOPIN_PDS);
 	return 0;

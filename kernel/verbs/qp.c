@@ -128,17 +128,14 @@ int nopin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 /**
  * nopin_destroy_qp - ib_device_ops.destroy_qp
  * @ibqp: the QP
- * @udata: of its owner's command; empty
+ * @udata: of its owner's command
  *
- * Return: 0 or a negative errno.
+ * Return: 0.
  */
 int nopin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
 	struct nopin_xrcd *xrcd = to_nopin_qp(ibqp)->rq.xrcd;
-	int err = nopin_udata_empty(udata);
 
-	if (err)
-		return err;
 	nopin_qp_destroy(to_nopin_qp(ibqp));
 	nopin_share_give(to_nopin_dev(ibqp->device),
 			 nopin_qp_owner(xrcd ? &xrcd->ibxrcd : NULL, udata), NOPIN_QPS);

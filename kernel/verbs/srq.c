@@ -166,16 +166,12 @@ int nopin_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
 /**
  * nopin_destroy_srq - ib_device_ops.destroy_srq
  * @ibsrq: the SRQ; no QP uses it any more
- * @udata: of its owner's command; empty
+ * @udata: of its owner's command
  *
- * Return: 0 or a negative errno.
+ * Return: 0.
  */
 int nopin_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 {
-	int err = nopin_udata_empty(udata);
-
-	if (err)
-		return err;
 	if (ibsrq->srq_type == IB_SRQT_XRC)
 		nopin_xrc_withdraw(to_nopin_srq(ibsrq));
 	nopin_srq_destroy(to_nopin_srq(ibsrq));

@@ -40,6 +40,10 @@ static int nopin_udata_clear(struct ib_udata *udata, size_t from)
  * nopin_udata_empty - check that a command has no driver's part
  * @udata: of the command, NULL: the kernel's own; its response is filled with zeros
  *
+ * The operations that destroy objects do not call this. When a command that makes an object
+ * fails late, the core destroys the object with the udata of that command, which the program
+ * may have changed meanwhile, and warns if that fails.
+ *
  * Return: 0; -EOPNOTSUPP when there is one that is not all zero; -EFAULT.
  * Context: process.
  */

@@ -37,18 +37,15 @@ int nopin_alloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 /**
  * nopin_dealloc_xrcd - ib_device_ops.dealloc_xrcd
  * @ibxrcd: the domain; no QP and no SRQ is left in it
- * @udata: of the command that closes it last; empty
+ * @udata: of the command that closes it last
  *
- * Return: 0 or a negative errno.
+ * Return: 0.
  */
 int nopin_dealloc_xrcd(struct ib_xrcd *ibxrcd, struct ib_udata *udata)
 {
 	struct nopin_dev *dev = to_nopin_dev(ibxrcd->device);
 	struct nopin_xrcd *xrcd = to_nopin_xrcd(ibxrcd);
-	int err = nopin_udata_empty(udata);
 
-	if (err)
-		return err;
 	WARN_ON(!xa_empty(&xrcd->srqs));
 	xa_destroy(&xrcd->srqs);
 	nopin_share_give(dev, xrcd->owner, NOPIN_XRCDS);

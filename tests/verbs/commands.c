@@ -247,6 +247,61 @@ static void unknown_end_data(const void *arg)
 	rc_works(pair);
 }
 
+static void unmap_page(void *obj)
+{
+	munmap(obj, PAGE);
+}
+
+/* A page with no memory behind it. */
+static uint8_t *last_page(void)
+{
+	uint8_t *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	vt_require(page != MAP_FAILED, "mmap: %s", strerror(errno));
+	vt_ok(munmap(page + PAGE, PAGE));
+	vt_defer(unmap_page, page);
+	return page;
+}
+
+/*
+ * The core cannot give the response of a command that has made a region, as its last field
+ * lies beyond the page; the fields before it have replaced the driver's part of the command
+ * by then. The core destroys the region, and warns if that fails.
+ */
+static void response_over_command(const void *arg)
+{
+	struct rc_pair *pair = rc_pair();
+	uint8_t *page = last_page();
+	struct {
+		struct ib_uverbs_cmd_hdr hdr;
+		struct ib_uverbs_reg_mr mr;
+		uint8_t driver[offsetof(struct ib_uverbs_reg_mr_resp, rkey)];
+	} cmd = {
+		.hdr.command = IB_USER_VERBS_CMD_REG_MR,
+		.hdr.in_words = sizeof(cmd) / 4,
+		.hdr.out_words = sizeof(struct ib_uverbs_reg_mr_resp) / 4,
+		.mr = {
+			.response = (uintptr_t)page + PAGE - sizeof(cmd.driver),
+			.start = (uintptr_t)page,
+			.length = 8,
+			.hca_va = (uintptr_t)page,
+			.pd_handle = pair->a.pd->handle,
+			.access_flags = IBV_ACCESS_LOCAL_WRITE,
+		},
+	};
+	void *at = page + PAGE - sizeof(cmd);
+
+	(void)arg;
+	need_nopin();
+	memcpy(at, &cmd, sizeof(cmd));
+	vt_require(write(pair->a.dev->ctx->cmd_fd, at, sizeof(cmd)) < 0 && errno == EFAULT,
+		   "reg_mr: %s", strerror(errno));
+	vt_require(memcmp(at + offsetof(typeof(cmd), driver), zeros, sizeof(cmd.driver)),
+		   "the response did not begin in the driver's part");
+	rc_works(pair);
+}
+
 /* Bytes of a response for which this kernel has no field are zero. */
 static void rest_of_responses(const void *arg)
 {
@@ -480,6 +535,7 @@ static void add_tests(void)
 	VT_TEST(unknown_context_data);
 	VT_TEST(unknown_object_data);
 	VT_TEST(unknown_end_data);
+	VT_TEST(response_over_command);
 	VT_TEST(rest_of_responses);
 	VT_TEST(short_commands);
 	VT_TEST(post_by_command);
