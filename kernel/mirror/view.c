@@ -3,10 +3,18 @@
 #include <linux/atomic.h>
 #include <linux/cacheflush.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "mirror.h"
 #include "view.h"
+
+/* Device memory is vmalloc memory; all other is in the kernel's direct mapping. */
+static struct page *nopin_view_page(const void *kaddr)
+{
+	return is_vmalloc_addr(kaddr) ? vmalloc_to_page(kaddr) : virt_to_page(kaddr);
+}
 
 /**
  * nopin_view_flush - flush what was written to a view, where CPU caches need it
@@ -22,7 +30,7 @@ void nopin_view_flush(const struct nopin_view *view)
 	for (run = view->run; run < view->run + view->runs; run++)
 		for (page = PTR_ALIGN_DOWN(run->kaddr, PAGE_SIZE);
 		     page < run->kaddr + run->len; page += PAGE_SIZE)
-			flush_dcache_page(virt_to_page(page));
+			flush_dcache_page(nopin_view_page(page));
 }
 
 /**
