@@ -121,6 +121,16 @@ static const struct ib_device_ops nopin_life_ops = {
 	.dealloc_driver = nopin_link_free,
 };
 
+/* The CPU copies, so its caches must keep what exporters of dma-bufs map and unmap. */
+static void nopin_dev_set_coherent(struct device *dev)
+{
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	dev->dma_coherent = true;
+#endif
+}
+
 static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 {
 	struct ib_device *ibdev = &dev->ibdev;
@@ -148,6 +158,7 @@ static void nopin_link_init(struct nopin_dev *dev, struct net_device *ndev)
 	ibdev->dev.dma_parms = &dev->dma_parms;
 	dma_set_max_seg_size(&ibdev->dev, UINT_MAX);
 	dma_coerce_mask_and_coherent(&ibdev->dev, DMA_BIT_MASK(64));
+	nopin_dev_set_coherent(&ibdev->dev);
 	addrconf_addr_eui48((u8 *)&ibdev->node_guid, ndev->dev_addr);
 	/* The write() commands that serve as doorbells. */
 	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |

@@ -19,6 +19,7 @@
 #include <linux/cc_platform.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -81,11 +82,14 @@ static int nopin_dmabuf_list_pages(struct nopin_dmabuf *dmabuf, struct sg_table 
 	struct device *dev = dmabuf->attach->dev;
 	struct sg_dma_page_iter iter;
 	unsigned long pfn;
+	dma_addr_t addr;
 	size_t i = 0;
 
 	for_each_sgtable_dma_page(sgt, &iter, dmabuf->memory.va >> PAGE_SHIFT) {
-		pfn = PHYS_PFN(dma_to_phys(dev, sg_page_iter_dma_address(&iter)));
-		if (!pfn_valid(pfn))
+		addr = sg_page_iter_dma_address(&iter);
+		pfn = PHYS_PFN(dma_to_phys(dev, addr));
+		/* Where it would be bounced or translated, the address is not the memory's. */
+		if (dma_need_sync(dev, addr) || !pfn_valid(pfn))
 			return -EFAULT;
 		dmabuf->pages[i++] = page_address(pfn_to_page(pfn));
 		if (i == dmabuf->num)
@@ -234,7 +238,7 @@ static struct nopin_dmabuf *nopin_dmabuf_alloc(u64 offset, u64 length)
 	mutex_init(&dmabuf->lock);
 	dmabuf->num = nopin_memory_page(&dmabuf->memory, offset + length - 1) + 1;
 	dmabuf->pages = kvmalloc_array(dmabuf->num, sizeof(*dmabuf->pages),
-				       GFP_KERNEL_ACCOUNT);
+				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (dmabuf->pages)
 		return dmabuf;
 	kfree(dmabuf);

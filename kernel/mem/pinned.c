@@ -119,7 +119,7 @@ struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 le
 		goto free_pinned;
 	}
 	pinned->pages = kvmalloc_array(ib_umem_num_pages(umem), sizeof(*pinned->pages),
-				       GFP_KERNEL_ACCOUNT);
+				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!pinned->pages)
 		goto release_umem;
 	nopin_memory_init(&pinned->memory, &nopin_pinned_ops, va, length);
