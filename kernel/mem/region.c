@@ -3,6 +3,7 @@
  * Regions: how they are created, changed and destroyed. IB_ACCESS_ON_DEMAND or, without
  * it, the device's policy decides which kind of memory a region gets.
  */
+#include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -130,6 +131,7 @@ struct nopin_region *nopin_region_create(struct ib_pd *pd, u64 va, u64 length,
 	err = nopin_region_check_range(va, length, iova, access);
 	if (err)
 		return ERR_PTR(err);
+	va = untagged_addr(va);
 	if (nopin_region_is_implicit(va, length, access))
 		length = TASK_SIZE;
 	return nopin_region_make(pd, nopin_region_memory(dev, va, length, access), iova,

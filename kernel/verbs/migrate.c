@@ -3,6 +3,8 @@
  * A device's own memory: how much there is, how much of it programs have allocated
  * (dm.c), and the command that moves their pages there and back.
  */
+#include <linux/mm.h>
+#include <linux/uaccess.h>
 #include <rdma/nopin-abi.h>
 #include <rdma/uverbs_ioctl.h>
 
@@ -171,7 +173,7 @@ static int UVERBS_HANDLER(NOPIN_METHOD_PD_MIGRATE)(struct uverbs_attr_bundle *at
 				 NOPIN_MIGRATE_TO_DEVICE);
 	if (err)
 		return err;
-	return nopin_memory_move(to_nopin_dev(ibpd->device), va, length,
+	return nopin_memory_move(to_nopin_dev(ibpd->device), untagged_addr(va), length,
 				 flags & NOPIN_MIGRATE_TO_DEVICE);
 }
 
