@@ -214,6 +214,8 @@ bool nopin_send_read(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	u32 last;
 
 	packets = min(packets, NOPIN_READ_SEGMENT - index % NOPIN_READ_SEGMENT);
+	if (sq->probing) /* a probe is one packet, on its way back as well */
+		packets = 1;
 	if (nopin_sq_reads_full(sq) || nopin_send_is_shut(sq, packets))
 		return false;
 	if (!nopin_send_open(qp, &pkt))
