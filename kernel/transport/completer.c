@@ -153,10 +153,12 @@ static void nopin_completer_old(struct nopin_qp *qp, const struct nopin_pkt *pkt
 	u32 due = nopin_psn_add(pkt->psn, NOPIN_PSN_PAST);
 
 	if (nopin_pkt_base(pkt) == NOPIN_RC_READ_RESPONSE_ONLY && !pkt->payload_len &&
-	    nopin_completer_awaits(qp, due))
+	    nopin_completer_awaits(qp, due)) {
 		qp->sq.progress = jiffies;
-	else
+		qp->sq.retries = qp->attr.retry_cnt; /* those count silence */
+	} else {
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_STALE);
+	}
 }
 
 /* True: the requester is parked, and has to handle this packet again afterwards. */
