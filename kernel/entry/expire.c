@@ -66,7 +66,8 @@ static void nopin_sq_expire_early(struct nopin_qp *qp, unsigned long due)
 		probe = sq->progress + sq->flight.probe;
 		due = time_before(probe, due) ? probe : due;
 	}
-	mod_timer(&sq->timer, due);
+	if (!sq->paused) /* else the timer has been set for the end of the pause */
+		mod_timer(&sq->timer, due);
 }
 
 static void nopin_sq_expire(struct nopin_qp *qp)
@@ -75,6 +76,8 @@ static void nopin_sq_expire(struct nopin_qp *qp)
 	unsigned long due;
 
 	if (sq->paused) {
+		if (timer_pending(&sq->timer)) /* paused while this waited for the lock */
+			return;
 		sq->paused = false;
 		sq->progress = jiffies;
 		nopin_requester_continue(qp);
