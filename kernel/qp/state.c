@@ -344,8 +344,9 @@ static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *at
 		own->rq_psn = attr->rq_psn & NOPIN_PSN_MASK;
 	if (mask & IB_QP_SQ_PSN)
 		own->sq_psn = attr->sq_psn & NOPIN_PSN_MASK;
-	if (mask & IB_QP_EN_SQD_ASYNC_NOTIFY)
-		own->en_sqd_async_notify = attr->en_sqd_async_notify;
+	if (mask & IB_QP_STATE && attr->qp_state == IB_QPS_SQD && qp->state == IB_QPS_RTS)
+		own->en_sqd_async_notify = mask & IB_QP_EN_SQD_ASYNC_NOTIFY &&
+					   attr->en_sqd_async_notify;
 }
 
 /*
