@@ -7,6 +7,7 @@
 #define NOPIN_IOCTL_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
@@ -51,7 +52,10 @@ static inline void nopin_ioctl_u64(struct nopin_ioctl *cmd, uint16_t id, uint64_
 
 static inline void nopin_ioctl_u32(struct nopin_ioctl *cmd, uint16_t id, uint32_t value)
 {
-	nopin_ioctl_add(cmd, id, sizeof(value), value);
+	uint64_t data = 0;
+
+	memcpy(&data, &value, sizeof(value)); /* the kernel reads the first bytes */
+	nopin_ioctl_add(cmd, id, sizeof(value), data);
 }
 
 static inline void nopin_ioctl_out(struct nopin_ioctl *cmd, uint16_t id, void *to, uint16_t len)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include <rdma/ib_user_ioctl_cmds.h>
@@ -23,6 +24,15 @@ struct migrate_call {
 unsigned int nopindv_version(void)
 {
 	return NOPINDV_VERSION;
+}
+
+/* The kernel reads the first bytes. */
+static uint64_t inline_u32(uint32_t value)
+{
+	uint64_t data = 0;
+
+	memcpy(&data, &value, sizeof(value));
+	return data;
 }
 
 static void migrate_attr(struct migrate_call *call, unsigned int i, uint16_t id,
@@ -57,7 +67,7 @@ int nopindv_migrate(struct ibv_pd *pd, void *addr, size_t length, bool to_device
 		     (uintptr_t)addr);
 	migrate_attr(&call, LENGTH, NOPIN_ATTR_MIGRATE_LENGTH, sizeof(uint64_t), length);
 	migrate_attr(&call, FLAGS, NOPIN_ATTR_MIGRATE_FLAGS, sizeof(uint32_t),
-		     to_device ? NOPIN_MIGRATE_TO_DEVICE : 0);
+		     inline_u32(to_device ? NOPIN_MIGRATE_TO_DEVICE : 0));
 	if (ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &call))
 		return migrate_error(errno);
 	return 0;
