@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-#   cmake -DCC=… -DNM=… -DWORK=… -P layout_test.cmake
+#   cmake -DCC=… -DNM=… -DINCLUDE=… -DWORK=… -P layout_test.cmake
 #
 # Test that standalone/layout.cmake tells libraries apart by their symbol versions, and
-# refuses those that it does not know.
+# refuses those that it does not know; and that a provider built for one layout does not
+# register with a library that has another under the same private version.
 
 include("${CMAKE_CURRENT_LIST_DIR}/../standalone/layout.cmake")
 file(MAKE_DIRECTORY "${WORK}")
 
-# library(PRIVATE PUBLIC): make a library with these versions and all older public ones.
+# build(FLAG…): compile and link.
+function(build)
+  execute_process(COMMAND "${CC}" ${ARGN} RESULT_VARIABLE result)
+  if (NOT result EQUAL 0)
+    message(FATAL_ERROR "${CC} ${ARGN} failed")
+  endif()
+endfunction()
+
+# library(PRIVATE PUBLIC [FUNCTION]): make a library with these versions and all older
+# public ones, and this private function.
 function(library private public)
   set(map "")
   set(code "")
@@ -18,16 +28,17 @@ function(library private public)
   endforeach()
   if (private)
     string(APPEND map "IBVERBS_PRIVATE_${private} "
-      "{ global: verbs_register_driver_${private}; };\n")
-    string(APPEND code "void verbs_register_driver_${private}(void) {}\n")
+      "{ global: verbs_register_driver_${private}; ibv_cmd_*; };\n")
+    string(APPEND code "#include <stdio.h>\n"
+      "void verbs_register_driver_${private}(void) { puts(\"registered\"); }\n")
   endif()
+  foreach (function ${ARGN})
+    string(APPEND code "void ${function}(void) {}\n")
+  endforeach()
   file(WRITE "${WORK}/lib.map" "${map}")
   file(WRITE "${WORK}/lib.c" "${code}")
-  execute_process(COMMAND "${CC}" -shared -fPIC -o "${WORK}/lib.so" "${WORK}/lib.c"
-    "-Wl,--version-script,${WORK}/lib.map" RESULT_VARIABLE result)
-  if (NOT result EQUAL 0)
-    message(FATAL_ERROR "${CC} made no library")
-  endif()
+  build(-shared -fPIC -o "${WORK}/lib.so" "${WORK}/lib.c"
+    "-Wl,--version-script,${WORK}/lib.map")
 endfunction()
 
 function(is private public release)
@@ -48,6 +59,26 @@ function(is_refused words)
   endif()
 endfunction()
 
+# provider(RELEASE): make a program that loads a provider built for this release and lib.so.
+function(provider release)
+  file(WRITE "${WORK}/provider.c" "#include <infiniband/driver.h>\n"
+    "static const struct verbs_device_ops ops = { .name = \"name\" };\n"
+    "PROVIDER_DRIVER(test, ops);\n")
+  file(WRITE "${WORK}/main.c" "int main(void) { return 0; }\n")
+  build(-Wall -Wextra -shared -fPIC -DNOPIN_RDMA_CORE=${release}
+    "-I${CMAKE_CURRENT_LIST_DIR}/../standalone" "-I${INCLUDE}"
+    -o "${WORK}/provider.so" "${WORK}/provider.c" "${WORK}/lib.so" -Wl,--no-undefined)
+  build(-o "${WORK}/main" "${WORK}/main.c" -Wl,--no-as-needed "${WORK}/provider.so"
+    "-Wl,-rpath-link,${WORK}")
+endfunction()
+
+function(registers words)
+  execute_process(COMMAND "${WORK}/main" OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  if (NOT said MATCHES "^${words}\n$")
+    message(FATAL_ERROR "\"${said}\", where \"${words}\" was to be said")
+  endif()
+endfunction()
+
 is(34 14 36)
 is(57 14 57)
 is(59 15 59)
@@ -65,3 +96,11 @@ library("" 14)
 is_refused("no private interface")
 file(WRITE "${WORK}/lib.so" "no library")
 is_refused("cannot read")
+
+library(59 15)
+provider(59)
+registers("registered")
+library(59 16 ibv_cmd_query_port_speed)
+registers("name: the provider has to be rebuilt for this libibverbs")
+provider(62)
+registers("registered")

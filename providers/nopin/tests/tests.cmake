@@ -9,8 +9,8 @@ add_test(NAME provider-load
 set_tests_properties(provider-load PROPERTIES LABELS unit TIMEOUT 900)
 
 add_test(NAME provider-layout COMMAND "${CMAKE_COMMAND}" "-DCC=${CMAKE_C_COMPILER}"
-  "-DNM=${CMAKE_NM}" "-DWORK=${CMAKE_CURRENT_BINARY_DIR}/layout"
-  -P "${CMAKE_CURRENT_LIST_DIR}/layout_test.cmake")
+  "-DNM=${CMAKE_NM}" "-DINCLUDE=${IBVERBS_INCLUDE_DIR}"
+  "-DWORK=${CMAKE_CURRENT_BINARY_DIR}/layout" -P "${CMAKE_CURRENT_LIST_DIR}/layout_test.cmake")
 set_tests_properties(provider-layout PROPERTIES LABELS unit TIMEOUT 900)
 
 find_library(CMOCKA_LIBRARY cmocka)

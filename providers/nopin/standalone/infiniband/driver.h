@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <infiniband/verbs.h>
 #include <rdma/ib_user_verbs.h>
@@ -382,10 +383,27 @@ static_assert(sizeof(struct verbs_context_ops) ==
 
 void verbs_register_driver(const struct verbs_device_ops *ops);
 
+#if NOPIN_RDMA_CORE == 59
+/* Releases 62 and 63, which load this provider too, have this function; 59 to 61 do not. */
+__attribute__((weak)) int ibv_cmd_query_port_speed(struct ibv_context *context,
+						   uint32_t port_num, uint64_t *speed);
+
+static inline void nopin_register_driver(const struct verbs_device_ops *ops)
+{
+	if (ibv_cmd_query_port_speed)
+		fprintf(stderr, "%s: the provider has to be rebuilt for this libibverbs\n",
+			ops->name);
+	else
+		verbs_register_driver(ops);
+}
+#else
+#define nopin_register_driver verbs_register_driver
+#endif
+
 #define PROVIDER_DRIVER(_name, _ops)					\
 	static __attribute__((constructor)) void _name##_register(void)	\
 	{								\
-		verbs_register_driver(&(_ops));			\
+		nopin_register_driver(&(_ops));				\
 	}
 
 void *_verbs_init_and_alloc_context(struct ibv_device *device, int cmd_fd,
