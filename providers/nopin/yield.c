@@ -16,6 +16,7 @@
  * often returns at once to a thread that has had less than its share. A thread that does
  * not seem to wait is looked at rarely, as a look is two system calls.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -125,15 +126,24 @@ static void decide(void)
 	manners.bells = 0;
 }
 
+/* No cancellation point: the thread may have to say yet that it has paid (defer.c). */
+static void nap(void)
+{
+	static const struct timespec moment = { .tv_nsec = 1 };
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	nanosleep(&moment, NULL);
+	pthread_setcancelstate(state, NULL);
+}
+
 /**
  * nopin_yield_bell() - a doorbell was rung for sends, on a machine with one CPU
  */
 void nopin_yield_bell(void)
 {
-	static const struct timespec moment = { .tv_nsec = 1 };
-
 	if (manners.polite) {
-		nanosleep(&moment, NULL);
+		nap();
 		if (!--manners.polite)
 			begin();
 	} else if (!manners.every) {
