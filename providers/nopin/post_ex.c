@@ -336,19 +336,25 @@ static void wr_abort(struct ibv_qp_ex *ibqp)
 	nopin_wq_unlock(&qp->sq);
 }
 
-/* For a window of type 1, which gets a new key. */
+/* For a window of type 1, which gets a new key. What the program has set for ibv_wr_*() stays. */
 int nopin_bind_mw(struct ibv_qp *ibqp, struct ibv_mw *mw, struct ibv_mw_bind *bind)
 {
 	struct ibv_qp_ex *qp = &to_nopin_qp(ibqp)->vqp.qp_ex;
 	uint32_t rkey = ibv_inc_rkey(mw->rkey);
+	unsigned int wr_flags;
+	uint64_t wr_id;
 	int ret;
 
 	if (ibqp->qp_type != IBV_QPT_RC)
 		return EINVAL;
 	wr_start(qp);
+	wr_id = qp->wr_id;
+	wr_flags = qp->wr_flags;
 	qp->wr_id = bind->wr_id;
 	qp->wr_flags = bind->send_flags;
 	wr_claim_bind(qp, rkey, &bind->bind_info);
+	qp->wr_id = wr_id;
+	qp->wr_flags = wr_flags;
 	ret = wr_complete(qp);
 	if (!ret)
 		mw->rkey = rkey;

@@ -136,9 +136,12 @@ static void send_windows(void **state)
 
 	/* ibv_bind_mw() gives the window its next key. */
 	mw.context = rig->context;
+	rig->qp_ex->wr_id = 10;
+	rig->qp_ex->wr_flags = IBV_SEND_FENCE;
 	CHECK(!ibv_bind_mw(rig->qp, &mw, &bind));
 	CHECK(mw.rkey == 0x101 && sqe(3)->rkey == 0x101 && sqe(3)->wr_id == 9);
-	CHECK(sqe(3)->bind_length == 0 && sqe(3)->bind_lkey == 0);
+	CHECK(sqe(3)->bind_length == 0 && sqe(3)->bind_lkey == 0 && sqe(3)->flags == 0);
+	CHECK(rig->qp_ex->wr_id == 10 && rig->qp_ex->wr_flags == IBV_SEND_FENCE);
 }
 
 /* Fills the ring across the wrap of its slots and of the 32-bit indexes. */
