@@ -286,8 +286,8 @@ int nopin_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr,
 	ring = nopin_wq_publish(&qp->sq, producer) && !nopin_defer(qp);
 	nopin_wq_unlock(&qp->sq);
 
-	if (ret) /* so that a full queue gets room */
-		nopin_pay();
+	if (ret) /* so that a full queue gets room, whoever has filled it */
+		nopin_pay_qp(qp);
 	err = ring ? nopin_doorbell_send(ibqp) : 0;
 	if (err && !ret) {
 		*bad_wr = first;

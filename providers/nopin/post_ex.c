@@ -323,8 +323,8 @@ static int wr_complete(struct ibv_qp_ex *ibqp)
 	qp->wqe = NULL;
 	nopin_wq_unlock(&qp->sq);
 
-	if (ret) /* so that a full queue gets room */
-		nopin_pay();
+	if (ret) /* so that a full queue gets room, whoever has filled it */
+		nopin_pay_qp(qp);
 	return ring ? nopin_doorbell_send(&qp->vqp.qp) : ret;
 }
 

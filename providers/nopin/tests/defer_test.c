@@ -164,6 +164,35 @@ static void full_queue_pays(void **state)
 	CHECK(post(rig->qp) == ENOMEM && bells() == 1);
 }
 
+static pthread_barrier_t step;
+
+static void *owe_all_and_stay(void *arg)
+{
+	for (uint32_t i = 0; i < FAKE_ENTRIES; i++)
+		owe(arg);
+	pthread_barrier_wait(&step);
+	pthread_barrier_wait(&step);
+	return NULL;
+}
+
+/* The thread that has filled the queue may be busy with something else. */
+static void full_queue_pays_for_others(void **state)
+{
+	struct rig *rig = *state;
+	pthread_t thread;
+
+	CHECK(!pthread_barrier_init(&step, NULL, 2));
+	CHECK(!pthread_create(&thread, NULL, owe_all_and_stay, rig));
+	pthread_barrier_wait(&step);
+	CHECK(post(rig->qp) == ENOMEM && bells() == 1);
+	ibv_wr_start(rig->qp_ex);
+	ibv_wr_send(rig->qp_ex);
+	CHECK(ibv_wr_complete(rig->qp_ex) == ENOMEM && bells() == 0);
+	pthread_barrier_wait(&step);
+	CHECK(!pthread_join(thread, NULL) && bells() == 0);
+	pthread_barrier_destroy(&step);
+}
+
 static void *owe_and_leave(void *arg)
 {
 	owe(arg);
@@ -250,9 +279,9 @@ int main(int argc, char **argv)
 		RIG_TEST(extended_post),   RIG_TEST(other_qp_pays),
 		RIG_TEST(one_within_another),
 		RIG_TEST(change_pays),	   RIG_TEST(destroy_pays),
-		RIG_TEST(full_queue_pays), RIG_TEST(thread_pays),
-		RIG_TEST(fork_pays),	   RIG_TEST(late_at_post),
-		RIG_TEST(late_at_poll),
+		RIG_TEST(full_queue_pays), RIG_TEST(full_queue_pays_for_others),
+		RIG_TEST(thread_pays),	   RIG_TEST(fork_pays),
+		RIG_TEST(late_at_post),	   RIG_TEST(late_at_poll),
 	};
 
 	return RIG_MAIN(argc, argv, tests);
