@@ -5,17 +5,22 @@
  * The kernel knows only the protection domain; a parent domain has the same handle. A
  * thread domain adds the program's promise that no two threads use the parent domain's
  * objects at the same time, so their queues need no locks. A program may offer its own
- * allocator for memory of the provider. It is not used, as only rings could be in such
- * memory, and those are the kernel's.
+ * allocator for memory of the provider, or allow memory that a confidential VM shares with
+ * its host. Neither is used, as only rings could be in such memory, and those are the
+ * kernel's.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "ioctl.h"
 
+/* IBV_PARENT_DOMAIN_INIT_ATTR_ALLOW_CC_UNPROTECTED_ALLOC, of rdma-core 64 */
+#define NOPIN_PARENT_ALLOW_CC_UNPROTECTED	(1 << 2)
+
 #define NOPIN_PARENT_COMP_MASK						\
 	((uint32_t)(IBV_PARENT_DOMAIN_INIT_ATTR_ALLOCATORS |		\
-		    IBV_PARENT_DOMAIN_INIT_ATTR_PD_CONTEXT))
+		    IBV_PARENT_DOMAIN_INIT_ATTR_PD_CONTEXT |		\
+		    NOPIN_PARENT_ALLOW_CC_UNPROTECTED))
 
 /**
  * struct nopin_td - a thread domain

@@ -64,6 +64,20 @@ static void raw_clock(void **state)
 	CHECK((uint64_t)values.raw_clock.tv_nsec <= after);
 }
 
+/* What a parent domain only allows is taken; what the provider does not know is not. */
+static void parent_domains(void **state)
+{
+	struct rig *rig = *state;
+	struct ibv_parent_domain_init_attr attr = { .pd = rig->pd, .comp_mask = 1 << 2 };
+	struct ibv_pd *parent = ibv_alloc_parent_domain(rig->context, &attr);
+
+	CHECK(parent && !ibv_dealloc_pd(parent));
+	attr.comp_mask = 1 << 3;
+	CHECK(!ibv_alloc_parent_domain(rig->context, &attr) && errno == EINVAL);
+	attr.comp_mask = IBV_PARENT_DOMAIN_INIT_ATTR_ALLOCATORS;
+	CHECK(!ibv_alloc_parent_domain(rig->context, &attr) && errno == EINVAL);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,6 +85,7 @@ int main(int argc, char **argv)
 		RIG_TEST(unknown_response),
 		RIG_TEST(bad_rings),
 		RIG_TEST(raw_clock),
+		RIG_TEST(parent_domains),
 	};
 
 	return RIG_MAIN(argc, argv, tests);
