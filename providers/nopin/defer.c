@@ -181,7 +181,8 @@ bool nopin_defer(struct nopin_qp *qp)
 }
 
 /**
- * nopin_defer_end() - ring a doorbell that is owed to a QP that is about to be destroyed
+ * nopin_defer_end() - ring a doorbell that is owed to a QP that is about to be destroyed,
+ *	or whose context is about to be closed
  * @qp: the QP; no thread posts to it any more
  *
  * Waits until no other thread is ringing one, so that none uses the device afterwards.

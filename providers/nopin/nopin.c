@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "compat.h"
 #include "ioctl.h"
@@ -82,11 +83,24 @@ static int nopin_query_rt_values(struct ibv_context *context nopin_unused,
 	return 0;
 }
 
+/*
+ * The program may leave QPs behind, to which any thread may owe a doorbell. A forked process
+ * does not pay for its parent's threads, and must not wait for them.
+ */
+static void context_pay(struct nopin_context *ctx)
+{
+	if (ctx->opener != getpid())
+		return;
+	for (struct nopin_qp *qp = ctx->qps; qp; qp = qp->after)
+		nopin_defer_end(qp);
+}
+
 static void nopin_free_context(struct ibv_context *context)
 {
 	struct nopin_context *ctx = to_nopin_context(context);
 
-	nopin_pay(); /* the program may leave QPs behind */
+	context_pay(ctx);
+	pthread_mutex_destroy(&ctx->qps_lock);
 	verbs_uninit_context(&ctx->vctx);
 	free(ctx);
 }
@@ -202,6 +216,8 @@ static struct verbs_context *context_new(struct ibv_device *device, int cmd_fd,
 		goto err_uninit;
 
 	ctx->one_cpu = get_nprocs() == 1;
+	ctx->opener = getpid();
+	pthread_mutex_init(&ctx->qps_lock, NULL);
 	verbs_set_ops(&ctx->vctx, &nopin_context_ops);
 	return &ctx->vctx;
 

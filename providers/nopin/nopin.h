@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <infiniband/driver.h>
 #include <rdma/nopin-abi.h>
@@ -23,10 +24,16 @@
  * struct nopin_context - an open device
  * @vctx: libibverbs' part
  * @one_cpu: this machine has a single CPU
+ * @opener: the process that has opened it
+ * @qps_lock: protects @qps, and @after and @link of the QPs in it
+ * @qps: the QPs, the latest first
  */
 struct nopin_context {
 	struct verbs_context vctx;
 	bool one_cpu;
+	pid_t opener;
+	pthread_mutex_t qps_lock;
+	struct nopin_qp *qps;
 };
 
 /**
@@ -79,6 +86,8 @@ enum nopin_debt {
  * struct nopin_qp - a queue pair
  * @vqp: libibverbs' part
  * @refs: references of the program and of threads that may owe a doorbell; atomic
+ * @after: the next QP of the context, or NULL
+ * @link: what points to this one
  * @sq: send queue
  * @rq: receive queue
  * @max_inline: bytes of inline data that a send entry takes
@@ -97,6 +106,8 @@ enum nopin_debt {
 struct nopin_qp {
 	struct verbs_qp vqp;
 	unsigned int refs;
+	struct nopin_qp *after;
+	struct nopin_qp **link;
 	struct nopin_wq sq;
 	struct nopin_wq rq;
 	uint32_t max_inline;

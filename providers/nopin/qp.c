@@ -114,6 +114,26 @@ static void qp_close(struct nopin_qp *qp)
 	pthread_spin_destroy(&qp->rq.lock);
 }
 
+static void qp_link(struct nopin_qp *qp, struct nopin_context *ctx)
+{
+	pthread_mutex_lock(&ctx->qps_lock);
+	qp->after = ctx->qps;
+	qp->link = &ctx->qps;
+	if (qp->after)
+		qp->after->link = &qp->after;
+	ctx->qps = qp;
+	pthread_mutex_unlock(&ctx->qps_lock);
+}
+
+static void qp_unlink(struct nopin_qp *qp, struct nopin_context *ctx)
+{
+	pthread_mutex_lock(&ctx->qps_lock);
+	*qp->link = qp->after;
+	if (qp->after)
+		qp->after->link = qp->link;
+	pthread_mutex_unlock(&ctx->qps_lock);
+}
+
 /* For a thread that remembers the QP: @qp stays valid after the QP is destroyed. */
 void nopin_qp_get(struct nopin_qp *qp)
 {
@@ -154,6 +174,7 @@ struct ibv_qp *nopin_create_qp_ex(struct ibv_context *context,
 		nopin_qp_ex_init(&qp->vqp.qp_ex, attr->send_ops_flags);
 		qp->vqp.comp_mask |= VERBS_QP_EX;
 	}
+	qp_link(qp, to_nopin_context(context));
 	return &qp->vqp.qp;
 
 err_free:
@@ -233,6 +254,7 @@ int nopin_destroy_qp(struct ibv_qp *ibqp)
 	if (ret)
 		return ret;
 
+	qp_unlink(qp, to_nopin_context(ibqp->context));
 	qp_forget_completions(ibqp);
 	qp_close(qp);
 	nopin_qp_put(qp);
@@ -261,5 +283,6 @@ struct ibv_qp *nopin_open_qp(struct ibv_context *context, struct ibv_qp_open_att
 		errno = ret;
 		return NULL;
 	}
+	qp_link(qp, to_nopin_context(context));
 	return &qp->vqp.qp;
 }

@@ -211,6 +211,29 @@ static void thread_pays(void **state)
 	CHECK(bells() == 0);
 }
 
+/* A thread that owes a doorbell finds it rung when the device is closed before it pays. */
+static void close_pays_for_others(void **state)
+{
+	struct rig *rig = *state, left = *rig;
+	pthread_t thread;
+
+	left.context = fake_open();
+	CHECK(left.context);
+	left.pd = ibv_alloc_pd(left.context);
+	CHECK(left.pd);
+	CHECK(!ibv_destroy_qp(qp_create(&left, 0)));
+	left.qp = qp_create(&left, 0);
+	CHECK(left.qp && qp_create(&left, 0));
+	set_state(left.qp, IBV_QPS_RTS);
+	CHECK(!pthread_barrier_init(&step, NULL, 2));
+	CHECK(!pthread_create(&thread, NULL, owe_all_and_stay, &left));
+	pthread_barrier_wait(&step);
+	CHECK(!ibv_close_device(left.context) && bells() == 1);
+	pthread_barrier_wait(&step);
+	CHECK(!pthread_join(thread, NULL) && bells() == 0);
+	pthread_barrier_destroy(&step);
+}
+
 static void fork_pays(void **state)
 {
 	struct rig *rig = *state;
@@ -280,8 +303,9 @@ int main(int argc, char **argv)
 		RIG_TEST(one_within_another),
 		RIG_TEST(change_pays),	   RIG_TEST(destroy_pays),
 		RIG_TEST(full_queue_pays), RIG_TEST(full_queue_pays_for_others),
-		RIG_TEST(thread_pays),	   RIG_TEST(fork_pays),
-		RIG_TEST(late_at_post),	   RIG_TEST(late_at_poll),
+		RIG_TEST(thread_pays),	   RIG_TEST(close_pays_for_others),
+		RIG_TEST(fork_pays),	   RIG_TEST(late_at_post),
+		RIG_TEST(late_at_poll),
 	};
 
 	return RIG_MAIN(argc, argv, tests);
