@@ -20,6 +20,7 @@ struct things {
 	struct ibv_cq *cq;
 	struct ibv_srq *srq;
 	uint8_t *mem;
+	struct ibv_mr *mr;
 };
 
 static void ask(struct things *t)
@@ -50,6 +51,7 @@ static void make_domains(struct things *t)
 	t->xrcd = ibv_open_xrcd(t->ctx, &init);
 	ibv_open_xrcd(t->ctx, &init);
 	vt_require(t->pd && t->xrcd, "no domains: %s", strerror(errno));
+	ibv_import_pd(t->ctx, t->pd->handle);
 }
 
 static void make_dm(struct things *t)
@@ -61,6 +63,7 @@ static void make_dm(struct things *t)
 		return;
 	ibv_reg_dm_mr(t->pd, dm, 64, 4096, IBV_ACCESS_ZERO_BASED | IBV_ACCESS_LOCAL_WRITE);
 	ibv_memcpy_to_dm(dm, 0, t->mem, 64);
+	ibv_import_dm(t->ctx, dm->handle);
 	attr.length = 4096;
 	dm = ibv_alloc_dm(t->ctx, &attr);
 	if (dm)
@@ -79,6 +82,8 @@ static void make_regions(struct things *t)
 	mr[2] = ibv_reg_mr(t->pd, NULL, SIZE_MAX, demand);
 	mr[3] = ibv_reg_mr_iova(t->pd, t->mem, LEN, 0x123000, demand);
 	vt_require(mr[1] && mr[3], "no regions: %s", strerror(errno));
+	t->mr = mr[1];
+	ibv_import_mr(t->pd, mr[1]->handle);
 	ibv_rereg_mr(mr[1], IBV_REREG_MR_CHANGE_TRANSLATION | IBV_REREG_MR_CHANGE_ACCESS, t->pd,
 		     t->mem, LEN / 2, demand);
 	sge = (struct ibv_sge){ 0x123000, LEN, mr[3]->lkey };
@@ -161,6 +166,22 @@ static void connect_qp(struct things *t, struct ibv_qp *qp, enum ibv_qp_type typ
 	ibv_query_qp(qp, &now, IBV_QP_STATE, &init);
 }
 
+/*
+ * A WRITE from the QP to itself. The provider's doorbell is not recorded. The kernel refuses
+ * it to a process that has changed its credentials; then libibverbs sends a command.
+ */
+static void write_to_self(struct things *t, struct ibv_qp *qp)
+{
+	struct ibv_sge sge = { (uintptr_t)t->mem, 64, t->mr->lkey };
+	struct ibv_send_wr wr = {
+		.sg_list = &sge, .num_sge = 1, .opcode = IBV_WR_RDMA_WRITE,
+		.wr.rdma = { (uintptr_t)t->mem + 4096, t->mr->rkey },
+	};
+	struct ibv_send_wr *bad;
+
+	ibv_post_send(qp, &wr, &bad);
+}
+
 static void make_address(struct things *t, struct ibv_qp *qp)
 {
 	struct ibv_ah_attr attr = {
@@ -193,6 +214,8 @@ static void make_qps(struct things *t)
 			make_address(t, qp);
 		else
 			connect_qp(t, qp, types[i]);
+		if (types[i] == IBV_QPT_RC)
+			write_to_self(t, qp);
 	}
 	ibv_destroy_qp(make_qp(t, IBV_QPT_RC, true));
 }
