@@ -29,9 +29,12 @@
 /* A slot for each attribute; behind the last one is an inaccessible page. */
 static uint8_t *scratch;
 
-/* Shared by all processes, to check that some commands succeed and some fail. */
+/*
+ * Shared by all processes, to check that each child has commands to send, and that some
+ * succeed and some fail.
+ */
 static struct tally {
-	uint64_t sent, taken;
+	uint64_t ready, sent, taken;
 } *tally;
 
 /* --- what is changed --- */
@@ -256,6 +259,7 @@ static void child_run(uint64_t seed)
 	vt_reseed(seed);
 	vt_require(num_records > 60 && num_records < RECORDS, "%u commands were recorded",
 		   num_records);
+	tally->ready++;
 	for (int i = 0; i < COMMANDS; i++)
 		send_some(dev.ctx->cmd_fd);
 	_exit(EXIT_SUCCESS);
@@ -307,6 +311,8 @@ static void random_ioctls(const void *arg)
 	vt_note("%llu random commands, %llu of them taken, seed %#llx; of %u children %u hurt themselves",
 		(unsigned long long)tally->sent, (unsigned long long)tally->taken,
 		(unsigned long long)vt_opts.seed, children, died);
+	vt_require(tally->ready == children, "%llu of %u children had commands to send",
+		   (unsigned long long)tally->ready, children);
 	vt_require(tally->taken > tally->sent / 20 && tally->taken < tally->sent,
 		   "that tests one side only");
 }
