@@ -69,12 +69,16 @@ static pid_t fork_child(void)
 static void scribble(const struct cmd *cmd)
 {
 	pid_t pid = fork_child();
+	int status = -1;
 
 	if (!pid) {
 		memset(worker_addr(cmd->off), 0xcc, cmd->len);
 		_exit(EXIT_SUCCESS);
 	}
-	waitpid(pid, NULL, 0);
+	waitpid(pid, &status, 0);
+	/* With faults injected it may find no memory. */
+	vt_require(!status || chaos_opts.faults, "a child that writes ended with status %#x",
+		   status);
 }
 
 static void child_run(int go, const struct cmd *cmd, const uint8_t *want)
