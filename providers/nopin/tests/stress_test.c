@@ -23,6 +23,9 @@
 #define EACH 20000u
 #define LIST 4u
 
+/* Calls of ibv_post_send() that posted something; atomic. */
+static unsigned int posts;
+
 /* Posts in lists; the first request that did not fit begins the next list. */
 static void *post(void *arg)
 {
@@ -44,6 +47,8 @@ static void *post(void *arg)
 		}
 		ret = ibv_post_send(qp, wr, &bad);
 		MUST(!ret || (ret == ENOMEM && bad));
+		if (!ret || bad != wr)
+			__atomic_add_fetch(&posts, 1, __ATOMIC_RELAXED);
 		id = ret ? (uint32_t)bad->wr_id : id + count;
 		if (ret)
 			sched_yield();
@@ -130,6 +135,7 @@ static void run(struct rig *rig, void *(*serve)(void *))
 	uint32_t i, polled = 0;
 	struct ibv_wc wc[8];
 
+	posts = 0;
 	for (i = 0; i < POSTERS; i++)
 		MUST(!pthread_create(&poster[i], NULL, post, rig->qp));
 	MUST(!pthread_create(&kernel, NULL, serve, NULL));
@@ -165,9 +171,8 @@ static void doorbells_left_out(void **state)
 
 	run(*state, answer);
 	rung = bells();
-	print_message("%u doorbells for %u posts at least\n", rung,
-		      POSTERS * EACH / LIST);
-	MUST(rung < POSTERS * EACH / LIST);
+	print_message("%u doorbells for %u posts\n", rung, posts);
+	MUST(rung < posts);
 }
 
 int main(int argc, char **argv)
