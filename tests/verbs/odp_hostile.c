@@ -52,35 +52,66 @@ static struct ibv_mr *reg(struct ibv_pd *pd, void *addr, size_t len)
 
 /* --- the time of kernel threads --- */
 
-/* CPU time of all children of kthreadd, in ticks; the workers are among them. */
-static uint64_t worker_ticks(void)
+/* The workers of the kernel: children of kthreadd, and their CPU time in ticks. */
+struct workers {
+	size_t num;
+	struct worker {
+		int pid;
+		uint64_t ticks;
+	} worker[4096];
+};
+
+static bool worker_parse(struct worker *worker, const char *line)
+{
+	const char *end = strrchr(line, ')');
+	unsigned long user, system;
+	int parent;
+
+	if (!end || !strstr(line, "(kworker") || sscanf(line, "%d", &worker->pid) != 1 ||
+	    sscanf(end, ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+		   &parent, &user, &system) != 3)
+		return false;
+	worker->ticks = user + system;
+	return parent == 2;
+}
+
+static void workers_look(struct workers *workers)
 {
 	FILE *list = popen("cat /proc/[0-9]*/stat 2>/dev/null", "r");
 	char line[1024];
-	uint64_t sum = 0;
 
 	vt_require(list, "cannot list processes");
-	while (fgets(line, sizeof(line), list)) {
-		unsigned long user, system;
-		int parent;
-		char *end = strrchr(line, ')');
-
-		if (end && strstr(line, "(kworker") &&
-		    sscanf(end, ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			   &parent, &user, &system) == 3 && parent == 2)
-			sum += user + system;
-	}
+	workers->num = 0;
+	while (fgets(line, sizeof(line), list) && workers->num < ARRAY_SIZE(workers->worker))
+		workers->num += worker_parse(&workers->worker[workers->num], line);
 	pclose(list);
-	return sum;
 }
 
-/* The share of one CPU, in percent, that workers take in the next @ms milliseconds. */
+static uint64_t worker_ticks(const struct workers *workers, int pid)
+{
+	for (size_t i = 0; i < workers->num; i++)
+		if (workers->worker[i].pid == pid)
+			return workers->worker[i].ticks;
+	return 0;
+}
+
+/*
+ * The share of one CPU, in percent, that workers take in the next @ms milliseconds. Workers
+ * that have been idle end, and others begin.
+ */
 static unsigned int workers_take(unsigned int ms)
 {
-	uint64_t start = vt_now_ms(), ticks = worker_ticks();
+	static struct workers before, after;
+	uint64_t start = vt_now_ms(), ticks = 0, had;
 
+	workers_look(&before);
 	vt_sleep_ms(ms);
-	ticks = worker_ticks() - ticks;
+	workers_look(&after);
+	for (size_t i = 0; i < after.num; i++) {
+		had = worker_ticks(&before, after.worker[i].pid);
+		if (after.worker[i].ticks > had)
+			ticks += after.worker[i].ticks - had;
+	}
 	return ticks * 1000 / sysconf(_SC_CLK_TCK) * 100 / (vt_now_ms() - start);
 }
 
