@@ -122,9 +122,9 @@ static int nopin_prefetch_continue(const struct nopin_demand *demand,
 	if (turn)
 		nopin_prefetch_rest(turn);
 	cond_resched();
-	if (READ_ONCE(demand->stop->stopped))
+	if (nopin_stop_is_set(demand->stop))
 		return -ENOENT;
-	if (demand->leave && READ_ONCE(demand->leave->stopped))
+	if (nopin_stop_is_set(demand->leave))
 		return -EIO;
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }

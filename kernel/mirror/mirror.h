@@ -63,6 +63,12 @@ struct nopin_stop {
 	bool stopped;
 };
 
+/* NULL: never. */
+static inline bool nopin_stop_is_set(const struct nopin_stop *stop)
+{
+	return stop && READ_ONCE(stop->stopped);
+}
+
 /**
  * struct nopin_demand - pages that a fault is to make present
  * @va: address in the mirrored process

@@ -275,7 +275,7 @@ static int nopin_way_step(const struct nopin_way *way, u64 va, u64 *next)
 static int nopin_way_continue(const struct nopin_way *way)
 {
 	cond_resched();
-	if (READ_ONCE(way->leave->stopped))
+	if (nopin_stop_is_set(way->leave))
 		return -EIO;
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }

@@ -23,11 +23,6 @@
 
 #define NOPIN_WAKE_PERIOD	max(HZ / 100, 1)
 
-static bool nopin_stop_is_set(const struct nopin_stop *stop)
-{
-	return stop && READ_ONCE(stop->stopped);
-}
-
 static bool nopin_demand_is_over(const struct nopin_demand *demand)
 {
 	return nopin_stop_is_set(demand->stop) || nopin_stop_is_set(demand->leave);
