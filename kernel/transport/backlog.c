@@ -29,14 +29,11 @@ static bool nopin_backlog_keep(struct nopin_qp *qp, struct sk_buff *skb)
 void nopin_backlog_take(struct nopin_qp *qp, struct sk_buff *skb,
 			const struct nopin_pkt *pkt, nopin_deliver_fn deliver)
 {
-	bool waits = false;
+	bool busy = nopin_rq_is_busy(&qp->rq);
 
-	if (!nopin_rq_is_busy(&qp->rq)) {
-		if (deliver(qp, skb, pkt))
-			return;
-		waits = true;
-	}
-	if (!nopin_backlog_keep(qp, skb) && waits)
+	if (!busy && deliver(qp, skb, pkt))
+		return;
+	if (!nopin_backlog_keep(qp, skb) && !busy)
 		nopin_park_lose(&qp->rq.park);
 }
 
