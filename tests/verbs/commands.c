@@ -247,20 +247,12 @@ static void unknown_end_data(const void *arg)
 	rc_works(pair);
 }
 
-static void unmap_page(void *obj)
-{
-	munmap(obj, PAGE);
-}
-
-/* A page with no memory behind it. */
+/* A page behind which nothing can be accessed. */
 static uint8_t *last_page(void)
 {
-	uint8_t *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *page = vt_map(2 * PAGE, 0);
 
-	vt_require(page != MAP_FAILED, "mmap: %s", strerror(errno));
-	vt_ok(munmap(page + PAGE, PAGE));
-	vt_defer(unmap_page, page);
+	vt_ok(mprotect(page + PAGE, PAGE, PROT_NONE));
 	return page;
 }
 
