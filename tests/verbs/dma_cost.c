@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cost.h"
 #include "nic.h"
 #include "nopindv.h"
 #include "rc.h"
@@ -19,26 +20,6 @@
 #define ROUNDS	20
 #define PAGES	32UL		/* a round */
 #define SAMPLES	(ROUNDS * PAGES)
-
-static double bound(double ratio)
-{
-	const char *percent = getenv("NOPIN_SLACK");
-
-	return ratio * (1 + (percent ? atof(percent) : 0) / 100);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[(n - 1) / 2];
-}
 
 /* --- the device's engine --- */
 
@@ -140,16 +121,16 @@ static void mapped_entry(const void *arg)
 			vt_ok(copy_by(pair->b.dev, by[k]));
 			round_of(&costs[k], i, pair, src, dst);
 		}
-	fault = median(costs[0].fault, SAMPLES);
-	map = median(costs[1].map, SAMPLES);
+	fault = cost_median(costs[0].fault, SAMPLES);
+	map = cost_median(costs[1].map, SAMPLES);
 	for (int k = 0; k < 2; k++)
-		taken[k] = median(costs[k].taken, SAMPLES);
+		taken[k] = cost_median(costs[k].taken, SAMPLES);
 	vt_note("a fault: %.0f ns; mapping its page for the engine: %.0f ns, ratio %.2f", fault,
 		map, map / fault);
 	vt_note("MADV_DONTNEED of a page: plain %.0f ns, mapped %.0f ns, ratio %.2f",
 		taken[0], taken[1], taken[1] / taken[0]);
-	vt_require(map / fault <= bound(2), "a mapping costs too much");
-	vt_require(taken[1] / taken[0] <= bound(3), "an unmapping costs too much");
+	vt_require(map / fault <= 2 * cost_slack(), "a mapping costs too much");
+	vt_require(taken[1] / taken[0] <= 3 * cost_slack(), "an unmapping costs too much");
 }
 
 /* --- an invalidation while the engine copies --- */
@@ -195,6 +176,7 @@ static void copy_in_flight(const void *arg)
 	struct vt_mem *dst = vt_mem_at(pair->b.pd, VT_ODP, nic_small_pages(COPY_LEN),
 				       COPY_LEN, VT_ACCESS_ALL);
 	size_t len = copy_len(COPY_LEN), n = 0;
+	double alone, whole;
 	uint64_t start;
 
 	(void)arg;
@@ -210,9 +192,11 @@ static void copy_in_flight(const void *arg)
 	}
 	if (!n)
 		vt_skip("the engine is too fast to be interrupted");
+	alone = cost_median(quiet, ROUNDS);
+	whole = cost_median(copy, ROUNDS);
 	vt_note("MADV_DONTNEED of %zu bytes: %.0f ns; while the engine copies into them, which takes %.0f ns: %.0f ns (%zu of %u times)",
-		len, median(quiet, ROUNDS), median(copy, ROUNDS), median(busy, n), n, ROUNDS);
-	vt_require(median(busy, n) <= bound(2) * (median(quiet, ROUNDS) + median(copy, ROUNDS)),
+		len, alone, whole, cost_median(busy, n), n, ROUNDS);
+	vt_require(cost_median(busy, n) <= 2 * cost_slack() * (alone + whole),
 		   "an invalidation waits for more than the copy");
 }
 
@@ -274,12 +258,12 @@ static void moves(const void *arg)
 		out[i] = to_nic_ns(pd, mem, false);
 		back[i] = touch_back_ns(pd, mem);
 	}
-	cpu = median(node, 2 * ROUNDS);
+	cpu = cost_median(node, 2 * ROUNDS);
 	vt_note("a page to another node by move_pages(): %.0f ns; into the NIC's memory %.2f, out of it %.2f, back by a touch %.2f of that",
-		cpu, median(in, ROUNDS) / cpu, median(out, ROUNDS) / cpu,
-		median(back, ROUNDS) / cpu);
-	vt_require(median(in, ROUNDS) / cpu <= bound(4), "the way in costs too much");
-	vt_require(median(out, ROUNDS) / cpu <= bound(4), "the way out costs too much");
+		cpu, cost_median(in, ROUNDS) / cpu, cost_median(out, ROUNDS) / cpu,
+		cost_median(back, ROUNDS) / cpu);
+	vt_require(cost_median(in, ROUNDS) / cpu <= 4 * cost_slack(), "the way in costs too much");
+	vt_require(cost_median(out, ROUNDS) / cpu <= 4 * cost_slack(), "the way out costs too much");
 }
 
 static void add_tests(void)

@@ -11,35 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cost.h"
 #include "rc.h"
 
 #define PAGE	4096UL
 #define ROUNDS	400
-
-static double slack(void)
-{
-	const char *percent = getenv("NOPIN_SLACK");
-
-	return 1 + (percent ? atof(percent) : 0) / 100;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double quantile(double *v, size_t n, double q)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[(size_t)((n - 1) * q)];
-}
-
-static double median(double *v, size_t n)
-{
-	return quantile(v, n, 0.5);
-}
 
 static struct rc_pair *odp_pair(enum vt_kind kind)
 {
@@ -84,14 +60,14 @@ static void registration(const void *arg)
 						 sizes[s].len == SIZE_MAX ? NULL : addr,
 						 sizes[s].len);
 	for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
-		double ns = median(took[s], ROUNDS);
+		double ns = cost_median(took[s], ROUNDS);
 
 		vt_note("registration of %s: %.0f ns", sizes[s].name, ns);
 		least = ns < least ? ns : least;
 		most = ns > most ? ns : most;
 	}
 	vt_note("registration, slowest / fastest: %.2f (at most 1.2)", most / least);
-	vt_require(most / least <= 1.2 * slack(), "depends on the length");
+	vt_require(most / least <= 1.2 * cost_slack(), "depends on the length");
 }
 
 /* --- a cold access --- */
@@ -141,14 +117,14 @@ static void cold_access(const void *arg)
 		warm[i] = write_ns(pair, src, dst, i * PAGE);
 		vt_require(!memcmp(nic + i * PAGE, src->addr, 64), "data differ");
 	}
-	typical = median(cold, n);
+	typical = cost_median(cold, n);
 	vt_note("first touch by the CPU %.0f ns; WRITE of 64 bytes: cold %.0f ns, warm %.0f ns",
-		median(touch, n), typical, median(warm, n));
-	ratio = (typical - median(warm, n)) / median(touch, n);
+		cost_median(touch, n), typical, cost_median(warm, n));
+	ratio = (typical - cost_median(warm, n)) / cost_median(touch, n);
 	vt_note("cold access, (cold - warm) / first touch: %.2f (at most 1.25)", ratio);
-	vt_note("cold access, p99 / median: %.2f (at most 5)", quantile(cold, n, 0.99) / typical);
-	vt_require(ratio <= 1.25 * slack(), "a cold access costs too much");
-	vt_require(quantile(cold, n, 0.99) / typical <= 5 * slack(), "p99 is too high");
+	vt_note("cold access, p99 / median: %.2f (at most 5)", cost_quantile(cold, n, 0.99) / typical);
+	vt_require(ratio <= 1.25 * cost_slack(), "a cold access costs too much");
+	vt_require(cost_quantile(cold, n, 0.99) / typical <= 5 * cost_slack(), "p99 is too high");
 }
 
 /* --- warm: pinned and on demand --- */
@@ -193,11 +169,11 @@ static void warm_access(const void *arg)
 		for (enum vt_kind k = 0; k < VT_KINDS; k++)
 			took[k][i] = batch_ns(pair, src[k], dst[k], w);
 	for (enum vt_kind k = VT_ODP; k < VT_KINDS; k++) {
-		double ratio = median(took[k], ROUNDS) / median(took[VT_PINNED], ROUNDS);
+		double ratio = cost_median(took[k], ROUNDS) / cost_median(took[VT_PINNED], ROUNDS);
 
 		vt_note("%s, %s / pinned: %.3f (at most 1.02), pinned %.0f ns each", w->name,
-			vt_kind_name[k], ratio, median(took[VT_PINNED], ROUNDS) / w->batch);
-		vt_require(ratio <= 1.02 * slack(), "on-demand memory is slower");
+			vt_kind_name[k], ratio, cost_median(took[VT_PINNED], ROUNDS) / w->batch);
+		vt_require(ratio <= 1.02 * cost_slack(), "on-demand memory is slower");
 	}
 }
 
@@ -368,9 +344,9 @@ static void invalidation_storm(const void *arg)
 		alone[i] = storm_rate(pair, src, dst, other, len);
 		beside[i] = storm_rate(pair, src, dst, region + len, len);
 	}
-	ratio = median(beside, 5) / median(alone, 5);
+	ratio = cost_median(beside, 5) / cost_median(alone, 5);
 	vt_note("traffic beside invalidations / undisturbed: %.2f (at least 0.8)", ratio);
-	vt_require(ratio >= 0.8 / slack(), "invalidations disturb");
+	vt_require(ratio >= 0.8 / cost_slack(), "invalidations disturb");
 }
 
 static void add_tests(void)
