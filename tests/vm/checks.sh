@@ -23,10 +23,24 @@ qp_timeout=()
 pass() { printf 'PASS %s\n' "$1"; }
 skip() { printf 'SKIP %s: %s\n' "$1" "$2"; }
 
-# fail NAME REASON [FILE]: also shows the end of FILE.
+# excerpt FILE LINES PREFIX: the begin and the end of FILE. A program writes its errors at
+# once and its output when it exits, so the errors may come first.
+excerpt() {
+	awk -v most="$2" -v prefix="  | $3" '
+		{ line[NR] = $0 }
+		END {
+			for (i = 1; i <= NR; i++)
+				if (NR <= 2 * most || i <= most || i > NR - most)
+					print prefix line[i]
+				else if (i == most + 1)
+					print prefix "…"
+		}' "$1"
+}
+
+# fail NAME REASON [FILE]: also shows an excerpt of FILE.
 fail() {
 	printf 'FAIL %s: %s\n' "$1" "$2"
-	[ -z "${3-}" ] || tail -n "${show_lines:-15}" "$3" | sed 's/^/  | /'
+	[ -z "${3-}" ] || excerpt "$3" "${show_lines:-15}" ""
 	failures=$((failures + 1))
 }
 
@@ -155,7 +169,7 @@ pair() {
 	fi
 	fail "${name:-pair}" "status $ours of the client, $theirs of the server: $*" \
 		"$work/client"
-	tail -n 5 "$work/server" | sed 's/^/  | server: /'
+	excerpt "$work/server" 5 "server: "
 	return 1
 }
 
