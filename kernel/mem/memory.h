@@ -13,6 +13,7 @@
 #include "mirror/watch.h"
 
 struct ib_device;
+struct ib_mr;
 struct ib_umem;
 struct nopin_memory;
 
@@ -64,6 +65,7 @@ struct nopin_memory_ops {
  * @length: bytes
  * @writable: keys may allow writes to it
  * @windows: number of windows bound to it; negative: no window may be bound any more
+ * @fresh: its region while the core may still take that back; NULL: no longer
  */
 struct nopin_memory {
 	const struct nopin_memory_ops *ops;
@@ -72,6 +74,7 @@ struct nopin_memory {
 	u64 length;
 	bool writable;
 	atomic_t windows;
+	const struct ib_mr *fresh;
 };
 
 /**

@@ -69,6 +69,7 @@ static int nopin_region_publish(struct nopin_region *region, struct nopin_dev *d
 	ibmr->pd = key->pd;
 	ibmr->iova = key->iova;
 	ibmr->length = key->length;
+	key->memory->fresh = ibmr;
 	err = nopin_key_publish(dev, key);
 	ibmr->lkey = key->value;
 	ibmr->rkey = key->value;

@@ -92,11 +92,31 @@ static int nopin_window_rights(int access)
 	return IB_ACCESS_MW_BIND;
 }
 
+/*
+ * Has the program been given the region? Before that, the core may take it back, and warns
+ * if it is in use; from then on, it lists the region's object. The caller uses a key to it.
+ */
+static bool nopin_window_region_is_given(struct nopin_memory *memory)
+{
+	const struct ib_mr *ibmr = READ_ONCE(memory->fresh);
+	const struct ib_uobject *uobject;
+
+	if (!ibmr)
+		return true;
+	uobject = READ_ONCE(ibmr->uobject);
+	if (!uobject || list_empty(&uobject->list))
+		return false;
+	WRITE_ONCE(memory->fresh, NULL);
+	return true;
+}
+
 /* Keep the region of a key in use until the window is released. */
 static int nopin_window_hold(const struct nopin_key *key)
 {
 	if (key->kind)
 		return -EINVAL;
+	if (!nopin_window_region_is_given(key->memory))
+		return -EBUSY;
 	return atomic_inc_unless_negative(&key->memory->windows) ? 0 : -EBUSY;
 }
 

@@ -288,8 +288,10 @@ struct ib_mr *nopin_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		mr = nopin_mr_create(ibpd, start, length, iova, access, udata);
 	else
 		mr = nopin_mr_change(region, ibpd, access, udata);
-	if (IS_ERR_OR_NULL(mr)) /* otherwise the core is about to destroy @region */
+	if (IS_ERR_OR_NULL(mr))
 		nopin_region_reopen(region);
+	else /* the core is about to destroy @region, and never takes @mr back */
+		WRITE_ONCE(to_nopin_region(mr)->memory->fresh, NULL);
 	return mr;
 }
 

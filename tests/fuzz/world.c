@@ -82,6 +82,7 @@ void region_make(enum region_kind kind)
 		nopin_region_create(pd, va, w.len[kind], va, region_access[kind]) :
 		nopin_region_create_direct(pd, va, w.len[kind], va, region_access[kind]);
 	fuzz_require(!IS_ERR(w.region[kind]));
+	w.region[kind]->memory->fresh = NULL; /* as if the core had given it to its program */
 }
 
 /* The mirrored region has whole pages; the others end in the middle of a page. */

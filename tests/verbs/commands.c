@@ -4,11 +4,14 @@
  * contexts, random bytes. Each must fail with an errno, and the device must go on working.
  */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <rdma/ib_user_verbs.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "mw.h"
+#include "odp_system.h"
 #include "rc.h"
 
 #define PAGE	4096UL
@@ -294,6 +297,76 @@ static void response_over_command(const void *arg)
 	rc_works(pair);
 }
 
+/* --- a window on a region that is not given yet --- */
+
+/* A thread that registers a page; the last field of the response lies in another page. */
+struct registering {
+	struct rc_end *end;
+	struct ib_uverbs_reg_mr_resp *response;
+	void *page;
+	int err;
+	pthread_t thread;
+};
+
+static void *registering_run(void *arg)
+{
+	struct registering *r = arg;
+	struct command cmd = {
+		.hdr.command = IB_USER_VERBS_CMD_REG_MR,
+		.hdr.in_words = (sizeof(cmd.hdr) + sizeof(cmd.mr)) / 4,
+		.hdr.out_words = sizeof(*r->response) / 4,
+		.mr = {
+			.response = (uintptr_t)r->response,
+			.start = (uintptr_t)r->page,
+			.length = PAGE,
+			.hca_va = (uintptr_t)r->page,
+			.pd_handle = r->end->pd->handle,
+			.access_flags = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND,
+		},
+	};
+
+	errno = 0;
+	if (write(r->end->dev->ctx->cmd_fd, &cmd, 4 * cmd.hdr.in_words) < 0)
+		r->err = errno;
+	return NULL;
+}
+
+/*
+ * The core takes a region back when it cannot give its program the whole response, and
+ * warns if that fails. So no window may be bound to it by those who have read the key
+ * before the rest.
+ */
+static void bind_before_response(const void *arg)
+{
+	uint8_t *map = vt_map(2 * PAGE, 0);
+	struct registering r = {
+		.end = &rc_pair()->a,
+		.page = vt_map(PAGE, 0),
+		.response = (void *)(map + PAGE - offsetof(struct ib_uverbs_reg_mr_resp, rkey)),
+	};
+	struct ibv_mw *mw = mw_new(r.end->pd, IBV_MW_TYPE_2);
+	struct ibv_mr mr = { .context = r.end->dev->ctx, .pd = r.end->pd };
+	struct ibv_mw_bind_info info = {
+		.mr = &mr, .addr = (uintptr_t)r.page, .length = PAGE,
+		.mw_access_flags = IBV_ACCESS_REMOTE_READ,
+	};
+	int uffd;
+
+	(void)arg;
+	need_nopin();
+	map[0] = 1;
+	uffd = odp_uffd(map + PAGE, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	vt_ok(pthread_create(&r.thread, NULL, registering_run, &r));
+	odp_uffd_wait(uffd);
+	memcpy(&mr.lkey, &r.response->lkey, sizeof(mr.lkey));
+	vt_require(mr.lkey, "the key was not given before the rest");
+	mw_bind(r.end, mw, &info, IBV_WC_MW_BIND_ERR);
+	vt_ok(munmap(map + PAGE, PAGE));
+	close(uffd);
+	vt_ok(pthread_join(r.thread, NULL));
+	vt_require(r.err == EFAULT, "reg_mr: %s", strerror(r.err));
+}
+
 /* Bytes of a response for which this kernel has no field are zero. */
 static void rest_of_responses(const void *arg)
 {
@@ -528,6 +601,7 @@ static void add_tests(void)
 	VT_TEST(unknown_object_data);
 	VT_TEST(unknown_end_data);
 	VT_TEST(response_over_command);
+	VT_TEST(bind_before_response);
 	VT_TEST(rest_of_responses);
 	VT_TEST(short_commands);
 	VT_TEST(post_by_command);
