@@ -477,6 +477,25 @@ void nopin_sq_timer_start(struct nopin_qp *qp)
 		mod_timer(&sq->timer, jiffies + nopin_flight_patience(qp));
 }
 
+/**
+ * nopin_sq_timer_restart - the ACK timeout has changed: what is in flight has the new one
+ * @qp: the QP; its timer may run with the old timeout, though nothing is in flight
+ *
+ * Context: sq.lock held, BH off.
+ */
+void nopin_sq_timer_restart(struct nopin_qp *qp)
+{
+	struct nopin_sq *sq = &qp->sq;
+
+	lockdep_assert_held(&sq->lock);
+	if (sq->paused) /* the timer is that of the pause */
+		return;
+	timer_delete(&sq->timer);
+	sq->progress = jiffies;
+	if (sq->una_psn != sq->unsent_psn || sq->park.waiting)
+		nopin_sq_timer_start(qp);
+}
+
 static void nopin_sq_pause(struct nopin_sq *sq, unsigned long us)
 {
 	lockdep_assert_held(&sq->lock);

@@ -227,6 +227,7 @@ bool nopin_sq_local_follows(const struct nopin_qp *qp);
 
 /* sq.c: the timer */
 void nopin_sq_timer_start(struct nopin_qp *qp);
+void nopin_sq_timer_restart(struct nopin_qp *qp);
 void nopin_sq_timer_nomem(struct nopin_qp *qp);
 
 /* retire.c */

@@ -311,7 +311,7 @@ static int nopin_qp_apply_path(struct nopin_qp *qp, const struct ib_qp_attr *att
 	return 0;
 }
 
-/* What is left of the retries was counted down from the old numbers. */
+/* What is left of the retries was counted down from the old numbers, as was the timer. */
 static void nopin_qp_apply_retries(struct nopin_qp *qp, const struct ib_qp_attr *attr,
 				   int mask)
 {
@@ -322,6 +322,10 @@ static void nopin_qp_apply_retries(struct nopin_qp *qp, const struct ib_qp_attr 
 	if (mask & IB_QP_RNR_RETRY) {
 		qp->attr.rnr_retry = attr->rnr_retry;
 		qp->sq.rnr_retries = attr->rnr_retry;
+	}
+	if (mask & IB_QP_TIMEOUT) {
+		qp->attr.timeout = attr->timeout;
+		nopin_sq_timer_restart(qp);
 	}
 }
 
@@ -336,8 +340,6 @@ static void nopin_qp_apply_attr(struct nopin_qp *qp, const struct ib_qp_attr *at
 		own->port_num = attr->port_num;
 	if (mask & IB_QP_QKEY)
 		own->qkey = attr->qkey;
-	if (mask & IB_QP_TIMEOUT)
-		own->timeout = attr->timeout;
 	if (mask & IB_QP_MIN_RNR_TIMER)
 		own->min_rnr_timer = attr->min_rnr_timer;
 	if (mask & IB_QP_RQ_PSN)

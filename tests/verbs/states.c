@@ -448,6 +448,52 @@ static void change_rnr_retry(const void *arg)
 	vt_want(pair->a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
 }
 
+/* A pair whose requester has this ACK timeout, code of IBTA 9.7.6.1.3. */
+static struct rc_pair *timeout_pair(uint8_t timeout)
+{
+	struct rc_attr attr = rc_attr_default;
+
+	attr.timeout = timeout;
+	return rc_pair_new(&attr);
+}
+
+static void set_timeout(struct rc_end *end, uint8_t timeout)
+{
+	struct ibv_qp_attr attr = { .timeout = timeout };
+
+	vt_ok(ibv_modify_qp(end->qp, &attr, IBV_QP_TIMEOUT));
+}
+
+/* An ACK timeout that changes in SQD holds at once, though the timer ran for hours. */
+static void change_timeout(const void *arg)
+{
+	struct rc_pair *pair = timeout_pair(31);
+
+	(void)arg;
+	rc_works(pair);
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_SQD));
+	set_timeout(&pair->a, 14);
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_RTS));
+	vt_ok(rc_to_state(&pair->b, IBV_QPS_RESET));
+	post_send(&pair->a, 1);
+	vt_want(pair->a.scq, 1, IBV_WC_RETRY_EXC_ERR);
+}
+
+/* It holds for what was sent without a timeout, too. */
+static void begin_timeout(const void *arg)
+{
+	struct rc_pair *pair = timeout_pair(0);
+
+	(void)arg;
+	rc_works(pair);
+	vt_ok(rc_to_state(&pair->b, IBV_QPS_RESET));
+	post_send(&pair->a, 1);
+	vt_ok(rc_to_state(&pair->a, IBV_QPS_SQD));
+	vt_sleep_ms(100);
+	set_timeout(&pair->a, 14);
+	vt_want(pair->a.scq, 1, IBV_WC_RETRY_EXC_ERR);
+}
+
 /* A QP in RTR answers packets, and the first one raises an event. */
 static void receive_in_rtr(const void *arg)
 {
@@ -490,6 +536,8 @@ static void add_tests(void)
 	VT_TEST(drain_send_queue);
 	VT_TEST(change_read_depth);
 	VT_TEST(change_rnr_retry);
+	VT_TEST(change_timeout);
+	VT_TEST(begin_timeout);
 	VT_TEST(receive_in_rtr);
 }
 
