@@ -77,6 +77,13 @@ static uint32_t known_psn(struct fuzz_psns *psns)
 	}
 }
 
+/* Requests and responses have PSNs of their own (IBTA 9.2.1: the opcode tells which). */
+static bool is_response(uint8_t opcode)
+{
+	return (opcode & 0x1f) >= FORGE_READ_RESPONSE_FIRST &&
+	       (opcode & 0x1f) <= FORGE_ATOMIC_ACK;
+}
+
 static uint32_t draw_psn(struct fuzz_target *target, bool response)
 {
 	struct fuzz_psns *psns = response ? &target->responses : &target->requests;
@@ -177,12 +184,12 @@ static void put_headers(struct fuzz *fuzz, struct fuzz_target *target, uint16_t 
 }
 
 /*
- * Flip a bit, but not in the QPN or the PSN: the packet might then be for another QP, or
- * due.
+ * Flip a bit, but not in the opcode, the QPN or the PSN: the packet might then be for
+ * another QP, or due.
  */
 static void spoil(struct forge_packet *packet)
 {
-	static const uint8_t bytes[] = { 0, 1, 2, 3, 4, 8, 12, 13, 14, 15, 16, 20, 23, 24, 27 };
+	static const uint8_t bytes[] = { 1, 2, 3, 4, 8, 12, 13, 14, 15, 16, 20, 23, 24, 27 };
 	size_t at = bytes[vt_below(ARRAY_SIZE(bytes))];
 
 	if (at < packet->len)
@@ -195,11 +202,11 @@ static void make_packet(struct fuzz *fuzz, struct fuzz_target *target,
 	const struct kind *kind = &kinds[vt_below(ARRAY_SIZE(kinds))];
 	uint32_t payload = kind->has & PAYLOAD ? draw_payload() : 0;
 	uint32_t qpn = vt_chance(97) ? target->qpn : 0x800000 | vt_below(0x7fffff);
+	uint8_t opcode = vt_chance(98) ? kind->opcode : vt_rand();
 	uint8_t data[PAYLOAD_MAX];
 
 	vt_fill(data, payload);
-	forge_begin(packet, vt_chance(98) ? kind->opcode : vt_rand(), qpn,
-		    draw_psn(target, kind->has & RESPONSE));
+	forge_begin(packet, opcode, qpn, draw_psn(target, is_response(opcode)));
 	put_headers(fuzz, target, kind->has, packet, payload);
 	forge_put(packet, data, payload);
 	if (vt_chance(95))

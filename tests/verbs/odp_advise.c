@@ -193,13 +193,9 @@ static void want_errno(int got, int want, const char *what)
 	vt_require(got == want, "%s: %s, want %s", what, strerror(got), strerror(want));
 }
 
-/*
- * A key of no region: the low byte only distinguishes a key from earlier ones of the same
- * slot.
- */
 static uint32_t forged_key(const struct vt_mem *mem)
 {
-	return mem->mr->lkey ^ 0x50;
+	return mem->mr->lkey ^ VT_WRONG_KEY;
 }
 
 /*

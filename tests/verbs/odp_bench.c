@@ -342,6 +342,16 @@ void odp_hammer_stop(struct odp_hammer *h)
 	vt_ok(pthread_join(h->thread, NULL));
 }
 
+bool odp_hammer_dies(struct odp_hammer *h)
+{
+	uint64_t end = vt_now_ms() + vt_patience_ms();
+
+	while (!__atomic_load_n(&h->dead, __ATOMIC_RELAXED) && vt_now_ms() < end)
+		vt_sleep_ms(1);
+	odp_hammer_stop(h);
+	return h->dead;
+}
+
 static void *disturber_run(void *arg)
 {
 	struct odp_disturber *d = arg;

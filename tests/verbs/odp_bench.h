@@ -100,6 +100,8 @@ struct odp_hammer {
 
 void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b);
 void odp_hammer_stop(struct odp_hammer *h);
+/* Wait until its requests are refused, then stop it; false: they still are not. */
+bool odp_hammer_dies(struct odp_hammer *h);
 
 /* A thread that calls @disturb in a loop while the test goes on. */
 struct odp_disturber {

@@ -71,7 +71,7 @@ static void fork_and_write(const void *arg)
 	vt_require(!memcmp(b.mem->addr, b.src->addr, LEN), "the child's write shows");
 	odp_check(&b);
 	tell(child.go[1]);
-	status = vt_wait_child(child.pid, 10000);
+	status = vt_wait_child(child.pid, vt_patience_ms());
 	vt_require(!status, "the child saw what the NIC wrote for the parent");
 	odp_check(&b);
 	close_pipes(&child);
@@ -96,7 +96,7 @@ static void fork_read_then_write(const void *arg)
 	odp_check_get(&b);	/* maps the shared pages for reading */
 	odp_check(&b);		/* and now they must not be written */
 	tell(child.go[1]);
-	status = vt_wait_child(child.pid, 10000);
+	status = vt_wait_child(child.pid, vt_patience_ms());
 	vt_require(!status, "the put reached the child's page");
 	close_pipes(&child);
 }
@@ -120,7 +120,7 @@ static void child_registers(const void *arg)
 		odp_check(&b);
 		_exit(EXIT_SUCCESS);
 	}
-	status = vt_wait_child(pid, 30000);
+	status = vt_wait_child(pid, vt_patience_ms());
 	vt_require(!status, "the child's traffic failed (%#x)", status);
 	vt_require(!memcmp(mem, want, LEN), "the child's put reached its parent");
 }
@@ -143,7 +143,7 @@ static void both_registered(const void *arg)
 	}
 	for (int i = 0; i < 10; i++)
 		odp_check(&b);
-	status = vt_wait_child(pid, 30000);
+	status = vt_wait_child(pid, vt_patience_ms());
 	vt_require(!status, "the child's data were wrong (%#x)", status);
 	odp_check(&b);
 }

@@ -118,7 +118,7 @@ static void shared_with_child(struct odp_bench *b)
 	get_places(b);
 	check_places(b);
 	vt_require(write(go[1], "", 1) == 1, "pipe: %s", strerror(errno));
-	status = vt_wait_child(pid, 10000);
+	status = vt_wait_child(pid, vt_patience_ms());
 	vt_require(!status, "the put reached the child's huge page");
 	check_places(b);
 	close(go[0]);

@@ -9,7 +9,7 @@
 
 #define DELAY_MS	300	/* duration of a fault; longer than the ACK timeout */
 #define ACK_TIMEOUT	15	/* 134 ms */
-#define SLACK_MS	400	/* tolerance for a busy or emulated machine */
+#define SLACK_MS	(400 * vt_slowness())	/* for a busy or emulated machine */
 
 static void need(enum vt_kind kind)
 {

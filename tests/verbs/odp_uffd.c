@@ -250,7 +250,7 @@ static void late(const void *arg)
 	struct odp_bench b;
 	struct handler *h;
 
-	attr.timeout = 15;		/* 134 ms */
+	attr.timeout = 16;		/* 268 ms */
 	attr.retry_cnt = 1;
 	b = odp_bench_attr(arg, mem, LEN, &attr);
 	madvise(mem, LEN, MADV_NOHUGEPAGE);

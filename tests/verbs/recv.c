@@ -120,7 +120,7 @@ static void recv_bad_lkey(const void *arg)
 	(void)arg;
 	for (int element = 0; element < 2; element++) {
 		landing_init(&l, VT_ACCESS_ALL);
-		l.sge[element].lkey ^= 0x4200;
+		l.sge[element].lkey ^= VT_WRONG_KEY;
 		land(&l, 20000, IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR);
 	}
 }

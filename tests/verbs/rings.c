@@ -310,7 +310,7 @@ static void scribbled(const void *arg)
 			vt_sleep_ms(200 + vt_below(700));
 			kill(pid, SIGKILL);
 		}
-		status = vt_wait_child(pid, 60000);
+		status = vt_wait_child(pid, 2 * vt_patience_ms());
 		vt_require(status != -1, "the child hangs");
 		vt_require(v->kill || !status, "the child ended with %#x", status);
 		vt_require(!memcmp(victim->addr, copy, ARENA), "the parent's memory changed");
@@ -379,7 +379,7 @@ static void endless(const void *arg)
 	pid = vt_fork();
 	if (!pid)
 		endless_run();
-	vt_require(!vt_wait_child(pid, 60000), "the QP does not get empty");
+	vt_require(!vt_wait_child(pid, 2 * vt_patience_ms()), "the QP does not get empty");
 }
 
 static const struct variant variants[] = {

@@ -297,8 +297,8 @@ static void uc_bad_rkey(const void *arg)
 	pair_open(&pair, VT_PINNED);
 	memset(pair.a.src->addr, 1, ROOM);
 	memset(pair.b.dst->addr, 2, ROOM);
-	write_with_key(&pair, 0x100, 100);
-	write_with_key(&pair, 0x100, ROOM);
+	write_with_key(&pair, VT_WRONG_KEY, 100);
+	write_with_key(&pair, VT_WRONG_KEY, ROOM);
 	flush(&pair.a, &pair.b);
 	for (size_t i = 0; i < ROOM; i++)
 		vt_require(pair.b.dst->addr[i] == 2, "byte %zu was written", i);
@@ -324,7 +324,7 @@ static void uc_bad_lkey(const void *arg)
 	dropped = vt_counter(vt_dev(1), "drop_stale");
 	vt_wr_init(&wr, IBV_WR_SEND, 5);
 	vt_wr_local(&wr, pair.a.src, 0, *(const size_t *)arg);
-	wr.sge[0].lkey ^= 0x100;
+	wr.sge[0].lkey ^= VT_WRONG_KEY;
 	vt_ok(rc_post(pair.a.rc, &wr));
 	vt_want(pair.a.rc->scq, 5, IBV_WC_LOC_PROT_ERR);
 	vt_require(rc_state(pair.a.rc) == IBV_QPS_SQE, "in state %d", rc_state(pair.a.rc));
@@ -359,7 +359,7 @@ static void uc_sqe_left_at_once(const void *arg)
 			vt_wr_init(&wr[j], IBV_WR_SEND, 5 + j);
 			vt_wr_local(&wr[j], pair.a.src, 0, 100);
 		}
-		wr[0].sge[0].lkey ^= 0x100;
+		wr[0].sge[0].lkey ^= VT_WRONG_KEY;
 		vt_wr_chain(wr, 4);
 		vt_ok(pthread_create(&thread, NULL, leave_sqe_at_once, pair.a.rc));
 		vt_ok(rc_post(pair.a.rc, wr));
@@ -379,7 +379,7 @@ static void uc_bad_receive(const void *arg)
 	(void)arg;
 	pair_open(&pair, VT_PINNED);
 	sge = vt_sge(pair.b.dst, 0, 1000);
-	sge.lkey ^= 0x100;
+	sge.lkey ^= VT_WRONG_KEY;
 	vt_ok(rc_post_recv(pair.b.rc, 1, &sge, 1));
 	send_plain(&pair.a, 100);
 	vt_want(pair.b.rc->rcq, 1, IBV_WC_LOC_PROT_ERR);

@@ -225,7 +225,7 @@ static void ud_bad_lkey(const void *arg)
 	(void)arg;
 	pair_open(&pair, VT_PINNED);
 	wr_to(&wr, &pair.a, &pair.b, 0, 100);
-	wr.sge[0].lkey ^= 0x100;
+	wr.sge[0].lkey ^= VT_WRONG_KEY;
 	post_send(&pair.a, &wr);
 	vt_want(pair.a.scq, 1, IBV_WC_LOC_PROT_ERR);
 	exchange(&pair.b, &pair.a);

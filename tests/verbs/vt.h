@@ -26,6 +26,12 @@
 #define VT_ACCESS_ALL	(IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
 			 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC)
 
+/*
+ * A valid key with these bits flipped is not valid. They only distinguish it from earlier
+ * keys of its slot; other bits might make it the key of another region.
+ */
+#define VT_WRONG_KEY	0x50
+
 /* --- the run: options, registration, failing, skipping --- */
 
 typedef void (*vt_fn)(const void *arg);

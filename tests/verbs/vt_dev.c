@@ -206,7 +206,7 @@ int vt_async_event(struct vt_dev *dev, int timeout_ms)
 /* Wait for an event of this type; print and ignore others. */
 void vt_want_event(struct vt_dev *dev, enum ibv_event_type type)
 {
-	uint64_t end = vt_now_ms() + 2000;
+	uint64_t end = vt_now_ms() + vt_patience_ms();
 	int got;
 
 	while (vt_now_ms() < end) {
