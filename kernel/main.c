@@ -98,7 +98,7 @@ static int nopin_life_enable(struct ib_device *ibdev)
 /*
  * The core takes a device from its clients in the reverse order of their registration. So
  * this client, which is younger than ib_uverbs, ends the verbs that wait for a program's
- * memory before ib_uverbs waits for all verbs.
+ * on-demand memory before ib_uverbs waits for all verbs.
  */
 static int nopin_life_add(struct ib_device *ibdev)
 {

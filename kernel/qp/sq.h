@@ -90,7 +90,8 @@ struct nopin_attend {
  * @failed: the send queue is about to stop with an error; nothing is sent or completed
  * @failure: with @failed: status of the oldest request in flight, if there is one
  * @progress: since when an ACK has been awaited, jiffies: when @una_psn last moved, the
- *	peer last showed life, or the requester last went back or ended a pause
+ *	peer last showed life, the requester last went back or ended a pause, its timeout
+ *	changed, or the timer last found it waiting for a page
  * @timer: the ACK timeout, or an earlier reason to run (sq.c)
  * @task: goes on sending in a later softirq
  * @burst: bytes of payload sent in this burst

@@ -132,7 +132,7 @@ const struct uapi_definition nopin_uapi[] = {
 	{},
 };
 
-/* main.c adds the operation that ends the device itself. */
+/* main.c adds the operations that begin and end the life of the device itself. */
 const struct ib_device_ops nopin_device_ops = {
 	.owner = THIS_MODULE,
 	.driver_id = (enum rdma_driver_id)RDMA_DRIVER_NOPIN,
