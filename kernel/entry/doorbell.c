@@ -83,7 +83,7 @@ void nopin_doorbell_kernel(struct nopin_qp *qp)
  */
 void nopin_recv_doorbell_kernel(struct nopin_qp *qp)
 {
-	if (nopin_queue_wants_doorbell(&qp->rq.queue))
+	if (nopin_rq_has_ring(&qp->rq) && nopin_queue_wants_doorbell(&qp->rq.queue))
 		tasklet_schedule(&qp->rq.task);
 }
 

@@ -20,6 +20,7 @@
  * @num: how many there are
  * @shift: log2 of the bytes of a page, at least PAGE_SHIFT
  * @offer: what a key will stand for
+ * @twin: the region's other list
  */
 struct nopin_listed {
 	struct nopin_memory memory;
@@ -28,6 +29,7 @@ struct nopin_listed {
 	u32 num;
 	u32 shift;
 	struct nopin_grant offer;
+	const struct nopin_listed *twin;
 };
 
 static struct nopin_listed *to_nopin_listed(const struct nopin_memory *memory)
@@ -99,6 +101,19 @@ struct nopin_memory *nopin_listed_create(u32 most)
 	return &listed->memory;
 }
 
+/**
+ * nopin_listed_pair - make two lists those of one region
+ * @one: from nopin_listed_create()
+ * @other: likewise
+ *
+ * Context: process, before the region is known.
+ */
+void nopin_listed_pair(struct nopin_memory *one, struct nopin_memory *other)
+{
+	to_nopin_listed(one)->twin = to_nopin_listed(other);
+	to_nopin_listed(other)->twin = to_nopin_listed(one);
+}
+
 /* For ib_sg_to_pages(). */
 static int nopin_listed_add(struct ib_mr *ibmr, u64 page)
 {
@@ -165,7 +180,7 @@ struct nopin_memory *nopin_listed_offer(struct nopin_region *region, int access)
  * nopin_listed_bind - bind a key to a list
  * @pd: protection domain of the QP whose work request it is
  * @value: the key's value from now on
- * @memory: from nopin_listed_offer()
+ * @memory: from nopin_listed_offer(); its region may have ended since
  *
  * Return: 0; -EINVAL: there is no such key, it stands for something already, no region
  *	may have these rights, or the list is too short.
@@ -173,18 +188,26 @@ struct nopin_memory *nopin_listed_offer(struct nopin_region *region, int access)
  */
 int nopin_listed_bind(struct ib_pd *pd, u32 value, const struct nopin_memory *memory)
 {
-	const struct nopin_listed *listed = to_nopin_listed(memory);
-	u64 bytes = (u64)listed->num << listed->shift;
-
-	if (listed->offer.access & ~NOPIN_REGION_ACCESS ||
-	    bytes < listed->offer.va || listed->offer.length > bytes - listed->offer.va)
-		return -EINVAL;
-	return nopin_key_bind(pd, value, &listed->offer);
+	return nopin_key_bind(pd, value, &to_nopin_listed(memory)->offer);
 }
 
+/* The key's region is there, and @grant is only looked at if it is of one of its lists. */
 static int nopin_listed_may_bind(const struct nopin_key *key, const struct nopin_grant *grant)
 {
-	return key->value || !grant ? -EINVAL : 0;
+	const struct nopin_listed *listed = to_nopin_listed(key->memory);
+	u64 bytes;
+
+	if (key->value)
+		return -EINVAL;
+	if (grant == &listed->twin->offer)
+		listed = listed->twin;
+	else if (grant != &listed->offer)
+		return -EINVAL;
+	bytes = (u64)listed->num << listed->shift;
+	if (grant->access & ~NOPIN_REGION_ACCESS || bytes < grant->va ||
+	    grant->length > bytes - grant->va)
+		return -EINVAL;
+	return 0;
 }
 
 const struct nopin_key_kind nopin_listed_kind = {

@@ -131,6 +131,7 @@ struct nopin_memory *nopin_pinned_create(struct ib_device *ibdev, u64 va, u64 le
 					 int access);
 struct nopin_memory *nopin_direct_create(u64 kaddr, u64 length);
 struct nopin_memory *nopin_listed_create(u32 most);
+void nopin_listed_pair(struct nopin_memory *one, struct nopin_memory *other);
 struct nopin_memory *nopin_dmabuf_create(struct ib_device *ibdev, int fd, u64 offset,
 					 u64 length, atomic64_t *taken);
 void nopin_pages_show(struct nopin_view *view, void *const *page, u64 va, size_t len);

@@ -188,7 +188,7 @@ static int nopin_region_reserve(struct nopin_region *region, struct ib_pd *pd)
 {
 	struct nopin_dev *dev = to_nopin_dev(pd->device);
 	struct ib_mr *ibmr = &region->ibmr;
-	struct nopin_key *key = nopin_key_alloc(pd, NULL);
+	struct nopin_key *key = nopin_key_alloc(pd, region->memory);
 
 	if (!key)
 		return -ENOMEM;
@@ -230,6 +230,7 @@ struct nopin_region *nopin_region_create_listed(struct ib_pd *pd, u32 pages)
 		err = PTR_ERR(region->other);
 		goto leave_memory;
 	}
+	nopin_listed_pair(region->memory, region->other);
 	err = nopin_region_reserve(region, pd);
 	if (err)
 		goto leave_other;

@@ -85,7 +85,7 @@ static int nopin_post_address(struct nopin_send_wqe *head, const struct ib_ud_wr
 /* The fields that only some opcodes have; each opcode has its own struct around @wr. */
 static int nopin_post_subject(struct nopin_send_wqe *head, const struct ib_send_wr *wr)
 {
-	switch (wr->opcode) {
+	switch ((u32)wr->opcode) {
 	case IB_WR_SEND_WITH_INV:
 	case IB_WR_LOCAL_INV:
 		head->rkey = wr->ex.invalidate_rkey;
@@ -96,6 +96,7 @@ static int nopin_post_subject(struct nopin_send_wqe *head, const struct ib_send_
 	case IB_WR_RDMA_WRITE:
 	case IB_WR_RDMA_WRITE_WITH_IMM:
 	case IB_WR_RDMA_READ:
+	case IB_UVERBS_WR_ATOMIC_WRITE:
 		head->remote_addr = rdma_wr(wr)->remote_addr;
 		head->rkey = rdma_wr(wr)->rkey;
 		return 0;

@@ -15,6 +15,9 @@ static char *device = "nopin0";
 module_param(device, charp, 0);
 MODULE_PARM_DESC(device, "name of the RDMA device (default: nopin0)");
 
+/* Linux 6.1 has no name for it. */
+#define KV_ATOMIC_WRITE	((enum ib_wr_opcode)15)
+
 /* --- tests ---------------------------------------------------------------------------- */
 
 static int kv_test_send(struct kv *kv)
@@ -161,6 +164,27 @@ static int kv_test_atomic(struct kv *kv)
 	return 0;
 }
 
+static int kv_test_atomic_write(struct kv *kv)
+{
+	struct ib_sge sge = kv_sge(&kv->a, 0, 8);
+	struct ib_rdma_wr wr = {
+		.wr = { .sg_list = &sge, .num_sge = 1, .opcode = KV_ATOMIC_WRITE,
+			.send_flags = IB_SEND_SIGNALED },
+	};
+	struct ib_wc wc;
+
+	*(u64 *)kv->a.buf = 77;
+	*(u64 *)kv->b.buf = 100;
+	KV_CHECK(!kv_reg(&kv->b, 0, 4096, IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE));
+	KV_CHECK(!kv_expect(&kv->b, &wc, IB_WC_SUCCESS));
+	wr.remote_addr = kv->b.mr->iova;
+	wr.rkey = kv->b.mr->rkey;
+	KV_CHECK(!ib_post_send(kv->a.qp, &wr.wr, NULL));
+	KV_CHECK(!kv_expect(&kv->a, &wc, IB_WC_SUCCESS));
+	KV_CHECK(*(u64 *)kv->b.buf == 77);
+	return 0;
+}
+
 static int kv_test_send_inv(struct kv *kv)
 {
 	struct ib_wc wc;
@@ -223,6 +247,31 @@ static int kv_test_bad_reg(struct kv *kv)
 	KV_CHECK(ib_post_send(kv->a.qp, &wr.wr, NULL));
 	KV_CHECK(!kv_reg(&kv->a, 0, 4096, IB_ACCESS_LOCAL_WRITE));
 	return kv_expect(&kv->a, &wc, IB_WC_MW_BIND_ERR);
+}
+
+/* A request that is still queued when its MR is deregistered fails. */
+static int kv_test_late_reg(struct kv *kv)
+{
+	struct ib_wc wc;
+
+	KV_CHECK(!kv_send(&kv->a, IB_WR_SEND, 64, 0)); /* there is no receive yet */
+	KV_CHECK(!kv_reg(&kv->a, 0, 4096, IB_ACCESS_LOCAL_WRITE));
+	KV_CHECK(!ib_dereg_mr(kv->a.mr));
+	kv->a.mr = NULL;
+	KV_CHECK(!kv_recv(&kv->b, 0, 64));
+	KV_CHECK(!kv_expect(&kv->a, &wc, IB_WC_SUCCESS));
+	return kv_expect(&kv->a, &wc, IB_WC_MW_BIND_ERR);
+}
+
+/* A QP whose receives are shared has none of its own. */
+static int kv_test_no_receives(struct kv *kv)
+{
+	struct ib_sge sge = kv_sge(&kv->b, 0, 64);
+	struct ib_recv_wr wr = { .sg_list = &sge, .num_sge = 1 };
+	const struct ib_recv_wr *bad = NULL;
+
+	KV_CHECK(ib_post_recv(kv->b.qp, &wr, &bad) == -EINVAL && bad == &wr);
+	return 0;
 }
 
 /* Without a region a peer may access nothing, except through the rkey of an unsafe PD. */
@@ -339,10 +388,13 @@ static const struct kv_test {
 	{ "register, write, read, invalidate", kv_test_region },
 	{ "register again and again", kv_test_region_again },
 	{ "atomic", kv_test_atomic },
+	{ "atomic write", kv_test_atomic_write },
 	{ "send with invalidation", kv_test_send_inv },
 	{ "lkey of another PD", kv_test_bad_lkey },
 	{ "address of no memory of the kernel", kv_test_bad_address },
 	{ "bad registrations", kv_test_bad_reg },
+	{ "registration of an MR that is gone", kv_test_late_reg },
+	{ "a receive where receives are shared", kv_test_no_receives, 0, true },
 	{ "lkey as rkey", kv_test_rkey },
 	{ "unsafe rkey", kv_test_rkey, IB_PD_UNSAFE_GLOBAL_RKEY },
 	{ "full queue", kv_test_full },
