@@ -9,6 +9,7 @@
  * memory from a hole. Also, when it breaks copy-on-write outside of the notifier's
  * critical section, that section need not start again for each page.
  */
+#include <linux/delay.h>
 #include <linux/memcontrol.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
@@ -145,7 +146,8 @@ static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 	if (prompt && !nopin_fault_is_prompt(fault, va))
 		return -EINPROGRESS;
 	vma = vma_lookup(mm, va);
-	if (!vma || !nopin_vma_allows(vma, nopin_fault_writes(fault)))
+	if (!vma || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+	    !nopin_vma_allows(vma, nopin_fault_writes(fault)))
 		return -EFAULT;
 	ret = nopin_fault_handle(fault, vma, va);
 	if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
@@ -238,7 +240,7 @@ static int nopin_fault_attempt(struct nopin_fault *fault)
 static void nopin_fault_let_shut(struct nopin_fault *fault)
 {
 	while (nopin_gate_is_held_up(&fault->part.span->gate))
-		cond_resched();
+		usleep_range(20, 100); /* that context may have less priority */
 }
 
 static bool nopin_fault_is_done(struct nopin_fault *fault)

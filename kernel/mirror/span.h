@@ -262,6 +262,8 @@ void nopin_waits_init(struct nopin_waits *waits);
 /* mirror.c */
 extern struct workqueue_struct *nopin_mirror_wq;
 struct nopin_mirror *nopin_mirror_next(void);
+int nopin_mirror_notify(struct nopin_mirror *mirror, struct mmu_interval_notifier *notifier,
+			u64 va, u64 length, const struct mmu_interval_notifier_ops *ops);
 struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm);
 
 /**

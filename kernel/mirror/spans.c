@@ -3,6 +3,7 @@
  * Which spans a mirror has: a fault finds or makes the one that it needs, and holds a
  * reference while it works.
  */
+#include <linux/delay.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -59,9 +60,8 @@ static struct nopin_span *nopin_span_alloc(struct nopin_mirror *mirror, u64 va)
 	span->mirror = mirror;
 	refcount_set(&span->users, 2);	/* the mirror and the fault that makes it */
 	span->window = NOPIN_WINDOW_FIRST;
-	ret = mmu_interval_notifier_insert(&span->notifier, mirror->mm,
-					   nopin_span_start(span), NOPIN_SPAN_SIZE,
-					   &nopin_span_ops);
+	ret = nopin_mirror_notify(mirror, &span->notifier, nopin_span_start(span),
+				  NOPIN_SPAN_SIZE, &nopin_span_ops);
 	if (ret) {
 		kmem_cache_free(nopin_span_cache, span);
 		return ERR_PTR(ret);
@@ -126,7 +126,7 @@ struct nopin_span *nopin_span_get(struct nopin_mirror *mirror, u64 va)
 		if (span != ERR_PTR(-EBUSY))
 			break;
 		/* The reaper is just removing a span that cannot get users any more. */
-		cond_resched();
+		usleep_range(20, 100);
 	}
 	if (!IS_ERR(span))
 		nopin_span_keep_near(span);

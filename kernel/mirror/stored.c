@@ -163,8 +163,8 @@ static s64 nopin_stored_count_pages(struct nopin_mirror *mirror, u64 va, u64 end
 		return -ENOMEM;
 	spin_lock_init(&census->lock);
 	census->deadline = jiffies + patience;
-	pages = mmu_interval_notifier_insert(&census->notifier, mirror->mm, va, end - va,
-					     &nopin_census_ops);
+	pages = nopin_mirror_notify(mirror, &census->notifier, va, end - va,
+				    &nopin_census_ops);
 	if (!pages) {
 		pages = nopin_census_take(census, mirror, va, end);
 		mmu_interval_notifier_remove(&census->notifier);

@@ -14,14 +14,19 @@
  *                          another reference to the old one was taken meanwhile
  *   migrate_vma_finalize   the entries name the new page, or the old one again
  */
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "private.h"
+
+/* How often a fault tries to bring a page back before the CPU touches it again. */
+#define NOPIN_FAULT_TRIES	8
 
 /* Set before the first store is created. */
 nopin_returned_fn nopin_store_returned;
@@ -206,18 +211,9 @@ int nopin_store_move_out(struct vm_area_struct *vma, unsigned long start,
 	return err;
 }
 
-/**
- * nopin_store_fault - dev_pagemap_ops.migrate_to_ram
- * @vmf: the CPU's touch of a page in a nopin NIC's memory
- *
- * A page that others use is left where it is; the CPU then touches it again.
- *
- * Return: 0 or VM_FAULT_*.
- * Context: page fault.
- */
-vm_fault_t nopin_store_fault(struct vm_fault *vmf)
+/* Bring back the page that the CPU touched. */
+static int nopin_store_return(struct vm_fault *vmf, u64 *moved)
 {
-	struct nopin_store *store = nopin_store_of(vmf->page);
 	unsigned long va = vmf->address & PAGE_MASK;
 	unsigned long src = 0, dst = 0;
 	struct migrate_vma args = {
@@ -228,31 +224,89 @@ vm_fault_t nopin_store_fault(struct vm_fault *vmf)
 		.dst = &dst,
 		.fault_page = vmf->page,
 	};
-	u64 moved = 0;
-	int err = nopin_move_out(&args, &moved);
 
+	return nopin_move_out(&args, moved);
+}
+
+/**
+ * nopin_store_fault - dev_pagemap_ops.migrate_to_ram
+ * @vmf: the CPU's touch of a page in a nopin NIC's memory
+ *
+ * A page that others use is left where it is; the CPU then touches it again.
+ *
+ * Threads that touch one page at the same time use it all, as each fault holds a reference
+ * (before Linux 6.15 or so), and none could move it. So one of them tries, a few times, and
+ * the others let go at once.
+ *
+ * Return: 0 or VM_FAULT_*.
+ * Context: page fault.
+ */
+vm_fault_t nopin_store_fault(struct vm_fault *vmf)
+{
+	struct nopin_store *store = nopin_store_of(vmf->page);
+	unsigned long slot = page_to_pfn(vmf->page) - store->first;
+	unsigned int tries;
+	u64 moved = 0;
+	int err = 0;
+
+	if (!nopin_slots_claim(&store->slots, slot))
+		return 0;
+	for (tries = 0; tries < NOPIN_FAULT_TRIES && !moved && !err; tries++)
+		err = nopin_store_return(vmf, &moved);
+	nopin_slots_unclaim(&store->slots, slot);
 	if (moved) {
 		nopin_stat_inc(store->stats, NOPIN_MIGRATION_FAULTS);
-		nopin_store_returned(vmf->vma->vm_mm, va);
+		nopin_store_returned(vmf->vma->vm_mm, vmf->address & PAGE_MASK);
 	}
 	return err ? vmf_error(err) : 0;
 }
 
-static void nopin_store_evict_some(struct nopin_store *store, struct nopin_move *move,
-				   unsigned long slot, unsigned int num)
+/*
+ * No mmap_lock is held, so once the page has no entry in page tables any more, the process
+ * may exit, and the kernel would look for the page tables in memory that has been freed. So
+ * nothing sleeps for memory in between, and a page without entries, which is about to be
+ * freed, is left alone.
+ */
+static void nopin_store_evict_page(struct nopin_store *store, unsigned long slot)
 {
-	unsigned int i;
+	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NOFAIL);
+	unsigned long src = 0, dst = 0;
 
-	memset(move, 0, sizeof(*move));
-	migrate_device_range(move->src, store->first + slot, num);
-	for (i = 0; i < num; i++)
-		if (nopin_move_is_due(move->src[i]))
-			nopin_move_drain(move->src[i],
-					 alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_NOFAIL),
-					 &move->dst[i]);
-	migrate_device_pages(move->src, move->dst, num);
-	nopin_moved_out(move->src, num);
-	migrate_device_finalize(move->src, move->dst, num);
+	if (folio_mapped(page_folio(pfn_to_page(store->first + slot))))
+		migrate_device_range(&src, store->first + slot, 1);
+	if (!nopin_move_is_due(src)) {
+		__free_page(page);
+		if (src)
+			migrate_device_finalize(&src, &dst, 1);
+		return;
+	}
+	nopin_move_drain(src, page, &dst);
+	migrate_device_pages(&src, &dst, 1);
+	nopin_moved_out(&src, 1);
+	migrate_device_finalize(&src, &dst, 1);
+}
+
+static long nopin_store_drain(void *arg)
+{
+	const struct nopin_store *store = arg;
+	unsigned long none;
+
+	migrate_device_range(&none, store->first, 0);
+	return 0;
+}
+
+/*
+ * A CPU may still keep pages that it has been asked to unlock. Moving no pages is the way
+ * in which a module can have it let go of them.
+ */
+static void nopin_store_drain_all(struct nopin_store *store)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		work_on_cpu(cpu, nopin_store_drain, store);
+	cpus_read_unlock();
 }
 
 /**
@@ -266,19 +320,17 @@ static void nopin_store_evict_some(struct nopin_store *store, struct nopin_move 
  */
 void nopin_store_evict(struct nopin_store *store)
 {
-	struct nopin_move *move = kmalloc(sizeof(*move), GFP_KERNEL | __GFP_NOFAIL);
 	unsigned long slot, num = store->slots.num;
 
 	while (nopin_slots_used(&store->slots)) {
 		for (slot = nopin_slots_find(&store->slots, 0); slot < num;
-		     slot = nopin_slots_find(&store->slots, slot + NOPIN_MOVE_PAGES)) {
-			nopin_store_evict_some(store, move, slot,
-					       min_t(unsigned long, NOPIN_MOVE_PAGES,
-						     num - slot));
+		     slot = nopin_slots_find(&store->slots, slot + 1)) {
+			nopin_store_evict_page(store, slot);
 			cond_resched();
 		}
-		if (nopin_slots_used(&store->slots))
-			usleep_range(1000, 2000);
+		if (!nopin_slots_used(&store->slots))
+			break;
+		nopin_store_drain_all(store);
+		usleep_range(1000, 2000);
 	}
-	kfree(move);
 }

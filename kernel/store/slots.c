@@ -20,12 +20,13 @@ int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
 	spin_lock_init(&slots->lock);
 	/* The bits of a large memory are more than kmalloc() has. */
 	slots->taken = kvcalloc(BITS_TO_LONGS(num), sizeof(long), GFP_KERNEL);
+	slots->claimed = kvcalloc(BITS_TO_LONGS(num), sizeof(long), GFP_KERNEL);
 	slots->num = num;
 	slots->used = 0;
 	slots->reserved = 0;
 	slots->hint = 0;
 	slots->shut = false;
-	return slots->taken ? 0 : -ENOMEM;
+	return slots->taken && slots->claimed ? 0 : -ENOMEM;
 }
 
 /**
@@ -36,6 +37,7 @@ int nopin_slots_init(struct nopin_slots *slots, unsigned long num)
  */
 void nopin_slots_destroy(struct nopin_slots *slots)
 {
+	kvfree(slots->claimed);
 	kvfree(slots->taken);
 }
 

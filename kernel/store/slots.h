@@ -3,6 +3,7 @@
 #ifndef NOPIN_SLOTS_H
 #define NOPIN_SLOTS_H
 
+#include <linux/bitops.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -10,6 +11,7 @@
  * struct nopin_slots - a number of slots, each taken or free
  * @lock: protects what follows
  * @taken: a bit for each slot
+ * @claimed: a bit for each slot whose page a fault is bringing back; not protected
  * @num: how many slots there are
  * @used: how many are taken
  * @reserved: how many must stay free, whichever these are; with @used at most @num
@@ -19,6 +21,7 @@
 struct nopin_slots {
 	spinlock_t lock; /* what follows */
 	unsigned long *taken;
+	unsigned long *claimed;
 	unsigned long num;
 	unsigned long used;
 	unsigned long reserved;
@@ -34,6 +37,17 @@ int nopin_slots_reserve(struct nopin_slots *slots, unsigned long num);
 void nopin_slots_unreserve(struct nopin_slots *slots, unsigned long num);
 void nopin_slots_shut(struct nopin_slots *slots);
 unsigned long nopin_slots_find(struct nopin_slots *slots, unsigned long from);
+
+/* Become the one that brings back a slot's page. False: another context is. */
+static inline bool nopin_slots_claim(struct nopin_slots *slots, unsigned long slot)
+{
+	return !test_and_set_bit_lock(slot, slots->claimed);
+}
+
+static inline void nopin_slots_unclaim(struct nopin_slots *slots, unsigned long slot)
+{
+	clear_bit_unlock(slot, slots->claimed);
+}
 
 /* How many are taken, as of now. */
 static inline unsigned long nopin_slots_used(const struct nopin_slots *slots)

@@ -6,8 +6,11 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,6 +169,93 @@ static void the_memory_goes(const void *arg)
 }
 
 /* --- what else happens to memory --- */
+
+#define TOUCHERS	8
+
+struct touchers {
+	pthread_barrier_t barrier;
+	const volatile uint8_t *page;
+	uint8_t want;
+};
+
+static void *toucher_run(void *arg)
+{
+	struct touchers *t = arg;
+
+	pthread_barrier_wait(&t->barrier);
+	return (void *)(uintptr_t)(*t->page == t->want);
+}
+
+/* Several threads touch a page at the same time: it comes back, to all of them. */
+static void touched_by_many(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	pthread_t threads[TOUCHERS];
+	void *right;
+
+	for (unsigned int round = 0; round < 20 * vt_opts.rounds; round++) {
+		struct touchers t = { .page = nic.mem, .want = round };
+
+		nic.mem[0] = round;
+		vt_ok(move_some(&nic, nic.mem, PAGE, true));
+		vt_ok(pthread_barrier_init(&t.barrier, NULL, TOUCHERS));
+		for (int i = 0; i < TOUCHERS; i++)
+			vt_ok(pthread_create(&threads[i], NULL, toucher_run, &t));
+		for (int i = 0; i < TOUCHERS; i++) {
+			vt_ok(pthread_join(threads[i], &right));
+			vt_require(right, "thread %d read another byte", i);
+		}
+		vt_require(!nic_away(nic.mem, PAGE), "the page is away");
+		pthread_barrier_destroy(&t.barrier);
+	}
+	odp_check(&nic.b);
+}
+
+/*
+ * Pages that are locked, and unlocked by munmap(): a CPU may keep them for a while, and the
+ * device's memory can still go.
+ */
+static void unlocked(const void *arg)
+{
+	struct nic nic = nic_of(arg, MEMORY);
+	uint8_t *mem = nic_small_pages(16 * PAGE);
+
+	memset(mem, 1, 16 * PAGE);
+	vt_ok(move_some(&nic, mem, 16 * PAGE, true));
+	vt_ok(mlock2(mem, 16 * PAGE, MLOCK_ONFAULT));
+	vt_ok(munmap(mem, 16 * PAGE));
+	vt_ok(nic_try_memory(nic.end->dev, 0));
+	odp_check(&nic.b);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* Signals that kill nobody do not keep pages from moving, in a process new to the device. */
+static void signalled(const void *arg)
+{
+	struct itimerval often = { .it_interval.tv_usec = 500, .it_value.tv_usec = 500 };
+	const size_t len = 2 * MIB;
+	int pid;
+
+	(void)arg;
+	nic_set_memory(vt_dev(0), MEMORY);
+	pid = vt_fork();
+	if (!pid) {
+		struct vt_dev mine;
+		uint8_t *mem;
+
+		vt_dev_open(&mine, vt_opts.device);
+		mem = nic_small_pages(len);
+		memset(mem, 1, len);
+		signal(SIGALRM, on_alarm);
+		setitimer(ITIMER_REAL, &often, NULL);
+		_exit(!!nopindv_migrate(ibv_alloc_pd(mine.ctx), mem, len, true));
+	}
+	vt_require(!vt_wait_child(pid, vt_patience_ms()), "the child's pages did not move");
+}
 
 static void child_writes(uint8_t *mem, const uint8_t *want, bool *right)
 {
@@ -592,6 +682,9 @@ static void add_tests(void)
 	odp_test(huge, "huge", 1U << ODP_LOCAL);
 	odp_test(full, "full", 1U << ODP_REMOTE);
 	odp_test(allocated, "allocated", 1U << ODP_REMOTE);
+	odp_test(touched_by_many, "touched_by_many", 1U << ODP_REMOTE);
+	odp_test(unlocked, "unlocked", 1U << ODP_REMOTE);
+	VT_TEST(signalled);
 	VT_TEST(owner_ends);
 	odp_test(refusals, "refusals", 1U << ODP_REMOTE);
 	odp_test(pinned, "pinned", 1U << ODP_REMOTE);
