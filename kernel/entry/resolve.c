@@ -146,7 +146,7 @@ void nopin_fault_work(struct work_struct *work)
 	do {
 		int err = nopin_wait_fetch(wait, !patient);
 
-		if (err == -EINPROGRESS) {
+		if (err == -EINPROGRESS && !wait->far) {
 			nopin_wait_submit_patient(wait);
 			return;
 		}

@@ -58,13 +58,6 @@ void nopin_qp_await_copies(struct nopin_qp *qp)
 	wait_var_event(&qp->copies, !atomic_read_acquire(&qp->copies));
 }
 
-static struct nopin_qp *nopin_wait_qp(struct nopin_park *park)
-{
-	if (park->wait->requester)
-		return container_of(park, struct nopin_qp, sq.park);
-	return container_of(park, struct nopin_qp, rq.park);
-}
-
 /* nopin_job_fn: the copy has ended. */
 static void nopin_park_job_over(struct nopin_engine_job *job)
 {
@@ -76,7 +69,7 @@ static void nopin_park_job_over(struct nopin_engine_job *job)
 /* A QP that has failed waits until no engine copies for it: let no further copy begin. */
 static bool nopin_park_fails(struct nopin_park *park)
 {
-	const struct nopin_qp *qp = nopin_wait_qp(park);
+	const struct nopin_qp *qp = nopin_park_qp(park);
 	const struct nopin_qp *peer = park->wait->requester ? qp->sq.peer : NULL;
 
 	return READ_ONCE(qp->sq.failed) || READ_ONCE(qp->rq.failed) ||
@@ -95,7 +88,7 @@ static bool nopin_park_begin(struct nopin_park *park, struct nopin_copy *copy)
 		return false;
 	INIT_WORK(&wait->copied, nopin_copied);
 	wait->job = job;
-	wait->qp = nopin_wait_qp(park);
+	wait->qp = nopin_park_qp(park);
 	wait->peer = wait->requester ? wait->qp->sq.peer : NULL;
 	nopin_copies_begin(wait->qp);
 	if (wait->peer)
@@ -125,14 +118,24 @@ static bool nopin_park_was_copied(struct nopin_park *park, const struct nopin_co
 	return done;
 }
 
+/*
+ * The destruction of an SRQ, whose receive a packet for an XRC target may fill, waits for no
+ * engine. And while a requester waits for an engine that fills a receive of the peer, a
+ * packet may complete that receive, unless the service is reliable.
+ */
+static bool nopin_park_needs_cpu(struct nopin_park *park)
+{
+	const struct nopin_service *service = nopin_park_qp(park)->service;
+
+	return service->role == NOPIN_TARGET ||
+	       (park->wait->requester && !service->reliable);
+}
+
 /**
  * nopin_park_offload - try to have an engine carry out a copy of nopin_park_copy()
  * @park: of the half that would wait; its lock is held
  * @copy: as for nopin_copy()
  * @copied: with true: NOPIN_COPIED, or NOPIN_COPY_MISS when the half waits for the engine
- *
- * An XRC target has the CPU copy: the destruction of an SRQ, whose receive a packet may
- * fill, waits for no engine.
  *
  * Some accesses make two copies, as those of a datagram's GRH and payload. A copy that only
  * the CPU can make leaves park->job alone, which belongs to the other copy.
@@ -145,7 +148,7 @@ bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 {
 	bool again = true;
 
-	if (!nopin_offload_may(copy) || nopin_wait_qp(park)->service->role == NOPIN_TARGET)
+	if (!nopin_offload_may(copy) || nopin_park_needs_cpu(park))
 		return false;
 	if (park->job && nopin_park_was_copied(park, copy, &again)) {
 		*copied = NOPIN_COPIED;

@@ -77,6 +77,30 @@ void nopin_wait_free(struct nopin_wait *wait)
 	kfree(wait);
 }
 
+/**
+ * nopin_park_qp - the QP that a half belongs to
+ * @park: of the half, with a wait
+ *
+ * Context: the half's lock held.
+ * Return: the QP.
+ */
+struct nopin_qp *nopin_park_qp(struct nopin_park *park)
+{
+	if (park->wait->requester)
+		return container_of(park, struct nopin_qp, sq.park);
+	return container_of(park, struct nopin_qp, rq.park);
+}
+
+/*
+ * A requester reaches the peer's memory when the peer is on the same device. If the service
+ * is unreliable, it must not be held up by what the peer's program does.
+ */
+static bool nopin_park_is_far(struct nopin_park *park, const struct nopin_copy *copy)
+{
+	return park->wait->requester && !copy->source_failed &&
+	       !nopin_park_qp(park)->service->reliable;
+}
+
 /* Wait for a page. False: resolving the same miss has failed, so the access fails. */
 static bool nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 {
@@ -101,8 +125,16 @@ static bool nopin_park_miss(struct nopin_park *park, struct nopin_miss *miss)
 static enum nopin_copied nopin_park_missed(struct nopin_park *park,
 					   struct nopin_copy *copy)
 {
+	bool far = nopin_park_is_far(park, copy);
+	bool away = far && park->error == -EINPROGRESS;
+
+	park->wait->far = far;
 	if (nopin_park_miss(park, &copy->miss))
 		return NOPIN_COPY_MISS;
+	if (away) {
+		park->away = true;
+		return NOPIN_COPY_MISS;
+	}
 	return copy->source_failed ? NOPIN_COPY_BAD_SOURCE : NOPIN_COPY_BAD_DESTINATION;
 }
 
@@ -112,8 +144,8 @@ static enum nopin_copied nopin_park_missed(struct nopin_park *park,
  * @copy: as for nopin_copy()
  *
  * Context: BH off.
- * Return: NOPIN_COPY_MISS: the half waits, and copies again afterwards; else as
- *	nopin_copy().
+ * Return: NOPIN_COPY_MISS: the half waits, and copies again afterwards, or is to send
+ *	packets instead (@park->away); else as nopin_copy().
  */
 enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy)
 {
@@ -218,6 +250,7 @@ void nopin_park_leave(struct nopin_park *park)
 	if (park->waiting)
 		park->wait = NULL;
 	park->waiting = false;
+	park->away = false;
 	park->error = 0;
 }
 

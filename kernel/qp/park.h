@@ -18,6 +18,8 @@ struct nopin_qp;
  * @qpn: number of the QP, by which the QP is looked up when the page has been fetched
  * @requester: the half is the requester; else the responder
  * @patient: a program has to answer the fault, however long it takes
+ * @far: the page is of the peer, on the same device, for which this half may wait only
+ *	while no program has to answer the fault
  * @pages: pages made present so far that the statistics do not count yet
  * @copied: with @job: lets the half go on when the engine has carried out the copy
  * @job: the copy; NULL: the half waits for a page
@@ -35,6 +37,7 @@ struct nopin_wait {
 	u32 qpn;
 	bool requester;
 	bool patient;
+	bool far;
 	u64 pages;
 	struct work_struct copied;
 	struct nopin_engine_job *job;
@@ -50,6 +53,8 @@ struct nopin_wait {
  * @silent: the request that waits is for a QP of the same device, which has not been told
  *	of it; the missing page may be the peer's
  * @lost: the packet that waits was dropped, so the copy will not be made again
+ * @away: the requester does not wait for the peer's page (nopin_wait.far): the request has
+ *	to go as packets
  * @defer: the holder of the lock will call nopin_park_claim(), so a miss is not submitted
  *	to a worker
  * @error: result of resolving the last miss, for the access when it is made again
@@ -64,6 +69,7 @@ struct nopin_park {
 	bool waiting;
 	bool silent;
 	bool lost;
+	bool away;
 	bool defer;
 	int error;
 	const void *error_memory;
@@ -71,6 +77,7 @@ struct nopin_park {
 	struct nopin_engine_job *job;
 };
 
+struct nopin_qp *nopin_park_qp(struct nopin_park *park);
 struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester);
 void nopin_wait_free(struct nopin_wait *wait);
 void nopin_wait_submit(struct nopin_wait *wait);

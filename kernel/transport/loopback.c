@@ -286,6 +286,11 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 	rnr_timer = peer->attr.min_rnr_timer;
 	spin_unlock(&peer->rq.lock);
 
+	if (sq->park.away) { /* the peer itself waits for its page, with a packet */
+		sq->park.away = false;
+		*packets = 0;
+		return false;
+	}
 	nopin_loopback_conclude(qp, wqe, *packets, rnr_timer, verdict);
 	if (verdict == NOPIN_PARKED) {
 		sq->park.silent = true;

@@ -4,13 +4,18 @@
  * The next message takes the receive of one that is lost.
  */
 #include <arpa/inet.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "odp_system.h"
 #include "rc.h"
 
 #define ROOM	70000U	/* bytes of a receive */
 #define RECVS	16
 #define WIDE	1024U	/* path MTU */
+#define PAGE	4096UL
 
 struct uc_end {
 	struct rc_end *rc;
@@ -370,6 +375,38 @@ static void uc_sqe_left_at_once(const void *arg)
 	}
 }
 
+/*
+ * The sender waits for no page of the receiver that a program has to bring, however near
+ * the receiver is: the message waits there.
+ */
+static void uc_sender_does_not_wait(const void *arg)
+{
+	struct uffdio_zeropage zero = { .range = { .len = PAGE } };
+	uint8_t *hole = vt_map(PAGE, 0);
+	struct uc_pair pair;
+	struct vt_mem *mem;
+	struct ibv_sge sge;
+	int uffd;
+
+	(void)arg;
+	vt_need_kind(vt_dev(1), VT_ODP, 0);
+	pair_open(&pair, VT_PINNED);
+	mem = vt_mem_at(pair.b.rc->pd, VT_ODP, hole, PAGE, VT_ACCESS_ALL);
+	uffd = odp_uffd(hole, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	sge = vt_sge(mem, 0, PAGE);
+	vt_ok(rc_post_recv(pair.b.rc, 7, &sge, 1));
+	vt_fill(pair.a.src->addr, 3000);
+	send_plain(&pair.a, 3000);
+	odp_uffd_wait(uffd);
+	vt_want_none(pair.b.rc->rcq, 20);
+	zero.range.start = (uintptr_t)hole;
+	vt_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	vt_want(pair.b.rc->rcq, 7, IBV_WC_SUCCESS);
+	vt_require(!memcmp(hole, pair.a.src->addr, 3000), "data differ");
+	close(uffd);
+	works(&pair);
+}
+
 /* A receive with a bad key is an error of the receiving program: the receive fails. */
 static void uc_bad_receive(const void *arg)
 {
@@ -493,6 +530,7 @@ static void add_tests(void)
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
 		vt_test(uc_bad_lkey, &lengths[i], "uc_bad_lkey_%zu", lengths[i]);
 	VT_TEST(uc_sqe_left_at_once);
+	VT_TEST(uc_sender_does_not_wait);
 	VT_TEST(uc_bad_receive);
 	VT_TEST(uc_any_psn);
 	VT_TEST(uc_operations);
