@@ -426,6 +426,7 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 		.qp_num = NOPIN_GSI_QPN,
 		.byte_len = NOPIN_GSI_RECV_LEN,
 		.src_qp = pkt->src_qp,
+		.sl = ip_hdr(skb)->version == 4 ? NOPIN_SL_IPV4 : NOPIN_SL_IPV6,
 		.wc_flags = NOPIN_WC_GRH,
 	};
 
@@ -435,7 +436,7 @@ static void nopin_gsi_receive(struct nopin_qp *qp, struct sk_buff *skb,
 	}
 	cqe.wr_id = recv->wr_id;
 	nopin_gsi_put_vlan(&cqe, attr);
-	nopin_net_copy_grh(skb, recv->buffer);
+	nopin_net_copy_grh(skb, pkt, recv->buffer);
 	skb_copy_bits(skb, pkt->hdr_len, recv->buffer + NOPIN_GRH_LEN, pkt->payload_len);
 	nopin_cq_post(to_nopin_cq(qp->ibqp.recv_cq), &cqe, &qp->ibqp, pkt->solicited);
 	kfree(recv);

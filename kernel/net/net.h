@@ -106,7 +106,7 @@ bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *
 /* A datagram's receive begins with this many bytes for a GRH or IP header. */
 #define NOPIN_GRH_LEN	40
 
-void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer);
+void nopin_net_copy_grh(const struct sk_buff *skb, const struct nopin_pkt *pkt, void *buffer);
 void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 			 struct in6_addr *daddr);
 bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address);

@@ -51,23 +51,42 @@ u8 nopin_net_ecn(const struct sk_buff *skb)
 	return tclass & INET_ECN_MASK;
 }
 
+static void nopin_net_copy_ipv4(const struct sk_buff *skb, size_t len, void *buffer)
+{
+	struct iphdr ip = *ip_hdr(skb);
+
+	ip.tot_len = htons(sizeof(ip) + len);
+	ip_send_check(&ip);
+	memset(buffer, 0, NOPIN_GRH_LEN - sizeof(ip));
+	memcpy(buffer + NOPIN_GRH_LEN - sizeof(ip), &ip, sizeof(ip));
+}
+
+static void nopin_net_copy_ipv6(const struct sk_buff *skb, size_t len, void *buffer)
+{
+	struct ipv6hdr ip = *ipv6_hdr(skb);
+
+	ip.payload_len = htons(len);
+	memcpy(buffer, &ip, sizeof(ip));
+}
+
 /**
  * nopin_net_copy_grh - copy the IP header to where a receive has the GRH
  * @skb: as handed up, or any with a network header
+ * @pkt: the datagram's headers; one IP header may have brought several datagrams, and the
+ *	copy has the length of this one
  * @buffer: gets NOPIN_GRH_LEN bytes: an IPv6 header, or an IPv4 header at their end
  *	(IBTA A17.4.5.3)
  *
  * Context: any.
  */
-void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer)
+void nopin_net_copy_grh(const struct sk_buff *skb, const struct nopin_pkt *pkt, void *buffer)
 {
-	if (ip_hdr(skb)->version == 4) {
-		memset(buffer, 0, NOPIN_GRH_LEN - sizeof(struct iphdr));
-		memcpy(buffer + NOPIN_GRH_LEN - sizeof(struct iphdr), ip_hdr(skb),
-		       sizeof(struct iphdr));
-	} else {
-		memcpy(buffer, ipv6_hdr(skb), sizeof(struct ipv6hdr));
-	}
+	size_t len = sizeof(struct udphdr) + nopin_pkt_len(pkt);
+
+	if (ip_hdr(skb)->version == 4)
+		nopin_net_copy_ipv4(skb, len, buffer);
+	else
+		nopin_net_copy_ipv6(skb, len, buffer);
 }
 
 /**

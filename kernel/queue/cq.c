@@ -248,6 +248,14 @@ int nopin_cq_arm(struct nopin_cq *cq, enum ib_cq_notify_flags flags)
 	return missed;
 }
 
+/* Without this the core guesses from the bytes which IP header a receive begins with. */
+static void nopin_cqe_put_network(const struct nopin_cqe *cqe, struct ib_wc *wc)
+{
+	wc->wc_flags |= IB_WC_WITH_NETWORK_HDR_TYPE;
+	wc->network_hdr_type = cqe->sl == NOPIN_SL_IPV4 ? RDMA_NETWORK_IPV4 :
+							  RDMA_NETWORK_IPV6;
+}
+
 static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
 {
 	memset(wc, 0, sizeof(*wc));
@@ -258,8 +266,9 @@ static void nopin_cqe_to_wc(const struct nopin_cqe *cqe, struct ib_wc *wc)
 	wc->qp = (struct ib_qp *)(uintptr_t)cqe->rsvd1;
 	wc->ex.imm_data = cqe->imm_data;
 	wc->src_qp = cqe->src_qp;
-	wc->sl = cqe->sl;
 	wc->wc_flags = cqe->wc_flags & (NOPIN_WC_GRH | NOPIN_WC_WITH_IMM);
+	if (cqe->wc_flags & NOPIN_WC_GRH)
+		nopin_cqe_put_network(cqe, wc);
 	if (cqe->wc_flags & NOPIN_WC_WITH_INV) {
 		wc->wc_flags |= IB_WC_WITH_INVALIDATE; /* not NOPIN_WC_WITH_INV's bit */
 		wc->ex.invalidate_rkey = cqe->invalidated_rkey;

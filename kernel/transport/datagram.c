@@ -80,7 +80,7 @@ static bool nopin_datagram_deliver(struct nopin_qp *qp, struct sk_buff *skb,
 		nopin_stat_inc(&qp->dev->stats, NOPIN_DROP_NO_RECEIVE);
 		return true;
 	}
-	nopin_net_copy_grh(skb, grh);
+	nopin_net_copy_grh(skb, pkt, grh);
 	nopin_place_bytes(&from, grh);
 	copied = nopin_datagram_copy(qp, &from, 0, sizeof(grh));
 	nopin_place_packet(&from, skb, pkt->hdr_len);
@@ -116,7 +116,7 @@ bool nopin_datagram_take_small(struct nopin_qp *qp, const struct sk_buff *skb,
 	to = nopin_execute_reach_recv(qp, hold, NOPIN_GRH_LEN + pkt->payload_len);
 	if (!to)
 		return false;
-	nopin_net_copy_grh(skb, to);
+	nopin_net_copy_grh(skb, pkt, to);
 	nopin_memcpy(to + NOPIN_GRH_LEN, skb->data + pkt->hdr_len, pkt->payload_len);
 	nopin_datagram_complete(qp, skb, pkt);
 	return true;

@@ -67,7 +67,7 @@ u8 nopin_net_ecn(const struct sk_buff *skb)
 	return below_ecn;
 }
 
-void nopin_net_copy_grh(const struct sk_buff *skb, void *buffer)
+void nopin_net_copy_grh(const struct sk_buff *skb, const struct nopin_pkt *pkt, void *buffer)
 {
 	memset(buffer, 0x11, NOPIN_GRH_LEN);
 }

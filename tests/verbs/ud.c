@@ -168,6 +168,51 @@ static void ud_data(const void *arg)
 	vt_mem_guards(pair.b.mem);
 }
 
+/* The length in a GRH, and the checksum of an IPv4 header. @len: of the payload */
+static void check_grh_length(const uint8_t *grh, size_t len)
+{
+	size_t datagram = 8 + 12 + 8 + (len + 3) / 4 * 4 + 4; /* UDP, BTH, DETH, data, ICRC */
+	uint32_t sum = 0;
+
+	if (grh[0] >> 4 == 6) {
+		vt_require((size_t)(grh[4] << 8 | grh[5]) == datagram, "%d bytes, not %zu",
+			   grh[4] << 8 | grh[5], datagram);
+		return;
+	}
+	vt_require((size_t)(grh[22] << 8 | grh[23]) == 20 + datagram, "%d bytes, not %zu",
+		   grh[22] << 8 | grh[23], 20 + datagram);
+	for (int i = 20; i < 40; i += 2)
+		sum += grh[i] << 8 | grh[i + 1];
+	vt_require((sum >> 16) + (sum & 0xffff) == 0xffff, "the checksum is wrong");
+}
+
+/* Datagrams that are posted together: each has a GRH of its own. */
+static void ud_batch(const void *arg)
+{
+	const size_t len = *(const size_t *)arg;
+	struct ud_pair pair;
+	struct vt_wr wr[8];
+	struct ibv_wc wc;
+
+	pair_open(&pair, VT_PINNED);
+	vt_fill(pair.a.mem->addr, len + 8);
+	for (int i = 0; i < 8; i++) {
+		post_recv(&pair.b, i, i * (GRH + len), GRH + len);
+		wr_to(&wr[i], &pair.a, &pair.b, i, len);
+	}
+	vt_wr_chain(wr, 8);
+	post_send(&pair.a, wr);
+	for (int i = 0; i < 8; i++) {
+		const uint8_t *at = pair.b.mem->addr + i * (GRH + len);
+
+		vt_want(pair.a.scq, 1, IBV_WC_SUCCESS);
+		wc = vt_want(pair.b.rcq, i, IBV_WC_SUCCESS);
+		check_grh(&pair.a, &pair.b, &wc, at);
+		check_grh_length(at, len);
+		vt_require(!memcmp(at + GRH, pair.a.mem->addr + i, len), "data differ");
+	}
+}
+
 /* A datagram that is dropped takes no receive. */
 static void ud_dropped(const void *arg)
 {
@@ -284,10 +329,14 @@ static void ud_operations(const void *arg)
 
 static void add_tests(void)
 {
+	/* The first go in one packet of the network, the others in a train of packets. */
+	static const size_t batches[] = { 32, 300 };
 	static const enum vt_kind kinds[VT_KINDS] = { VT_PINNED, VT_ODP, VT_IMPLICIT };
 
 	for (int i = 0; i < VT_KINDS; i++)
 		vt_test(ud_data, &kinds[i], "ud_data_%s", vt_kind_name[kinds[i]]);
+	for (size_t i = 0; i < ARRAY_SIZE(batches); i++)
+		vt_test(ud_batch, &batches[i], "ud_batch_%zu", batches[i]);
 	VT_TEST(ud_dropped);
 	VT_TEST(ud_too_long);
 	VT_TEST(ud_bad_lkey);
