@@ -34,6 +34,7 @@ static void nopin_qp_reset(struct nopin_qp *qp)
 	nopin_park_leave(&rq->park);
 	rq->recv_taken = false;
 	rq->in_message = 0;
+	rq->ended = false;
 	if (qp->service->role == NOPIN_TARGET)
 		rq->srq = NULL;
 	if (!qp->service->rings)

@@ -16,7 +16,7 @@ static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata 
 	if (init->srq_type != IB_SRQT_BASIC && !(udata && init->srq_type == IB_SRQT_XRC))
 		return -EOPNOTSUPP;
 	if (!attr->max_wr || attr->max_wr > NOPIN_MAX_SRQ_WR ||
-	    attr->max_sge > NOPIN_MAX_SGE || attr->srq_limit > attr->max_wr)
+	    attr->max_sge > NOPIN_MAX_SGE)
 		return -EINVAL;
 	if (udata && udata->outlen < sizeof(struct nopin_create_srq_resp))
 		return -EINVAL;
@@ -26,7 +26,8 @@ static int nopin_srq_check(const struct ib_srq_init_attr *init, struct ib_udata 
 /**
  * nopin_create_srq - ib_device_ops.create_srq
  * @ibsrq: zeroed by the core, except for the fields that the core sets
- * @init: what is asked for; its attr becomes what is granted
+ * @init: what is asked for; its attr becomes what is granted. The limit has no meaning here
+ *	(ibv_create_srq(3)): a program sets it with ibv_modify_srq()
  * @udata: struct nopin_create_srq_resp; NULL: a kernel user
  *
  * Return: 0 or a negative errno.
@@ -49,8 +50,7 @@ int nopin_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 	err = nopin_srq_create(srq, &init->attr, nopin_udata_ucontext(udata), &resp);
 	if (err)
 		goto give_share;
-	err = nopin_srq_set_limit(srq, init->attr.srq_limit);
-	if (!err && udata)
+	if (udata)
 		err = nopin_udata_write(udata, &resp, sizeof(resp));
 	if (!err && init->srq_type == IB_SRQT_XRC)
 		err = nopin_xrc_publish(srq);

@@ -180,6 +180,40 @@ static void srq_limit(const void *arg)
 	vt_require(vt_async_event(vt_dev(1), 50) < 0, "told twice");
 }
 
+/* The limit has no meaning when an SRQ is created (ibv_create_srq(3)). */
+static void srq_limit_at_creation(const void *arg)
+{
+	static const uint32_t limits[] = { 2, WRS + 1, ~0U };
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		struct ibv_srq_init_attr init = {
+			.attr = { .max_wr = WRS, .max_sge = 1, .srq_limit = limits[i] } };
+		struct ibv_srq *srq = ibv_create_srq(vt_new_pd(vt_dev(0)->ctx), &init);
+		struct ibv_srq_attr attr;
+
+		vt_require(srq, "a limit of %u: %s", limits[i], strerror(errno));
+		vt_defer(free_srq, srq);
+		vt_ok(ibv_query_srq(srq, &attr));
+		vt_require(!attr.srq_limit, "the limit is %u", attr.srq_limit);
+	}
+}
+
+/* A QP that is used again tells its owner again when it takes no more, in any state. */
+static void srq_last_wqe_again(const void *arg)
+{
+	struct shared s;
+
+	(void)arg;
+	shared_init(&s, VT_PINNED);
+	vt_ok(rc_to_state(&s.server[0], IBV_QPS_ERR));
+	vt_want_event(vt_dev(1), IBV_EVENT_QP_LAST_WQE_REACHED);
+	vt_ok(rc_to_state(&s.server[0], IBV_QPS_RESET));
+	vt_ok(rc_to_init(&s.server[0], &rc_attr_default));
+	vt_ok(rc_to_state(&s.server[0], IBV_QPS_ERR));
+	vt_want_event(vt_dev(1), IBV_EVENT_QP_LAST_WQE_REACHED);
+}
+
 /*
  * When a QP fails its receives stay for the others, and an event tells its owner that it
  * takes no more.
@@ -390,7 +424,9 @@ static void add_tests(void)
 		vt_test(srq_is_shared, &kinds[i], "srq_is_shared_%s", vt_kind_name[kinds[i]]);
 	VT_TEST(srq_is_dry);
 	VT_TEST(srq_limit);
+	VT_TEST(srq_limit_at_creation);
 	VT_TEST(srq_survives_qp);
+	VT_TEST(srq_last_wqe_again);
 	VT_TEST(srq_too_short);
 	VT_TEST(srq_is_full);
 	VT_TEST(srq_refused);
