@@ -146,8 +146,7 @@ static int nopin_fault_touch(struct nopin_fault *fault, unsigned int i)
 	if (prompt && !nopin_fault_is_prompt(fault, va))
 		return -EINPROGRESS;
 	vma = vma_lookup(mm, va);
-	if (!vma || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
-	    !nopin_vma_allows(vma, nopin_fault_writes(fault)))
+	if (!vma || !nopin_vma_allows(vma, nopin_fault_writes(fault)))
 		return -EFAULT;
 	ret = nopin_fault_handle(fault, vma, va);
 	if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))

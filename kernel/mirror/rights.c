@@ -17,6 +17,8 @@
 bool nopin_vma_allows(const struct vm_area_struct *vma, bool write)
 {
 	mmap_assert_locked(vma->vm_mm);
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP)) /* no memory that could be copied */
+		return false;
 	if (!write)
 		return vma->vm_flags & VM_READ;
 	return vma->vm_flags & VM_WRITE && !(vma->vm_flags & VM_SHADOW_STACK);
@@ -25,9 +27,7 @@ bool nopin_vma_allows(const struct vm_area_struct *vma, bool write)
 /* May the calling thread access it, by the rules of pinning? */
 static bool nopin_vma_allows_current(struct vm_area_struct *vma, bool write)
 {
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || !(vma->vm_flags & VM_READ))
-		return false;
-	return nopin_vma_allows(vma, write) &&
+	return vma->vm_flags & VM_READ && nopin_vma_allows(vma, write) &&
 	       arch_vma_access_permitted(vma, write, false, false);
 }
 

@@ -274,13 +274,10 @@ static void nopin_store_evict_page(struct nopin_store *store, unsigned long slot
 
 	if (folio_mapped(page_folio(pfn_to_page(store->first + slot))))
 		migrate_device_range(&src, store->first + slot, 1);
-	if (!nopin_move_is_due(src)) {
+	if (nopin_move_is_due(src))
+		nopin_move_drain(src, page, &dst);
+	else
 		__free_page(page);
-		if (src)
-			migrate_device_finalize(&src, &dst, 1);
-		return;
-	}
-	nopin_move_drain(src, page, &dst);
 	migrate_device_pages(&src, &dst, 1);
 	nopin_moved_out(&src, 1);
 	migrate_device_finalize(&src, &dst, 1);

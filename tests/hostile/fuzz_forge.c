@@ -19,7 +19,7 @@
 
 /* The headers of each opcode behind the BTH. */
 enum { RETH = 1, ATOMIC = 2, AETH = 4, ORIGINAL = 8, DETH = 16, IMM = 32, PAYLOAD = 64,
-       RESPONSE = 128, FETH = 256 };
+       FETH = 128 };
 
 static const struct kind {
 	uint8_t opcode;
@@ -30,10 +30,10 @@ static const struct kind {
 	{ 0x07, PAYLOAD }, { 0x08, PAYLOAD }, { 0x09, PAYLOAD | IMM },
 	{ 0x0a, PAYLOAD | RETH }, { 0x0b, PAYLOAD | RETH | IMM }, { 0x0c, RETH },
 	{ 0x0c, RETH }, { 0x13, ATOMIC }, { 0x14, ATOMIC },
-	{ 0x0d, PAYLOAD | AETH | RESPONSE }, { 0x0e, PAYLOAD | RESPONSE },
-	{ 0x0f, PAYLOAD | AETH | RESPONSE }, { 0x10, PAYLOAD | AETH | RESPONSE },
-	{ 0x11, AETH | RESPONSE }, { 0x11, AETH | RESPONSE },
-	{ 0x12, AETH | ORIGINAL | RESPONSE },
+	{ 0x0d, PAYLOAD | AETH }, { 0x0e, PAYLOAD },
+	{ 0x0f, PAYLOAD | AETH }, { 0x10, PAYLOAD | AETH },
+	{ 0x11, AETH }, { 0x11, AETH },
+	{ 0x12, AETH | ORIGINAL },
 	{ 0x16, PAYLOAD | IMM }, { 0x17, PAYLOAD | IMM }, /* IMM: the key */
 	{ 0x64, PAYLOAD | DETH }, { 0x65, PAYLOAD | DETH | IMM },
 	{ 0x1c, FETH | RETH }, { 0x1d, PAYLOAD | RETH },
