@@ -144,7 +144,8 @@ void nopin_fault_work(struct work_struct *work)
 	u64 begun = ktime_get_ns();
 
 	do {
-		int err = nopin_wait_fetch(wait, !patient);
+		/* Patience with the page before this one does not extend to a peer's. */
+		int err = nopin_wait_fetch(wait, !patient || wait->far);
 
 		if (err == -EINPROGRESS && !wait->far) {
 			nopin_wait_submit_patient(wait);

@@ -129,6 +129,8 @@ static enum nopin_copied nopin_park_missed(struct nopin_park *park,
 	bool away = far && park->error == -EINPROGRESS;
 
 	park->wait->far = far;
+	if (!far && park->error == -EINPROGRESS)
+		park->error = 0; /* it is about the peer's page, perhaps of the same address */
 	if (nopin_park_miss(park, &copy->miss))
 		return NOPIN_COPY_MISS;
 	if (away) {

@@ -375,35 +375,72 @@ static void uc_sqe_left_at_once(const void *arg)
 	}
 }
 
+/* A page that is not there until its program brings it. */
+struct hole {
+	uint8_t *addr;
+	struct vt_mem *mem;
+	int uffd;
+};
+
+static struct hole hole_open(struct rc_end *end)
+{
+	struct hole hole = { .addr = vt_map(PAGE, 0) };
+
+	hole.mem = vt_mem_at(end->pd, VT_ODP, hole.addr, PAGE, VT_ACCESS_ALL);
+	hole.uffd = odp_uffd(hole.addr, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	return hole;
+}
+
+/* Bring the page, once somebody waits for it: @len bytes of data at its begin. */
+static void hole_close(struct hole *hole, size_t len)
+{
+	uint8_t *page = vt_map(PAGE, 0);
+	struct uffdio_copy copy = { .dst = (uintptr_t)hole->addr, .src = (uintptr_t)page,
+				    .len = PAGE };
+
+	vt_fill(page, len);
+	odp_uffd_wait(hole->uffd);
+	vt_ok(ioctl(hole->uffd, UFFDIO_COPY, &copy));
+	close(hole->uffd);
+}
+
 /*
  * The sender waits for no page of the receiver that a program has to bring, however near
- * the receiver is: the message waits there.
+ * the receiver is: the message waits there. So it is when the sender has waited for a page
+ * of its own just before (@arg).
  */
 static void uc_sender_does_not_wait(const void *arg)
 {
-	struct uffdio_zeropage zero = { .range = { .len = PAGE } };
-	uint8_t *hole = vt_map(PAGE, 0);
+	const bool *own = arg;
+	struct hole from, to;
 	struct uc_pair pair;
-	struct vt_mem *mem;
 	struct ibv_sge sge;
-	int uffd;
+	struct vt_wr wr;
 
-	(void)arg;
+	vt_need_kind(vt_dev(0), VT_ODP, 0);
 	vt_need_kind(vt_dev(1), VT_ODP, 0);
 	pair_open(&pair, VT_PINNED);
-	mem = vt_mem_at(pair.b.rc->pd, VT_ODP, hole, PAGE, VT_ACCESS_ALL);
-	uffd = odp_uffd(hole, PAGE, UFFDIO_REGISTER_MODE_MISSING);
-	sge = vt_sge(mem, 0, PAGE);
+	to = hole_open(pair.b.rc);
+	sge = vt_sge(to.mem, 0, PAGE);
 	vt_ok(rc_post_recv(pair.b.rc, 7, &sge, 1));
-	vt_fill(pair.a.src->addr, 3000);
-	send_plain(&pair.a, 3000);
-	odp_uffd_wait(uffd);
+	vt_wr_init(&wr, IBV_WR_SEND, 5);
+	if (*own) {
+		from = hole_open(pair.a.rc);
+		vt_wr_local(&wr, from.mem, 0, 3000);
+		vt_ok(rc_post(pair.a.rc, &wr));
+		vt_want_none(pair.a.rc->scq, 20);
+		hole_close(&from, 3000);
+	} else {
+		from.addr = pair.a.src->addr;
+		vt_fill(from.addr, 3000);
+		vt_wr_local(&wr, pair.a.src, 0, 3000);
+		vt_ok(rc_post(pair.a.rc, &wr));
+	}
+	vt_want(pair.a.rc->scq, 5, IBV_WC_SUCCESS);
 	vt_want_none(pair.b.rc->rcq, 20);
-	zero.range.start = (uintptr_t)hole;
-	vt_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	hole_close(&to, 0);
 	vt_want(pair.b.rc->rcq, 7, IBV_WC_SUCCESS);
-	vt_require(!memcmp(hole, pair.a.src->addr, 3000), "data differ");
-	close(uffd);
+	vt_require(!memcmp(to.addr, from.addr, 3000), "data differ");
 	works(&pair);
 }
 
@@ -516,6 +553,7 @@ static void add_tests(void)
 {
 	static const enum vt_kind kinds[VT_KINDS] = { VT_PINNED, VT_ODP, VT_IMPLICIT };
 	static const size_t lengths[] = { 100, 5000 };
+	static const bool no, yes = true;
 
 	for (int i = 0; i < VT_KINDS; i++)
 		vt_test(uc_data, &kinds[i], "uc_data_%s", vt_kind_name[kinds[i]]);
@@ -530,7 +568,8 @@ static void add_tests(void)
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
 		vt_test(uc_bad_lkey, &lengths[i], "uc_bad_lkey_%zu", lengths[i]);
 	VT_TEST(uc_sqe_left_at_once);
-	VT_TEST(uc_sender_does_not_wait);
+	vt_test(uc_sender_does_not_wait, &no, "uc_sender_does_not_wait");
+	vt_test(uc_sender_does_not_wait, &yes, "uc_sender_does_not_wait_after_itself");
 	VT_TEST(uc_bad_receive);
 	VT_TEST(uc_any_psn);
 	VT_TEST(uc_operations);
