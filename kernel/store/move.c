@@ -236,7 +236,8 @@ static int nopin_store_return(struct vm_fault *vmf, u64 *moved)
  *
  * Threads that touch one page at the same time use it all, as each fault holds a reference
  * (before Linux 6.15 or so), and none could move it. So one of them tries, a few times, and
- * the others let go at once.
+ * the others let go at once, also of the CPU: the kernel's own access to user memory would
+ * fault again and again without letting the one that moves the page run.
  *
  * Return: 0 or VM_FAULT_*.
  * Context: page fault.
@@ -249,8 +250,10 @@ vm_fault_t nopin_store_fault(struct vm_fault *vmf)
 	u64 moved = 0;
 	int err = 0;
 
-	if (!nopin_slots_claim(&store->slots, slot))
+	if (!nopin_slots_claim(&store->slots, slot)) {
+		cond_resched();
 		return 0;
+	}
 	for (tries = 0; tries < NOPIN_FAULT_TRIES && !moved && !err; tries++)
 		err = nopin_store_return(vmf, &moved);
 	nopin_slots_unclaim(&store->slots, slot);
