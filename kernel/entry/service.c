@@ -49,14 +49,28 @@ static const struct nopin_service nopin_rc_kernel = {
 	.resume		= nopin_responder_resume,
 };
 
+#define NOPIN_UC_REQUESTS						\
+	(BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |	\
+	 BIT(IB_UVERBS_WR_RDMA_WRITE) | BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM) | \
+	 BIT(IB_UVERBS_WR_LOCAL_INV))
+
 static const struct nopin_service nopin_uc = {
 	.name		= "UC",
 	.wire		= NOPIN_WIRE_UC,
 	.connected	= true,
 	.rings		= true,
-	.requests	= BIT(IB_UVERBS_WR_SEND) | BIT(IB_UVERBS_WR_SEND_WITH_IMM) |
-			  BIT(IB_UVERBS_WR_RDMA_WRITE) |
-			  BIT(IB_UVERBS_WR_RDMA_WRITE_WITH_IMM),
+	.requests	= NOPIN_UC_REQUESTS | BIT(IB_UVERBS_WR_BIND_MW),
+	.arrive		= nopin_receive_unacknowledged,
+	.resume		= nopin_unreliable_resume,
+};
+
+/* UC for kernel users. */
+static const struct nopin_service nopin_uc_kernel = {
+	.name		= "UC",
+	.wire		= NOPIN_WIRE_UC,
+	.connected	= true,
+	.rings		= true,
+	.requests	= NOPIN_UC_REQUESTS | BIT(NOPIN_WR_REG_MR),
 	.arrive		= nopin_receive_unacknowledged,
 	.resume		= nopin_unreliable_resume,
 };
@@ -115,7 +129,7 @@ const struct nopin_service *nopin_service_find(enum ib_qp_type type, bool user)
 	case IB_QPT_RC:
 		return user ? &nopin_rc : &nopin_rc_kernel;
 	case IB_QPT_UC:
-		return &nopin_uc;
+		return user ? &nopin_uc : &nopin_uc_kernel;
 	case IB_QPT_XRC_INI:
 		return user ? &nopin_xrc_initiator : NULL;
 	case IB_QPT_XRC_TGT: /* belongs to its domain, which may outlive the program */

@@ -57,13 +57,15 @@ void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
 /**
  * nopin_send_bind_check() - may a window be bound by a send request?
  * @mw: the window; one of type 1 may not, as ibv_bind_mw() binds it
+ * @rkey: its new key, of which only the lowest 8 bits are the program's to choose
  * @info: the region, and the range in it
  *
  * Return: 0 or an errno.
  */
-int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info *info)
+int nopin_send_bind_check(const struct ibv_mw *mw, uint32_t rkey,
+			  const struct ibv_mw_bind_info *info)
 {
-	if (!mw || mw->type != IBV_MW_TYPE_2 || !info->mr)
+	if (!mw || mw->type != IBV_MW_TYPE_2 || (mw->rkey ^ rkey) > UINT8_MAX || !info->mr)
 		return EINVAL;
 	/* Compare handles, as one of the two PDs may be a parent domain. */
 	return mw->context == info->mr->context && mw->pd->handle == info->mr->pd->handle ?

@@ -39,8 +39,10 @@ static const uint16_t send_ops[] = {
 	[IBV_WR_RDMA_READ] = NOPIN_OP_VALID | NOPIN_OP_RDMA,
 	[IBV_WR_ATOMIC_CMP_AND_SWP] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = NOPIN_OP_VALID | NOPIN_OP_ATOMIC,
-	[IBV_WR_LOCAL_INV] = NOPIN_OP_VALID | NOPIN_OP_INV | NOPIN_OP_LOCAL,
-	[IBV_WR_BIND_MW] = NOPIN_OP_VALID | NOPIN_OP_BIND | NOPIN_OP_LOCAL,
+	[IBV_WR_LOCAL_INV] = NOPIN_OP_VALID | NOPIN_OP_INV | NOPIN_OP_LOCAL |
+			     NOPIN_OP_UNANSWERED,
+	[IBV_WR_BIND_MW] = NOPIN_OP_VALID | NOPIN_OP_BIND | NOPIN_OP_LOCAL |
+			   NOPIN_OP_UNANSWERED,
 #ifdef NOPIN_HAVE_ATOMIC_WRITE
 	[IBV_WR_ATOMIC_WRITE] = NOPIN_OP_VALID | NOPIN_OP_INLINE | NOPIN_OP_RDMA,
 #endif
@@ -198,7 +200,8 @@ static int send_check(const struct nopin_qp *qp, const struct ibv_send_wr *wr,
 	if (!(op & qp->op_needed) || wr->send_flags & ~NOPIN_SEND_FLAGS)
 		return EINVAL;
 	if (op & NOPIN_OP_BIND)
-		return nopin_send_bind_check(wr->bind_mw.mw, &wr->bind_mw.bind_info);
+		return nopin_send_bind_check(wr->bind_mw.mw, wr->bind_mw.rkey,
+					     &wr->bind_mw.bind_info);
 	if (op & NOPIN_OP_LOCAL)
 		return 0;
 	if (wr->num_sge < 0)

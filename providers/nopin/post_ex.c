@@ -38,7 +38,8 @@
 #define NOPIN_UNANSWERED_OPS                                                   \
 	((uint64_t)IBV_QP_EX_WITH_RDMA_WRITE |                                 \
 	 IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |            \
-	 IBV_QP_EX_WITH_SEND_WITH_IMM)
+	 IBV_QP_EX_WITH_SEND_WITH_IMM | IBV_QP_EX_WITH_LOCAL_INV |             \
+	 IBV_QP_EX_WITH_BIND_MW)
 
 #define NOPIN_DATAGRAM_OPS                                                     \
 	((uint64_t)IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM)
@@ -229,7 +230,7 @@ static void wr_claim_bind(struct ibv_qp_ex *ibqp, uint32_t rkey,
 static void wr_bind_mw(struct ibv_qp_ex *ibqp, struct ibv_mw *mw, uint32_t rkey,
 		       const struct ibv_mw_bind_info *info)
 {
-	int ret = nopin_send_bind_check(mw, info);
+	int ret = nopin_send_bind_check(mw, rkey, info);
 
 	if (ret)
 		wr_fail(to_nopin_qp_ex(ibqp), ret);
@@ -345,7 +346,7 @@ int nopin_bind_mw(struct ibv_qp *ibqp, struct ibv_mw *mw, struct ibv_mw_bind *bi
 	uint64_t wr_id;
 	int ret;
 
-	if (ibqp->qp_type != IBV_QPT_RC)
+	if (!(nopin_send_op(IBV_WR_BIND_MW) & to_nopin_qp(ibqp)->op_needed))
 		return EINVAL;
 	wr_start(qp);
 	wr_id = qp->wr_id;

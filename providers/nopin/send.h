@@ -27,7 +27,8 @@ void nopin_send_to(struct nopin_send_wqe *wqe, struct ibv_ah *ah, uint32_t remot
 		   uint32_t remote_qkey);
 void nopin_send_bind(struct nopin_send_wqe *wqe, uint32_t rkey,
 		     const struct ibv_mw_bind_info *info);
-int nopin_send_bind_check(const struct ibv_mw *mw, const struct ibv_mw_bind_info *info);
+int nopin_send_bind_check(const struct ibv_mw *mw, uint32_t rkey,
+			  const struct ibv_mw_bind_info *info);
 
 /* The NOPIN_OP_* that an opcode needs to be posted to a QP of this type. */
 static inline unsigned int nopin_op_needed(enum ibv_qp_type type)

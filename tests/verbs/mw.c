@@ -101,12 +101,13 @@ void mw_scene_bind(struct mw_scene *s, size_t off, size_t len, unsigned int acce
 }
 
 /* Bind a window to a part of a region. The region itself grants no remote rights. */
-void mw_scene_init(struct mw_scene *s, const struct mw_variant *variant, unsigned int access)
+void mw_scene_open(struct mw_scene *s, const struct mw_variant *variant,
+		   const struct rc_attr *attr, unsigned int access)
 {
 	memset(s, 0, sizeof(*s));
 	s->type = variant->type;
 	s->kind = variant->kind;
-	s->pair = rc_pair_new(&rc_attr_default);
+	s->pair = rc_pair_new(attr);
 	s->local = vt_mem_new(s->pair->a.pd, VT_PINNED, LEN, VT_ACCESS_ALL);
 	s->mem = vt_mem_new(s->pair->b.pd, s->kind, LEN,
 			    IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND);
@@ -116,6 +117,11 @@ void mw_scene_init(struct mw_scene *s, const struct mw_variant *variant, unsigne
 	s->mw = mw_new(s->pair->b.pd, s->type);
 	if (access)
 		mw_scene_bind(s, 1000 + vt_below(1000), 6000 + vt_below(1000), access);
+}
+
+void mw_scene_init(struct mw_scene *s, const struct mw_variant *variant, unsigned int access)
+{
+	mw_scene_open(s, variant, &rc_attr_default, access);
 }
 
 void mw_scene_guards(struct mw_scene *s)

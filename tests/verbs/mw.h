@@ -37,6 +37,8 @@ uint32_t mw_bind(struct rc_end *end, struct ibv_mw *mw,
 void mw_post_inv(struct rc_end *end, enum ibv_wr_opcode op, uint64_t id, uint32_t key);
 void mw_local_inv(struct rc_end *end, uint32_t key, enum ibv_wc_status status);
 
+void mw_scene_open(struct mw_scene *s, const struct mw_variant *variant,
+		   const struct rc_attr *attr, unsigned int access);
 void mw_scene_init(struct mw_scene *s, const struct mw_variant *variant,
 		   unsigned int access);
 void mw_scene_bind(struct mw_scene *s, size_t off, size_t len, unsigned int access);

@@ -108,9 +108,16 @@ static void binding_of_other_pd(const void *arg)
 	info = mw_part(s.local, 0, LEN, RIGHTS);
 	vt_wr_init(&wr, IBV_WR_BIND_MW, 1);
 	wr.wr.bind_mw.mw = s.mw;
+	wr.wr.bind_mw.rkey = ibv_inc_rkey(s.mw->rkey);
 	wr.wr.bind_mw.bind_info = info;
 	vt_require(ibv_post_send(s.pair->b.qp, &wr.wr, &bad) ==
 		   (s.type == IBV_MW_TYPE_1 ? EINVAL : EPERM), "a region of another PD");
+	if (s.type == IBV_MW_TYPE_2) { /* a key that is not the window's */
+		wr.wr.bind_mw.rkey = s.mw->rkey + 0x100;
+		wr.wr.bind_mw.bind_info = mw_part(s.mem, 0, LEN, RIGHTS);
+		vt_require(ibv_post_send(s.pair->b.qp, &wr.wr, &bad) == EINVAL,
+			   "a key of another window");
+	}
 	/* a window of another PD */
 	info = mw_part(s.mem, 0, LEN, RIGHTS);
 	mw_bind(&s.pair->a, s.mw, &info, IBV_WC_MW_BIND_ERR);
@@ -189,6 +196,59 @@ static void window_of_one_pd(const void *arg)
 	another_pair(&s, &other, NULL);
 	mw_local_inv(&other.b, s.rkey, IBV_WC_MW_BIND_ERR);
 	mw_use(&s);
+}
+
+/* --- over an unreliable connection --- */
+
+/* Wait until all that end a has sent is processed: a WRITE with immediate takes a receive. */
+static void uc_flush(struct mw_scene *s)
+{
+	struct vt_wr wr;
+
+	vt_ok(rc_post_recv(&s->pair->b, 9, NULL, 0));
+	vt_wr_init(&wr, IBV_WR_RDMA_WRITE_WITH_IMM, 8);
+	wr.wr.num_sge = 0;
+	vt_ok(rc_post(&s->pair->a, &wr));
+	vt_want(s->pair->a.scq, 8, IBV_WC_SUCCESS);
+	vt_want(s->pair->b.rcq, 9, IBV_WC_SUCCESS);
+	mw_scene_guards(s);
+}
+
+static void uc_write(struct mw_scene *s, uint32_t rkey, uint64_t addr, size_t len)
+{
+	vt_fill(s->local->addr, len);
+	mw_reach(s, &s->pair->a, IBV_WR_RDMA_WRITE, rkey, addr, len, IBV_WC_SUCCESS);
+}
+
+/* What the window does not let in is dropped, and nobody is told. */
+static void window_of_uc(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	size_t len, at;
+	struct mw_scene s;
+	uint32_t old;
+
+	attr.type = IBV_QPT_UC;
+	mw_scene_open(&s, arg, &attr, RIGHTS);
+	for (unsigned int n = 0; n < 50 * vt_opts.rounds; n++) {
+		len = vt_length(s.len, attr.mtu);
+		at = vt_below(s.len - len + 1);
+		uc_write(&s, s.rkey, s.base + at, len);
+		memcpy(s.model + s.off + at, s.local->addr, len);
+		uc_flush(&s);
+		uc_write(&s, s.rkey, s.base - 1, len);
+		uc_write(&s, s.rkey, s.base + s.len - len + 1, len);
+		uc_write(&s, s.mem->mr->rkey, s.base, len);
+		uc_flush(&s);
+	}
+	old = s.rkey;
+	if (s.type == IBV_MW_TYPE_2)
+		mw_local_inv(&s.pair->b, s.rkey, IBV_WC_SUCCESS);
+	mw_scene_bind(&s, 2000, 5000, RIGHTS);
+	uc_write(&s, old, s.base, 100);
+	uc_flush(&s);
+	if (s.kind != VT_IMPLICIT)
+		mw_refuse_bind(&s, mw_part(s.mem, 1, LEN, RIGHTS));
 }
 
 /* --- the region below --- */
@@ -293,6 +353,7 @@ static void add_tests(void)
 	TYPE_1(type_1_is_bound_again);
 	BOTH(window_of_one_qp);
 	BOTH(window_of_one_pd);
+	BOTH(window_of_uc);
 	BOTH(region_stays_below);
 	BOTH(windows_are_many);
 	BOTH(program_ends);
