@@ -76,7 +76,7 @@ static void debt_of_thread(void *qp)
 	debt_settle(qp);
 }
 
-/* Called at the end of the process, and before a fork, as the child has no rings. */
+/* Called at the end of the process, and before a fork, so that only the parent rings. */
 static void debt_of_caller(void)
 {
 	nopin_pay();

@@ -85,14 +85,15 @@ static int nopin_query_rt_values(struct ibv_context *context nopin_unused,
 
 /*
  * The program may leave QPs behind, to which any thread may owe a doorbell. A forked process
- * does not pay for its parent's threads, and must not wait for them.
+ * does not pay for the QPs of its parent, whose threads it must not wait for.
  */
 static void context_pay(struct nopin_context *ctx)
 {
-	if (ctx->opener != getpid())
-		return;
+	pid_t self = getpid();
+
 	for (struct nopin_qp *qp = ctx->qps; qp; qp = qp->after)
-		nopin_defer_end(qp);
+		if (qp->maker == self)
+			nopin_defer_end(qp);
 }
 
 static void nopin_free_context(struct ibv_context *context)
@@ -216,7 +217,6 @@ static struct verbs_context *context_new(struct ibv_device *device, int cmd_fd,
 		goto err_uninit;
 
 	ctx->one_cpu = get_nprocs() == 1;
-	ctx->opener = getpid();
 	pthread_mutex_init(&ctx->qps_lock, NULL);
 	verbs_set_ops(&ctx->vctx, &nopin_context_ops);
 	return &ctx->vctx;

@@ -24,14 +24,12 @@
  * struct nopin_context - an open device
  * @vctx: libibverbs' part
  * @one_cpu: this machine has a single CPU
- * @opener: the process that has opened it
  * @qps_lock: protects @qps, and @after and @link of the QPs in it
  * @qps: the QPs, the latest first
  */
 struct nopin_context {
 	struct verbs_context vctx;
 	bool one_cpu;
-	pid_t opener;
 	pthread_mutex_t qps_lock;
 	struct nopin_qp *qps;
 };
@@ -86,6 +84,7 @@ enum nopin_debt {
  * struct nopin_qp - a queue pair
  * @vqp: libibverbs' part
  * @refs: references of the program and of threads that may owe a doorbell; atomic
+ * @maker: the process that has created it
  * @after: the next QP of the context, or NULL
  * @link: what points to this one
  * @sq: send queue
@@ -106,6 +105,7 @@ enum nopin_debt {
 struct nopin_qp {
 	struct verbs_qp vqp;
 	unsigned int refs;
+	pid_t maker;
 	struct nopin_qp *after;
 	struct nopin_qp **link;
 	struct nopin_wq sq;

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "compat.h"
 #include "send.h"
@@ -116,6 +117,7 @@ static void qp_close(struct nopin_qp *qp)
 
 static void qp_link(struct nopin_qp *qp, struct nopin_context *ctx)
 {
+	qp->maker = getpid();
 	pthread_mutex_lock(&ctx->qps_lock);
 	qp->after = ctx->qps;
 	qp->link = &ctx->qps;
