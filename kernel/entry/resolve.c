@@ -50,6 +50,7 @@ static bool nopin_sq_end_wait(struct nopin_qp *qp, struct nopin_wait *wait, int 
 	waited = nopin_park_end(park, wait, err);
 	if (waited) {
 		park->defer = true;
+		qp->sq.progress = jiffies; /* the peer has had nothing to answer */
 		nopin_requester_resume(qp);
 		park->error = 0; /* the access that failed has been retried */
 		nopin_park_settle(park);

@@ -400,6 +400,44 @@ static void post_copy(const void *arg)
 	vt_require(!memcmp(mem, want, LEN), "the memory is not what was put and given");
 }
 
+/*
+ * A page of the requester's own comes shortly before the ACK timeout of the request before,
+ * which has not asked for an ACK, as packets were to follow it. Where the network needs
+ * longer than the rest of the time, the timeout has to begin anew.
+ */
+static void in_time(const void *arg)
+{
+	struct rc_attr attr = rc_attr_default;
+	uint8_t *mem = vt_map(PAGE, 0);
+	struct vt_mem *own, *there;
+	struct rc_pair *pair;
+	struct handler *h;
+	struct vt_wr wr[2];
+
+	(void)arg;
+	odp_need(VT_ODP);
+	attr.timeout = 18;		/* 1074 ms */
+	attr.retry_cnt = 0;
+	pair = rc_pair_new(&attr);
+	own = vt_mem_at(pair->a.pd, VT_ODP, mem, PAGE, VT_ACCESS_ALL);
+	there = vt_mem_new(pair->b.pd, VT_PINNED, PAGE, VT_ACCESS_ALL);
+	h = handler_new(mem, PAGE, UFFDIO_REGISTER_MODE_MISSING);
+	h->delay_ms = 800;
+	handler_start(h);
+	for (int i = 0; i < 2; i++) {
+		vt_wr_init(&wr[i], IBV_WR_RDMA_WRITE, i);
+		vt_wr_local(&wr[i], i ? own : vt_mem_new(pair->a.pd, VT_PINNED, 8, 0), 0,
+			    i ? PAGE : 8);
+		vt_wr_remote(&wr[i], there, 0);
+	}
+	vt_wr_chain(wr, 2);
+	vt_ok(rc_post(&pair->a, wr));
+	for (int i = 0; i < 2; i++)
+		vt_want(pair->a.scq, i, IBV_WC_SUCCESS);
+	vt_require(h->missing == 1, "the page was not missing");
+	vt_require(!memcmp(there->addr, h->content, PAGE), "data differ");
+}
+
 static void add_tests(void)
 {
 	odp_test(missing, "missing", ODP_ALL_SIDES);
@@ -411,6 +449,7 @@ static void add_tests(void)
 	odp_test(handler_closes, "handler_closes", ODP_ALL_SIDES);
 	odp_test(poisoned, "poisoned", ODP_ALL_SIDES);
 	odp_test(post_copy, "post_copy", ODP_ALL_SIDES);
+	VT_TEST(in_time);
 }
 
 int main(int argc, char **argv)
