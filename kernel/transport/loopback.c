@@ -275,7 +275,8 @@ bool nopin_loopback_step(struct nopin_qp *qp, const struct nopin_swqe *wqe, u32 
 	waits = sq->una_psn != sq->next_psn; /* for the ACK of packets in flight */
 	if (waits || !connected || !nopin_loopback_is_ready(sq, peer)) {
 		spin_unlock(&peer->rq.lock);
-		return waits && connected;
+		/* If none of those packets has asked for the ACK, one more packet does. */
+		return waits && connected && !sq->since_ack_req;
 	}
 	verdict = nopin_loopback_piece(qp, peer, wqe, packets);
 	behind = nopin_psn_add(sq->next_psn, *packets);
