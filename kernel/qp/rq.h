@@ -175,6 +175,13 @@ static inline bool nopin_rq_is_busy(const struct nopin_rq *rq)
 	return rq->park.waiting || rq->read.active || !skb_queue_empty(&rq->parked.skbs);
 }
 
+/* Are duplicates kept or being answered, before which nothing later may be answered? */
+static inline bool nopin_rq_repeats(const struct nopin_rq *rq)
+{
+	return (rq->read.active && rq->read.again) ||
+	       skb_queue_len(&rq->parked.skbs) > rq->due;
+}
+
 /* rq.c */
 void nopin_rq_start(struct nopin_qp *qp);
 void nopin_rq_establish(struct nopin_qp *qp);

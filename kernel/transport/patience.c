@@ -29,6 +29,8 @@ void nopin_responder_repeat_ack(struct nopin_qp *qp)
  * success, and without its data, when they get an ACK among its responses; an ACK that
  * another CPU sent before the first response may arrive after it. When the READ is a
  * duplicate, the ACK may be of a later request, and would say that responses were lost.
+ * What the peer waits for has then been carried out, perhaps all of it, and may be any part
+ * up to the newest.
  *
  * Context: rq.lock held, BH off.
  */
@@ -36,12 +38,14 @@ void nopin_responder_show_life(struct nopin_qp *qp)
 {
 	struct nopin_rq *rq = &qp->rq;
 
-	if (rq->read.active)
+	if (rq->read.active && !rq->read.again) {
 		nopin_reply_alive(qp, rq->read.psn);
-	if (rq->read.active && !rq->read.again)
 		return;
+	}
 	nopin_reply_alive(qp, rq->expected_psn);
-	if (!rq->read.active)
+	if (nopin_rq_repeats(rq))
+		nopin_reply_alive(qp, nopin_psn_add(rq->expected_psn, -1));
+	else
 		nopin_responder_repeat_ack(qp);
 }
 

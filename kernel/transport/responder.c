@@ -57,20 +57,10 @@ static void nopin_responder_repeat_nak(struct nopin_qp *qp, const struct nopin_p
 		nopin_reply(qp, qp->rq.refused_psn, qp->rq.refused_nak);
 }
 
-static bool nopin_responder_replay_atomic(struct nopin_qp *qp, const struct nopin_pkt *pkt)
-{
-	const u64 *original = nopin_resource_atomic(&qp->rq, pkt);
-
-	if (!original)
-		return false;
-	if (nopin_opcode_is_confirmed(nopin_pkt_op(pkt)))
-		nopin_reply_done(qp, pkt->psn);
-	else
-		nopin_reply_atomic(qp, pkt->psn, *original);
-	return true;
-}
-
-/* Keep a duplicate READ while busy, but no more of them than the peer may have in flight. */
+/*
+ * Keep a duplicate READ or atomic while busy, but no more of them than the peer may have in
+ * flight.
+ */
 static bool nopin_responder_keep_again(struct nopin_qp *qp, struct sk_buff *skb)
 {
 	struct nopin_rq *rq = &qp->rq;
@@ -79,6 +69,26 @@ static bool nopin_responder_keep_again(struct nopin_qp *qp, struct sk_buff *skb)
 	if (skb_queue_len(&rq->parked.skbs) - rq->due >= rq->resources_size)
 		return false;
 	return !nopin_kept_add(&rq->parked, skb, &info);
+}
+
+/*
+ * Answer a duplicate atomic, ATOMIC WRITE or FLUSH. Between the responses of a READ before it
+ * the answer would say that the rest of them was lost, so it waits for its turn.
+ */
+static bool nopin_responder_replay_atomic(struct nopin_qp *qp, struct sk_buff *skb,
+					  const struct nopin_pkt *pkt, bool busy)
+{
+	const u64 *original = nopin_resource_atomic(&qp->rq, pkt);
+
+	if (!original)
+		return false;
+	if (busy && nopin_rq_repeats(&qp->rq))
+		return nopin_responder_keep_again(qp, skb);
+	if (nopin_opcode_is_confirmed(nopin_pkt_op(pkt)))
+		nopin_reply_done(qp, pkt->psn);
+	else
+		nopin_reply_atomic(qp, pkt->psn, *original);
+	return true;
 }
 
 /* Answer a duplicate READ now or, while busy, in its turn. False: it is dropped. */
@@ -96,7 +106,8 @@ static bool nopin_responder_repeat_read(struct nopin_qp *qp, struct sk_buff *skb
 static bool nopin_responder_repeat_ack_asked(struct nopin_qp *qp,
 					     const struct nopin_pkt *pkt)
 {
-	if (!pkt->ack_req || qp->rq.read.active || !nopin_responder_may_repeat(&qp->rq))
+	if (!pkt->ack_req || qp->rq.read.active || nopin_rq_repeats(&qp->rq) ||
+	    !nopin_responder_may_repeat(&qp->rq))
 		return false;
 	nopin_responder_repeat_ack(qp);
 	return true;
@@ -113,7 +124,7 @@ static bool nopin_responder_repeat(struct nopin_qp *qp, struct sk_buff *skb,
 	case NOPIN_FETCH_ADD:
 	case NOPIN_ATOMIC_WRITE:
 	case NOPIN_FLUSH:
-		return nopin_responder_replay_atomic(qp, pkt);
+		return nopin_responder_replay_atomic(qp, skb, pkt, busy);
 	default:
 		return nopin_responder_repeat_ack_asked(qp, pkt);
 	}
