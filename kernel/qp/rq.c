@@ -199,6 +199,9 @@ void nopin_rq_pass(struct nopin_rq *rq, u32 psn)
  * @pkt: headers of the piece; payload_len counts all of it
  * @packets: PSNs that it takes
  *
+ * A program that polls its memory sees requests in their order (IBTA 9.5): what one of them
+ * has written is visible before what the next one writes.
+ *
  * Context: rq.lock held.
  */
 void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 packets)
@@ -206,6 +209,7 @@ void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 pac
 	const struct nopin_opcode_info *op = nopin_pkt_op(pkt);
 	bool last = op->place & NOPIN_LAST;
 
+	smp_wmb(); /* pairs with the program's own barrier */
 	rq->received += pkt->payload_len;
 	rq->ack_psn = nopin_psn_add(rq->expected_psn, packets - 1);
 	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
@@ -224,6 +228,7 @@ void nopin_rq_received(struct nopin_rq *rq, const struct nopin_pkt *pkt, u32 pac
  */
 void nopin_rq_received_whole(struct nopin_rq *rq, u32 messages, u32 length)
 {
+	smp_wmb(); /* as in nopin_rq_received() */
 	rq->received = length;
 	rq->ack_psn = nopin_psn_add(rq->expected_psn, messages - 1);
 	rq->expected_psn = nopin_psn_add(rq->expected_psn, messages);
@@ -240,12 +245,16 @@ void nopin_rq_received_whole(struct nopin_rq *rq, u32 messages, u32 length)
  * for the response, so ack_psn stays behind; but not so far behind that it would look like
  * a future PSN.
  *
+ * A program that writes data, then a flag, is read in that order by a READ of the flag and
+ * one of the data.
+ *
  * Context: rq.lock held.
  */
 void nopin_rq_answered(struct nopin_rq *rq, u32 packets, bool last)
 {
 	u32 behind = nopin_psn_diff(rq->expected_psn, rq->ack_psn) + packets;
 
+	smp_rmb(); /* pairs with the program's own barrier */
 	rq->expected_psn = nopin_psn_add(rq->expected_psn, packets);
 	if (behind > NOPIN_PSN_PAST)
 		rq->ack_psn = nopin_psn_add(rq->expected_psn, -NOPIN_PSN_PAST);

@@ -80,6 +80,7 @@ static bool nopin_shortcut_write(struct nopin_shortcut *cut, const struct nopin_
 	if (!from || !to)
 		return false;
 	nopin_memcpy(to, from, wqe->length);
+	smp_wmb(); /* as in nopin_rq_received(), which is called for several at once */
 	cut->writes++;
 	cut->length = wqe->length;
 	return true;
