@@ -268,7 +268,8 @@ vm_fault_t nopin_store_fault(struct vm_fault *vmf)
  * No mmap_lock is held, so once the page has no entry in page tables any more, the process
  * may exit, and the kernel would look for the page tables in memory that has been freed. So
  * nothing sleeps for memory in between, and a page without entries, which is about to be
- * freed, is left alone.
+ * freed, is left alone. A process that unmaps the page and ends within the microseconds of
+ * the copy is left: a module cannot hold the anon_vma, and no driver of such memory does.
  */
 static void nopin_store_evict_page(struct nopin_store *store, unsigned long slot)
 {
