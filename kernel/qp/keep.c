@@ -2,7 +2,7 @@
 /*
  * Packets that wait at a half of a QP, for a page or for their turn. No socket or process
  * is charged for their memory, so each half has a budget, and all QPs of the machine
- * together have another: one program may have many QPs.
+ * together have another, shared among their owners: one program may have many QPs.
  */
 #include <linux/mm.h>
 
@@ -28,46 +28,52 @@ void nopin_kept_init(void)
 
 static void nopin_kept_uncharge(struct sk_buff *skb)
 {
+	atomic_long_t *charged = nopin_kept_info(skb)->charged;
+
 	atomic_long_sub(skb->truesize, &nopin_kept_bytes);
+	if (charged)
+		atomic_long_sub(skb->truesize, charged);
 }
 
-/* Count a packet against the budget of all QPs until it is freed. False: no room. */
-static bool nopin_kept_charge(struct sk_buff *skb)
+/*
+ * Count a packet until it is freed. As with other things that users share (verbs/share.c),
+ * an owner's packets may take no more than remains for others. False: no room.
+ */
+static bool nopin_kept_charge(struct sk_buff *skb, const struct nopin_kept_info *info)
 {
-	long bytes = atomic_long_add_return(skb->truesize, &nopin_kept_bytes);
+	long all = atomic_long_add_return(skb->truesize, &nopin_kept_bytes);
+	long own = info->charged ? atomic_long_add_return(skb->truesize, info->charged) : 0;
 
-	if (bytes > nopin_kept_limit) {
-		atomic_long_sub(skb->truesize, &nopin_kept_bytes);
-		return false;
-	}
 	skb_orphan(skb);
+	*nopin_kept_info(skb) = *info;
 	skb->destructor = nopin_kept_uncharge;
-	return true;
+	return all + own <= nopin_kept_limit;
 }
 
 /**
  * nopin_kept_add - keep a packet until its half goes on
  * @kept: the half's
  * @skb: data at the BTH, as handed up
- * @info: what to remember of the packet
+ * @info: what to remember of the packet, but for the owner
  *
  * Context: BH off, the half's lock held.
  * Return: 0; -ENOBUFS: the budget is used up; -ENOMEM: treat the packet as lost.
  */
 int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
-		   const struct nopin_kept_info *info)
+		   struct nopin_kept_info info)
 {
+	info.charged = kept->charged;
 	if (skb_queue_len(&kept->skbs) >= NOPIN_KEPT_MAX)
 		return -ENOBUFS;
 	skb = nopin_net_keep(skb);
 	if (!skb)
 		return -ENOMEM;
-	if (kept->bytes + skb->truesize > NOPIN_KEPT_BYTES || !nopin_kept_charge(skb)) {
+	if (kept->bytes + skb->truesize > NOPIN_KEPT_BYTES ||
+	    !nopin_kept_charge(skb, &info)) {
 		kfree_skb(skb);
 		return -ENOBUFS;
 	}
 	skb_dst_drop(skb);
-	*nopin_kept_info(skb) = *info;
 	kept->bytes += skb->truesize;
 	__skb_queue_tail(&kept->skbs, skb);
 	return 0;

@@ -3,6 +3,7 @@
 #ifndef NOPIN_KEEP_H
 #define NOPIN_KEEP_H
 
+#include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/skbuff.h>
 
@@ -16,22 +17,26 @@ struct nopin_pkt;
  * struct nopin_kept - packets that wait at a half of a QP
  * @skbs: oldest first
  * @bytes: memory that they take, the sum of their truesize
+ * @charged: memory that the packets of all QPs of the owner take; NULL: of the kernel's own
  *
  * Protected by the half's lock.
  */
 struct nopin_kept {
 	struct sk_buff_head skbs;
 	size_t bytes;
+	atomic_long_t *charged;
 };
 
 /**
  * struct nopin_kept_info - what a responder knows of a packet that it keeps
  * @due: its PSN follows on that of the request before it; else it is a duplicate
  * @answered: rq.answered when the packet came
+ * @charged: nopin_kept.charged
  */
 struct nopin_kept_info {
 	bool due;
 	u32 answered;
+	atomic_long_t *charged;
 };
 
 static inline struct nopin_kept_info *nopin_kept_info(struct sk_buff *skb)
@@ -47,7 +52,7 @@ static inline void nopin_kept_purge(struct nopin_kept *kept)
 }
 
 int nopin_kept_add(struct nopin_kept *kept, struct sk_buff *skb,
-		   const struct nopin_kept_info *info);
+		   struct nopin_kept_info info);
 struct sk_buff *nopin_kept_take(struct nopin_kept *kept, struct nopin_pkt *pkt);
 void nopin_kept_return(struct nopin_kept *kept, struct sk_buff *skb);
 void nopin_kept_init(void);

@@ -11,7 +11,7 @@
 static bool nopin_backlog_keep(struct nopin_qp *qp, struct sk_buff *skb)
 {
 	const struct nopin_kept_info info = {};
-	bool kept = !nopin_kept_add(&qp->rq.parked, skb, &info);
+	bool kept = !nopin_kept_add(&qp->rq.parked, skb, info);
 
 	nopin_stat_inc(&qp->dev->stats, kept ? NOPIN_PARKED_PACKETS : NOPIN_DROP_NO_RECEIVE);
 	return kept;

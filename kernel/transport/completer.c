@@ -189,7 +189,7 @@ static void nopin_completer_keep(struct nopin_qp *qp, struct sk_buff *skb,
 
 	if (!nopin_completer_awaits(qp, pkt->psn))
 		nopin_completer_old(qp, pkt);
-	else if (!nopin_kept_add(&qp->sq.parked, skb, &info))
+	else if (!nopin_kept_add(&qp->sq.parked, skb, info))
 		nopin_stat_inc(&qp->dev->stats, NOPIN_PARKED_PACKETS);
 }
 

@@ -68,7 +68,7 @@ static bool nopin_responder_keep_again(struct nopin_qp *qp, struct sk_buff *skb)
 
 	if (skb_queue_len(&rq->parked.skbs) - rq->due >= rq->resources_size)
 		return false;
-	return !nopin_kept_add(&rq->parked, skb, &info);
+	return !nopin_kept_add(&rq->parked, skb, info);
 }
 
 /*
@@ -314,7 +314,7 @@ static void nopin_responder_keep(struct nopin_qp *qp, struct sk_buff *skb,
 	bool read = nopin_pkt_op(pkt)->operation == NOPIN_RDMA_READ;
 	struct nopin_rq *rq = &qp->rq;
 	const struct nopin_kept_info info = { .due = true, .answered = rq->answered };
-	int err = nopin_kept_add(&rq->parked, skb, &info);
+	int err = nopin_kept_add(&rq->parked, skb, info);
 
 	if (!err) {
 		rq->due++;

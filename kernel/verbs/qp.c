@@ -72,6 +72,8 @@ int nopin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	err = nopin_share_take(dev, owner, NOPIN_QPS);
 	if (err)
 		return err;
+	qp->sq.parked.charged = nopin_owner_kept(owner);
+	qp->rq.parked.charged = nopin_owner_kept(owner);
 	err = nopin_qp_create(qp, service, init, nopin_udata_ucontext(udata), &resp);
 	if (err)
 		goto err_share;

@@ -41,11 +41,13 @@ static const int nopin_shares[NOPIN_KINDS] = {
  * @contexts: open device files and XRC domains, which may outlive the files; when none
  *	is left the owner is freed
  * @have: number of objects of each kind
+ * @kept: bytes of the packets that wait at the QPs (qp/keep.c)
  */
 struct nopin_owner {
 	kuid_t uid;
 	unsigned int contexts;
 	int have[NOPIN_KINDS];
+	atomic_long_t kept;
 };
 
 /**
@@ -144,6 +146,18 @@ struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd)
 	if (!ibpd->uobject)
 		return NULL;
 	return container_of(ibpd->uobject->context, struct nopin_ucontext, ibuctx)->owner;
+}
+
+/**
+ * nopin_owner_kept - what packets that wait at an owner's QPs are charged to
+ * @owner: the owner; NULL: the kernel
+ *
+ * Return: the count of their bytes; NULL for the kernel.
+ * Context: any.
+ */
+atomic_long_t *nopin_owner_kept(struct nopin_owner *owner)
+{
+	return owner ? &owner->kept : NULL;
 }
 
 /**

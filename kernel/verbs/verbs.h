@@ -51,6 +51,7 @@ void nopin_owner_keep(struct nopin_dev *dev, struct nopin_owner *owner);
 void nopin_owner_put(struct nopin_dev *dev, struct nopin_owner *owner);
 struct nopin_owner *nopin_owner_of(struct ib_udata *udata);
 struct nopin_owner *nopin_owner_of_pd(const struct ib_pd *ibpd);
+atomic_long_t *nopin_owner_kept(struct nopin_owner *owner);
 int nopin_share_take_some(struct nopin_dev *dev, struct nopin_owner *owner,
 			  enum nopin_kind kind, int num);
 void nopin_share_give_some(struct nopin_dev *dev, struct nopin_owner *owner,
