@@ -114,6 +114,16 @@ static inline void nopin_shrinker_destroy(struct shrinker *shrinker)
 #define NOPIN_OPS_QUERY_PORT_SPEED
 #endif
 
+/*
+ * 6.14: without this operation the core reports the port's states as well, of devices that
+ * are on no bond.
+ */
+#ifdef NOPIN_HAS_REPORT_PORT_EVENT
+#define NOPIN_OPS_REPORT_PORT_EVENT	.report_port_event = nopin_report_port_event,
+#else
+#define NOPIN_OPS_REPORT_PORT_EVENT
+#endif
+
 /* 7.1: a flag tells programs that the driver checks its part of each command. */
 #ifdef NOPIN_HAS_ROBUST_UDATA
 #define NOPIN_OPS_ROBUST_UDATA		.uverbs_robust_udata = 1,

@@ -143,6 +143,7 @@ const struct ib_device_ops nopin_device_ops = {
 	.query_device = nopin_query_device,
 	.query_port = nopin_query_port,
 	NOPIN_OPS_QUERY_PORT_SPEED
+	NOPIN_OPS_REPORT_PORT_EVENT
 	.query_pkey = nopin_query_pkey,
 	.get_port_immutable = nopin_get_port_immutable,
 	.get_link_layer = nopin_get_link_layer,

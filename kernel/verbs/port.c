@@ -105,6 +105,19 @@ int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
 }
 
 /**
+ * nopin_report_port_event - ib_device_ops.report_port_event
+ * @ibdev: the device
+ * @ndev: its interface
+ * @event: NETDEV_*
+ *
+ * The driver listens to its interface itself (main.c), on a bond as well.
+ */
+void nopin_report_port_event(struct ib_device *ibdev, struct net_device *ndev,
+			     unsigned long event)
+{
+}
+
+/**
  * nopin_query_port_speed - ib_device_ops.query_port_speed
  * @ibdev: the device
  * @port: 1

@@ -65,6 +65,8 @@ void nopin_share_give(struct nopin_dev *dev, struct nopin_owner *owner,
 int nopin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		       struct ib_udata *udata);
 int nopin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr);
+void nopin_report_port_event(struct ib_device *ibdev, struct net_device *ndev,
+			     unsigned long event);
 int nopin_query_port_speed(struct ib_device *ibdev, u32 port, u64 *speed);
 int nopin_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey);
 int nopin_get_port_immutable(struct ib_device *ibdev, u32 port,
