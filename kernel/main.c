@@ -84,6 +84,7 @@ static void nopin_link_free(struct ib_device *ibdev)
 	xa_destroy(&dev->owners);
 	nopin_policy_release(dev);
 	netdev_put(dev->ndev, &dev->ndev_tracker);
+	rcu_barrier(); /* address vectors release routes of the namespace (nopin_av_free()) */
 	nopin_net_close(dev->net);
 	nopin_stats_destroy(&dev->stats);
 }
