@@ -295,21 +295,6 @@ static struct nopin_gsi_recv *nopin_gsi_pop_recv(struct nopin_gsi *gsi)
 	return recv;
 }
 
-/* The interface that has an address. Called in an RCU read-side section. */
-static struct net_device *nopin_gsi_netdev(struct net *net, const struct sk_buff *skb,
-					   const struct in6_addr *daddr)
-{
-	if (ipv6_addr_v4mapped(daddr))
-		return __ip_dev_find(net, daddr->s6_addr32[3], false);
-	if (!IS_ENABLED(CONFIG_IPV6))
-		return NULL;
-	/*
-	 * Several interfaces may have the same link-local address: prefer the one that the
-	 * packet came by. A packet from this host comes by lo: take any that has the address.
-	 */
-	return ipv6_dev_find(net, daddr, skb->dev) ?: ipv6_dev_find(net, daddr, NULL);
-}
-
 /**
  * struct nopin_gsi_claim - the device whose QP 1 a datagram is for
  * @daddr: the address that the datagram was sent to
@@ -368,7 +353,7 @@ static bool nopin_gsi_lookup(struct nopin_gsi_claim *claim, struct net *net,
 	struct netdev_nested_priv priv = { .data = claim };
 
 	claim->daddr = *daddr;
-	claim->ndev = nopin_gsi_netdev(net, skb, daddr);
+	claim->ndev = nopin_net_find(net, skb, daddr);
 	return claim->ndev &&
 	       (nopin_gsi_claim_lower(claim->ndev, &priv) ||
 		netdev_walk_all_lower_dev_rcu(claim->ndev, nopin_gsi_claim_lower, &priv));

@@ -109,6 +109,8 @@ bool nopin_route_matches(const struct nopin_route *route, const struct sk_buff *
 void nopin_net_copy_grh(const struct sk_buff *skb, const struct nopin_pkt *pkt, void *buffer);
 void nopin_net_addresses(const struct sk_buff *skb, struct in6_addr *saddr,
 			 struct in6_addr *daddr);
+struct net_device *nopin_net_find(struct net *net, const struct sk_buff *skb,
+				  const struct in6_addr *daddr);
 bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *address);
 bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *daddr);
 bool nopin_net_is_one(const struct net_device *ndev, const struct in6_addr *address);

@@ -9,6 +9,7 @@
  */
 #include <linux/if_macvlan.h>
 #include <linux/inetdevice.h>
+#include <linux/ipv6.h>
 #include <net/addrconf.h>
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
@@ -104,7 +105,7 @@ bool nopin_net_is_own(const struct net_device *ndev, const struct in6_addr *addr
 	if (ipv6_addr_v4mapped(address))
 		return inet_addr_type_dev_table(net, ndev, address->s6_addr32[3]) ==
 		       RTN_LOCAL;
-	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, address, ndev, 0);
+	return ipv6_mod_enabled() && ipv6_chk_addr(net, address, ndev, 0);
 }
 
 static bool nopin_net_is_loopback(const struct in6_addr *address)
@@ -119,14 +120,17 @@ static bool nopin_net_is_loopback(const struct in6_addr *address)
  * @saddr: the source, IPv4 as a mapped address
  * @daddr: the destination
  *
- * A loopback address can only talk to another loopback address.
+ * A loopback address can only talk to another loopback address. The core gives a device a
+ * link-local GID also where IPv6 is off, so that nothing can be sent to such an address.
  *
- * Return: true when they are of one family, and both are loopback addresses or neither is.
+ * Return: true when they are of one family, which is on, and both are loopback addresses or
+ *	neither is.
  * Context: any.
  */
 bool nopin_net_are_alike(const struct in6_addr *saddr, const struct in6_addr *daddr)
 {
 	return ipv6_addr_v4mapped(saddr) == ipv6_addr_v4mapped(daddr) &&
+	       (ipv6_addr_v4mapped(saddr) || ipv6_mod_enabled()) &&
 	       nopin_net_is_loopback(saddr) == nopin_net_is_loopback(daddr);
 }
 
@@ -170,11 +174,59 @@ static int nopin_net_vrf_member(const struct sk_buff *skb)
 	return ip_hdr(skb)->version == 4 ? inet_sdif(skb) : inet6_sdif(skb);
 }
 
-/* Was the packet on no wire? Then it came by lo, or within a VRF. */
+static struct net_device *nopin_net_find_ipv4(struct net *net, struct net_device *in,
+					      __be32 address)
+{
+	struct in_device *in_dev = __in_dev_get_rcu(in);
+	const struct in_ifaddr *ifa;
+
+	if (in_dev)
+		in_dev_for_each_ifa_rcu(ifa, in_dev)
+			if (ifa->ifa_local == address)
+				return in;
+	return __ip_dev_find(net, address, false);
+}
+
+/**
+ * nopin_net_find - find the interface that has the address that a packet was sent to
+ * @net: the namespace
+ * @skb: as handed up
+ * @daddr: its destination, IPv4 as a mapped address
+ *
+ * Several interfaces may have the same address, as a link-local one, or in several VRFs: the
+ * one that the packet came by is preferred. A packet from this host comes by lo: any that
+ * has the address will do.
+ *
+ * Return: the interface or NULL.
+ * Context: in an RCU read-side section.
+ */
+struct net_device *nopin_net_find(struct net *net, const struct sk_buff *skb,
+				  const struct in6_addr *daddr)
+{
+	int member = nopin_net_vrf_member(skb);
+	struct net_device *in = member ? dev_get_by_index_rcu(net, member) : NULL;
+
+	if (!in)
+		in = skb->dev;
+	if (ipv6_addr_v4mapped(daddr))
+		return nopin_net_find_ipv4(net, in, daddr->s6_addr32[3]);
+	if (!ipv6_mod_enabled())
+		return NULL;
+	return ipv6_dev_find(net, daddr, in) ?: ipv6_dev_find(net, daddr, NULL);
+}
+
+/*
+ * Was the packet on no wire? Then it came by lo, or within a VRF, where IPv4 takes the VRF
+ * for its own member. IPv6 names the member that has the address, as for a packet from a
+ * wire, so what this host sends to itself within a VRF by IPv6 is dropped.
+ */
 static bool nopin_net_is_local(const struct sk_buff *skb)
 {
+	int member = nopin_net_vrf_member(skb);
+
 	return skb->dev->flags & IFF_LOOPBACK ||
-	       (netif_is_l3_master(skb->dev) && !nopin_net_vrf_member(skb));
+	       (netif_is_l3_master(skb->dev) &&
+		(!member || member == skb->dev->ifindex));
 }
 
 /*

@@ -42,6 +42,7 @@ struct nopin_net {
 	atomic64_t no_qp;
 };
 
+struct sock *nopin_net_sender(struct net *net);
 int nopin_net_receive(struct sock *sk, struct sk_buff *skb);
 void nopin_net_receive_init(nopin_net_rx_fn rx);
 

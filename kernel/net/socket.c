@@ -53,6 +53,9 @@ static struct socket *nopin_socket_open(struct net *net, u8 family)
 	if (err < 0)
 		return ERR_PTR(err);
 	udp_allow_gso(sock->sk);
+	/* Anybody can forge an ICMP message that says the path takes only short packets. */
+	if (family == AF_INET)
+		ip_sock_set_mtu_discover(sock->sk, IP_PMTUDISC_INTERFACE);
 	nopin_tunnel_setup(net, sock, &tunnel);
 	return sock;
 }
@@ -137,6 +140,23 @@ void nopin_net_close(struct net *net)
 		wake_up_var(&state->users);
 	}
 	mutex_unlock(&nopin_net_lock);
+}
+
+/**
+ * nopin_net_sender - the socket by which the stack sends IPv4 packets to a single peer
+ * @net: a namespace, open
+ *
+ * It has the stack hold packets to the interface's MTU instead of that of the path. Packets
+ * to a group have no socket: this one, as a tunnel's, would not let them loop back.
+ *
+ * Return: the socket.
+ * Context: any.
+ */
+struct sock *nopin_net_sender(struct net *net)
+{
+	struct nopin_net *state = net_generic(net, nopin_net_id);
+
+	return state->sock4->sk;
 }
 
 /**

@@ -223,6 +223,15 @@ static void nopin_train_lock_up(struct nopin_train *train)
 		nopin_train_lock_packed(train);
 }
 
+static int nopin_train_out(const struct nopin_route *route, struct sk_buff *head)
+{
+	struct net *net = route->net;
+
+	if (!nopin_route_is_ipv4(route))
+		return ip6_local_out(net, NULL, head);
+	return ip_local_out(net, route->group ? NULL : nopin_net_sender(net), head);
+}
+
 /**
  * nopin_train_depart - send what is in a train
  * @train: may be empty; empty afterwards
@@ -246,8 +255,7 @@ int nopin_train_depart(struct nopin_train *train)
 	train->packets = 0;
 	skb_dst_set(head, train->dst);
 	head->priority = rt_tos2priority(route->tclass);
-	err = nopin_route_is_ipv4(route) ? ip_local_out(route->net, NULL, head) :
-					   ip6_local_out(route->net, NULL, head);
+	err = nopin_train_out(route, head);
 	return err > 0 ? net_xmit_errno(err) : err;
 }
 
