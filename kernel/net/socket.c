@@ -175,27 +175,18 @@ void nopin_net_drops(struct net *net, struct nopin_net_drops *drops)
 	drops->no_qp = atomic64_read(&state->no_qp);
 }
 
-static bool nopin_net_unused(struct nopin_net *state)
-{
-	bool unused;
-
-	mutex_lock(&nopin_net_lock);
-	unused = !state->users;
-	mutex_unlock(&nopin_net_lock);
-	return unused;
-}
-
 /*
  * The net devices of the namespace are gone already, but a work item unregisters the
  * nopin devices on them. Without the wait it would close the namespace's sockets after
- * @state is freed. nopin_net_unused() takes the lock, so that nopin_net_close() is done
- * with @state.
+ * @state is freed. The lock is taken so that nopin_net_close() is done with @state.
  */
 static void nopin_net_ns_exit(struct net *net)
 {
 	struct nopin_net *state = net_generic(net, nopin_net_id);
 
-	wait_var_event(&state->users, nopin_net_unused(state));
+	wait_var_event(&state->users, !READ_ONCE(state->users));
+	mutex_lock(&nopin_net_lock);
+	mutex_unlock(&nopin_net_lock);
 }
 
 /* Not a pernet device: those exit before the net devices are gone. */
