@@ -132,12 +132,12 @@ int nopin_train_depart(struct nopin_train *train)
 	return 0;
 }
 
-int nopin_group_join(struct net_device *ndev, const struct in6_addr *group)
+int nopin_group_join(struct net_device *ndev, const struct in6_addr *group, void **joined)
 {
 	return 0;
 }
 
-void nopin_group_leave(struct net_device *ndev, const struct in6_addr *group)
+void nopin_group_leave(struct net_device *ndev, const struct in6_addr *group, void *joined)
 {
 }
 

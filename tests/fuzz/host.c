@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/once.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
@@ -563,4 +564,16 @@ bool ib_modify_qp_is_ok(enum ib_qp_state cur, enum ib_qp_state next, enum ib_qp_
 void get_random_bytes(void *buffer, size_t len)
 {
 	memset(buffer, 0x42, len);
+}
+
+/* DO_ONCE(): there is one thread, and no code that is patched afterwards. */
+bool __do_once_start(bool *done, unsigned long *flags)
+{
+	return !*done;
+}
+
+void __do_once_done(bool *done, struct static_key_true *once_key, unsigned long *flags,
+		    struct module *mod)
+{
+	*done = true;
 }
