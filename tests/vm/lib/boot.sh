@@ -112,10 +112,13 @@ vm_boot() {
 	rm -rf "$run"/{monitor.in,monitor.out,verdict,quit,console,dmesg}
 	: >"$run/control"
 	vm_channel_make
+	# Nothing may be started that run_cleanup does not know of.
+	signals_wait
 	"${engine}_start"
 	vm_channel_start
 	vm_watch &
 	watch=$!
+	signals_end
 	# Hide the shell's message about a job that a signal ended.
 	{ wait "$vm_pid"; } 2>/dev/null
 	status=$?

@@ -3,7 +3,8 @@
 # Messages, exit statuses and locks of nopin-vm. Its own messages go to standard error:
 # standard output belongs to the guest's command.
 #
-# Needs: cache, tree. Sets: lock_fd, the lock that is held.
+# Needs: cache, tree, ended_by. Sets: lock_fd, the lock that is held; ended_by, the status that a
+# signal has chosen.
 
 readonly EXIT_KERNEL=120	# the guest's kernel complained, died or hung
 readonly EXIT_TIMEOUT=124	# --timeout ran out
@@ -14,6 +15,19 @@ say() { printf 'nopin-vm: %s\n' "$*" >&2; }
 die() {
 	say "$*"
 	exit "$EXIT_SETUP"
+}
+
+# A signal ends this run: at once, or not before signals_end is called.
+signals_end() {
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	[ -z "$ended_by" ] || exit "$ended_by"
+}
+signals_wait() {
+	trap 'ended_by=129' HUP
+	trap 'ended_by=130' INT
+	trap 'ended_by=143' TERM
 }
 
 # Runs a slow step quietly; shows its output only if it fails.

@@ -156,7 +156,7 @@ qemu_end() {
 }
 
 qemu_words() { :; }
-qemu_kill() { kill "$vm_pid" 2>/dev/null; }
+qemu_kill() { kill -9 "$vm_pid" 2>/dev/null; }
 
 # When one CPU patches code that another one runs (a static branch), software emulation
 # may let the other CPU hit the temporary breakpoint after it is gone, and the kernel

@@ -55,6 +55,8 @@ command_start() {
 start_broken_off() {
 	kill -- "-$pid"
 	wait "$pid"
+	kill -9 -- "-$pid"
+	flock "$stay_folder/lock" true
 	exit "$1"
 } 2>/dev/null
 
