@@ -53,10 +53,10 @@ static void look(struct watch *w)
 
 static void tick(struct watch *w, unsigned int *now)
 {
-	uint64_t until = w->start + ++*now * TICK_MS * 1000000ULL;
+	uint64_t until = w->start + ++*now * TICK_MS * 1000000ULL, time = perf_now();
 
-	if (perf_now() < until)
-		vt_sleep_ms((until - perf_now()) / 1000000);
+	if (time < until)
+		vt_sleep_ms((until - time) / 1000000);
 	look(w);
 }
 
