@@ -152,7 +152,7 @@ static int nopin_prefetch_pages(const struct nopin_prefetch_range *range,
 		demand->va = va;
 		demand->need = step;
 		ret = nopin_mirror_fault(mirror, demand, NULL);
-		if (ret == -EAGAIN)
+		if (ret == -EAGAIN || ret == -EBUSY) /* the mapping changes meanwhile */
 			step = 0;
 		else if (ret)
 			return ret;

@@ -10,6 +10,8 @@
  * critical section, that section need not start again for each page.
  */
 #include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/memcontrol.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
@@ -69,11 +71,13 @@ static void nopin_fault_spare_stacks(struct nopin_fault *fault)
 
 /*
  * Read the CPU's page tables without any fault. Read all of the window: an entry costs
- * next to nothing now, and a fault later. mmu_interval_read_begin() may wait for an
- * invalidation; its caller may hold mmap_lock for reading, but does not wait for it.
+ * next to nothing now, and a fault later. mmu_interval_read_begin() waits while any memory
+ * of the program is being invalidated. With mmap_lock held, all of its threads that map
+ * memory would wait as well.
  */
 static int nopin_fault_look(struct nopin_fault *fault)
 {
+	struct mm_struct *mm = fault->mirror->mm;
 	struct mmu_interval_notifier *notifier = &fault->part.span->notifier;
 	struct hmm_range range = {
 		.notifier = notifier,
@@ -86,10 +90,20 @@ static int nopin_fault_look(struct nopin_fault *fault)
 	int ret;
 
 	fault->seen.seq = range.notifier_seq;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	ret = hmm_range_fault(&range);
 	if (!ret)
 		nopin_fault_spare_stacks(fault);
+	mmap_read_unlock(mm);
 	return ret;
+}
+
+/* May a program have to answer a fault of this mapping? */
+static bool nopin_vma_asks(struct vm_area_struct *vma)
+{
+	return userfaultfd_armed(vma) ||
+	       (vma->vm_file && file_inode(vma->vm_file)->i_sb->s_magic == FUSE_SUPER_MAGIC);
 }
 
 /* Does a fault at @va need no program's answer? Looks at each mapping once. */
@@ -100,7 +114,7 @@ static bool nopin_fault_is_prompt(struct nopin_fault *fault, unsigned long va)
 	if (va < fault->walk.prompt_end)
 		return true;
 	vma = vma_lookup(fault->mirror->mm, va);
-	fault->walk.prompt_end = vma && !userfaultfd_armed(vma) ? vma->vm_end : 0;
+	fault->walk.prompt_end = vma && !nopin_vma_asks(vma) ? vma->vm_end : 0;
 	return !vma || fault->walk.prompt_end; /* without a mapping it fails at once */
 }
 
@@ -167,7 +181,7 @@ static bool nopin_fault_is_hopeless(const struct nopin_fault *fault, unsigned in
  * that contains all the others, then more with each attempt. A page that is only wanted
  * and cannot be made present ends this, but is no error.
  */
-static int nopin_fault_touch_missing(struct nopin_fault *fault)
+static int nopin_fault_touch_some(struct nopin_fault *fault)
 {
 	unsigned int batch = fault->walk.batch;
 	unsigned int i;
@@ -192,6 +206,18 @@ static int nopin_fault_touch_missing(struct nopin_fault *fault)
 	return 0;
 }
 
+static int nopin_fault_touch_missing(struct nopin_fault *fault)
+{
+	struct mm_struct *mm = fault->mirror->mm;
+	int ret;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = nopin_fault_touch_some(fault);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
 /* Is nothing left to fault? A snapshot never faults, and wanted pages are tried once. */
 static bool nopin_fault_is_satisfied(struct nopin_fault *fault)
 {
@@ -201,7 +227,7 @@ static bool nopin_fault_is_satisfied(struct nopin_fault *fault)
 	       !nopin_fault_missing(fault, fault->part.first, end);
 }
 
-/* With mmap_lock for reading. 0: HMM's results are good; -EBUSY: another attempt is needed. */
+/* 0: HMM's results are good; -EBUSY: another attempt is needed. */
 static int nopin_fault_walk(struct nopin_fault *fault)
 {
 	int ret;
@@ -217,18 +243,6 @@ static int nopin_fault_walk(struct nopin_fault *fault)
 		return ret;
 	fault->walk.blind = true;
 	return -EBUSY;
-}
-
-static int nopin_fault_attempt(struct nopin_fault *fault)
-{
-	struct mm_struct *mm = fault->mirror->mm;
-	int ret;
-
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	ret = nopin_fault_walk(fault);
-	mmap_read_unlock(mm);
-	return ret ?: nopin_fault_install(fault);
 }
 
 /*
@@ -300,7 +314,7 @@ static int nopin_fault_run(struct nopin_fault *fault)
 	if (ret)
 		return ret;
 	do {
-		ret = nopin_fault_attempt(fault);
+		ret = nopin_fault_walk(fault) ?: nopin_fault_install(fault);
 		if (ret != -EBUSY)
 			return ret;
 		if (fatal_signal_pending(current))
