@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Completion queues: posting, arming, moving to another ring, polling. */
+/* Completion queues: posting, arming, moderation, moving to another ring, polling. */
 #include <linux/build_bug.h>
 #include <linux/ktime.h>
 
+#include "compat.h"
 #include "queue/cq.h"
 
 /* Completions that a resize copies with interrupts off, which takes some microseconds. */
@@ -14,6 +15,8 @@ static void nopin_cq_tell(struct tasklet_struct *task)
 
 	cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
 }
+
+static enum hrtimer_restart nopin_cq_period_over(struct hrtimer *timer);
 
 /**
  * nopin_cq_create - make a CQ ready for use
@@ -35,6 +38,7 @@ int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
 	mutex_init(&cq->resize_lock);
 	spin_lock_init(&cq->lock);
 	tasklet_setup(&cq->tell, nopin_cq_tell);
+	hrtimer_setup(&cq->timer, nopin_cq_period_over, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 	err = nopin_queue_create(&cq->queue, uctx, entries,
 				 sizeof(struct nopin_cqe), info);
 	if (err)
@@ -51,6 +55,7 @@ int nopin_cq_create(struct nopin_cq *cq, struct ib_ucontext *uctx, u32 entries,
  */
 void nopin_cq_destroy(struct nopin_cq *cq)
 {
+	hrtimer_cancel(&cq->timer);
 	tasklet_kill(&cq->tell);
 	nopin_queue_destroy(&cq->queue);
 }
@@ -139,6 +144,29 @@ static bool nopin_cq_fires(const struct nopin_cq *cq, const struct nopin_cqe *cq
 	return cq->armed == IB_CQ_NEXT_COMP;
 }
 
+/* Hold back the event for this completion? Moderation is off unless there is a period. */
+static bool nopin_cq_holds(struct nopin_cq *cq)
+{
+	lockdep_assert_held(&cq->lock);
+	if (!cq->period_us)
+		return false;
+	cq->held++;
+	if (cq->most && cq->held >= cq->most)
+		return false;
+	if (cq->held == 1)
+		hrtimer_start(&cq->timer, ns_to_ktime(cq->period_us * NSEC_PER_USEC),
+			      HRTIMER_MODE_REL_SOFT);
+	return true;
+}
+
+/* The event is raised: wait to be armed again. */
+static void nopin_cq_disarm(struct nopin_cq *cq)
+{
+	lockdep_assert_held(&cq->lock);
+	cq->armed = 0;
+	cq->held = 0;
+}
+
 /* Return: true when this completion is the first to find no room. */
 static bool nopin_cq_put(struct nopin_cq *cq, const struct nopin_cqe *cqe)
 {
@@ -187,6 +215,42 @@ static void nopin_cq_report(struct nopin_cq *cq)
 		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
 }
 
+static enum hrtimer_restart nopin_cq_period_over(struct hrtimer *timer)
+{
+	struct nopin_cq *cq = container_of(timer, struct nopin_cq, timer);
+	unsigned long flags;
+	bool fires;
+
+	spin_lock_irqsave(&cq->lock, flags);
+	fires = cq->held;
+	if (fires)
+		nopin_cq_disarm(cq);
+	spin_unlock_irqrestore(&cq->lock, flags);
+
+	if (fires)
+		nopin_cq_report(cq);
+	return HRTIMER_NORESTART;
+}
+
+/**
+ * nopin_cq_moderate - let one event tell of several completions
+ * @cq: the CQ
+ * @most: completions that raise the event of an armed CQ; 0: any number does not
+ * @period_us: microseconds after the first of them after which it comes with fewer;
+ *	0: each completion raises it
+ *
+ * Context: any.
+ */
+void nopin_cq_moderate(struct nopin_cq *cq, u16 most, u16 period_us)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&cq->lock, flags);
+	cq->most = most;
+	cq->period_us = period_us;
+	spin_unlock_irqrestore(&cq->lock, flags);
+}
+
 /**
  * nopin_cq_post - add a completion
  * @cq: the CQ
@@ -211,9 +275,9 @@ void nopin_cq_post(struct nopin_cq *cq, struct nopin_cqe *cqe,
 
 	spin_lock_irqsave(&cq->lock, flags);
 	overrun = nopin_cq_put(cq, cqe);
-	fires = nopin_cq_fires(cq, cqe, solicited);
+	fires = nopin_cq_fires(cq, cqe, solicited) && !nopin_cq_holds(cq);
 	if (fires)
-		cq->armed = 0;
+		nopin_cq_disarm(cq);
 	spin_unlock_irqrestore(&cq->lock, flags);
 
 	if (unlikely(overrun))

@@ -154,6 +154,20 @@ int nopin_resize_cq_int(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
 }
 
 /**
+ * nopin_modify_cq - ib_device_ops.modify_cq
+ * @ibcq: the CQ
+ * @count: completions that raise one event; 0: any number does not
+ * @period: microseconds after which fewer do; 0: no moderation
+ *
+ * Return: 0.
+ */
+int nopin_modify_cq(struct ib_cq *ibcq, u16 count, u16 period)
+{
+	nopin_cq_moderate(to_nopin_cq(ibcq), count, period);
+	return 0;
+}
+
+/**
  * nopin_poll_cq - ib_device_ops.poll_cq
  * @ibcq: a kernel consumer's CQ
  * @num: how many completions at most

@@ -49,6 +49,8 @@ static void nopin_fill_limits(struct ib_device_attr *attr)
 	attr->max_srq_sge = NOPIN_MAX_SGE;
 	attr->max_cq = NOPIN_MAX_CQ;
 	attr->max_cqe = NOPIN_MAX_CQE;
+	attr->cq_caps.max_cq_moderation_count = U16_MAX;
+	attr->cq_caps.max_cq_moderation_period = U16_MAX;
 	attr->max_mr = NOPIN_MAX_MR;
 	attr->max_mw = NOPIN_MAX_MW;
 	attr->max_fast_reg_page_list_len = NOPIN_MAX_LISTED;
@@ -163,6 +165,7 @@ const struct ib_device_ops nopin_device_ops = {
 
 	.create_cq = nopin_op(create_cq, nopin_create_cq_attrs, nopin_create_cq),
 	.destroy_cq = nopin_destroy_cq,
+	.modify_cq = nopin_modify_cq,
 	.resize_user_cq = nopin_op(resize_user_cq, nopin_resize_cq, nopin_resize_cq_int),
 	.poll_cq = nopin_poll_cq,
 	.req_notify_cq = nopin_req_notify_cq,

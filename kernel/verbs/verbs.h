@@ -90,6 +90,7 @@ int nopin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 int nopin_create_cq_attrs(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 			  struct uverbs_attr_bundle *attrs);
 int nopin_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int nopin_modify_cq(struct ib_cq *ibcq, u16 count, u16 period);
 int nopin_resize_cq(struct ib_cq *ibcq, unsigned int cqe, struct ib_udata *udata);
 int nopin_resize_cq_int(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
 int nopin_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc);

@@ -168,6 +168,13 @@ int nopin_resize_cq(struct ibv_cq *ibcq, int cqe)
 	return ret;
 }
 
+int nopin_modify_cq(struct ibv_cq *ibcq, struct ibv_modify_cq_attr *attr)
+{
+	struct ibv_modify_cq cmd = {};
+
+	return ibv_cmd_modify_cq(ibcq, attr, &cmd, sizeof(cmd));
+}
+
 int nopin_destroy_cq(struct ibv_cq *ibcq)
 {
 	struct nopin_cq *cq = to_nopin_cq(ibcq);

@@ -138,6 +138,7 @@ static const struct verbs_context_ops nopin_context_ops = {
 	.import_dm = nopin_import_dm,
 	.import_mr = nopin_import_mr,
 	.import_pd = nopin_import_pd,
+	.modify_cq = nopin_modify_cq,
 	.modify_qp = nopin_modify_qp,
 	.modify_srq = nopin_modify_srq,
 	.open_qp = nopin_open_qp,

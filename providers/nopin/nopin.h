@@ -271,6 +271,7 @@ struct ibv_cq *nopin_create_cq(struct ibv_context *context, int cqe,
 struct ibv_cq_ex *nopin_create_cq_ex(struct ibv_context *context,
 				     struct ibv_cq_init_attr_ex *attr);
 int nopin_req_notify_cq(struct ibv_cq *ibcq, int solicited_only);
+int nopin_modify_cq(struct ibv_cq *ibcq, struct ibv_modify_cq_attr *attr);
 int nopin_resize_cq(struct ibv_cq *ibcq, int cqe);
 int nopin_destroy_cq(struct ibv_cq *ibcq);
 int nopin_poll_cq(struct ibv_cq *ibcq, int num_entries, struct ibv_wc *wc);

@@ -157,6 +157,78 @@ static void event_loop(const void *arg)
 	vt_ok(pthread_join(thread, NULL));
 }
 
+/* --- moderation --- */
+
+#define PERIOD_US	UINT16_MAX
+#define TRIES		20
+
+static int moderate(struct ibv_cq *cq, uint32_t mask, uint16_t count, uint16_t period)
+{
+	struct ibv_modify_cq_attr attr = {
+		.attr_mask = mask, .moderate = { .cq_count = count, .cq_period = period },
+	};
+
+	return ibv_modify_cq(cq, &attr);
+}
+
+/* The time from before the first of @n completions until their event, in us. */
+static uint64_t event_after(struct rc_pair *pair, int n)
+{
+	struct rc_end *a = &pair->a;
+	uint64_t start, took;
+
+	vt_ok(ibv_req_notify_cq(a->scq, 0));
+	start = vt_now_ns();
+	for (int i = 0; i < n; i++)
+		send_flags(pair, i, IBV_SEND_SIGNALED);
+	vt_require(event_within(a, vt_patience_ms(), a->scq), "no event of %d completions", n);
+	took = (vt_now_ns() - start) / 1000;
+	for (int i = 0; i < n; i++) {
+		vt_want(a->scq, i, IBV_WC_SUCCESS);
+		vt_want(pair->b.rcq, i, IBV_WC_SUCCESS);
+	}
+	return took;
+}
+
+/* On a busy machine the event may come late, but not each time. */
+static void want_event_early(struct rc_pair *pair, int n)
+{
+	int tries = 0;
+
+	while (event_after(pair, n) >= PERIOD_US)
+		vt_require(++tries < TRIES, "%d completions wait for the period", n);
+}
+
+static void moderation(const void *arg)
+{
+	struct rc_pair *pair = pair_with_events();
+	struct ibv_cq *cq = pair->a.scq;
+	uint64_t took;
+
+	(void)arg;
+	if (!vt_dev(0)->attr.cq_mod_caps.max_cq_period)
+		vt_skip("the device does not moderate events");
+	for (int count = 0; count <= 4; count += 4) {
+		vt_ok(moderate(cq, IBV_CQ_ATTR_MODERATE, count, PERIOD_US));
+		took = event_after(pair, 3);
+		vt_require(took >= PERIOD_US, "3 completions, count %d: event after %llu us",
+			   count, (unsigned long long)took);
+	}
+	want_event_early(pair, 4);
+	vt_ok(moderate(cq, IBV_CQ_ATTR_MODERATE, 4, 0));
+	want_event_early(pair, 1);
+	vt_ok(moderate(cq, IBV_CQ_ATTR_MODERATE, 1, PERIOD_US));
+	want_event_early(pair, 1);
+	vt_require(moderate(cq, 0, 1, 1) == EINVAL, "nothing to change");
+	vt_require(moderate(cq, IBV_CQ_ATTR_MODERATE << 1, 1, 1), "an unknown bit");
+	vt_require(!event_within(&pair->a, 5, cq), "a second event");
+	/* The CQ goes while it holds an event back. */
+	vt_ok(moderate(cq, IBV_CQ_ATTR_MODERATE, 4, PERIOD_US));
+	vt_ok(ibv_req_notify_cq(cq, 0));
+	send_flags(pair, 1, IBV_SEND_SIGNALED);
+	vt_want(cq, 1, IBV_WC_SUCCESS);
+}
+
 /* --- resizing --- */
 
 /* Completions that wait in the CQ survive resizing. */
@@ -419,6 +491,7 @@ static void add_tests(void)
 	VT_TEST(notify_solicited);
 	VT_TEST(notify_widened);
 	VT_TEST(event_loop);
+	VT_TEST(moderation);
 	VT_TEST(resize_keeps);
 	VT_TEST(resize_refused);
 	VT_TEST(resize_under_load);

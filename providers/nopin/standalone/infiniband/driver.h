@@ -120,6 +120,7 @@ NOPIN_DECLARE_CMD(ibv_query_srq, ib_uverbs_query_srq);
 NOPIN_DECLARE_CMD(ibv_query_qp, ib_uverbs_query_qp);
 NOPIN_DECLARE_CMD(ibv_modify_qp, ib_uverbs_modify_qp);
 NOPIN_DECLARE_CMD_EX(ibv_create_cq_ex, ib_uverbs_ex_create_cq);
+NOPIN_DECLARE_CMD_EX(ibv_modify_cq, ib_uverbs_ex_modify_cq);
 NOPIN_DECLARE_CMD_EX(ibv_create_qp_ex, ib_uverbs_ex_create_qp);
 
 /* Objects. */
@@ -309,7 +310,7 @@ struct verbs_context_ops {
 	struct ibv_pd *(*import_pd)(struct ibv_context *context, uint32_t pd_handle);
 	NOPIN_SINCE_65(verbs_op_slot inc_comp_cntr;)
 	NOPIN_SINCE_65(verbs_op_slot inc_err_comp_cntr;)
-	verbs_op_slot modify_cq;
+	int (*modify_cq)(struct ibv_cq *cq, struct ibv_modify_cq_attr *attr);
 	verbs_op_slot modify_flow_action_esp;
 	int (*modify_qp)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 			 int attr_mask);
@@ -472,6 +473,8 @@ int ibv_cmd_create_cq_ex(struct ibv_context *context,
 			 size_t cmd_size,
 			 struct ib_uverbs_ex_create_cq_resp *resp,
 			 size_t resp_size, uint32_t cmd_flags);
+int ibv_cmd_modify_cq(struct ibv_cq *cq, struct ibv_modify_cq_attr *attr,
+		      struct ibv_modify_cq *cmd, size_t cmd_size);
 int ibv_cmd_req_notify_cq(struct ibv_cq *cq, int solicited_only);
 int ibv_cmd_resize_cq(struct ibv_cq *cq, int cqe, struct ibv_resize_cq *cmd,
 		      size_t cmd_size, struct ib_uverbs_resize_cq_resp *resp,
