@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "odp_system.h"
 #include "rc.h"
 
 #define PAGE	4096UL
@@ -194,10 +195,11 @@ static const struct event {
 	const char *name;
 	void (*fn)(struct bench *b);
 	bool gap;	/* for a moment the memory cannot be written */
+	bool swap;	/* it takes swap */
 } events[] = {
-	{ "dontneed", dontneed, false }, { "map_over", map_over, false },
-	{ "protect", protect, true }, { "pageout", pageout, false },
-	{ "fork", fork_away, false }, { "moved", move_away, true },
+	{ "dontneed", dontneed, false, false }, { "map_over", map_over, false, false },
+	{ "protect", protect, true, false }, { "pageout", pageout, false, true },
+	{ "fork", fork_away, false, false }, { "moved", move_away, true, false },
 };
 
 /* The request succeeds, in the new pages; or, with @gap, it may fail in the gap. */
@@ -220,7 +222,11 @@ static void taken_away(const void *arg)
 	static const enum vt_kind kind = VT_ODP;
 	const struct event *event = arg;
 	struct bench b = bench_new(&kind);
+	long out;
 
+	if (event->swap)
+		odp_swap_on(64);
+	out = odp_vmstat("pswpout");
 	for (unsigned int i = 0; i < 2 * vt_opts.rounds; i++) {
 		uint8_t *other;
 
@@ -232,6 +238,7 @@ static void taken_away(const void *arg)
 		taken_away_ends(&b, i, event->gap);
 		check_use(other);
 	}
+	vt_require(!event->swap || odp_vmstat("pswpout") > out, "no page was paged out");
 	want_copies(&b);
 }
 
@@ -280,11 +287,13 @@ static void deregistered(const void *kind)
 /* A process kills itself while copies are in flight. */
 static void killed(const void *kind)
 {
-	int pid = vt_fork();
+	int pid = vt_fork(), status;
 	struct bench b;
 
 	if (pid) {
-		vt_wait_child(pid, vt_patience_ms());
+		status = vt_wait_child(pid, vt_patience_ms());
+		vt_require(status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+			   "the child ended with %#x", status);
 		return;
 	}
 	b = bench_new(kind);

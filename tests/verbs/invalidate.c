@@ -69,15 +69,15 @@ static void invalidated_under_traffic(const void *arg)
 	int i, n;
 
 	mw_scene_init(&s, arg, RIGHTS);
+	vt_fill(s.local->addr, LEN);
 	for (int round = 0; round < 20; round++) {
 		for (i = 0; i < 32; i++) {
 			struct vt_wr wr;
 
 			vt_wr_init(&wr, IBV_WR_RDMA_WRITE, i);
-			vt_wr_local(&wr, s.local, 0, s.len);
+			vt_wr_local(&wr, s.local, i, s.len); /* all write other data */
 			wr.wr.wr.rdma.rkey = s.rkey;
 			wr.wr.wr.rdma.remote_addr = s.base;
-			s.local->addr[vt_below(s.len)]++;
 			vt_ok(rc_post(&s.pair->a, &wr));
 		}
 		mw_local_inv(&s.pair->b, s.rkey, IBV_WC_SUCCESS);

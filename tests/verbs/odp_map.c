@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "odp_bench.h"
+#include "odp_system.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -34,7 +35,7 @@ static void dontneed(const void *arg)
 
 static void advices(const void *arg)
 {
-	static const int advice[] = { MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE };
+	static const int advice[] = { MADV_COLD, MADV_COLLAPSE };
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 
 	for (size_t i = 0; i < ARRAY_SIZE(advice); i++) {
@@ -48,6 +49,22 @@ static void advices(const void *arg)
 	odp_check(&b);
 	vt_ok(madvise(b.mem->addr, LEN, MADV_FREE));
 	odp_check(&b);
+}
+
+static void paged_out(const void *arg)
+{
+	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
+	long out;
+
+	odp_swap_on(64);
+	for (int i = 0; i < 3; i++) {
+		odp_check(&b);
+		out = odp_vmstat("pswpout");
+		vt_ok(madvise(b.mem->addr, LEN, MADV_PAGEOUT));
+		vt_require(odp_vmstat("pswpout") > out, "no page was paged out");
+		odp_check_get(&b);
+		vt_require(!memcmp(b.back->addr, b.src->addr, LEN), "data were lost");
+	}
 }
 
 /* A get maps the zero page; a put after it must not write to that. */
@@ -340,8 +357,12 @@ static void traffic_while_paging_out(const void *arg)
 	struct odp_disturber d = {
 		.disturb = disturb_pageout, .addr = b.mem->addr, .len = len,
 	};
+	long out;
 
+	odp_swap_on(64);
+	out = odp_vmstat("pswpout");
 	odp_traffic_while(&b, &d);
+	vt_require(odp_vmstat("pswpout") > out, "no page was paged out");
 }
 
 static void disturb_protection(struct odp_disturber *d)
@@ -389,6 +410,7 @@ static void add_tests(void)
 {
 	odp_test(dontneed, "dontneed", ODP_ALL_SIDES);
 	odp_test(advices, "advices", ODP_ALL_SIDES);
+	odp_test(paged_out, "paged_out", ODP_ALL_SIDES);
 	odp_test(read_then_written, "read_then_written", 1U << ODP_LOCAL | 1U << ODP_MESSAGE);
 	odp_test(odd_addresses, "odd_addresses", ODP_ALL_SIDES);
 	odp_test(remap_in_place, "remap_in_place", ODP_ALL_SIDES);

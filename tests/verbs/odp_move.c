@@ -40,6 +40,19 @@ static void ksm_start(void)
 	odp_set(KSM "run", "1");
 }
 
+/* Wait until KSM has seen all memory anew: it merges what two scans in turn find unchanged. */
+static void ksm_scan(void)
+{
+	long scans = odp_read_number(KSM "full_scans", 10) + 4;
+
+	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
+		if (odp_read_number(KSM "full_scans", 10) >= scans)
+			return;
+		vt_sleep_ms(5);
+	}
+	vt_fail("KSM does not scan");
+}
+
 static bool ksm_merged(long pages)
 {
 	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
@@ -80,15 +93,15 @@ static void ksm_under_traffic(const void *arg)
 {
 	uint8_t *map = vt_map(LEN, 0);
 	struct odp_bench b = odp_bench(arg, map, LEN);
-	uint64_t end = vt_now_ms() + 500;
 
 	madvise(map, LEN, MADV_NOHUGEPAGE);
 	ksm_start();
 	if (madvise(map, LEN, MADV_MERGEABLE))
 		vt_skip("MADV_MERGEABLE: %s", strerror(errno));
-	for (uint8_t i = 1; vt_now_ms() < end; i++) {
+	for (uint8_t i = 1; i <= 10; i++) {
 		memset(map, i, LEN);
-		vt_sleep_ms(5);
+		ksm_scan();
+		vt_require(ksm_merged(LEN_PAGES - 1), "KSM merged nothing");
 		odp_check_at(&b, 3 * PAGE, LEN / 2, map + 3 * PAGE);
 		for (size_t j = 0; j < 3 * PAGE; j++)
 			vt_require(map[j] == i, "a page beside the put changed");

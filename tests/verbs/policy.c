@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "odp_system.h"
 #include "rc.h"
 
 #define PAGE	4096UL
@@ -112,13 +113,16 @@ static void memlock(const void *arg)
 	register_limited(pair->a.pd, addr, true);
 }
 
-/* Traffic in ordinary regions whose pages are dropped in between. */
+/* Traffic in ordinary regions whose pages are swapped out in between. */
 static void traffic(const void *arg)
 {
 	struct rc_pair *pair = rc_pair();
 	struct vt_mem *mem, *peer;
+	long out;
 
 	(void)arg;
+	odp_swap_on(64);
+	out = odp_vmstat("pswpout");
 	set_policy("never");
 	mem = vt_mem_new(pair->a.pd, VT_PINNED, MIB, VT_ACCESS_ALL);
 	peer = vt_mem_new(pair->b.pd, VT_ODP, MIB, VT_ACCESS_ALL);
@@ -134,6 +138,7 @@ static void traffic(const void *arg)
 		vt_require(!memcmp(mem->addr + off, peer->addr + off, len), "READ: data differ");
 		vt_mem_guards(mem);
 	}
+	vt_require(odp_vmstat("pswpout") > out, "no page was paged out");
 	vt_require(vt_status_kib("VmPin") == 0, "VmPin is %ld KiB", vt_status_kib("VmPin"));
 }
 

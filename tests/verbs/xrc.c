@@ -202,6 +202,23 @@ static size_t aligned(const struct inbox *inbox, size_t index)
 	return (-inbox->mem->iova & 7) + 8 * index;
 }
 
+/* Atomics add 1, or replace 1 by 2. @before: the word before; @at: the word now */
+static void atomic_done(struct xrc *x, const struct rc_op *op, const uint8_t *before,
+			const uint8_t *at)
+{
+	uint64_t old, now, want;
+
+	memcpy(&old, before, 8);
+	memcpy(&now, at, 8);
+	if (op->op == IBV_WR_ATOMIC_FETCH_AND_ADD)
+		want = old + 1;
+	else
+		want = old == 1 ? 2 : old;
+	vt_require(!memcmp(x->src->addr, before, 8), "%s: another answer", op->name);
+	vt_require(now == want, "%s: %#llx became %#llx", op->name, (unsigned long long)old,
+		   (unsigned long long)now);
+}
+
 static void exchange(struct xrc *x, enum ibv_wr_opcode opcode, struct inbox *to)
 {
 	const struct rc_op *op = rc_op(opcode);
@@ -214,13 +231,15 @@ static void exchange(struct xrc *x, enum ibv_wr_opcode opcode, struct inbox *to)
 		at = op->rdma ? at : place(to, to->posted);
 		post(to, op->rdma ? 1 : ROOM);
 	}
+	if (op->atomic && vt_chance(50))
+		memcpy(to->mem->addr + at, &(uint64_t){ 1 }, 8);
 	memcpy(before, to->mem->addr + at, 8);
 	start(x, opcode, to, to->num, at, len);
 	done(x, IBV_WC_SUCCESS);
 	if (op->recv)
 		received(x, to, op, len);
 	if (op->atomic)
-		vt_require(!memcmp(x->src->addr, before, 8), "%s: another answer", op->name);
+		atomic_done(x, op, before, to->mem->addr + at);
 	else
 		vt_require(!memcmp(to->mem->addr + at, x->src->addr, len), "%s: data differ",
 			   op->name);
