@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -155,9 +156,12 @@ int vt_fork(void)
 	pid_t pid = fork();
 
 	vt_require(pid >= 0, "fork: %s", strerror(errno));
-	for (size_t i = 0; !pid && i < ARRAY_SIZE(signals); i++)
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves its children behind */
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], SIG_DFL);
-	return pid;
+	return 0;
 }
 
 /* Return the child's wait status. After @ms milliseconds kill the child and return -1. */

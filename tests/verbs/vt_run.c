@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /* The test runner: options, the order of tests, failing and skipping. */
+#include <fnmatch.h>
 #include <getopt.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,9 +24,14 @@ static const struct test_case *running;
 static pid_t main_pid, main_tid;
 
 /*
- * cmocka leaves a failed test by longjmp(), which only cmocka's own thread may do. In a
- * child process or another thread vt_die() prints the failure and ends the process.
+ * cmocka leaves a failed or skipped test by longjmp(), which only cmocka's own thread may do.
+ * A child process, or another thread, says why and ends the process.
  */
+static bool is_cmockas(void)
+{
+	return getpid() == main_pid && gettid() == main_tid;
+}
+
 void vt_die(const char *file, int line, const char *fmt, ...)
 {
 	char text[1024];
@@ -34,7 +40,7 @@ void vt_die(const char *file, int line, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (getpid() != main_pid || gettid() != main_tid) {
+	if (!is_cmockas()) {
 		fprintf(stderr, "%s:%d: %s\n", file, line, text);
 		_exit(EXIT_FAILURE);
 	}
@@ -53,6 +59,8 @@ void vt_skip(const char *fmt, ...)
 	va_end(args);
 	printf("\n");
 	fflush(stdout);
+	if (!is_cmockas())
+		_exit(EXIT_FAILURE);
 	skip();
 	abort();
 }
@@ -160,6 +168,20 @@ static void list_tests(void)
 		printf("%s\n", tests[i].name);
 }
 
+/* So that a test that is renamed does not silently drop out of a script. */
+static void filter_tests(const char *pattern)
+{
+	size_t i = 0;
+
+	while (i < num_tests && fnmatch(pattern, tests[i].name, 0))
+		i++;
+	if (i == num_tests) {
+		fprintf(stderr, "no test is called %s\n", pattern);
+		exit(EXIT_FAILURE);
+	}
+	cmocka_set_test_filter(pattern);
+}
+
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -184,7 +206,7 @@ static void parse_options(int argc, char **argv)
 			vt_opts.timeout = vt_number(optarg, 1, 1000000);
 			break;
 		case 'o':
-			cmocka_set_test_filter(optarg);
+			filter_tests(optarg);
 			break;
 		case 'l':
 			list_tests();

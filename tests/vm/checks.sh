@@ -253,7 +253,7 @@ verbs_program() {
 	# At the end cmocka lists the skipped tests again.
 	sed -n -E -e '/^\[  SKIPPED \] [0-9]+ test/q' \
 		-e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
-		-e "s/^\[  SKIPPED \] ([a-z][^ ]*)\$/SKIP \1/p" "$work/out" |
+		-e "s/^\[  SKIPPED \] (.+)\$/SKIP \1/p" "$work/out" |
 		while read -r verdict name; do
 			case $verdict in
 			SKIP) skip "$program:$name$words" "$(verbs_skip_reason "$name")" ;;
