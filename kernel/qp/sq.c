@@ -10,8 +10,9 @@
  * A request gets its PSNs when its first packet is sent, and keeps them. So to go back is
  * only to move next_psn. una_psn always belongs to the oldest request in flight, because
  * requests complete in order; for a READ it is the PSN of the next response.
- * A local request takes no PSN. It is carried out once, in its turn, and completes with
- * the request before it, so that it is never the oldest.
+ * A local request takes no PSN. It is carried out once, in its turn: LOCAL_INV when all
+ * requests before it have completed. Any other completes with the request before it, so
+ * that no local request is ever the oldest in flight.
  *
  * The requester has one timer for all of these:
  *
