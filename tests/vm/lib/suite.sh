@@ -98,8 +98,9 @@ suite_about() {
 # Lists the names that --only takes.
 suite_list() {
 	local script program
-	printf '%-14s %s\n' unit "what needs no VM (ctest)" vm "what nopin-vm promises of itself" \
-		ci "the GitHub Action, as far as it runs here"
+	printf '%-14s %s\n' unit "what needs no VM (ctest)" \
+		packages "the Debian packages: they build, and hold what they should" \
+		vm "what nopin-vm promises of itself" ci "the GitHub Action, as far as it runs here"
 	for script in "$tree"/tests/vm/suite.d/*; do
 		printf '%-14s %s\n' "${script##*/}" "$(suite_about "$script")"
 	done
