@@ -77,9 +77,10 @@ struct nopin_read_job {
  * @recv: with @recv_taken: the receive that the current message uses
  * @recv_taken: @recv is valid
  * @nak_sent: a NAK for @expected_psn was sent; later packets are dropped without another
- * @gap: with @nak_sent: the NAK was for a missing packet, and the next two fields are valid
+ * @gap: with @nak_sent: the NAK was for a missing packet, and the next three fields are valid
  * @gap_psn: PSN of the packet that showed the gap
  * @gap_told: when the NAK was sent, jiffies
+ * @gap_naks: how many were sent in that jiffy
  * @failed: the QP is about to enter the error state; no request is carried out
  * @event: with @failed: event for the owner
  * @refused_psn: with @failed: PSN that @refused_nak is for
@@ -126,6 +127,7 @@ struct nopin_rq {
 	bool gap;
 	u32 gap_psn;
 	unsigned long gap_told;
+	u8 gap_naks;
 	bool failed;
 	enum ib_event_type event;
 	u32 refused_psn;

@@ -11,6 +11,9 @@
 #include "transport/reply.h"
 #include "transport/responder.h"
 
+/* NAKs for one gap, in one jiffy. */
+#define NOPIN_GAP_NAKS	4
+
 static void nopin_responder_rnr(struct nopin_qp *qp)
 {
 	nopin_stat_inc(&qp->dev->stats, NOPIN_RNR_NAKS_SENT);
@@ -146,19 +149,20 @@ static void nopin_responder_duplicate(struct nopin_qp *qp, struct sk_buff *skb,
  * A gap gets one NAK (IBTA 9.7.5.2.1). It gets another when a PSN arrives that is not
  * beyond the first one behind the gap: then the peer has gone back, and the missing packet
  * was lost again, or the NAK was. As a stranger can send such a PSN, the responder sends
- * at most one of these NAKs in a jiffy.
+ * only a few of these NAKs in a jiffy.
  */
 static bool nopin_responder_gap_is_told(const struct nopin_rq *rq, u32 psn)
 {
 	if (!rq->nak_sent)
 		return false;
 	return !rq->gap || nopin_psn_diff(psn, rq->gap_psn) > 0 ||
-	       time_before_eq(jiffies, rq->gap_told);
+	       (rq->gap_told == jiffies && rq->gap_naks >= NOPIN_GAP_NAKS);
 }
 
 static void nopin_responder_gap(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_rq *rq = &qp->rq;
+	bool again = rq->nak_sent && rq->gap_told == jiffies;
 
 	if (nopin_responder_gap_is_told(rq, psn))
 		return;
@@ -167,6 +171,7 @@ static void nopin_responder_gap(struct nopin_qp *qp, u32 psn)
 	rq->nak_sent = true;
 	rq->gap = true;
 	rq->gap_psn = psn;
+	rq->gap_naks = again ? rq->gap_naks + 1 : 1;
 	rq->gap_told = jiffies;
 }
 
