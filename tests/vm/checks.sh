@@ -251,15 +251,14 @@ verbs_program() {
 	timeout "$(patience "${limit:-400}")" ${node:+on "$node"} "$file" "$@" >"$work/out" 2>&1 </dev/null
 	status=$?
 	# At the end cmocka lists the skipped tests again.
-	sed -n -E -e '/^\[  SKIPPED \] [0-9]+ test/q' \
-		-e "s/^\[       OK \] (.*)/PASS $program:\1$words/p" \
-		-e "s/^\[  SKIPPED \] (.+)\$/SKIP \1/p" "$work/out" |
-		while read -r verdict name; do
-			case $verdict in
-			SKIP) skip "$program:$name$words" "$(verbs_skip_reason "$name")" ;;
-			*) echo "$verdict $name" ;;
-			esac
-		done
+	awk -v program="$program" -v words="$words" '
+		/^skip[a-z]*: */ {why = $0; sub(/^skip[a-z]*: */, "", why)}
+		/^\[  SKIPPED \] [0-9]+ test/ {exit}
+		/^\[       OK \] / {print "PASS " program ":" substr($0, 14) words; why = ""}
+		/^\[  SKIPPED \] ./ {
+			print "SKIP " program ":" substr($0, 14) words ": " (why ? why : "see the test")
+			why = ""
+		}' "$work/out"
 	[ "$status" = 0 ] || show_lines=60 fail "verbs:$program$words" \
 		"status $status: $(verbs_failed)" "$work/out"
 }
@@ -267,11 +266,6 @@ verbs_program() {
 # Prints the reasons of all failed tests; or the last line if no test has failed.
 verbs_failed() {
 	sed -n 's/^fail: //p' "$work/out" | paste -s -d';' | grep . || tail -n1 "$work/out"
-}
-
-verbs_skip_reason() {
-	grep -m1 -F -B3 "SKIPPED ] $1" "$work/out" | sed -n 's/^skip[a-z]*: *//p' |
-		tail -n1 | grep . || echo 'see the test'
 }
 
 module_users() { awk '$1 == "nopin" {print $3}' /proc/modules; }

@@ -17,11 +17,12 @@ die() {
 	exit "$EXIT_SETUP"
 }
 
-# A signal ends this run: at once, or not before signals_end is called.
+# A signal ends this run: at once, or not before signals_end is called. A second one, as by
+# timeout(1), does not break off the cleanup.
 signals_end() {
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	trap 'trap "" HUP INT TERM; exit 129' HUP
+	trap 'trap "" HUP INT TERM; exit 130' INT
+	trap 'trap "" HUP INT TERM; exit 143' TERM
 	[ -z "$ended_by" ] || exit "$ended_by"
 }
 signals_wait() {

@@ -92,8 +92,9 @@ packages_qemu_run() {
 		devices+=(-netdev "hubport,id=net$i,hubid=0"
 			-device "e1000e,netdev=net$i,romfile=,mac=52:54:00:00:00:0$i")
 	done
-	exec timeout "${1:-2400}" qemu-system-x86_64 "${machine_options[@]}" "${accel[@]}" \
-		-smp 2 -m 2G -kernel "$run/machine/vmlinuz" -initrd "$run/machine/initrd" \
+	# timeout may be killed, and would not pass that on.
+	exec timeout "${1:-2400}" setpriv --pdeathsig KILL \
+		qemu-system-x86_64 "${machine_options[@]}" "${accel[@]}" -smp 2 -m 2G -kernel "$run/machine/vmlinuz" -initrd "$run/machine/initrd" \
 		-append "${append[*]}" \
 		-drive "file=$run/image,format=raw,if=virtio,cache=unsafe" \
 		-virtfs "$share,path=$run/machine,mount_tag=test" \

@@ -7,7 +7,7 @@
 # kernel.sh kver, kdir, initramfs; of boot.sh the open files in, out, err. Sets: engine_words, accel, vm_pid.
 
 readonly QEMU_NAME=QEMU
-readonly PROBE_SECONDS=10	# for a boot under KVM that takes 2
+readonly PROBE_SECONDS=20	# for a boot under KVM that takes 2
 
 # QEMU's options for all machines and for each architecture, and the CPU model for
 # emulation, without features that are expensive to emulate.

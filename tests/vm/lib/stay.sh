@@ -29,11 +29,12 @@ command_start() {
 	rm -f "$stay_folder"/{run,status,shown}
 	log=$stay_folder/log
 	: >"$log"
-	setsid "$tree/nopin-vm" stay "${options_given[@]}" >"$log" 2>&1 </dev/null &
-	pid=$!
+	pid=''
 	trap 'start_broken_off 129' HUP
 	trap 'start_broken_off 130' INT
 	trap 'start_broken_off 143' TERM
+	setsid "$tree/nopin-vm" stay "${options_given[@]}" >"$log" 2>&1 </dev/null &
+	pid=$!
 	tail -qn +1 -s 0.2 -f --pid="$pid" "$log" >&2 &
 	follow=$!
 	until [ -e "$stay_folder/run/channel/ready" ]; do
@@ -53,7 +54,8 @@ command_start() {
 # start_broken_off STATUS: ends a start, with all that it waits for, such as a build; then
 # the name is free.
 start_broken_off() {
-	kill -- "-$pid"
+	pid=${pid:-$!}
+	kill -- "-$pid" || kill "$pid" # before setsid there is no group
 	wait "$pid"
 	kill -9 -- "-$pid"
 	flock "$stay_folder/lock" true
