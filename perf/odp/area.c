@@ -260,13 +260,17 @@ static int take_pageout(struct odp_area *area)
 
 static int take_fork(struct odp_area *area)
 {
+	pid_t child;
+
 	if (area->pages == ODP_FILE || area->pages == ODP_SHARED)
 		return perf_lacks("shared pages are not copied on write");
-	area->child = fork();
-	if (area->child < 0)
+	child = fork();
+	if (child < 0)
 		return perf_fail("fork: %s", strerror(errno));
-	if (area->child)
+	if (child) {
+		area->child = child;
 		return 0;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;)
 		pause();
