@@ -221,6 +221,7 @@ static void measure(struct cold *cold, const struct perf_run *run, enum perf_pat
 	perf_round_init(&again, &only, on_demand, NULL);
 	perf_round_init(&touch, &nobody, 0, "first touch");
 	perf_round_run(&first, &only, sample_pages, cold);
+	perf_round_fail_with(&again, &first);
 	perf_round_init(&whole, run, PERF_ALL_KINDS, NULL);
 	perf_round_run(&whole, run, sample_fresh, cold);
 }

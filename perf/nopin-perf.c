@@ -167,5 +167,5 @@ int main(int argc, char **argv)
 	}
 	if (!measured)
 		vt_fail("no subject matches %s", opts.only);
-	return EXIT_SUCCESS;
+	return perf_all_good() ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -216,6 +216,11 @@ void perf_round_init(struct perf_round *round, const struct perf_run *run,
 /* Let all sides take turns; @sample measures side @i once, and returns 0 or perf_fail(). */
 void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		    int (*sample)(void *arg, size_t i, double *value), void *arg);
+/* Fail the points whose samples were taken beside those of @cause, where these have failed. */
+void perf_round_fail_with(struct perf_round *round, const struct perf_round *cause);
+
+/* Have all samples of run->nopin succeeded, but for what is lacking? */
+bool perf_all_good(void);
 
 #define PERF_ALL_KINDS	(1U << VT_PINNED | 1U << VT_ODP | 1U << VT_IMPLICIT)
 

@@ -86,6 +86,7 @@ static void measure(struct registration *reg, size_t len, unsigned int kinds)
 	perf_round_init(&round, reg->run, kinds, NULL);
 	perf_round_init(&release, reg->run, kinds, NULL);
 	perf_round_run(&round, reg->run, sample, reg);
+	perf_round_fail_with(&release, &round);
 	if (!reg->run->show)
 		return;
 	reg->run->show(&round);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * The result: a list of points in JSON. A point has its configuration, its samples, their
- * median, minimum and maximum; and quantiles, if single operations were timed.
+ * median, minimum and maximum; and quantiles, if single operations were timed. A point of
+ * which a sample has failed has the reason and the other samples, but no figures.
  */
 #include <json-c/json.h>
 #include <stdarg.h>
@@ -129,10 +130,12 @@ static void finish_point(struct perf_point *point)
 	json_object_object_add(point->json, "samples", array);
 	if (!point->samples.num)
 		return;
+	perf_point_number(point, "drops", point->drops);
+	if (point->failed)
+		return;
 	perf_point_number(point, "median", stats_median(&point->samples));
 	perf_point_number(point, "min", stats_min(&point->samples));
 	perf_point_number(point, "max", stats_max(&point->samples));
-	perf_point_number(point, "drops", point->drops);
 	if (!point->all.num)
 		return;
 	array = json_object_new_array();

@@ -10,6 +10,8 @@
 
 #define TURNS_MIN	2
 
+static bool all_good = true;
+
 static void describe(struct perf_point *point, const struct perf_round *round)
 {
 	if (round->op)
@@ -82,19 +84,34 @@ static int try_sample(int (*sample)(void *arg, size_t i, double *value), void *a
 	return perf_try(attempt_sample, &try);
 }
 
-static void take(struct perf_round *round, size_t i,
+/* What others cannot do, and what is lacking here, is told by the result alone. */
+static void fail(struct perf_round *round, const struct perf_run *run, size_t i)
+{
+	struct perf_point *point = round->point[i];
+
+	perf_point_fail(point, perf_why());
+	if (point->lacking || i >= run->num_sides || run->side[i].nic != run->nopin)
+		return;
+	all_good = false;
+	perf_progress("%s %s, %s failed: %s", round->subject, round->op ? round->op : "",
+		      run->side[i].name, point->why);
+}
+
+static void take(struct perf_round *round, const struct perf_run *run, size_t i,
 		 int (*sample)(void *arg, size_t i, double *value), void *arg)
 {
 	struct perf_point *point = round->point[i];
 	uint64_t drops = vt_backlog_drops();
 	double value;
+	int err;
 
 	if (!point || point->failed)
 		return;
-	if (try_sample(sample, arg, i, &value))
-		perf_point_fail(point, perf_why());
-	else if (!stats_add(&point->samples, value))
-		perf_point_fail(point, "not a number");
+	err = try_sample(sample, arg, i, &value);
+	if (!err && !stats_add(&point->samples, value))
+		err = perf_fail("not a number");
+	if (err)
+		fail(round, run, i);
 	point->drops += vt_backlog_drops() - drops;
 }
 
@@ -164,7 +181,24 @@ void perf_round_run(struct perf_round *round, const struct perf_run *run,
 		if (turn >= TURNS_MIN && perf_now() - start > limit)
 			break;
 		for (size_t k = 0; k < round->num; k++)
-			take(round, (turn + k) % round->num, sample, arg);
+			take(round, run, (turn + k) % round->num, sample, arg);
 	}
 	show(round, run);
+}
+
+void perf_round_fail_with(struct perf_round *round, const struct perf_round *cause)
+{
+	for (size_t i = 0; i < cause->num; i++) {
+		struct perf_point *point = round->point[i], *failed = cause->point[i];
+
+		if (!point || point->failed || !failed || !failed->failed)
+			continue;
+		perf_point_fail(point, failed->why);
+		point->lacking = failed->lacking;
+	}
+}
+
+bool perf_all_good(void)
+{
+	return all_good;
 }

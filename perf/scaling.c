@@ -70,7 +70,7 @@ static int pin(unsigned int cpu)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? perf_fail("no CPU %u", cpu) : 0;
+	return sched_setaffinity(0, sizeof(set), &set) ? perf_lacks("no CPU %u", cpu) : 0;
 }
 
 static void *work(void *arg)

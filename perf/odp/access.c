@@ -366,7 +366,7 @@ static void finish(struct access *acc)
 	for (size_t i = 0; i < acc->round->num; i++) {
 		struct perf_point *point = acc->round->point[i];
 
-		if (point && acc->again[i].num)
+		if (point && !point->failed && acc->again[i].num)
 			perf_point_number(point, "again", stats_median(&acc->again[i]));
 		stats_clear(&acc->again[i]);
 	}

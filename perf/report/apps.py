@@ -58,7 +58,8 @@ def memory_points(result):
 def memory_rows(result):
     rows = [["", "resident at most", "pinned at most"]]
     for words_of, point in memory_points(result):
-        rows.append([words_of, *(f"{point[name] / MIB:,.0f} MiB" for name in ("resident", "pinned"))])
+        rows.append([words_of, *(f"{point[name] / MIB:,.0f} MiB" if name in point else "-"
+                                 for name in ("resident", "pinned"))])
     return rows
 
 
@@ -69,7 +70,7 @@ def memory_over_time(result):
         for name, index, style in (("resident", 1, "lines linewidth 2"),
                                    ("pinned", 2, "lines linewidth 2 dashtype 2")):
             plot.add(f"{words_of}: {name}",
-                     [(row[0] / 1e3, row[index] / MIB) for row in point["series"]], style)
+                     [(row[0] / 1e3, row[index] / MIB) for row in point.get("series", [])], style)
     return plot
 
 

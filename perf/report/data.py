@@ -10,6 +10,7 @@ PATH_WORDS = {"local": "same device", "wire": "two nodes"}
 OPS = ("write", "read", "send")
 KEYS = ("subject", "op", "path", "size", "post", "flight", "qps", "threads",
         "pages", "state", "where", "align", "gap")
+NO_FIGURES = {*KEYS, "side", "unit", "drops", "failed"}  # what a point that failed is left with
 PACKET = 4096  # bytes of payload, the largest path MTU
 KIB = 1024
 MIB = 1024 * KIB
@@ -25,6 +26,13 @@ def size_words(size):
     return f"{size} B"
 
 
+def judged(point):
+    """The point, without figures if a sample has failed: those of the others are no result."""
+    if "failed" not in point:
+        return point
+    return {"samples": [], **{name: point[name] for name in point if name in NO_FIGURES}}
+
+
 class Result:
     """Points of one run; all lookups give None for what was not measured."""
 
@@ -35,7 +43,7 @@ class Result:
         self.rounds = {}
         for point in self.json["points"]:
             key = tuple(point.get(name) for name in KEYS)
-            self.rounds.setdefault(key, {})[point["side"]] = point
+            self.rounds.setdefault(key, {})[point["side"]] = judged(point)
 
     def is_odp(self):
         """Of nopin-odp."""

@@ -225,7 +225,9 @@ def all_plots(result):
 # --- targets ---
 
 def counted(result, subject, name):
-    """What was counted in the end; None if nothing was."""
+    """What was counted in the end; None if nothing was, or not all, as samples have failed."""
+    if any("failed" in points.get(OURS, {}) for _, points in result.find(subject)):
+        return None
     values = [points[OURS][name] for _, points in result.find(subject)
               if name in points.get(OURS, {})]
     return max(values) if values else None

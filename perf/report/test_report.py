@@ -13,7 +13,7 @@ import page
 import plots
 import storage
 import table
-from data import GIB, MIB, Result, size_words
+from data import GIB, MIB, OURS, Result, size_words
 from targets import Verdict, verdicts
 
 
@@ -141,6 +141,27 @@ class ReportTest(unittest.TestCase):
         self.assertIn("siw: no QP", notes)
         self.assertIn("rxe 7", notes)
 
+    def test_a_sample_that_failed(self):
+        """The samples before it are no figure, although the file still has their median."""
+        given = {**WRITES, "path": "local"}
+        good = point("bandwidth", "nopin ODP", [1.98e9, 1.98e9], **WRITES)
+        before = {"min": 1, "max": 2, "p99": 3, "again": 4, "quantiles": [1, 2, 3], "drops": 2}
+        for failed in ({"failed": "the data differ"}, {"failed": "the data differ", **before}):
+            bad = {**good, **failed}
+            result = load(self, {**RESULT, "points": [
+                bad if one["side"] == "nopin ODP" else one for one in POINTS]})
+            self.assertIsNone(result.ratio("bandwidth", **WRITES))
+            self.assertIsNone(result.ratio("bandwidth", side="rxe", other=OURS, **WRITES))
+            for sides in (("nopin ODP", "nopin pinned"), ("nopin pinned", "nopin ODP")):
+                self.assertIsNone(result.paired_ratio("bandwidth", *sides, **WRITES))
+            self.assertEqual({one.word for one in verdicts(result)}, {"-"})
+            self.assertEqual(table.subject_rows(result, "bandwidth")[1], [
+                "WRITE, 1 MiB", "same device", "2,000", "-", "198", "-", "-", "-"])
+            self.assertEqual(plots.by(result, "nopin ODP", "size", "bandwidth", **given), [])
+            notes = "\n".join(table.note_lines(result))
+            self.assertIn("nopin ODP: the data differ (bandwidth write local", notes)
+            self.assertEqual("nopin ODP 2" in notes, "drops" in failed)
+
     def test_words(self):
         self.assertEqual(size_words(2), "2 B")
         self.assertEqual(size_words(65536.0), "64 KiB")
@@ -184,6 +205,23 @@ class OdpTest(unittest.TestCase):
         self.assertEqual(self.verdict("damming: packets sent again").word, "missed")
         self.assertEqual(self.verdict("flood: ACK timeouts").word, "-")
         self.assertEqual(self.verdict("the whole run").word, "met")
+
+    def test_samples_that_failed(self):
+        points = [{**one, "failed": "no completion"} if one["side"] == "nopin ODP" else one
+                  for one in ODP_POINTS]
+        self.result = load(self, {**ODP_RESULT, "points": points})
+        judged = {one.word for one in odp.verdicts(self.result) if "whole run" not in one.text}
+        self.assertEqual(judged, {"-"})
+        self.assertNotIn("1.30", str(list(odp.subject_tables(self.result))))
+        self.assertNotIn("title 'nopin ODP'", "".join(
+            plot.script("x.svg") for plot in odp.all_plots(self.result)))
+
+    def test_counts_without_samples_that_failed(self):
+        """What a sample that failed had counted is not known: others do not make up for it."""
+        failed = {**ODP_POINTS[-1], "gap": 10, "failed": "no completion"}
+        self.result = load(self, {**ODP_RESULT, "points": [*ODP_POINTS, failed]})
+        self.assertEqual(self.verdict("damming: ACK timeouts").word, "-")
+        self.assertEqual(self.verdict("damming: packets sent again").word, "-")
 
     def test_cold_elsewhere(self):
         self.result.json["engine"] = "software emulation"
@@ -231,6 +269,13 @@ class AppsTest(unittest.TestCase):
         self.assertIn("rxe: one host", "\n".join(table.note_lines(self.result)))
         self.assertEqual(tables["Memory of 8 ranks that use 5 % of what they register"][1], [
             "nopin ODP, 1 MiB a rank", "5 MiB", "0 MiB"])
+
+    def test_memory_of_what_failed(self):
+        points = [{**one, "failed": "out of memory"} if one["subject"] == "app-memory" else one
+                  for one in APPS_RESULT["points"]]
+        result = load(self, {**APPS_RESULT, "points": points})
+        self.assertEqual(apps.memory_rows(result)[1], ["nopin ODP, 1 MiB a rank", "-", "-"])
+        self.assertNotIn("nopin ODP", apps.memory_over_time(result).script("x.svg"))
 
     def test_memory_over_time(self):
         script = next(apps.all_plots(self.result)).script("x.svg")
