@@ -19,10 +19,12 @@ struct tally {
 	int64_t counter[ODP_COUNTERS];
 };
 
+/* @mark: what a sample makes is released to this, also what one that failed has left. */
 struct pitfalls {
 	struct odp_damming damming;
 	struct odp_flood flood;
 	enum perf_path path;
+	size_t mark;
 	struct perf_round *round;
 	struct tally tally[PERF_SIDES];
 };
@@ -67,15 +69,15 @@ static int sample_damming(void *arg, size_t i, double *value)
 	struct pitfalls *p = arg;
 	struct rc_attr attr = rc_attr_default;
 	int64_t before[ODP_COUNTERS];
-	size_t mark = vt_mark();
 	double ms;
 
+	vt_release_to(p->mark);
 	read_counters(p, i, before);
 	attr.timeout = odp_opts.ack_timeout;
 	p->damming.kind = odp_opts.run.side[i].kind;
 	ms = odp_damming_run(rc_pair_between(device(p, i, 0), device(p, i, 1), &attr),
 			     &p->damming);
-	vt_release_to(mark);
+	vt_release_to(p->mark);
 	count(p, i, before, ms - DELAY_MS * (p->damming.where == ODP_BOTH ? 2 : 1));
 	*value = ms * 1e6;
 	return 0;
@@ -86,10 +88,10 @@ static int sample_flood(void *arg, size_t i, double *value)
 {
 	struct pitfalls *p = arg;
 	int64_t before[ODP_COUNTERS];
-	size_t mark = vt_mark();
 	struct odp_flooding *f;
 	double most = 0;
 
+	vt_release_to(p->mark);
 	p->flood.kind = odp_opts.run.side[i].kind;
 	f = odp_flood_open(device(p, i, 0), device(p, i, 1), &p->flood, odp_opts.ack_timeout);
 	read_counters(p, i, before);
@@ -101,7 +103,7 @@ static int sample_flood(void *arg, size_t i, double *value)
 			most = perf_now() - start;
 	}
 	odp_flood_close(f);
-	vt_release_to(mark);
+	vt_release_to(p->mark);
 	count(p, i, before, most / 1e6);
 	*value = most;
 	return 0;
@@ -166,7 +168,9 @@ static void measure(struct pitfalls *p, struct perf_round *round, unsigned int g
 	for (size_t i = 0; i < round->num; i++)
 		if (round->point[i] && gap)
 			perf_point_number(round->point[i], "gap", gap);
+	p->mark = vt_mark();
 	perf_round_run(round, &run, sample, p);
+	vt_release_to(p->mark);
 	odp_table_values(round, 1e6, "msec");
 }
 

@@ -289,6 +289,34 @@ void odp_check_zeros(struct odp_bench *b, size_t off, size_t len)
 
 /* --- others at the same time --- */
 
+/*
+ * What the hammer's thread uses. It is not in the test's frame, which a check that fails
+ * leaves while the thread runs; the end of the test ends the thread before it releases what
+ * the thread accesses.
+ */
+struct hammering {
+	struct odp_hammer own;
+	struct odp_bench bench;
+	struct odp_hammer *h;	/* the test's */
+	bool ending, ended;
+};
+
+static void hammer_end(void *obj)
+{
+	struct hammering *run = obj;
+
+	__atomic_store_n(&run->ending, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&run->ended, __ATOMIC_ACQUIRE)) /* the test may have joined it */
+		vt_sleep_ms(1);
+	free(run);
+}
+
+static bool hammer_goes_on(const struct hammering *run)
+{
+	return !run->own.dead && !__atomic_load_n(&run->ending, __ATOMIC_ACQUIRE) &&
+	       !__atomic_load_n(&run->h->stop, __ATOMIC_ACQUIRE);
+}
+
 static void hammer_round(struct odp_hammer *h)
 {
 	struct rc_end *a = &h->bench->pair->a;
@@ -310,28 +338,38 @@ static void hammer_round(struct odp_hammer *h)
 
 static void *hammer_run(void *arg)
 {
-	struct odp_hammer *h = arg;
+	struct hammering *run = arg;
 
 	vt_reseed(1);
-	while (!__atomic_load_n(&h->stop, __ATOMIC_ACQUIRE) && !h->dead) {
-		vt_fill(h->bench->src->addr, 64);
-		hammer_round(h);
-		__atomic_fetch_add(&h->rounds, 1, __ATOMIC_RELEASE);
+	while (hammer_goes_on(run)) {
+		vt_fill(run->bench.src->addr, 64);
+		hammer_round(&run->own);
+		__atomic_fetch_add(&run->own.rounds, 1, __ATOMIC_RELEASE);
 	}
+	if (run->own.dead && !__atomic_load_n(&run->ending, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&run->h->dead, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&run->ended, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
 void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
 {
+	struct hammering *run = calloc(1, sizeof(*run));
 	bool local = b->v.side == ODP_LOCAL;
 
+	vt_require(run, "out of memory");
 	*h = (struct odp_hammer){ .bench = b };
-	vt_wr_init(&h->wr, local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, 1);
-	vt_wr_local(&h->wr, local ? b->mem : b->src, 0, b->mem->len);
-	vt_wr_remote(&h->wr, local ? b->src : b->mem, 0);
-	vt_ok(pthread_create(&h->thread, NULL, hammer_run, h));
-	while (__atomic_load_n(&h->rounds, __ATOMIC_ACQUIRE) < 3) {
-		vt_require(!__atomic_load_n(&h->dead, __ATOMIC_RELAXED), "it ended at once");
+	run->h = h;
+	run->bench = *b;
+	run->own.bench = &run->bench;
+	vt_wr_init(&run->own.wr, local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, 1);
+	vt_wr_local(&run->own.wr, local ? b->mem : b->src, 0, b->mem->len);
+	vt_wr_remote(&run->own.wr, local ? b->src : b->mem, 0);
+	vt_ok(pthread_create(&h->thread, NULL, hammer_run, run));
+	vt_defer(hammer_end, run);
+	while (__atomic_load_n(&run->own.rounds, __ATOMIC_ACQUIRE) < 3) {
+		vt_require(!__atomic_load_n(&run->own.dead, __ATOMIC_RELAXED),
+			   "it ended at once");
 		vt_sleep_ms(1);
 	}
 }

@@ -156,6 +156,14 @@ static void *disturb(void *arg)
 	return NULL;
 }
 
+static void disturb_end(void *obj)
+{
+	struct odp_flooding *f = obj;
+
+	__atomic_store_n(&f->stop, true, __ATOMIC_RELEASE);
+	pthread_join(f->thread, NULL);
+}
+
 static void open_pairs(struct odp_flooding *f, struct vt_dev *a, struct vt_dev *b,
 		       unsigned int ack_timeout)
 {
@@ -216,8 +224,10 @@ struct odp_flooding *odp_flood_open(struct vt_dev *a, struct vt_dev *b,
 	f->remote = vt_mem_at(f->pair[0].b.pd, flood->kind, f->map, f->len, VT_ACCESS_ALL);
 	f->local = vt_mem_at(f->pair[0].a.pd, flood->kind, vt_map(f->len, 0), f->len,
 			     VT_ACCESS_ALL);
-	if (flood->disturbed)
+	if (flood->disturbed) {
 		vt_ok(pthread_create(&f->thread, NULL, disturb, f));
+		vt_defer(disturb_end, f);
+	}
 	return f;
 }
 
@@ -245,8 +255,6 @@ void odp_flood_round(struct odp_flooding *f)
 
 void odp_flood_close(struct odp_flooding *f)
 {
-	if (!f->flood.disturbed)
-		return;
-	__atomic_store_n(&f->stop, true, __ATOMIC_RELEASE);
-	vt_ok(pthread_join(f->thread, NULL));
+	if (f->flood.disturbed)
+		vt_release(f);	/* of what is @f's the thread, as it was deferred last */
 }
