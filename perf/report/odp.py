@@ -13,6 +13,7 @@ COLD = {"User Mode Linux": 1.25}  # by the CPU's first touch
 COLD_ELSEWHERE = 1.5
 PREFETCH = 1.1
 OVERCOMMIT = 0.8
+STALLS_EVERY = 16  # samples, in which one more may have been repeated
 QUICK_SECONDS = 180
 
 
@@ -86,7 +87,7 @@ def prefetch_words(names):
 def pitfall_rows(result, subject, what):
     """Times, and what both devices have counted up to the last row."""
     sides = sides_of(result, subject)
-    counted = ("timeouts", "retransmits", "sent packets")
+    counted = ("timeouts", "retransmits", "sent packets", "repeated")
     rows = [["", "", *(f"{side}, ms" for side in sides), *(f"{OURS}: {name}" for name in counted)]]
     for names, points in result.find(subject):
         cells = [figure(points[side]["median"] / 1e6) if "median" in points.get(side, {})
@@ -240,6 +241,10 @@ def pitfalls(result):
         again = counted(result, subject, "retransmits")
         yield Verdict(f"{text}: packets sent again, of those sent",
                       100 * again / sent if sent and again is not None else None, 1, False, " %")
+        samples = sum(len(points[OURS]["samples"]) for _, points in result.find(subject)
+                      if OURS in points)
+        yield Verdict(f"{text}: samples repeated", counted(result, subject, "repeated"),
+                      1 + samples // STALLS_EVERY, False)
 
 
 def verdicts(result):

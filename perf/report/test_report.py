@@ -62,7 +62,7 @@ ODP_POINTS = [
     point("odp-memory", "nopin ODP", [8 * MIB], "B", op="write", size=MIB,
           series=[[0, 0, 0, 0], [5, MIB, 8 * MIB, 0]]),
     point("odp-damming", "nopin ODP", [2e8], "ns", op="read", where="both", gap=1,
-          timeouts=0, retransmits=3, **{"sent packets": 100}),
+          timeouts=0, retransmits=3, repeated=1, **{"sent packets": 100}),
 ]
 ODP_RESULT = {**RESULT, "engine": "User Mode Linux", "points": ODP_POINTS, "quick": True}
 
@@ -203,6 +203,7 @@ class OdpTest(unittest.TestCase):
         self.assertEqual(self.verdict("four times the memory, ODP").word, "missed")
         self.assertEqual(self.verdict("damming: ACK timeouts").word, "met")
         self.assertEqual(self.verdict("damming: packets sent again").word, "missed")
+        self.assertEqual(self.verdict("damming: samples repeated").word, "met")
         self.assertEqual(self.verdict("flood: ACK timeouts").word, "-")
         self.assertEqual(self.verdict("the whole run").word, "met")
 
@@ -222,6 +223,15 @@ class OdpTest(unittest.TestCase):
         self.result = load(self, {**ODP_RESULT, "points": [*ODP_POINTS, failed]})
         self.assertEqual(self.verdict("damming: ACK timeouts").word, "-")
         self.assertEqual(self.verdict("damming: packets sent again").word, "-")
+
+    def test_more_than_stalls(self):
+        """A machine that stands still now and then repeats a few samples, a pitfall many."""
+        for samples, repeated, word in ((15, 1, "met"), (15, 2, "missed"), (16, 2, "met")):
+            self.result = load(self, {**ODP_RESULT, "points": [
+                {**ODP_POINTS[-1], "samples": [2e8] * samples, "repeated": repeated}]})
+            self.assertEqual(self.verdict("damming: samples repeated").word, word)
+        rows = dict(odp.all_tables(self.result))["Damming: two requests and a slow page"]
+        self.assertEqual(rows[1][-4:], ["0", "3", "100", "2"])
 
     def test_cold_elsewhere(self):
         self.result.json["engine"] = "software emulation"
