@@ -10,6 +10,8 @@
 #define GET_ID	0xa2
 #define RECV_ID	0xa3
 
+#define HAMMER_FLIGHT	8	/* requests in flight */
+
 /* All operations: the first five flags IBV_ODP_SUPPORT_*. */
 #define ODP_CAPS	0x1f
 
@@ -298,6 +300,7 @@ struct hammering {
 	struct odp_hammer own;
 	struct odp_bench bench;
 	struct odp_hammer *h;	/* the test's */
+	uint64_t seed;
 	bool ending, ended;
 };
 
@@ -317,6 +320,24 @@ static bool hammer_goes_on(const struct hammering *run)
 	       !__atomic_load_n(&run->h->stop, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * Each request of a round puts the source rotated by another amount, so that one that comes
+ * late shows. The source itself must not change while requests use it.
+ */
+static void hammer_post(struct odp_hammer *h, size_t i)
+{
+	struct odp_bench *b = h->bench;
+	uint64_t begin = (b->v.side == ODP_LOCAL ? b->mem : b->src)->iova;
+	size_t len = b->mem->len, from = i * len / HAMMER_FLIGHT;
+
+	h->wr.wr.num_sge = from ? 2 : 1;
+	h->wr.sge[0].addr = begin + from;
+	h->wr.sge[0].length = len - from;
+	h->wr.sge[1].addr = begin;
+	h->wr.sge[1].length = from;
+	vt_ok(rc_post(&b->pair->a, &h->wr));
+}
+
 static void hammer_round(struct odp_hammer *h)
 {
 	struct rc_end *a = &h->bench->pair->a;
@@ -324,9 +345,9 @@ static void hammer_round(struct odp_hammer *h)
 				     IBV_WC_LOC_PROT_ERR : IBV_WC_REM_ACCESS_ERR;
 	struct ibv_wc wc;
 
-	for (int i = 0; i < 8; i++)
-		vt_ok(rc_post(a, &h->wr));
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < HAMMER_FLIGHT; i++)
+		hammer_post(h, i);
+	for (int i = 0; i < HAMMER_FLIGHT; i++) {
 		wc = vt_poll(a->scq);
 		if (wc.status == IBV_WC_SUCCESS)
 			continue;
@@ -340,9 +361,9 @@ static void *hammer_run(void *arg)
 {
 	struct hammering *run = arg;
 
-	vt_reseed(1);
+	vt_reseed(run->seed);
 	while (hammer_goes_on(run)) {
-		vt_fill(run->bench.src->addr, 64);
+		vt_fill(run->bench.src->addr, run->bench.mem->len);
 		hammer_round(&run->own);
 		__atomic_fetch_add(&run->own.rounds, 1, __ATOMIC_RELEASE);
 	}
@@ -360,10 +381,12 @@ void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
 	vt_require(run, "out of memory");
 	*h = (struct odp_hammer){ .bench = b };
 	run->h = h;
+	run->seed = vt_rand();
 	run->bench = *b;
 	run->own.bench = &run->bench;
 	vt_wr_init(&run->own.wr, local ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE, 1);
-	vt_wr_local(&run->own.wr, local ? b->mem : b->src, 0, b->mem->len);
+	for (int part = 0; part < 2; part++)	/* hammer_post() says how much of it is where */
+		vt_wr_local(&run->own.wr, local ? b->mem : b->src, 0, 0);
 	vt_wr_remote(&run->own.wr, local ? b->src : b->mem, 0);
 	vt_ok(pthread_create(&h->thread, NULL, hammer_run, run));
 	vt_defer(hammer_end, run);
