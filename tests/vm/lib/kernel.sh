@@ -177,6 +177,7 @@ kernel_take_root() {
 	lock "kernel-${kdir##*/}"
 	[ "$kdir/unpacked" -nt "$2" ] && return
 	say "taking kernel $kver from $1"
+	rm -rf "$kdir/root" # of an earlier try, or of what was there then
 	mkdir -p "$kdir/root/lib/modules"
 	cp "$2" "$kdir/vmlinuz" && cp -r "$1/lib/modules/$kver" "$kdir/root/lib/modules/" ||
 		die "could not write to $kdir"
