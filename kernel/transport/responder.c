@@ -156,13 +156,14 @@ static bool nopin_responder_gap_is_told(const struct nopin_rq *rq, u32 psn)
 	if (!rq->nak_sent)
 		return false;
 	return !rq->gap || nopin_psn_diff(psn, rq->gap_psn) > 0 ||
-	       (rq->gap_told == jiffies && rq->gap_naks >= NOPIN_GAP_NAKS);
+	       (time_before_eq(jiffies, rq->gap_told) &&
+		rq->gap_naks >= NOPIN_GAP_NAKS);
 }
 
 static void nopin_responder_gap(struct nopin_qp *qp, u32 psn)
 {
 	struct nopin_rq *rq = &qp->rq;
-	bool again = rq->nak_sent && rq->gap_told == jiffies;
+	bool again = rq->nak_sent && time_before_eq(jiffies, rq->gap_told);
 
 	if (nopin_responder_gap_is_told(rq, psn))
 		return;
