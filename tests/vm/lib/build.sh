@@ -112,8 +112,11 @@ build_tests() {
 }
 
 # Builds tests/kernel for $kver.
-build_kverbs() {
+build_kverbs() { (build_kverbs_locked) || exit; }
+
+build_kverbs_locked() {
 	local dest=$tests_dir/kernel-$kver
+	lock "build-$(path_key "$tree")-kverbs-$kver"
 	mkdir -p "$dest"
 	cp -u "$tree"/tests/kernel/* "$dest/"
 	step "$run/kverbs.log" make -s -C "$kbuild" ARCH="$karch" CROSS_COMPILE="$cross" \

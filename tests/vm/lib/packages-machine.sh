@@ -77,7 +77,8 @@ packages_folder() {
 # packages_apt STEP: runs a step of packages/install on the image.
 packages_apt() {
 	as_root unshare -m bash "$tree/tests/vm/packages/install" "$1" "$run/image" \
-		"$run/machine" | tee "$run/step"
+		"$run/machine" | tee "$run/step" || grep -q '^FAIL ' "$run/step" ||
+		echo "FAIL packages: $1 ended early" | tee -a "$run/step"
 	grep -E '^(PASS|FAIL|SKIP|INFO) ' "$run/step" >>"$run/results"
 	! grep -q '^FAIL ' "$run/step"
 }

@@ -182,7 +182,8 @@ suite_fuzz() {
 	: >"$run/results"
 	work=$(mktemp -d "$fuzz/nopin-fuzz.XXXXXX") || exit
 	(cd "$work" && "$tree/tests/fuzz/run" "$kernel_tree" "$source_dir" \
-		"${NOPIN_FUZZ_SECONDS:-600}") | tee -a "$run/results"
+		"${NOPIN_FUZZ_SECONDS:-600}") | tee -a "$run/results" ||
+		grep -q '^FAIL ' "$run/results" || suite_result "FAIL fuzz: it ended early"
 	suite_end && rm -rf "$work"
 }
 
