@@ -40,27 +40,27 @@ static void ksm_start(void)
 	odp_set(KSM "run", "1");
 }
 
-/* Wait until KSM has seen all memory anew: it merges what two scans in turn find unchanged. */
-static void ksm_scan(void)
-{
-	long scans = odp_read_number(KSM "full_scans", 10) + 4;
-
-	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
-		if (odp_read_number(KSM "full_scans", 10) >= scans)
-			return;
-		vt_sleep_ms(5);
-	}
-	vt_fail("KSM does not scan");
-}
-
-static bool ksm_merged(long pages)
+static bool ksm_reaches(const char *file, long value)
 {
 	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;) {
-		if (odp_read_number(KSM "pages_sharing", 10) >= pages)
+		if (odp_read_number(file, 10) >= value)
 			return true;
 		vt_sleep_ms(5);
 	}
 	return false;
+}
+
+/* Wait until KSM has seen all memory anew: it merges what two scans in turn find unchanged. */
+static void ksm_scan(void)
+{
+	long scans = odp_read_number(KSM "full_scans", 10);
+
+	vt_require(ksm_reaches(KSM "full_scans", scans + 4), "KSM does not scan");
+}
+
+static bool ksm_merged(long pages)
+{
+	return ksm_reaches(KSM "pages_sharing", pages);
 }
 
 /* KSM merges pages with the same data; a put into one of them must not change the others. */

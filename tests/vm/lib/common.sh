@@ -3,8 +3,8 @@
 # Messages, exit statuses and locks of nopin-vm. Its own messages go to standard error:
 # standard output belongs to the guest's command.
 #
-# Needs: cache, tree, ended_by. Sets: lock_fd, the lock that is held; ended_by, the status that a
-# signal has chosen.
+# Needs: cache, tree. Sets: lock_fd, the lock that is held; ended_by, the status of a signal that
+# waits.
 
 readonly EXIT_KERNEL=120	# the guest's kernel complained, died or hung
 readonly EXIT_TIMEOUT=124	# --timeout ran out
@@ -17,19 +17,28 @@ die() {
 	exit "$EXIT_SETUP"
 }
 
+# signals_call FUNCTION: a signal that ends us calls it with the exit status for the signal.
+signals_call() {
+	trap "$1 129" HUP
+	trap "$1 130" INT
+	trap "$1 143" TERM
+}
+
 # A signal ends this run: at once, or not before signals_end is called. A second one, as by
 # timeout(1), does not break off the cleanup.
 signals_end() {
-	trap 'trap "" HUP INT TERM; exit 129' HUP
-	trap 'trap "" HUP INT TERM; exit 130' INT
-	trap 'trap "" HUP INT TERM; exit 143' TERM
+	signals_call signal_exit
 	[ -z "$ended_by" ] || exit "$ended_by"
 }
 signals_wait() {
-	trap 'ended_by=129' HUP
-	trap 'ended_by=130' INT
-	trap 'ended_by=143' TERM
+	ended_by=''
+	signals_call signal_keep
 }
+signal_exit() {
+	trap '' HUP INT TERM
+	exit "$1"
+}
+signal_keep() { ended_by=$1; }
 
 # Runs a slow step quietly; shows its output only if it fails.
 # step LOG COMMAND…

@@ -95,7 +95,8 @@ packages_qemu_run() {
 	done
 	# timeout may be killed, and would not pass that on.
 	exec timeout "${1:-2400}" setpriv --pdeathsig KILL \
-		qemu-system-x86_64 "${machine_options[@]}" "${accel[@]}" -smp 2 -m 2G -kernel "$run/machine/vmlinuz" -initrd "$run/machine/initrd" \
+		qemu-system-x86_64 "${machine_options[@]}" "${accel[@]}" \
+		-smp 2 -m 2G -kernel "$run/machine/vmlinuz" -initrd "$run/machine/initrd" \
 		-append "${append[*]}" \
 		-drive "file=$run/image,format=raw,if=virtio,cache=unsafe" \
 		-virtfs "$share,path=$run/machine,mount_tag=test" \

@@ -29,12 +29,11 @@ command_start() {
 	rm -f "$stay_folder"/{run,status,shown}
 	log=$stay_folder/log
 	: >"$log"
-	pid=''
-	trap 'start_broken_off 129' HUP
-	trap 'start_broken_off 130' INT
-	trap 'start_broken_off 143' TERM
+	signals_wait
 	setsid "$tree/nopin-vm" stay "${options_given[@]}" >"$log" 2>&1 </dev/null &
 	pid=$!
+	signals_call start_broken_off
+	[ -z "$ended_by" ] || start_broken_off "$ended_by"
 	tail -qn +1 -s 0.2 -f --pid="$pid" "$log" >&2 &
 	follow=$!
 	until [ -e "$stay_folder/run/channel/ready" ]; do
@@ -54,7 +53,6 @@ command_start() {
 # start_broken_off STATUS: ends a start, with all that it waits for, such as a build; then
 # the name is free.
 start_broken_off() {
-	pid=${pid:-$!}
 	kill -- "-$pid" || kill "$pid" # before setsid there is no group
 	wait "$pid"
 	kill -9 -- "-$pid"

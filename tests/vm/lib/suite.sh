@@ -200,8 +200,7 @@ suite_beside_begin() {
 		return
 	fi
 	NOPIN_CACHE=$cache setsid setpriv --pdeathsig TERM "$tree/nopin-vm" test \
-		"${options_given[@]}" --kernel 6.1 --only "@($names)" \
-		--env "NOPIN_CHAOS_SECONDS=${NOPIN_CHAOS_SECONDS:-10}" >"$run/beside.out" 2>&1 &
+		"${options_given[@]}" --kernel 6.1 --only "@($names)" >"$run/beside.out" 2>&1 &
 	beside=$!
 }
 
