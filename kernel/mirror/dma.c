@@ -338,58 +338,28 @@ void nopin_span_unmap_slowly(struct nopin_span *span, unsigned int l, u64 mask)
 		nopin_span_dma_free(span);
 }
 
-static void nopin_span_unmap_all(struct nopin_span *span)
-{
-	unsigned int l;
-
-	nopin_span_shut(span);
-	for (l = 0; l < NOPIN_SPAN_LINES; l++)
-		nopin_span_unmap(span, l, U64_MAX);
-	nopin_span_open(span);
-}
-
-/* A span with DMA addresses, and a reference. NULL: none has any. -EAGAIN: one is ending. */
-static struct nopin_span *nopin_dma_next(void)
+/**
+ * nopin_dma_next - find a span that has DMA addresses
+ *
+ * Return: the span, with a reference and one to its mirror; NULL: no span has any;
+ *	-EAGAIN: its mirror is ending, and the addresses are about to go.
+ * Context: process.
+ */
+struct nopin_span *nopin_dma_next(void)
 {
 	struct nopin_span *span = NULL;
 	struct nopin_span_dma *dma;
 
 	spin_lock_bh(&nopin_dma_lock);
 	dma = list_first_entry_or_null(&nopin_dma_spans, struct nopin_span_dma, list);
-	if (dma) {
+	if (dma)
 		span = dma->span;
-		if (!kref_get_unless_zero(&span->mirror->ref)) {
-			span = ERR_PTR(-EAGAIN);
-		} else if (!refcount_inc_not_zero(&span->users)) {
-			nopin_mirror_put(span->mirror);
-			span = ERR_PTR(-EAGAIN);
-		}
+	if (span && !refcount_inc_not_zero(&span->users)) {
+		span = ERR_PTR(-EAGAIN);
+	} else if (span && !kref_get_unless_zero(&span->mirror->ref)) {
+		refcount_dec(&span->users); /* the mirror removes all spans, used or not */
+		span = ERR_PTR(-EAGAIN);
 	}
 	spin_unlock_bh(&nopin_dma_lock);
 	return span;
-}
-
-/**
- * nopin_mirror_unmap_all - remove all DMA addresses of all mirrors
- *
- * The caller makes sure that nopin_view_map() is not called meanwhile.
- *
- * Context: process, sleeps.
- */
-void nopin_mirror_unmap_all(void)
-{
-	struct nopin_span *span;
-
-	while ((span = nopin_dma_next())) {
-		struct nopin_mirror *mirror;
-
-		if (IS_ERR(span)) {
-			schedule_timeout_uninterruptible(1);
-			continue;
-		}
-		mirror = span->mirror;
-		nopin_span_unmap_all(span);
-		nopin_span_put(span);
-		nopin_mirror_put(mirror);
-	}
 }

@@ -45,6 +45,8 @@ bool nopin_dma_add_own(struct nopin_dma_list *list, struct device *dev, void *ka
 void nopin_dma_unmap_own(struct nopin_dma_list *list, struct device *dev, bool write);
 bool nopin_view_map(const struct nopin_view *view, struct device *dev,
 		    struct nopin_dma_list *list);
+
+/* unmap.c */
 void nopin_mirror_unmap_all(void);
 
 #endif /* NOPIN_DMA_H */

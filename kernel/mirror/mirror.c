@@ -2,21 +2,13 @@
 /* Mirrors: one for each process that has regions, how it is found, and how it ends. */
 #include <linux/hashtable.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "../compat.h"
 #include "span.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
 
 static DEFINE_SPINLOCK(nopin_mirrors_lock); /* protects the table and the ring */
 static DEFINE_HASHTABLE(nopin_mirrors, 8);
 static LIST_HEAD(nopin_mirrors_ring); /* the shrinker goes round it */
-
-/* Runs the works of the mirrors, which may sleep: ending, reaping, waking. */
-struct workqueue_struct *nopin_mirror_wq;
 
 /*
  * Invalidations kick the reaper until the last notifier is removed, but a reaper that
@@ -147,59 +139,6 @@ struct nopin_mirror *nopin_mirror_get_current(void)
 	return fresh;
 }
 
-/* An insertion of a notifier. */
-struct nopin_notify {
-	struct work_struct work;
-	struct nopin_mirror *mirror;
-	struct mmu_interval_notifier *notifier;
-	u64 va;
-	u64 length;
-	const struct mmu_interval_notifier_ops *ops;
-	int err;
-};
-
-static void nopin_notify_insert(struct nopin_notify *notify)
-{
-	notify->err = mmu_interval_notifier_insert(notify->notifier, notify->mirror->mm,
-						   notify->va, notify->length, notify->ops);
-}
-
-static void nopin_notify_work(struct work_struct *work)
-{
-	nopin_notify_insert(container_of(work, struct nopin_notify, work));
-}
-
-/**
- * nopin_mirror_notify - insert a notifier for a range of a process's addresses
- * @mirror: of the process; the caller keeps the users of its mm
- * @notifier: to be inserted
- * @va: address of the first byte
- * @length: bytes
- * @ops: what the notifier does
- *
- * The first notifier of an mm takes all of the mm's locks, and any signal breaks that off,
- * though only one that kills should. So a worker, which gets no signals, tries again.
- *
- * Return: 0; -ENOMEM; -EINTR: the caller has been killed.
- * Context: process, sleeps; mmap_lock not held.
- */
-int nopin_mirror_notify(struct nopin_mirror *mirror, struct mmu_interval_notifier *notifier,
-			u64 va, u64 length, const struct mmu_interval_notifier_ops *ops)
-{
-	struct nopin_notify notify = {
-		.mirror = mirror, .notifier = notifier, .va = va, .length = length, .ops = ops,
-	};
-
-	nopin_notify_insert(&notify);
-	if (notify.err != -EINTR || fatal_signal_pending(current))
-		return notify.err;
-	INIT_WORK_ONSTACK(&notify.work, nopin_notify_work);
-	queue_work(system_dfl_wq, &notify.work);
-	flush_work(&notify.work);
-	destroy_work_on_stack(&notify.work);
-	return notify.err;
-}
-
 /**
  * nopin_mirror_next - go round the mirrors of all processes
  *
@@ -278,12 +217,10 @@ int nopin_mirror_init(void)
 
 	if (err)
 		return err;
-	nopin_mirror_wq = alloc_workqueue("nopin_mirror",
-					  WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (nopin_mirror_wq)
-		return 0;
-	nopin_spans_exit();
-	return -ENOMEM;
+	err = nopin_works_init();
+	if (err)
+		nopin_spans_exit();
+	return err;
 }
 
 /**
@@ -296,8 +233,6 @@ int nopin_mirror_init(void)
  */
 void nopin_mirror_exit(void)
 {
-	/* destroy_workqueue() warns of works that invalidations queue meanwhile. */
-	flush_workqueue(nopin_mirror_wq);
-	destroy_workqueue(nopin_mirror_wq);
+	nopin_works_exit();
 	nopin_spans_exit();
 }

@@ -260,11 +260,15 @@ void nopin_mirror_reap_all(struct nopin_mirror *mirror);
 void nopin_waits_init(struct nopin_waits *waits);
 
 /* mirror.c */
-extern struct workqueue_struct *nopin_mirror_wq;
 struct nopin_mirror *nopin_mirror_next(void);
+struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm);
+
+/* works.c: what workers do */
+extern struct workqueue_struct *nopin_mirror_wq;
 int nopin_mirror_notify(struct nopin_mirror *mirror, struct mmu_interval_notifier *notifier,
 			u64 va, u64 length, const struct mmu_interval_notifier_ops *ops);
-struct nopin_mirror *nopin_mirror_get_known(struct mm_struct *mm);
+int nopin_works_init(void);
+void nopin_works_exit(void);
 
 /**
  * nopin_mirror_kick - let the reaper run, no later than asked before
@@ -297,6 +301,7 @@ static inline void nopin_span_mark(struct nopin_mirror *mirror, unsigned long in
 }
 
 /* dma.c: DMA addresses */
+struct nopin_span *nopin_dma_next(void);
 void nopin_span_unmap_slowly(struct nopin_span *span, unsigned int l, u64 mask);
 
 /* Called before the entries of @mask are removed or replaced, with the span shut. */

@@ -42,9 +42,12 @@ struct nopin_net {
 	atomic64_t no_qp;
 };
 
+/* encap_rcv of a UDP socket: 0: the skb is consumed. Context: softirq, in an RCU section. */
+typedef int (*nopin_encap_fn)(struct sock *sk, struct sk_buff *skb);
+
+int nopin_sockets_init(nopin_encap_fn encap);
+void nopin_sockets_exit(void);
 struct sock *nopin_net_sender(struct net *net);
-int nopin_net_receive(struct sock *sk, struct sk_buff *skb);
-void nopin_net_receive_init(nopin_net_rx_fn rx);
 
 static inline bool nopin_route_is_ipv4(const struct nopin_route *route)
 {

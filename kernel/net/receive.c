@@ -13,11 +13,6 @@
 
 static nopin_net_rx_fn nopin_net_rx __read_mostly;
 
-void nopin_net_receive_init(nopin_net_rx_fn rx)
-{
-	nopin_net_rx = rx;
-}
-
 /*
  * UDP follows IP without options or extension headers (IBTA annex A17.3.1), so that the
  * bytes that the ICRC masks are known, and no packet is fragmented. A mapped address does
@@ -240,7 +235,7 @@ struct sk_buff *nopin_net_keep(struct sk_buff *skb)
  * Return: 0: the skb is consumed in any case.
  * Context: softirq, in an RCU read section.
  */
-int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
+static int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
 {
 	/* NULL once the socket is being closed: udp_tunnel_sock_release() */
 	struct nopin_net *state = rcu_dereference_sk_user_data(sk);
@@ -260,4 +255,27 @@ int nopin_net_receive(struct sock *sk, struct sk_buff *skb)
 		nopin_arrival_receive(state, net, skb);
 	}
 	return 0;
+}
+
+/**
+ * nopin_net_init - set up kernel/net; no socket is opened yet
+ * @rx: takes every packet of every namespace whose format and ICRC are right
+ *
+ * Return: 0 or -errno.
+ * Context: process, may sleep.
+ */
+int nopin_net_init(nopin_net_rx_fn rx)
+{
+	nopin_net_rx = rx;
+	return nopin_sockets_init(nopin_net_receive);
+}
+
+/**
+ * nopin_net_exit - undo nopin_net_init(); every namespace has been closed
+ *
+ * Context: process, may sleep.
+ */
+void nopin_net_exit(void)
+{
+	nopin_sockets_exit();
 }

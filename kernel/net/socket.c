@@ -17,6 +17,7 @@
 #include "wire/packet.h"
 
 static unsigned int nopin_net_id __read_mostly;
+static nopin_encap_fn nopin_net_encap __read_mostly;
 
 /* Held while sockets are opened or closed, in any namespace. */
 static DEFINE_MUTEX(nopin_net_lock);
@@ -43,7 +44,7 @@ static struct socket *nopin_socket_open(struct net *net, u8 family)
 	struct udp_tunnel_sock_cfg tunnel = {
 		.sk_user_data = net_generic(net, nopin_net_id),
 		.encap_type = 1,
-		.encap_rcv = nopin_net_receive,
+		.encap_rcv = nopin_net_encap,
 		.gro_receive = nopin_gro_receive,
 	};
 	struct socket *sock;
@@ -197,24 +198,24 @@ static struct pernet_operations nopin_net_ops = {
 };
 
 /**
- * nopin_net_init - set up kernel/net; no socket is opened yet
- * @rx: takes every packet of every namespace whose format and ICRC are right
+ * nopin_sockets_init - prepare for the first namespace; no socket is opened yet
+ * @encap: encap_rcv of all sockets
  *
  * Return: 0 or -errno.
  * Context: process, may sleep.
  */
-int nopin_net_init(nopin_net_rx_fn rx)
+int nopin_sockets_init(nopin_encap_fn encap)
 {
-	nopin_net_receive_init(rx);
+	nopin_net_encap = encap;
 	return register_pernet_subsys(&nopin_net_ops);
 }
 
 /**
- * nopin_net_exit - undo nopin_net_init(); every namespace has been closed
+ * nopin_sockets_exit - undo nopin_sockets_init(); every namespace has been closed
  *
  * Context: process, may sleep.
  */
-void nopin_net_exit(void)
+void nopin_sockets_exit(void)
 {
 	unregister_pernet_subsys(&nopin_net_ops);
 	/* A softirq that found a socket before it closed may still be in our hook. */

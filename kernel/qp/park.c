@@ -77,20 +77,6 @@ void nopin_wait_free(struct nopin_wait *wait)
 	kfree(wait);
 }
 
-/**
- * nopin_park_qp - the QP that a half belongs to
- * @park: of the half, with a wait
- *
- * Context: the half's lock held.
- * Return: the QP.
- */
-struct nopin_qp *nopin_park_qp(struct nopin_park *park)
-{
-	if (park->wait->requester)
-		return container_of(park, struct nopin_qp, sq.park);
-	return container_of(park, struct nopin_qp, rq.park);
-}
-
 /*
  * A requester reaches the peer's memory when the peer is on the same device. If the service
  * is unreliable, it must not be held up by what the peer's program does.

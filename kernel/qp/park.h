@@ -77,7 +77,6 @@ struct nopin_park {
 	struct nopin_engine_job *job;
 };
 
-struct nopin_qp *nopin_park_qp(struct nopin_park *park);
 struct nopin_wait *nopin_wait_alloc(const struct nopin_qp *qp, bool requester);
 void nopin_wait_free(struct nopin_wait *wait);
 void nopin_wait_submit(struct nopin_wait *wait);

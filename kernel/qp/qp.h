@@ -188,6 +188,14 @@ void nopin_rq_unlock(struct nopin_qp *qp) __releases(&qp->rq.lock);
 
 void nopin_qp_fail(struct nopin_qp *qp);
 
+/* The QP of a half that has a wait. Context: the half's lock held. */
+static inline struct nopin_qp *nopin_park_qp(struct nopin_park *park)
+{
+	if (park->wait->requester)
+		return container_of(park, struct nopin_qp, sq.park);
+	return container_of(park, struct nopin_qp, rq.park);
+}
+
 /* offload.c */
 void nopin_qp_await_copies(struct nopin_qp *qp);
 
