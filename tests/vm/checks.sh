@@ -203,6 +203,16 @@ vmstat() {
 	awk -v field="$1" '$1 == field {print $2}' /proc/vmstat
 }
 
+# network [NETEM…]: what each node sends meets with that; sound without. A qdisc that is only
+# changed keeps some of what it did before.
+network() {
+	local node
+	for node in node0 node1; do
+		on "$node" tc qdisc del dev eth0 root 2>/dev/null
+		[ $# = 0 ] || on "$node" tc qdisc add dev eth0 root netem "$@" || return
+	done
+}
+
 # Counters of pages pinned for DMA: pages ever pinned, and pages pinned now.
 pins_acquired() { vmstat nr_foll_pin_acquired; }
 pinned_pages() { echo "$(($(pins_acquired) - $(vmstat nr_foll_pin_released)))"; }
