@@ -152,6 +152,8 @@ struct nopin_train {
 bool nopin_train_is_full(const struct nopin_train *train, const struct nopin_pkt *pkt);
 void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
 		       unsigned int more);
+struct sk_buff *nopin_train_alloc(size_t payload_len);
+void nopin_train_use(struct nopin_train *train, struct sk_buff *skb);
 int nopin_train_close(struct nopin_train *train, struct nopin_pkt *pkt);
 void nopin_train_abandon(struct nopin_train *train);
 int nopin_train_depart(struct nopin_train *train);

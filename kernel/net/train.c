@@ -140,6 +140,33 @@ void *nopin_train_open(struct nopin_train *train, const struct nopin_pkt *pkt,
 }
 
 /**
+ * nopin_train_alloc - allocate the buffer of a packet before the packet is begun
+ * @payload_len: bytes of payload
+ *
+ * Return: the buffer, for nopin_train_use(); its payload, at skb->data, is linear and not
+ *	initialised. NULL: there is no memory, or the packet is so small that it may be packed.
+ * Context: BH off.
+ */
+struct sk_buff *nopin_train_alloc(size_t payload_len)
+{
+	return payload_len < NOPIN_PACKED_MAX ? NULL : nopin_net_alloc(payload_len, 0);
+}
+
+/**
+ * nopin_train_use - begin the next packet of a train with a buffer that has its payload
+ * @train: as for nopin_train_open()
+ * @skb: from nopin_train_alloc(), for as many bytes as the packet has
+ *
+ * To be followed by nopin_train_close() or nopin_train_abandon().
+ *
+ * Context: as nopin_train_open().
+ */
+void nopin_train_use(struct nopin_train *train, struct sk_buff *skb)
+{
+	train->opened = skb;
+}
+
+/**
  * nopin_train_close - complete a packet
  * @train: the train, opened for it
  * @pkt: as when it was opened, now with all its headers; @pkt->pad is filled in

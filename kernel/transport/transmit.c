@@ -24,6 +24,14 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
 		nopin_stat_add(&qp->dev->stats, NOPIN_SENT_PACKETS, packets);
 }
 
+static void nopin_transmit_make_room(struct nopin_qp *qp, struct nopin_train *train,
+				     const struct nopin_pkt *pkt)
+{
+	train->limit = NOPIN_BURST;
+	if (nopin_train_is_full(train, pkt))
+		nopin_transmit_flush(qp, train);
+}
+
 /**
  * nopin_transmit_begin - begin a packet
  * @qp: the QP
@@ -39,10 +47,24 @@ void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train)
 void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
 			   const struct nopin_pkt *pkt, u32 more)
 {
-	train->limit = NOPIN_BURST;
-	if (nopin_train_is_full(train, pkt))
-		nopin_transmit_flush(qp, train);
+	nopin_transmit_make_room(qp, train, pkt);
 	return nopin_train_open(train, pkt, more);
+}
+
+/**
+ * nopin_transmit_use - begin a packet with a buffer that has its payload
+ * @qp: the QP
+ * @train: the half's
+ * @pkt: its opcode and payload_len
+ * @skb: from nopin_train_alloc()
+ *
+ * Context: the half's lock held, BH off.
+ */
+void nopin_transmit_use(struct nopin_qp *qp, struct nopin_train *train,
+			const struct nopin_pkt *pkt, struct sk_buff *skb)
+{
+	nopin_transmit_make_room(qp, train, pkt);
+	nopin_train_use(train, skb);
 }
 
 /**

@@ -20,6 +20,8 @@
 void nopin_transmit_flush(struct nopin_qp *qp, struct nopin_train *train);
 void *nopin_transmit_begin(struct nopin_qp *qp, struct nopin_train *train,
 			   const struct nopin_pkt *pkt, u32 more);
+void nopin_transmit_use(struct nopin_qp *qp, struct nopin_train *train,
+			const struct nopin_pkt *pkt, struct sk_buff *skb);
 void nopin_transmit_end(struct nopin_qp *qp, struct nopin_train *train,
 			struct nopin_pkt *pkt);
 
