@@ -15,6 +15,7 @@ enum nopin_place_kind {
 	NOPIN_PACKET,	/* payload of a packet */
 	NOPIN_RANGE,	/* one range of memory behind a key */
 	NOPIN_SGES,	/* a part of a scatter/gather list */
+	NOPIN_BUFFERS,	/* payloads of packets to be sent, which only an engine fills */
 };
 
 /**
@@ -22,8 +23,10 @@ enum nopin_place_kind {
  * @kind: which of the others are used
  * @bytes: the first byte
  * @skb: the packet
+ * @mtu: bytes of payload of each packet but the last
  * @offset: NOPIN_PACKET: of the first byte in @skb; NOPIN_SGES: of the first byte, counted
- *	over all elements; NOPIN_RANGE: iova of the first byte
+ *	over all elements; NOPIN_RANGE: iova of the first byte; NOPIN_BUFFERS: PSN of the
+ *	first packet
  * @claim: NOPIN_RANGE: who asks, and by which key; NOPIN_SGES: @pd only
  * @sge: the elements
  * @num_sge: how many
@@ -36,6 +39,7 @@ struct nopin_place {
 		void *bytes;
 		const struct sk_buff *skb;
 		const struct nopin_sge *sge;
+		u32 mtu;
 	};
 	struct nopin_claim claim;
 };
@@ -111,6 +115,14 @@ static inline void nopin_place_sges(struct nopin_place *place, struct ib_pd *pd,
 	place->offset = offset;
 	place->sge = sge;
 	place->claim.pd = pd;
+}
+
+static inline void nopin_place_buffers(struct nopin_place *place, u32 psn, u32 mtu)
+{
+	place->kind = NOPIN_BUFFERS;
+	place->num_sge = 0;
+	place->offset = psn;
+	place->mtu = mtu;
 }
 
 /* For an atomic operation @from is NULL. */

@@ -121,6 +121,7 @@ struct nopin_engine_job *nopin_engine_begin(bool only_if_idle)
 	job->from.runs = 0;
 	job->to.runs = 0;
 	job->skb = NULL;
+	__skb_queue_head_init(&job->buffers);
 	job->holds = 0;
 	atomic_inc(&engine->count);
 	return job;
@@ -193,13 +194,14 @@ void nopin_engine_abandon(struct nopin_engine_job *job)
 
 /**
  * nopin_engine_free - drop a job that has ended
- * @job: the job
+ * @job: the job; its packet and buffers are freed as well
  *
- * Context: any.
+ * Context: any but interrupts.
  */
 void nopin_engine_free(struct nopin_engine_job *job)
 {
 	kfree_skb(job->skb);
+	__skb_queue_purge(&job->buffers);
 	kfree(job);
 }
 

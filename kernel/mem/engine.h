@@ -9,6 +9,7 @@
 #include <linux/atomic.h>
 #include <linux/jump_label.h>
 #include <linux/list.h>
+#include <linux/skbuff.h>
 #include <linux/types.h>
 
 #include "mem/copy.h"
@@ -46,6 +47,7 @@ struct nopin_job_hold {
  * @from: where the bytes are
  * @to: where they go
  * @skb: packet that @from is part of, or NULL
+ * @buffers: of the packets whose payloads @to are, in order, or empty
  * @holds: how many of @hold are in use
  * @hold: keys that the job uses, and gates that it is inside of
  */
@@ -61,6 +63,7 @@ struct nopin_engine_job {
 	struct nopin_dma_list from;
 	struct nopin_dma_list to;
 	struct sk_buff *skb;
+	struct sk_buff_head buffers;
 	unsigned int holds;
 	struct nopin_job_hold hold[NOPIN_JOB_HOLDS];
 };

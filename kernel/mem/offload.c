@@ -5,6 +5,10 @@
  * Each end is visited view by view, as for any copy. But its memory is listed instead of
  * copied, and stays in place until the engine is done. The CPU makes copies that are too
  * small or that a device cannot reach, and those that fail here: it reports the error.
+ *
+ * A copy into packets is made ahead of them, for as many as may be sent at once: a job for
+ * each packet would cost more than the packet. The job allocates their buffers, the engine
+ * fills in the payloads, and each packet takes its buffer when it is sent.
  */
 #include <linux/moduleparam.h>
 #include <linux/skbuff.h>
@@ -13,10 +17,39 @@
 #include "device.h"
 #include "mem/copy.h"
 #include "mem/offload.h"
+#include "net/net.h"
+#include "wire/psn.h"
 
 static unsigned int nopin_copy_min = 16384;
 module_param_named(copy_min, nopin_copy_min, uint, 0644);
 MODULE_PARM_DESC(copy_min, "bytes that a copy has at least for a DMA engine to be asked (default: 16384)");
+
+static bool nopin_offload_is_long(size_t length)
+{
+	return length && length >= READ_ONCE(nopin_copy_min);
+}
+
+/* When are copies by the device whose memory is copied to go to the engine? */
+static enum nopin_copying nopin_offload_when(const struct nopin_copy *copy)
+{
+	const struct nopin_place *memory =
+		copy->to->kind == NOPIN_BUFFERS ? copy->from : copy->to;
+
+	return READ_ONCE(to_nopin_dev(memory->claim.pd->device)->copying);
+}
+
+/**
+ * nopin_offload_is_wanted - is a copy long enough, and does its device want an engine?
+ * @copy: one of nopin_offload_may()
+ *
+ * Return: true when the engine may be asked.
+ * Context: any.
+ */
+bool nopin_offload_is_wanted(const struct nopin_copy *copy)
+{
+	return nopin_offload_is_long(copy->length) &&
+	       nopin_offload_when(copy) != NOPIN_COPY_CPU;
+}
 
 /**
  * struct nopin_collect - one end of a copy that is being listed
@@ -90,13 +123,54 @@ static bool nopin_collect_memory(struct nopin_engine_job *job, struct nopin_copy
 		.copy = copy,
 		.list = source ? &job->from : &job->to,
 	};
-	int err = nopin_copy_visit(copy, source, nopin_collect_view, &collect);
 
-	nopin_miss_drop(&copy->miss); /* the CPU's copy will miss it too */
-	return !err;
+	return !nopin_copy_visit(copy, source, nopin_collect_view, &collect);
 }
 
-static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
+static bool nopin_collect_buffer(struct nopin_engine_job *job, size_t len)
+{
+	struct sk_buff *skb = nopin_train_alloc(len);
+
+	if (!skb)
+		return false;
+	if (!nopin_dma_add_own(&job->to, nopin_engine_device(), skb->data, len, true)) {
+		kfree_skb(skb);
+		return false;
+	}
+	__skb_queue_tail(&job->buffers, skb);
+	job->length += len;
+	return true;
+}
+
+static size_t nopin_collected(const struct nopin_dma_list *list)
+{
+	const struct nopin_dma_run *run;
+	size_t len = 0;
+
+	for (run = list->run; run < list->run + list->runs; run++)
+		len += run->len;
+	return len;
+}
+
+/*
+ * Packets that are to be sent: as many whole ones as begin the message and have all their
+ * memory present and within the engine's reach. Those behind them get jobs of their own.
+ */
+static bool nopin_collect_buffers(struct nopin_engine_job *job, struct nopin_copy *copy)
+{
+	size_t len, listed;
+
+	nopin_collect_memory(job, copy, true);
+	listed = nopin_collected(&job->from);
+	for (job->length = 0; job->length < copy->length;) {
+		len = min_t(size_t, copy->to->mtu, copy->length - job->length);
+		if (job->length + len > listed || !nopin_collect_buffer(job, len))
+			break;
+	}
+	return nopin_offload_is_long(job->length);
+}
+
+static bool nopin_collect_ends(struct nopin_engine_job *job, struct nopin_copy *copy)
 {
 	if (!nopin_collect_memory(job, copy, false))
 		return false;
@@ -105,26 +179,32 @@ static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
 	return nopin_collect_memory(job, copy, true);
 }
 
+static bool nopin_collect(struct nopin_engine_job *job, struct nopin_copy *copy)
+{
+	bool ahead = copy->to->kind == NOPIN_BUFFERS, done;
+
+	done = ahead ? nopin_collect_buffers(job, copy) : nopin_collect_ends(job, copy);
+	if (done || !ahead) /* else the CPU's copy will miss it too */
+		nopin_miss_drop(&copy->miss);
+	return done;
+}
+
 /**
  * nopin_offload_prepare - prepare a job for a copy, if the engine is to make it
- * @copy: one of nopin_offload_may()
+ * @copy: one of nopin_offload_may(); a job for buffers may be for the beginning of it only
  *
  * Return: the job, complete except for @over and @ctx, for nopin_engine_submit(); NULL: the
- *	CPU must copy.
+ *	CPU must copy; or, for buffers and with @copy->miss, a page is missing.
  * Context: softirq, or process with BH off, in an RCU read-side section until the job
  *	is submitted.
  */
 struct nopin_engine_job *nopin_offload_prepare(struct nopin_copy *copy)
 {
-	enum nopin_copying copying;
 	struct nopin_engine_job *job;
 
-	if (copy->length < READ_ONCE(nopin_copy_min) || !copy->length)
+	if (!nopin_offload_is_wanted(copy))
 		return NULL;
-	copying = READ_ONCE(to_nopin_dev(copy->to->claim.pd->device)->copying);
-	if (copying == NOPIN_COPY_CPU)
-		return NULL;
-	job = nopin_engine_begin(copying == NOPIN_COPY_AUTO);
+	job = nopin_engine_begin(nopin_offload_when(copy) == NOPIN_COPY_AUTO);
 	if (!job)
 		return NULL;
 	job->source = *copy->from;
@@ -142,6 +222,8 @@ static bool nopin_place_is(const struct nopin_place *place, const struct nopin_p
 		return false;
 	if (place->kind == NOPIN_PACKET) /* the skb may have been copied, to keep it */
 		return true;
+	if (place->kind == NOPIN_BUFFERS)
+		return place->mtu == other->mtu;
 	if (place->claim.pd != other->claim.pd)
 		return false;
 	if (place->kind == NOPIN_SGES)
@@ -165,4 +247,39 @@ bool nopin_offload_is_of(const struct nopin_engine_job *job, const struct nopin_
 {
 	return copy->length == job->length && nopin_place_is(copy->from, &job->source) &&
 	       nopin_place_is(copy->to, &job->destination);
+}
+
+/**
+ * nopin_offload_has_next - has a job filled, or failed to fill, the buffer of the next packet?
+ * @job: the job that the half of the QP waited for
+ * @copy: the copy into the buffers of that packet and others behind it
+ *
+ * Return: true: nopin_offload_take() is about that packet. false: it is another copy, or
+ *	all its packets have been sent, or the half went back to an earlier packet.
+ * Context: any.
+ */
+bool nopin_offload_has_next(const struct nopin_engine_job *job, const struct nopin_copy *copy)
+{
+	return job->length && nopin_place_is(copy->to, &job->destination) &&
+	       nopin_place_is(copy->from, &job->source);
+}
+
+/**
+ * nopin_offload_take - take the next packet's buffer out of a job
+ * @job: one of nopin_offload_has_next()
+ *
+ * Return: the buffer with its payload; NULL: the engine has failed, so the CPU must gather.
+ * Context: softirq, or process with BH off.
+ */
+struct sk_buff *nopin_offload_take(struct nopin_engine_job *job)
+{
+	struct sk_buff *skb = __skb_dequeue(&job->buffers);
+
+	job->source.offset += skb->len;
+	job->destination.offset = nopin_psn_add(job->destination.offset, 1);
+	job->length -= skb->len;
+	if (!job->error)
+		return skb;
+	kfree_skb(skb);
+	return NULL;
 }
