@@ -19,6 +19,10 @@
  * So all other steps of the access are carried out again, with the state of that time, and
  * neither peer nor program is told of the access before the bytes are in place.
  *
+ * The payloads of packets to be sent are copied ahead of the packets, into their buffers
+ * (nopin_park_ahead()). They leave as soon as the half goes on; a buffer that is not of the
+ * next packet then is freed with the job, for example because a NAK has come meanwhile.
+ *
  * When a work request completes, its memory belongs to the program again. So while an
  * engine copies for a QP, neither that QP nor its peer on the same device may complete a
  * request with an error or flush it. A failed QP enters the error state when the copy has
@@ -138,7 +142,8 @@ static bool nopin_park_needs_cpu(struct nopin_park *park)
  * @copied: with true: NOPIN_COPIED, or NOPIN_COPY_MISS when the half waits for the engine
  *
  * Some accesses make two copies, as those of a datagram's GRH and payload. A copy that only
- * the CPU can make leaves park->job alone, which belongs to the other copy.
+ * the CPU can make leaves park->job alone, which belongs to the other copy. The CPU makes all
+ * copies while park->job has buffers of packets that are about to leave.
  *
  * Context: BH off.
  * Return: false: the CPU has to copy.
@@ -148,7 +153,8 @@ bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 {
 	bool again = true;
 
-	if (!nopin_offload_may(copy) || nopin_park_needs_cpu(park))
+	if (!nopin_offload_may(copy) || nopin_park_needs_cpu(park) ||
+	    (park->job && nopin_offload_is_ahead(park->job)))
 		return false;
 	if (park->job && nopin_park_was_copied(park, copy, &again)) {
 		*copied = NOPIN_COPIED;
@@ -156,6 +162,42 @@ bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 	}
 	*copied = NOPIN_COPY_MISS;
 	return again && nopin_park_begin(park, copy);
+}
+
+/**
+ * nopin_park_take_ahead - take the buffer of the next packet, if an engine has filled it
+ * @park: of the half that sends; its lock is held
+ * @copy: into the buffers of the next packet and of others behind it
+ *
+ * Context: BH off.
+ * Return: the buffer, with its payload; NULL: an engine was not asked; -EIO: it has failed,
+ *	and the CPU has to gather.
+ */
+struct sk_buff *nopin_park_take_ahead(struct nopin_park *park, const struct nopin_copy *copy)
+{
+	if (!park->job || !nopin_offload_has_next(park->job, copy))
+		return NULL;
+	return nopin_offload_take(park->job) ?: ERR_PTR(-EIO);
+}
+
+/**
+ * nopin_park_ahead - try to have an engine gather the payloads of packets to be sent
+ * @park: of the half that would wait; its lock is held
+ * @copy: into the buffers of packets that may be sent at once
+ *
+ * A job needs the pages of many packets at the same time, and some may be missing.
+ *
+ * Context: BH off.
+ * Return: true: the half waits for the engine, and then tries again, beginning with
+ *	nopin_park_take_ahead(). false: nopin_park_fetch_ahead() if @copy->miss says what is
+ *	missing; else the CPU has to gather.
+ */
+bool nopin_park_ahead(struct nopin_park *park, struct nopin_copy *copy)
+{
+	if (nopin_park_needs_cpu(park) || !nopin_park_begin(park, copy))
+		return false;
+	park->fetched = false;
+	return true;
 }
 
 /**

@@ -127,6 +127,28 @@ static enum nopin_copied nopin_park_missed(struct nopin_park *park,
 }
 
 /**
+ * nopin_park_fetch_ahead - wait for pages of packets whose payloads an engine is to gather
+ * @park: of the half that would wait; its lock is held
+ * @miss: the pages
+ *
+ * They are waited for once. If some are missing again, because they cannot be fetched or are
+ * taken away as fast as they are, the next packet must do with its own.
+ *
+ * Context: BH off.
+ * Return: false: it has waited already.
+ */
+bool nopin_park_fetch_ahead(struct nopin_park *park, struct nopin_miss *miss)
+{
+	park->error = 0; /* it may be about a page that the next packet does not need */
+	park->fetched = !park->fetched;
+	park->wait->far = false;
+	if (park->fetched)
+		return nopin_park_miss(park, miss);
+	nopin_miss_drop(miss);
+	return false;
+}
+
+/**
  * nopin_park_copy - copy, and wait for a page that is missing, or for an engine
  * @park: of the half that would wait; its lock is held
  * @copy: as for nopin_copy()

@@ -60,6 +60,9 @@ struct nopin_wait {
  * @error: result of resolving the last miss, for the access when it is made again
  * @error_memory: memory of that miss; compared, never dereferenced
  * @error_va: address of that miss
+ * @fetched: it has waited for pages so that an engine can gather the payloads of several
+ *	packets, and nothing has been sent since; if pages are still missing, the CPU gathers
+ *	the next packet's
  * @job: the copy that the half waited for, for the same copy when it is made again
  *
  * Protected by the half's lock.
@@ -74,6 +77,7 @@ struct nopin_park {
 	int error;
 	const void *error_memory;
 	u64 error_va;
+	bool fetched;
 	struct nopin_engine_job *job;
 };
 
@@ -85,6 +89,7 @@ void nopin_wait_submit_patient(struct nopin_wait *wait);
 enum nopin_copied nopin_park_copy(struct nopin_park *park, struct nopin_copy *copy);
 enum nopin_copied nopin_park_atomic(struct nopin_park *park, struct nopin_copy *copy,
 				    struct nopin_atomic *atomic);
+bool nopin_park_fetch_ahead(struct nopin_park *park, struct nopin_miss *miss);
 struct nopin_wait *nopin_park_claim(struct nopin_park *park, bool worker);
 void nopin_park_lose(struct nopin_park *park);
 bool nopin_park_end(struct nopin_park *park, struct nopin_wait *wait, int err);
@@ -93,6 +98,8 @@ void nopin_park_leave(struct nopin_park *park);
 /* offload.c */
 bool nopin_park_offload(struct nopin_park *park, struct nopin_copy *copy,
 			enum nopin_copied *copied);
+struct sk_buff *nopin_park_take_ahead(struct nopin_park *park, const struct nopin_copy *copy);
+bool nopin_park_ahead(struct nopin_park *park, struct nopin_copy *copy);
 void nopin_park_settle(struct nopin_park *park);
 void nopin_copied_end(struct nopin_qp *qp, struct nopin_qp *peer);
 int nopin_offload_init(work_func_t copied);

@@ -5,7 +5,9 @@
  */
 #include "device.h"
 #include "mem/copy.h"
+#include "mem/engine.h"
 #include "qp/xrc.h"
+#include "transport/ahead.h"
 #include "transport/read.h"
 #include "transport/transmit.h"
 
@@ -53,6 +55,30 @@ static u8 nopin_read_opcode(bool first, bool last)
 	return last ? NOPIN_RC_READ_RESPONSE_LAST : NOPIN_RC_READ_RESPONSE_MIDDLE;
 }
 
+static void nopin_read_place(const struct nopin_qp *qp, struct nopin_place *from)
+{
+	const struct nopin_read_job *job = &qp->rq.read;
+
+	nopin_place_range(from, job->pd, qp->id, job->rkey, job->remote_addr + job->sent,
+			  IB_ACCESS_REMOTE_READ);
+}
+
+/* Begin a response whose payload an engine gathers. False: the CPU has to do it. */
+static noinline bool nopin_read_ahead(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+				      enum nopin_copied *copied)
+{
+	struct nopin_ahead ahead = {
+		.park = &qp->rq.park,
+		.train = &qp->rq.train,
+		.psn = pkt->psn,
+		.rest = qp->rq.read.length - qp->rq.read.sent,
+		.room = NOPIN_BURST,
+	};
+
+	nopin_read_place(qp, &ahead.from);
+	return nopin_ahead_fill(qp, &ahead, pkt, copied);
+}
+
 static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *payload)
 {
 	struct nopin_place from __uninitialized, to __uninitialized;
@@ -61,18 +87,34 @@ static enum nopin_copied nopin_read_gather(struct nopin_qp *qp, u32 len, void *p
 
 	if (!len)
 		return NOPIN_COPIED;
-	nopin_place_range(&from, job->pd, qp->id, job->rkey,
-			  job->remote_addr + job->sent, IB_ACCESS_REMOTE_READ);
+	nopin_read_place(qp, &from);
 	nopin_place_bytes(&to, payload);
 	nopin_copy_init(&copy, &from, &to, len, job->length - job->sent);
 	return nopin_park_copy(&qp->rq.park, &copy);
+}
+
+/* Begin a response. False: there is no memory for it. */
+static bool nopin_read_fill(struct nopin_qp *qp, const struct nopin_pkt *pkt,
+			    enum nopin_copied *copied)
+{
+	struct nopin_train *train = &qp->rq.train;
+	void *payload;
+
+	if (nopin_engine_is_wanted() && nopin_read_ahead(qp, pkt, copied))
+		return true;
+	payload = nopin_transmit_begin(qp, train, pkt, 0);
+	if (!payload)
+		return false;
+	*copied = nopin_read_gather(qp, pkt->payload_len, payload);
+	if (*copied != NOPIN_COPIED)
+		nopin_train_abandon(train);
+	return true;
 }
 
 /* Send one response. If there is no memory for it the job ends: the peer asks again. */
 static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 {
 	struct nopin_read_job *job = &qp->rq.read;
-	struct nopin_train *train = &qp->rq.train;
 	u32 len = min(qp->mtu, job->length - job->sent);
 	bool last = job->sent + len == job->length;
 	struct nopin_pkt pkt = {
@@ -82,22 +124,19 @@ static enum nopin_verdict nopin_read_step(struct nopin_qp *qp)
 		.msn = qp->rq.msn,
 		.payload_len = len,
 	};
-	void *payload = nopin_transmit_begin(qp, train, &pkt, 0);
 	enum nopin_copied copied;
 
-	if (!payload) {
+	if (!nopin_read_fill(qp, &pkt, &copied)) {
 		nopin_read_end(&qp->rq);
 		return NOPIN_DONE;
 	}
-	copied = nopin_read_gather(qp, len, payload);
+	if (copied == NOPIN_COPY_MISS)
+		return NOPIN_PARKED;
 	if (copied != NOPIN_COPIED) {
-		nopin_train_abandon(train);
-		if (copied == NOPIN_COPY_MISS)
-			return NOPIN_PARKED;
 		nopin_read_end(&qp->rq);
 		return job->again ? NOPIN_DONE : NOPIN_ACCESS_ERROR;
 	}
-	nopin_transmit_end(qp, train, &pkt);
+	nopin_transmit_end(qp, &qp->rq.train, &pkt);
 	job->psn = nopin_psn_add(job->psn, 1);
 	job->sent += len;
 	if (last)

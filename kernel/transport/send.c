@@ -5,7 +5,9 @@
  */
 #include "device.h"
 #include "mem/copy.h"
+#include "mem/engine.h"
 #include "qp/address.h"
+#include "transport/ahead.h"
 #include "transport/send.h"
 #include "transport/transmit.h"
 
@@ -151,6 +153,40 @@ static __always_inline bool nopin_send_fill(struct nopin_qp *qp, struct nopin_sw
 	return false;
 }
 
+/* Begin a packet whose payload an engine gathers. False: the CPU has to do it. */
+static noinline bool nopin_send_ahead(struct nopin_qp *qp, const struct nopin_swqe *wqe,
+				      u32 offset, u32 len, struct nopin_pkt *pkt,
+				      enum nopin_copied *copied)
+{
+	struct nopin_sq *sq = &qp->sq;
+	struct nopin_ahead ahead = {
+		.park = &sq->park,
+		.train = &sq->train,
+		.psn = sq->next_psn,
+		.rest = wqe->length - offset,
+		.room = sq->probing ? 1 : nopin_sq_room(sq),
+		.waits = nopin_sq_inflight(sq) > sq->since_ack_req, /* one has asked */
+	};
+
+	if (wqe->flags & NOPIN_SEND_INLINE || !qp->service->reliable)
+		return false;
+	nopin_place_sges(&ahead.from, qp->ibqp.pd, wqe->sge, wqe->num_sge, offset);
+	nopin_send_describe(pkt, qp, wqe, offset, len);
+	return nopin_ahead_fill(qp, &ahead, pkt, copied);
+}
+
+/* nopin_send_fill() for a packet of a SEND or WRITE. */
+static __always_inline bool nopin_send_fill_data(struct nopin_qp *qp,
+						 struct nopin_swqe *wqe, u32 offset,
+						 u32 len, struct nopin_pkt *pkt)
+{
+	enum nopin_copied copied;
+
+	if (nopin_engine_is_wanted() && nopin_send_ahead(qp, wqe, offset, len, pkt, &copied))
+		return copied == NOPIN_COPIED;
+	return nopin_send_fill(qp, wqe, offset, len, pkt);
+}
+
 /*
  * Does the window have no room for so many packets? If no packet in flight has asked for an
  * ACK, nothing would ever open the window: then one more request goes, and asks.
@@ -176,7 +212,7 @@ bool nopin_send_data(struct nopin_qp *qp, struct nopin_swqe *wqe)
 	u32 len = min(qp->mtu, wqe->length - offset);
 	struct nopin_pkt pkt __uninitialized; /* fields that its opcode has no header for */
 
-	if (nopin_send_is_shut(sq, 1) || !nopin_send_fill(qp, wqe, offset, len, &pkt))
+	if (nopin_send_is_shut(sq, 1) || !nopin_send_fill_data(qp, wqe, offset, len, &pkt))
 		return false;
 	pkt.ack_req = qp->service->reliable && nopin_send_wants_ack(qp, last);
 	nopin_send_close(qp, &pkt);
