@@ -3,7 +3,8 @@
  * Copies by a DMA engine (89-dma sets one up). The data must be right. Once a call has
  * unmapped memory, or a completion has ended a request, the engine must not write that
  * memory any more. So the tests reuse freed memory at once, and check it when the engine
- * must have finished.
+ * must have finished. The tests whose names begin with "sent" are about the memory that
+ * packets get their payload from: nothing that is put there later may reach the peer.
  *
  * NOPIN_DMA_BYTES (131072): the longest message; some engines need 0.1 ms for a byte.
  */
@@ -43,14 +44,18 @@ static long long copies(const struct bench *b)
 {
 	return vt_counter(b->pair->a.dev, "dma_copies") +
 	       vt_counter(b->pair->b.dev, "dma_copies") +
-	       vt_counter(b->pair->a.dev, "dma_errors");
+	       vt_counter(b->pair->a.dev, "dma_errors") +
+	       vt_counter(b->pair->b.dev, "dma_errors");
 }
 
-static struct bench bench_new(const void *kind)
+static struct bench bench_new_mtu(const void *kind, unsigned int mtu)
 {
 	enum vt_kind far = *(const enum vt_kind *)kind;
-	struct bench b = { .pair = rc_pair_new(&rc_attr_default) };
+	struct rc_attr attr = rc_attr_default;
+	struct bench b = {};
 
+	attr.mtu = mtu;
+	b.pair = rc_pair_new(&attr);
 	vt_need_kind(b.pair->b.dev, far, 0);
 	b.near = vt_mem_new(b.pair->a.pd, VT_PINNED, arena(), VT_ACCESS_ALL);
 	vt_fill(b.near->addr, arena());
@@ -59,6 +64,11 @@ static struct bench bench_new(const void *kind)
 	b.far = vt_mem_at(b.pair->b.pd, far, b.map, arena(), VT_ACCESS_ALL);
 	b.copies = copies(&b);
 	return b;
+}
+
+static struct bench bench_new(const void *kind)
+{
+	return bench_new_mtu(kind, rc_attr_default.mtu);
 }
 
 /* Check that an engine made, or failed to make, a copy since the last call. */
@@ -111,6 +121,95 @@ static void data(const void *kind)
 			vt_want(b.pair->b.rcq, i, IBV_WC_SUCCESS);
 		compare(dst->addr, want, arena(), "data");
 	}
+	want_copies(&b);
+}
+
+static long long sent_bytes(const struct bench *b)
+{
+	return vt_counter(b->pair->b.dev, "dma_bytes");
+}
+
+/* Post a request to move @len bytes of @b->far to @b->near, and wait for its end. */
+static void send_some(struct bench *b, const struct rc_op *op, size_t from, size_t to,
+		      size_t len)
+{
+	struct rc_end *end = op->fetches ? &b->pair->a : &b->pair->b;
+	const struct vt_mem *local = op->fetches ? b->near : b->far;
+	const struct vt_mem *remote = op->fetches ? b->far : b->near;
+	size_t off = op->fetches ? to : from, left = len, part;
+	struct ibv_sge sge = vt_sge(b->near, to, len);
+	struct vt_wr wr;
+
+	vt_wr_init(&wr, op->op, 1);
+	for (int parts = 1 + vt_below(4); left; left -= part, off += part) {
+		part = --parts ? 1 + vt_below(left) : left;
+		vt_wr_local(&wr, local, off, part);
+	}
+	if (op->rdma)
+		vt_wr_remote(&wr, remote, op->fetches ? from : to);
+	if (op->recv)
+		vt_ok(rc_post_recv(&b->pair->a, 2, &sge, !op->rdma));
+	vt_ok(rc_post(end, &wr));
+	vt_want(end->scq, 1, IBV_WC_SUCCESS);
+	if (op->recv)
+		vt_want(b->pair->a.rcq, 2, IBV_WC_SUCCESS);
+}
+
+/*
+ * Send from memory by every operation that has data, with lists of all kinds, and compare
+ * what has arrived. Return: the number of bytes.
+ */
+static long long send_all(struct bench *b, unsigned int rounds)
+{
+	uint8_t *want = vt_map(arena(), 0);
+	long long sent = 0;
+
+	for (unsigned int i = 0; i < rounds * RC_OPS; i++) {
+		size_t len = some_length(), from = vt_below(arena() - len);
+		const struct rc_op *op = &rc_ops[i % RC_OPS];
+		size_t to = vt_below(arena() - len);
+
+		if (op->atomic)
+			continue;
+		vt_fill(b->map, arena());
+		memcpy(want, b->near->addr, arena());
+		memcpy(want + to, b->map + from, len);
+		send_some(b, op, from, to, len);
+		compare(b->near->addr, want, arena(), op->name);
+		sent += len;
+	}
+	return sent;
+}
+
+/*
+ * The engine gathers the payload of packets. The CPU's part is the end of a message, if that
+ * is shorter than copy_min or than any packet, and a packet whose page was missing.
+ */
+static void sent(const void *kind)
+{
+	unsigned int mtus[5];
+	size_t n = rc_mtus(mtus);
+
+	for (size_t m = 0; m < n; m++) {
+		struct bench b = bench_new_mtu(kind, mtus[m]);
+		long long before, bytes;
+
+		send_some(&b, rc_op(IBV_WR_RDMA_WRITE), 0, 0, arena() / 2);
+		before = sent_bytes(&b);
+		bytes = send_all(&b, vt_opts.rounds);
+		before = sent_bytes(&b) - before;
+		vt_require(before >= bytes - bytes / 20,
+			   "MTU %u: the engine copied %lld bytes of %lld", mtus[m], before,
+			   bytes);
+	}
+}
+
+/* The same with an engine or a network that fails. */
+static void sent_anyhow(const void *kind)
+{
+	struct bench b = bench_new(kind);
+
+	send_all(&b, 2 * vt_opts.rounds);
 	want_copies(&b);
 }
 
@@ -242,6 +341,99 @@ static void taken_away(const void *arg)
 	want_copies(&b);
 }
 
+/* Post a request that moves bytes of @b->far to @b->near. Return: the end that posted it. */
+static struct rc_end *start_sending(struct bench *b, uint64_t id)
+{
+	size_t len = some_length(), from = vt_below(arena() - len);
+	size_t to = vt_below(arena() - len);
+	bool read = vt_chance(50);
+	struct rc_end *end = read ? &b->pair->a : &b->pair->b;
+
+	if (read)
+		rc_start(end, IBV_WR_RDMA_READ, id, b->near, to, b->far, from, len);
+	else
+		rc_start(end, IBV_WR_RDMA_WRITE, id, b->far, from, b->near, to, len);
+	return end;
+}
+
+/* No byte of this value was in the memory while a request could read it. */
+static void has_none(const struct bench *b, uint8_t value, const char *what)
+{
+	const uint8_t *found = memchr(b->near->addr, value, arena());
+
+	vt_require(!found, "%s: byte %zu is %#x", what, (size_t)(found - b->near->addr), value);
+}
+
+static void sent_ends(struct bench *b, struct rc_end *end, bool gap)
+{
+	struct ibv_wc wc = vt_poll(end->scq);
+
+	if (wc.status == IBV_WC_SUCCESS)
+		return;
+	vt_require(gap && (wc.status == IBV_WC_REM_ACCESS_ERR ||
+			   wc.status == IBV_WC_LOC_PROT_ERR),
+		   "status %s", ibv_wc_status_str(wc.status));
+	rc_reconnect(b->pair);
+}
+
+/* The kernel takes pages away while packets are filled from them, and reuses them. */
+static void sent_taken_away(const void *arg)
+{
+	static const enum vt_kind kind = VT_ODP;
+	const struct event *event = arg;
+	struct bench b = bench_new(&kind);
+
+	if (event->swap)
+		odp_swap_on(64);
+	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++) {
+		struct rc_end *end;
+		uint8_t *other;
+
+		memset(b.map, 1, arena());
+		memset(b.near->addr, 1, arena());
+		end = start_sending(&b, i);
+		if (vt_chance(50))
+			usleep(vt_below(longest() < 10000 ? 200000 : 200));
+		event->fn(&b);
+		other = put_to_use();
+		sent_ends(&b, end, event->gap);
+		has_none(&b, 0x77, "other memory");
+		has_none(&b, 3, "memory of the child");
+		check_use(other);
+	}
+	want_copies(&b);
+}
+
+/*
+ * When the end that sends is in the error state or is reset, or the region is gone, the
+ * program may use the memory for something else.
+ */
+static void sent_ended(const void *kind)
+{
+	static const enum ibv_qp_state states[] = { IBV_QPS_ERR, IBV_QPS_RESET };
+	struct bench b = bench_new(kind);
+
+	for (unsigned int i = 0; i < 6 * vt_opts.rounds; i++) {
+		memset(b.map, 1, arena());
+		memset(b.near->addr, 1, arena());
+		for (unsigned int n = 0; n < 3; n++)
+			start_sending(&b, n);
+		if (i % 3 < 2)
+			vt_ok(rc_to_state(&b.pair->b, states[i % 3]));
+		else
+			vt_release(b.far->mr);
+		memset(b.map, 0x55, arena());
+		vt_sleep_ms(longest() < 10000 ? 500 : 20);
+		has_none(&b, 0x55, "after the end");
+		rc_reconnect(b.pair);
+		if (i % 3 == 2)
+			b.far = vt_mem_at(b.pair->b.pd, *(const enum vt_kind *)kind, b.map,
+					  arena(), VT_ACCESS_ALL);
+	}
+	vt_release(b.pair->b.qp);
+	want_copies(&b);
+}
+
 /*
  * The move to the error state waits for the copy. After it the engine does not write any
  * more.
@@ -310,7 +502,8 @@ static void add_tests(void)
 		vt_fn fn;
 	} tests[] = {
 		{ "data", data }, { "ended", ended }, { "deregistered", deregistered },
-		{ "killed", killed },
+		{ "killed", killed }, { "sent", sent }, { "sent_anyhow", sent_anyhow },
+		{ "sent_ended", sent_ended },
 	};
 
 	for (size_t t = 0; t < ARRAY_SIZE(tests); t++)
@@ -319,6 +512,8 @@ static void add_tests(void)
 				vt_kind_name[kinds[k]]);
 	for (size_t e = 0; e < ARRAY_SIZE(events); e++)
 		vt_test(taken_away, &events[e], "taken_away_%s", events[e].name);
+	for (size_t e = 0; e < ARRAY_SIZE(events); e++)
+		vt_test(sent_taken_away, &events[e], "sent_taken_away_%s", events[e].name);
 }
 
 int main(int argc, char **argv)
