@@ -4,8 +4,6 @@
  * in them, and other memory management of them. Debian's kernels do not support such
  * memory; the debug kernel does.
  */
-#include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,19 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "nic.h"
-#include "nopindv.h"
-#include "odp_bench.h"
+#include "migrate.h"
 #include "odp_system.h"
-
-#define PAGES	(LEN / PAGE)
-#define MEMORY	(4 * MIB)
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
 
-static bool counts(const struct vt_dev *dev, const char *name, long long want)
+bool nic_counts(const struct vt_dev *dev, const char *name, long long want)
 {
 	for (uint64_t end = vt_now_ms() + vt_patience_ms(); vt_now_ms() < end;)
 		if (vt_counter(dev, name) == want)
@@ -35,15 +28,9 @@ static bool counts(const struct vt_dev *dev, const char *name, long long want)
 	return false;
 }
 
-struct nic {
-	struct odp_bench b;
-	struct rc_end *end;
-	uint8_t *mem;
-};
-
-static struct nic nic_of(const void *arg, size_t memory)
+struct nic nic_of(const void *variant, size_t memory)
 {
-	struct nic nic = { .b = odp_bench(arg, nic_small_pages(LEN), LEN) };
+	struct nic nic = { .b = odp_bench(variant, nic_small_pages(LEN), LEN) };
 
 	nic.end = odp_mem_end(&nic.b);
 	nic.mem = nic.b.mem->addr;
@@ -51,14 +38,14 @@ static struct nic nic_of(const void *arg, size_t memory)
 	return nic;
 }
 
-static int move_some(struct nic *nic, void *addr, size_t len, bool to_device)
+int nic_move_some(struct nic *nic, void *addr, size_t len, bool to_device)
 {
 	return nopindv_migrate(nic->end->pd, addr, len, to_device);
 }
 
-static void move(struct nic *nic, bool to_device)
+void nic_move(struct nic *nic, bool to_device)
 {
-	vt_ok(move_some(nic, nic->mem, LEN, to_device));
+	vt_ok(nic_move_some(nic, nic->mem, LEN, to_device));
 	vt_require(nic_away(nic->mem, LEN) == (to_device ? PAGES : 0), "%zu pages are away",
 		   nic_away(nic->mem, LEN));
 }
@@ -79,7 +66,7 @@ static void there_and_back(const void *arg)
 	for (int i = 0; i < 4; i++) {
 		odp_check(&nic.b);
 		want = odp_copy_of(nic.mem, LEN);
-		move(&nic, true);
+		nic_move(&nic, true);
 		odp_get(&nic.b, 0, LEN);
 		vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
 		still_there(&nic);
@@ -90,7 +77,7 @@ static void there_and_back(const void *arg)
 			   "the NIC does not read what it wrote");
 		still_there(&nic);
 		if (i & 1)
-			move(&nic, false);
+			nic_move(&nic, false);
 		vt_require(!memcmp(nic.mem, want, PAGE + 100), "beside the put, data changed");
 		vt_require(!memcmp(nic.mem + PAGE + 100, nic.b.src->addr, LEN - 2 * PAGE),
 			   "the CPU does not see what the NIC wrote");
@@ -103,12 +90,12 @@ static void never_touched(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
 
-	move(&nic, false);
-	move(&nic, true);
+	nic_move(&nic, false);
+	nic_move(&nic, true);
 	odp_check_zeros(&nic.b, 0, LEN);
 	still_there(&nic);
 	vt_ok(madvise(nic.mem, LEN / 2, MADV_DONTNEED));
-	move(&nic, false);
+	nic_move(&nic, false);
 	odp_check(&nic.b);
 }
 
@@ -133,18 +120,18 @@ static void what_is_counted(const void *arg)
 	long long faults = vt_counter(dev, "migration_faults");
 
 	odp_check(&nic.b);
-	move(&nic, true);
-	vt_require(counts(dev, "migrations_in", in + (long long)PAGES), "in");
-	vt_require(counts(dev, "memory_bytes", LEN), "bytes");
+	nic_move(&nic, true);
+	vt_require(nic_counts(dev, "migrations_in", in + (long long)PAGES), "in");
+	vt_require(nic_counts(dev, "memory_bytes", LEN), "bytes");
 	for (size_t i = 0; i < 3; i++)
 		nic.mem[i * 5 * PAGE]++;
-	vt_require(counts(dev, "migration_faults", faults + 3), "faults");
-	vt_require(counts(dev, "memory_bytes", LEN - 3 * PAGE), "bytes");
+	vt_require(nic_counts(dev, "migration_faults", faults + 3), "faults");
+	vt_require(nic_counts(dev, "memory_bytes", LEN - 3 * PAGE), "bytes");
 	of_the_region(3, LEN - 3 * PAGE);
-	move(&nic, false);
-	vt_require(counts(dev, "migrations_out", out + (long long)PAGES), "out");
-	vt_require(counts(dev, "migration_faults", faults + 3), "faults");
-	vt_require(counts(dev, "memory_bytes", 0), "bytes");
+	nic_move(&nic, false);
+	vt_require(nic_counts(dev, "migrations_out", out + (long long)PAGES), "out");
+	vt_require(nic_counts(dev, "migration_faults", faults + 3), "faults");
+	vt_require(nic_counts(dev, "memory_bytes", 0), "bytes");
 }
 
 /*
@@ -158,13 +145,13 @@ static void the_memory_goes(const void *arg)
 
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
-	move(&nic, true);
+	nic_move(&nic, true);
 	vt_ok(nic_try_memory(nic.end->dev, MEMORY)); /* it is as large already */
 	vt_require(nic_away(nic.mem, LEN) == PAGES, "pages are back");
 	vt_ok(nic_try_memory(nic.end->dev, 0));
 	vt_require(!nic_away(nic.mem, LEN), "pages are away");
 	vt_require(!memcmp(nic.mem, want, LEN), "data differ");
-	vt_require(move_some(&nic, nic.mem, LEN, true) == EOPNOTSUPP, "there is no memory");
+	vt_require(nic_move_some(&nic, nic.mem, LEN, true) == EOPNOTSUPP, "there is no memory");
 	odp_check(&nic.b);
 }
 
@@ -197,7 +184,7 @@ static void touched_by_many(const void *arg)
 		struct touchers t = { .page = nic.mem, .want = round };
 
 		nic.mem[0] = round;
-		vt_ok(move_some(&nic, nic.mem, PAGE, true));
+		vt_ok(nic_move_some(&nic, nic.mem, PAGE, true));
 		vt_ok(pthread_barrier_init(&t.barrier, NULL, TOUCHERS));
 		for (int i = 0; i < TOUCHERS; i++)
 			vt_ok(pthread_create(&threads[i], NULL, toucher_run, &t));
@@ -221,7 +208,7 @@ static void unlocked(const void *arg)
 	uint8_t *mem = nic_small_pages(16 * PAGE);
 
 	memset(mem, 1, 16 * PAGE);
-	vt_ok(move_some(&nic, mem, 16 * PAGE, true));
+	vt_ok(nic_move_some(&nic, mem, 16 * PAGE, true));
 	vt_ok(mlock2(mem, 16 * PAGE, MLOCK_ONFAULT));
 	vt_ok(munmap(mem, 16 * PAGE));
 	vt_ok(nic_try_memory(nic.end->dev, 0));
@@ -274,7 +261,7 @@ static void forked(const void *arg)
 
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
-	move(&nic, true);
+	nic_move(&nic, true);
 	pid = vt_fork();
 	if (!pid) {
 		bool right;
@@ -299,7 +286,7 @@ static void forked_and_put(const void *arg)
 
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
-	move(&nic, true);
+	nic_move(&nic, true);
 	vt_ok(pipe(go));
 	pid = vt_fork();
 	if (!pid)
@@ -317,14 +304,14 @@ static void unmapped(const void *arg)
 
 	for (int i = 0; i < 3; i++) {
 		odp_check(&nic.b);
-		move(&nic, true);
+		nic_move(&nic, true);
 		odp_get(&nic.b, 0, LEN);
 		if (i == 0)
 			vt_ok(madvise(nic.mem, LEN, MADV_DONTNEED));
 		else
 			odp_map_fixed(nic.mem, LEN);
 		madvise(nic.mem, LEN, MADV_NOHUGEPAGE);
-		vt_require(counts(nic.end->dev, "memory_bytes", 0), "pages are left");
+		vt_require(nic_counts(nic.end->dev, "memory_bytes", 0), "pages are left");
 		odp_check_zeros(&nic.b, 0, LEN);
 	}
 }
@@ -337,7 +324,7 @@ static void remapped(const void *arg)
 
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
-	move(&nic, true);
+	nic_move(&nic, true);
 	odp_get(&nic.b, 0, LEN);
 	vt_require(mremap(nic.mem, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, other) == other,
 		   "mremap: %s", strerror(errno));
@@ -356,7 +343,7 @@ static void protected(const void *arg)
 
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
-	move(&nic, true);
+	nic_move(&nic, true);
 	vt_ok(mprotect(nic.mem, LEN, PROT_READ));
 	odp_get(&nic.b, 0, LEN);
 	vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
@@ -376,11 +363,11 @@ static void swapped(const void *arg)
 	odp_swap_on(16);
 	odp_check(&nic.b);
 	want = odp_copy_of(nic.mem, LEN);
-	move(&nic, true);
+	nic_move(&nic, true);
 	madvise(nic.mem, LEN, MADV_PAGEOUT);
 	odp_get(&nic.b, 0, LEN);
 	vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
-	vt_require(counts(nic.end->dev, "memory_bytes", LEN), "pages have left");
+	vt_require(nic_counts(nic.end->dev, "memory_bytes", LEN), "pages have left");
 	odp_check(&nic.b);
 
 	/*
@@ -394,9 +381,9 @@ static void swapped(const void *arg)
 	vt_ok(madvise(nic.mem, LEN, MADV_WILLNEED));
 	for (size_t i = 0; i < LEN; i += PAGE)
 		vt_require(nic.mem[i] == want[i], "data differ");
-	vt_ok(move_some(&nic, nic.mem, LEN, true));
+	vt_ok(nic_move_some(&nic, nic.mem, LEN, true));
 	odp_put(&nic.b, 0, LEN);
-	vt_ok(move_some(&nic, nic.mem, LEN, false));
+	vt_ok(nic_move_some(&nic, nic.mem, LEN, false));
 	madvise(nic.mem, LEN, MADV_PAGEOUT);
 	vt_require(!memcmp(nic.mem, nic.b.src->addr, LEN), "what the NIC wrote is lost");
 }
@@ -413,7 +400,7 @@ static void huge(const void *arg)
 	madvise(mem, 2 * MIB, MADV_HUGEPAGE);
 	odp_check(&nic.b);
 	want = odp_copy_of(mem, 2 * MIB);
-	vt_ok(move_some(&nic, mem, 2 * MIB, true));
+	vt_ok(nic_move_some(&nic, mem, 2 * MIB, true));
 	vt_require(nic_away(mem, 2 * MIB) == 512, "%zu pages are away", nic_away(mem, 2 * MIB));
 	odp_get(&nic.b, 0, 2 * MIB);
 	vt_require(!memcmp(nic.b.back->addr, want, 2 * MIB), "the NIC read other data");
@@ -421,254 +408,8 @@ static void huge(const void *arg)
 	odp_check(&nic.b);
 }
 
-/* --- more pages than fit --- */
-
-static void full(const void *arg)
-{
-	struct nic nic = nic_of(arg, LEN / 2);
-	uint8_t *want;
-
-	for (int i = 0; i < 3; i++) {
-		odp_check(&nic.b);
-		want = odp_copy_of(nic.mem, LEN);
-		vt_require(move_some(&nic, nic.mem, LEN, true) == ENOSPC, "there was room");
-		vt_require(nic_away(nic.mem, LEN) == PAGES / 2, "%zu pages are away",
-			   nic_away(nic.mem, LEN));
-		odp_get(&nic.b, 0, LEN);
-		vt_require(!memcmp(nic.b.back->addr, want, LEN), "the NIC read other data");
-		vt_require(!memcmp(nic.mem, want, LEN), "data differ");
-		vt_ok(move_some(&nic, nic.mem + LEN / 2, LEN / 2, true));
-		vt_ok(move_some(&nic, nic.mem + LEN / 2, LEN / 2, true));
-	}
-}
-
-/* --- device memory (ibv_alloc_dm) that shares the NIC's memory --- */
-
-static void free_dm(void *obj)
-{
-	ibv_free_dm(obj);
-}
-
-static struct ibv_dm *dm_of(struct nic *nic, size_t len)
-{
-	struct ibv_alloc_dm_attr attr = { .length = len };
-	struct ibv_dm *dm = ibv_alloc_dm(nic->end->dev->ctx, &attr);
-
-	if (dm)
-		vt_defer(free_dm, dm);
-	return dm;
-}
-
-static uint64_t max_dm(const struct vt_dev *dev)
-{
-	struct ibv_device_attr_ex attr = {};
-
-	vt_ok(ibv_query_device_ex(dev->ctx, NULL, &attr));
-	return attr.max_dm_size;
-}
-
-/* Pages and allocated memory compete for the same space; together they can use all of it. */
-static void allocated(const void *arg)
-{
-	struct nic nic = nic_of(arg, LEN);
-	struct vt_dev *dev = nic.end->dev;
-	struct ibv_dm *dm;
-
-	vt_require(max_dm(dev) == LEN, "max_dm_size is %" PRIu64, max_dm(dev));
-	vt_refused(dm_of(&nic, LEN + 1), ENOMEM);
-	dm = dm_of(&nic, LEN / 2 - 1);
-	vt_require(dm, "alloc_dm: %s", strerror(errno));
-	odp_check(&nic.b);
-	vt_require(move_some(&nic, nic.mem, LEN, true) == ENOSPC, "there was room");
-	vt_require(nic_away(nic.mem, LEN) == PAGES / 2, "%zu pages are away", nic_away(nic.mem, LEN));
-	vt_refused(dm_of(&nic, 1), ENOMEM);
-	vt_require(counts(dev, "memory_bytes", LEN), "it is not full");
-	vt_require(nic_try_memory(dev, 2 * LEN) == EBUSY, "it was taken from the program");
-	odp_check(&nic.b);
-	vt_release(dm);
-	move(&nic, true);
-	vt_refused(dm_of(&nic, 1), ENOMEM);
-	move(&nic, false);
-	dm = dm_of(&nic, LEN);
-	vt_require(dm, "alloc_dm: %s", strerror(errno));
-	vt_release(dm);
-	vt_ok(nic_try_memory(dev, 2 * LEN));
-	vt_require(max_dm(dev) == 2 * LEN, "max_dm_size is %" PRIu64, max_dm(dev));
-}
-
-/* When a process ends, its part of the NIC's memory becomes free. */
-static void owner_ends(const void *arg)
-{
-	struct vt_dev *dev = vt_dev(0);
-	uint8_t *mem;
-
-	(void)arg;
-	nic_set_memory(dev, LEN);
-	for (int i = 0; i < 3; i++) {
-		int pid = vt_fork();
-
-		if (!pid) {
-			struct vt_dev mine;
-
-			vt_dev_open(&mine, vt_opts.device);
-			mem = nic_small_pages(LEN);
-			memset(mem, 1, LEN);
-			_exit(!!nopindv_migrate(ibv_alloc_pd(mine.ctx), mem, LEN, true));
-		}
-		vt_require(!vt_wait_child(pid, vt_patience_ms()), "the child has no room");
-		vt_require(counts(dev, "memory_bytes", 0), "pages are left");
-	}
-}
-
-/* --- refusals --- */
-
-static void refusals(const void *arg)
-{
-	struct nic nic = nic_of(arg, MEMORY);
-	uint8_t *map = nic_small_pages(4 * PAGE), *file;
-	int fd = memfd_create("migrate", MFD_CLOEXEC);
-
-	vt_require(fd >= 0 && !ftruncate(fd, PAGE), "memfd: %s", strerror(errno));
-	file = odp_map_file(fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
-	*file = 1;
-	vt_require(move_some(&nic, file, PAGE, true) == EINVAL, "a file moved");
-	vt_ok(munmap(map + PAGE, PAGE));
-	vt_require(move_some(&nic, map, 4 * PAGE, true) == EFAULT, "a hole moved");
-	vt_require(move_some(&nic, map, 4 * PAGE, false) == EFAULT, "a hole moved back");
-	odp_map_fixed(map + PAGE, PAGE);
-	vt_ok(mlock(map, PAGE));
-	vt_require(move_some(&nic, map, PAGE, true) == EINVAL, "locked memory moved");
-	vt_ok(munlock(map, PAGE));
-	if (!madvise(map, PAGE, MADV_MERGEABLE)) {
-		vt_require(move_some(&nic, map, PAGE, true) == EINVAL,
-			   "memory that may be merged moved");
-		vt_ok(madvise(map, PAGE, MADV_UNMERGEABLE));
-	}
-	vt_require(move_some(&nic, map, SIZE_MAX, true) == EFAULT, "more than all moved");
-	vt_require(move_some(&nic, (void *)UINTPTR_MAX, 1, true) == EFAULT, "the end moved");
-	vt_ok(move_some(&nic, map + 100, 0, true));
-	vt_ok(move_some(&nic, map + PAGE - 1, 2, true));
-	vt_require(nic_away(map, 2 * PAGE) == 2, "whole pages");
-	vt_ok(move_some(&nic, map, 2 * PAGE, false));
-	close(fd);
-}
-
-/* Pinned pages do not move. */
-static void pinned(const void *arg)
-{
-	struct nic nic = nic_of(arg, MEMORY);
-	struct vt_mem *mem;
-
-	if (!odp_pins(nic.end->dev))
-		vt_skip("nothing is pinned here");
-	mem = vt_mem_new(nic.end->pd, VT_PINNED, 4 * PAGE, VT_ACCESS_ALL);
-	memset(mem->addr, 0x5a, 4 * PAGE);
-	vt_require(move_some(&nic, mem->addr, 4 * PAGE, true) == EBUSY, "a pinned page moved");
-	vt_require(!nic_away(mem->addr, 4 * PAGE), "a pinned page is away");
-	for (size_t i = 0; i < 4 * PAGE; i++)
-		vt_require(mem->addr[i] == 0x5a, "data differ");
-}
-
-/* On a device without memory, or a kernel without support, the call returns EOPNOTSUPP. */
-static void without_memory(const void *arg)
-{
-	struct vt_dev *dev = vt_dev(0);
-	uint8_t *mem = nic_small_pages(PAGE);
-	struct ibv_pd *pd = vt_new_pd(dev->ctx);
-
-	(void)arg;
-	vt_require(nopindv_version() == NOPINDV_VERSION, "another library");
-	*mem = 1;
-	vt_require(nopindv_migrate(pd, mem, PAGE, true) == EOPNOTSUPP, "it moved");
-	vt_require(nopindv_migrate(pd, mem, PAGE, false) == EOPNOTSUPP, "it moved back");
-}
-
-static void sizes(const void *arg)
-{
-	static const char *const wrong[] = { "", "x", "-1", "1M x", "1MM", "2000G" };
-	struct vt_dev *dev = vt_dev(0);
-	int fd;
-
-	(void)arg;
-	nic_set_memory(dev, PAGE);
-	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		fd = nic_memory_file(dev, O_WRONLY);
-		vt_require(fd >= 0, "memory: %s", strerror(errno));
-		vt_require(!*wrong[i] || write(fd, wrong[i], strlen(wrong[i])) < 0,
-			   "\"%s\" was taken", wrong[i]);
-		close(fd);
-	}
-	for (size_t size = 1; size < 64 * MIB; size *= 7)
-		vt_ok(nic_try_memory(dev, size));
-}
-
-/* --- traffic at the same time --- */
-
-struct migrater {
-	struct odp_disturber d;
-	struct ibv_pd *pd;
-	struct vt_dev *dev;
-	unsigned int turn;
-};
-
-static void disturb_move(struct odp_disturber *d)
-{
-	struct migrater *m = (struct migrater *)d;
-
-	/* may fail: pages in use right now stay where they are */
-	nopindv_migrate(m->pd, d->addr, LEN, m->turn++ % 3);
-}
-
-static void disturb_memory(struct odp_disturber *d)
-{
-	struct migrater *m = (struct migrater *)d;
-
-	nopindv_migrate(m->pd, d->addr, LEN, true);
-	nic_try_memory(m->dev, m->turn++ % 2 ? MEMORY : LEN / 2);
-}
-
-static void traffic_while(const void *arg, void (*disturb)(struct odp_disturber *d))
-{
-	struct nic nic = nic_of(arg, MEMORY);
-	struct migrater m = {
-		.d = { .disturb = disturb, .addr = nic.mem },
-		.pd = nic.end->pd,
-		.dev = nic.end->dev,
-	};
-
-	odp_traffic_while(&nic.b, &m.d);
-}
-
-static void traffic_while_migrating(const void *arg)
-{
-	traffic_while(arg, disturb_move);
-}
-
-static void traffic_while_memory_changes(const void *arg)
-{
-	traffic_while(arg, disturb_memory);
-}
-
-/* The NIC keeps writing to the whole region while pages move there and back. */
-static void hammered(const void *arg)
-{
-	struct nic nic = nic_of(arg, MEMORY);
-	struct odp_hammer h;
-
-	odp_hammer_start(&h, &nic.b);
-	for (unsigned int i = 0; i < 10 * vt_opts.rounds; i++) {
-		move_some(&nic, nic.mem, LEN, true);
-		for (size_t k = 0; k < LEN; k += PAGE)
-			*(volatile uint8_t *)(nic.mem + k);
-	}
-	odp_hammer_stop(&h);
-	vt_require(!h.dead, "a WRITE failed");
-	odp_check(&nic.b);
-}
-
 static void add_tests(void)
 {
-	VT_TEST(without_memory);
 	odp_test(there_and_back, "there_and_back", ODP_ALL_SIDES);
 	odp_test(never_touched, "never_touched", 1U << ODP_REMOTE);
 	odp_test(what_is_counted, "what_is_counted", 1U << ODP_REMOTE);
@@ -680,19 +421,10 @@ static void add_tests(void)
 	odp_test(protected, "protected", 1U << ODP_REMOTE);
 	odp_test(swapped, "swapped", 1U << ODP_REMOTE);
 	odp_test(huge, "huge", 1U << ODP_LOCAL);
-	odp_test(full, "full", 1U << ODP_REMOTE);
-	odp_test(allocated, "allocated", 1U << ODP_REMOTE);
 	odp_test(touched_by_many, "touched_by_many", 1U << ODP_REMOTE);
 	odp_test(unlocked, "unlocked", 1U << ODP_REMOTE);
 	VT_TEST(signalled);
-	VT_TEST(owner_ends);
-	odp_test(refusals, "refusals", 1U << ODP_REMOTE);
-	odp_test(pinned, "pinned", 1U << ODP_REMOTE);
-	VT_TEST(sizes);
-	odp_test(traffic_while_migrating, "traffic_while_migrating", ODP_RDMA_SIDES);
-	odp_test(traffic_while_memory_changes, "traffic_while_memory_changes",
-		 1U << ODP_REMOTE);
-	odp_test(hammered, "hammered", ODP_RDMA_SIDES);
+	migrate_limits_add();
 }
 
 int main(int argc, char **argv)
