@@ -212,6 +212,16 @@ void odp_swap_on(size_t mib)
 	vt_defer(swap_off, disk);
 }
 
+long odp_paged_out(void)
+{
+	return odp_vmstat("pswpout");
+}
+
+void odp_want_paged_out(long before)
+{
+	vt_require(odp_paged_out() > before, "no page was paged out");
+}
+
 int odp_uffd(void *mem, size_t len, uint64_t mode)
 {
 	struct uffdio_api api = { .api = UFFD_API };

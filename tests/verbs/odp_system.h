@@ -33,6 +33,9 @@ __printf(1, 2)
 const char *odp_mount(const char *fmt, ...);
 
 void odp_swap_on(size_t mib);
+/* Pages that the machine has paged out; fail the test unless there are more than @before. */
+long odp_paged_out(void);
+void odp_want_paged_out(long before);
 
 /*
  * Register memory with a new userfaultfd, in mode UFFDIO_REGISTER_MODE_MISSING or _WP. The
