@@ -193,39 +193,26 @@ static void sizes(const void *arg)
 
 /* --- traffic at the same time --- */
 
-struct migrater {
-	struct odp_disturber d;
-	struct ibv_pd *pd;
-	struct vt_dev *dev;
-	unsigned int turn;
-};
-
 static void disturb_move(struct odp_disturber *d)
 {
-	struct migrater *m = (struct migrater *)d;
-
 	/* may fail: pages in use right now stay where they are */
-	nopindv_migrate(m->pd, d->addr, LEN, m->turn++ % 3);
+	nopindv_migrate(odp_mem_end(&d->bench)->pd, d->addr, LEN, d->turns % 3);
 }
 
 static void disturb_memory(struct odp_disturber *d)
 {
-	struct migrater *m = (struct migrater *)d;
+	struct rc_end *end = odp_mem_end(&d->bench);
 
-	nopindv_migrate(m->pd, d->addr, LEN, true);
-	nic_try_memory(m->dev, m->turn++ % 2 ? MEMORY : LEN / 2);
+	nopindv_migrate(end->pd, d->addr, LEN, true);
+	nic_try_memory(end->dev, d->turns % 2 ? MEMORY : LEN / 2);
 }
 
 static void traffic_while(const void *arg, void (*disturb)(struct odp_disturber *d))
 {
 	struct nic nic = nic_of(arg, MEMORY);
-	struct migrater m = {
-		.d = { .disturb = disturb, .addr = nic.mem },
-		.pd = nic.end->pd,
-		.dev = nic.end->dev,
-	};
+	struct odp_disturber d = { .disturb = disturb, .addr = nic.mem };
 
-	odp_traffic_while(&nic.b, &m.d);
+	odp_traffic_while(&nic.b, d);
 }
 
 static void traffic_while_migrating(const void *arg)

@@ -413,40 +413,68 @@ bool odp_hammer_dies(struct odp_hammer *h)
 	return h->dead;
 }
 
-static void *disturber_run(void *arg)
-{
-	struct odp_disturber *d = arg;
+struct odp_disturbing {
+	struct odp_disturber d;
+	pthread_t thread;
+	bool stop;
+};
 
-	while (!__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE)) {
-		d->disturb(d);
-		__atomic_fetch_add(&d->turns, 1, __ATOMIC_RELEASE);
+static void *disturbing_run(void *arg)
+{
+	struct odp_disturbing *run = arg;
+
+	while (!__atomic_load_n(&run->stop, __ATOMIC_ACQUIRE)) {
+		run->d.disturb(&run->d);
+		__atomic_fetch_add(&run->d.turns, 1, __ATOMIC_RELEASE);
 	}
 	return NULL;
 }
 
-void odp_disturb_start(struct odp_disturber *d)
+static void disturbing_end(void *obj)
 {
-	vt_ok(pthread_create(&d->thread, NULL, disturber_run, d));
+	struct odp_disturbing *run = obj;
+
+	__atomic_store_n(&run->stop, true, __ATOMIC_RELEASE);
+	pthread_join(run->thread, NULL);
+	free(run);
 }
 
-void odp_disturb_stop(struct odp_disturber *d)
+struct odp_disturbing *odp_disturb_start(const struct odp_bench *b, struct odp_disturber how)
 {
-	__atomic_store_n(&d->stop, true, __ATOMIC_RELEASE);
-	vt_ok(pthread_join(d->thread, NULL));
+	struct odp_disturbing *run = calloc(1, sizeof(*run));
+
+	vt_require(run, "out of memory");
+	run->d = how;
+	run->d.bench = *b;
+	vt_ok(pthread_create(&run->thread, NULL, disturbing_run, run));
+	vt_defer(disturbing_end, run);
+	return run;
 }
 
-/* Check data again and again while @d runs, until both have had enough turns. */
-void odp_traffic_while(struct odp_bench *b, struct odp_disturber *d)
+int odp_disturb_stop(struct odp_disturbing *run)
 {
+	int err;
+
+	vt_forget(run);
+	__atomic_store_n(&run->stop, true, __ATOMIC_RELEASE);
+	vt_ok(pthread_join(run->thread, NULL));
+	err = run->d.err;
+	free(run);
+	return err;
+}
+
+/* Check data again and again beside the thread, until both have had enough turns. */
+int odp_traffic_while(struct odp_bench *b, struct odp_disturber how)
+{
+	struct odp_disturbing *run = odp_disturb_start(b, how);
 	unsigned int rounds = 0;
 
-	odp_disturb_start(d);
 	while (rounds < 10 * vt_opts.rounds ||
-	       __atomic_load_n(&d->turns, __ATOMIC_ACQUIRE) < 3 * vt_opts.rounds) {
+	       __atomic_load_n(&run->d.turns, __ATOMIC_ACQUIRE) < 3 * vt_opts.rounds) {
 		odp_check(b);
 		rounds++;
 	}
-	odp_disturb_stop(d);
+	return odp_disturb_stop(run);
 }
 
 /* --- memory --- */

@@ -103,21 +103,27 @@ void odp_hammer_stop(struct odp_hammer *h);
 /* Wait until its requests are refused, then stop it; false: they still are not. */
 bool odp_hammer_dies(struct odp_hammer *h);
 
-/* A thread that calls @disturb in a loop while the test goes on. */
+/* What a thread does in a loop while the test goes on. */
 struct odp_disturber {
 	void (*disturb)(struct odp_disturber *d);
-	uint8_t *addr;
+	uint8_t *addr;		/* for @disturb, as are the next four */
 	size_t len;
-	int fd;			/* for @disturb, as is @err */
+	int fd;
 	int err;
-	unsigned int turns;
-	pthread_t thread;
-	bool stop;
+	void *buf;
+	struct odp_bench bench;	/* the test's */
+	unsigned int turns;	/* calls of @disturb so far */
 };
 
-void odp_disturb_start(struct odp_disturber *d);
-void odp_disturb_stop(struct odp_disturber *d);
-void odp_traffic_while(struct odp_bench *b, struct odp_disturber *d);
+/*
+ * The thread uses copies of @how and of @b: a check that fails leaves the test's frame, and
+ * only later does the end of the test stop the thread.
+ */
+struct odp_disturbing *odp_disturb_start(const struct odp_bench *b,
+					 struct odp_disturber how);
+/* Returns the err that the last @disturb has left. */
+int odp_disturb_stop(struct odp_disturbing *run);
+int odp_traffic_while(struct odp_bench *b, struct odp_disturber how);
 
 /* --- memory --- */
 

@@ -159,36 +159,26 @@ static void exclusive(const void *arg)
 	}
 }
 
-struct device_disturber {
-	struct odp_disturber d;
-	uint8_t *buf;
-};
-
 static void disturb_migrate(struct odp_disturber *d)
 {
-	struct device_disturber *dd = (struct device_disturber *)d;
-
 	/* may fail: pages in use right now stay where they are */
-	command(d->fd, HMM_TO_DEVICE, d->addr, dd->buf, PAGES);
+	command(d->fd, HMM_TO_DEVICE, d->addr, d->buf, PAGES);
 }
 
 static void disturb_exclusive(struct odp_disturber *d)
 {
-	struct device_disturber *dd = (struct device_disturber *)d;
-
-	command(d->fd, HMM_EXCLUSIVE, d->addr, dd->buf, PAGES);
+	command(d->fd, HMM_EXCLUSIVE, d->addr, d->buf, PAGES);
 }
 
 static void traffic_while(const void *arg, void (*disturb)(struct odp_disturber *d))
 {
 	int fd = open_device();
 	struct odp_bench b = small_pages(arg);
-	struct device_disturber dd = {
-		.d = { .disturb = disturb, .addr = b.mem->addr, .fd = fd },
-		.buf = vt_map(LEN, 0),
+	struct odp_disturber d = {
+		.disturb = disturb, .addr = b.mem->addr, .fd = fd, .buf = vt_map(LEN, 0),
 	};
 
-	odp_traffic_while(&b, &dd.d);
+	odp_traffic_while(&b, d);
 }
 
 static void traffic_while_migrating(const void *arg)

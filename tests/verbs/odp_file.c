@@ -150,7 +150,7 @@ static void memfd_traffic_beside_changes(const void *arg)
 	struct odp_bench b = odp_bench(arg, file.nic, LEN);
 	struct odp_disturber d = { .disturb = disturb_file, .len = LEN, .fd = file.fd };
 
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 }
 
 /* A mapping of a read-only file: gets work and puts fail, though the region allows both. */
@@ -282,9 +282,7 @@ static void ext4_written_back_under_puts(const void *arg)
 	uint8_t *disk = vt_map(LEN, 0);
 
 	for (int i = 0; i < 3; i++) {
-		d.turns = 0;
-		d.stop = false;
-		odp_traffic_while(&b, &d);
+		odp_traffic_while(&b, d);
 		read_from_disk(&file, disk);
 		vt_require(!memcmp(disk, b.src->addr, LEN), "the last put is not on disk");
 	}

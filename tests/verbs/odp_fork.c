@@ -166,7 +166,7 @@ static void traffic_while_forking(const void *arg)
 		.disturb = disturb_fork, .addr = b.mem->addr, .len = LEN,
 	};
 
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 }
 
 static void add_tests(void)

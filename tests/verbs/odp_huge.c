@@ -146,7 +146,7 @@ static void traffic_while_splitting(const void *arg)
 	struct odp_bench b = odp_bench(arg, map, LEN);
 	struct odp_disturber d = { .disturb = disturb_huge, .addr = map, .len = HUGE };
 
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 }
 
 /* --- hugetlbfs --- */

@@ -340,7 +340,7 @@ static void traffic_beside_changes(const void *arg)
 		.disturb = disturb_neighbours, .addr = map + len, .len = len,
 	};
 
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 }
 
 static void disturb_pageout(struct odp_disturber *d)
@@ -361,7 +361,7 @@ static void traffic_while_paging_out(const void *arg)
 
 	odp_swap_on(64);
 	out = odp_paged_out();
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 	odp_want_paged_out(out);
 }
 
@@ -379,7 +379,7 @@ static void traffic_while_splitting_mappings(const void *arg)
 		.disturb = disturb_protection, .addr = b.mem->addr, .len = LEN,
 	};
 
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 }
 
 static struct taking takings[WAYS * 5];

@@ -121,7 +121,7 @@ static void traffic_while_compacting(const void *arg)
 	struct odp_bench b = odp_bench(arg, vt_map(LEN, 0), LEN);
 	struct odp_disturber d = { .disturb = disturb_compact };
 
-	odp_traffic_while(&b, &d);
+	d.err = odp_traffic_while(&b, d);
 	if (d.err)
 		vt_skip("compact_memory: %s", strerror(d.err));
 }
@@ -161,7 +161,7 @@ static void traffic_while_moving_nodes(const void *arg)
 
 	need_two_nodes();
 	madvise(b.mem->addr, LEN, MADV_NOHUGEPAGE);
-	odp_traffic_while(&b, &d);
+	d.err = odp_traffic_while(&b, d);
 	vt_require(!d.err, "pages could not be moved: %s", strerror(d.err));
 	vt_require(odp_vmstat("pgmigrate_success") > before, "no page was moved");
 }
@@ -184,16 +184,17 @@ static void traffic_while_balancing(const void *arg)
 		.disturb = disturb_touch, .addr = b.mem->addr, .len = LEN,
 	};
 	long before = odp_vmstat("numa_pte_updates");
+	struct odp_disturbing *run;
 	uint64_t end = vt_now_ms() + vt_patience_ms() / 3;
 
 	need_two_nodes();
 	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
 	odp_write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
 	odp_set("/proc/sys/kernel/numa_balancing", "1");
-	odp_disturb_start(&d);
+	run = odp_disturb_start(&b, d);
 	while (odp_vmstat("numa_pte_updates") < before + (long)LEN_PAGES && vt_now_ms() < end)
 		odp_check(&b);
-	odp_disturb_stop(&d);
+	odp_disturb_stop(run);
 	vt_require(odp_vmstat("numa_pte_updates") > before, "nothing was balanced");
 }
 
@@ -255,9 +256,8 @@ static void memory_offline(const void *arg)
 		if (block < 0 || block == before)
 			continue;
 		before = d.fd = block;
-		d.turns = d.stop = 0;
 		b = odp_bench(arg, map + off, LEN);
-		odp_traffic_while(&b, &d);
+		d.err = odp_traffic_while(&b, d);
 		if (!d.err)
 			vt_require(block_of(map + off, block_size) >= 0, "the page is gone");
 	}

@@ -156,7 +156,7 @@ static void refused(const void *arg)
 
 static void disturb_rereg(struct odp_disturber *d)
 {
-	struct odp_bench *b = (struct odp_bench *)d->addr;
+	struct odp_bench *b = &d->bench;
 
 	vt_ok(rereg(b, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL, 0,
 		    ODP_ACCESS & ~IBV_ACCESS_REMOTE_ATOMIC));
@@ -167,9 +167,9 @@ static void disturb_rereg(struct odp_disturber *d)
 static void traffic_while_rights_change(const void *arg)
 {
 	struct odp_bench b = fresh_bench(arg);
-	struct odp_disturber d = { .disturb = disturb_rereg, .addr = (uint8_t *)&b };
+	struct odp_disturber d = { .disturb = disturb_rereg };
 
-	odp_traffic_while(&b, &d);
+	odp_traffic_while(&b, d);
 }
 
 /* After the right to write is removed, the NIC must not write any more. */
