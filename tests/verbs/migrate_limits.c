@@ -225,20 +225,25 @@ static void traffic_while_memory_changes(const void *arg)
 	traffic_while(arg, disturb_memory);
 }
 
-/* The NIC keeps writing to the whole region while pages move there and back. */
+/*
+ * The NIC keeps writing to the whole region while pages move there and back, and reads what
+ * it has written.
+ */
 static void hammered(const void *arg)
 {
 	struct nic nic = nic_of(arg, MEMORY);
 	struct odp_hammer h;
 
-	odp_hammer_start(&h, &nic.b);
+	odp_hammer_start_getting(&h, &nic.b);
 	for (unsigned int i = 0; i < 10 * vt_opts.rounds; i++) {
 		nic_move_some(&nic, nic.mem, LEN, true);
 		for (size_t k = 0; k < LEN; k += PAGE)
 			*(volatile uint8_t *)(nic.mem + k);
 	}
 	odp_hammer_stop(&h);
-	vt_require(!h.dead, "a WRITE failed");
+	vt_require(!h.dead, "a put failed");
+	vt_require(!h.differs, "the NIC does not read what it wrote");
+	vt_require(odp_hammer_is_seen(&h), "the CPU does not see what the NIC wrote");
 	odp_check(&nic.b);
 }
 

@@ -301,6 +301,7 @@ struct hammering {
 	struct odp_bench bench;
 	struct odp_hammer *h;	/* the test's */
 	uint64_t seed;
+	bool gets;
 	bool ending, ended;
 };
 
@@ -320,6 +321,12 @@ static bool hammer_goes_on(const struct hammering *run)
 	       !__atomic_load_n(&run->h->stop, __ATOMIC_ACQUIRE);
 }
 
+/* By how much request @i of a round rotates its source. */
+static size_t hammer_turn(const struct odp_bench *b, size_t i)
+{
+	return i * b->mem->len / HAMMER_FLIGHT;
+}
+
 /*
  * Each request of a round puts the source rotated by another amount, so that one that comes
  * late shows. The source itself must not change while requests use it.
@@ -328,7 +335,7 @@ static void hammer_post(struct odp_hammer *h, size_t i)
 {
 	struct odp_bench *b = h->bench;
 	uint64_t begin = (b->v.side == ODP_LOCAL ? b->mem : b->src)->iova;
-	size_t len = b->mem->len, from = i * len / HAMMER_FLIGHT;
+	size_t len = b->mem->len, from = hammer_turn(b, i);
 
 	h->wr.wr.num_sge = from ? 2 : 1;
 	h->wr.sge[0].addr = begin + from;
@@ -357,6 +364,27 @@ static void hammer_round(struct odp_hammer *h)
 	}
 }
 
+/*
+ * Is @seen what the last request of a round puts? A WRITE gathers the source rotated; a READ
+ * scatters it, rotated the other way.
+ */
+static bool hammer_has_put(const struct odp_bench *b, const uint8_t *seen)
+{
+	size_t len = b->mem->len, from = hammer_turn(b, HAMMER_FLIGHT - 1);
+	const uint8_t *put = b->src->addr;
+
+	if (b->v.side == ODP_LOCAL)
+		from = len - from;
+	return !memcmp(seen, put + from, len - from) && !memcmp(seen + len - from, put, from);
+}
+
+static void hammer_get(struct hammering *run)
+{
+	odp_get(&run->bench, 0, run->bench.mem->len);
+	if (!hammer_has_put(&run->bench, run->bench.back->addr))
+		run->own.differs = true;
+}
+
 static void *hammer_run(void *arg)
 {
 	struct hammering *run = arg;
@@ -365,15 +393,19 @@ static void *hammer_run(void *arg)
 	while (hammer_goes_on(run)) {
 		vt_fill(run->bench.src->addr, run->bench.mem->len);
 		hammer_round(&run->own);
+		if (run->gets && !run->own.dead)
+			hammer_get(run);
 		__atomic_fetch_add(&run->own.rounds, 1, __ATOMIC_RELEASE);
 	}
-	if (run->own.dead && !__atomic_load_n(&run->ending, __ATOMIC_ACQUIRE))
-		__atomic_store_n(&run->h->dead, true, __ATOMIC_RELAXED);
+	if (!__atomic_load_n(&run->ending, __ATOMIC_ACQUIRE)) {
+		run->h->differs = run->own.differs;
+		__atomic_store_n(&run->h->dead, run->own.dead, __ATOMIC_RELAXED);
+	}
 	__atomic_store_n(&run->ended, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
-void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
+static void hammer_start(struct odp_hammer *h, struct odp_bench *b, bool gets)
 {
 	struct hammering *run = calloc(1, sizeof(*run));
 	bool local = b->v.side == ODP_LOCAL;
@@ -381,6 +413,7 @@ void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
 	vt_require(run, "out of memory");
 	*h = (struct odp_hammer){ .bench = b };
 	run->h = h;
+	run->gets = gets;
 	run->seed = vt_rand();
 	run->bench = *b;
 	run->own.bench = &run->bench;
@@ -397,10 +430,25 @@ void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
 	}
 }
 
+void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b)
+{
+	hammer_start(h, b, false);
+}
+
+void odp_hammer_start_getting(struct odp_hammer *h, struct odp_bench *b)
+{
+	hammer_start(h, b, true);
+}
+
 void odp_hammer_stop(struct odp_hammer *h)
 {
 	__atomic_store_n(&h->stop, true, __ATOMIC_RELEASE);
 	vt_ok(pthread_join(h->thread, NULL));
+}
+
+bool odp_hammer_is_seen(const struct odp_hammer *h)
+{
+	return hammer_has_put(h->bench, h->bench->mem->addr);
 }
 
 bool odp_hammer_dies(struct odp_hammer *h)

@@ -95,11 +95,16 @@ struct odp_hammer {
 	struct vt_wr wr;	/* made before the region goes away */
 	pthread_t thread;
 	bool stop, dead;
+	bool differs;		/* a get has brought something else than the put before it */
 	unsigned int rounds;
 };
 
 void odp_hammer_start(struct odp_hammer *h, struct odp_bench *b);
+/* The same, and each round of puts is followed by a get. Nothing else may change the memory. */
+void odp_hammer_start_getting(struct odp_hammer *h, struct odp_bench *b);
 void odp_hammer_stop(struct odp_hammer *h);
+/* After the stop: does the CPU see what the last put has written? */
+bool odp_hammer_is_seen(const struct odp_hammer *h);
 /* Wait until its requests are refused, then stop it; false: they still are not. */
 bool odp_hammer_dies(struct odp_hammer *h);
 
