@@ -4,7 +4,6 @@
  * invalidations of pages under many regions, and the device's limits. Also memory that the
  * program itself may not write.
  */
-#include <grp.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,11 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "greedy.h"
 #include "odp_bench.h"
 #include "odp_system.h"
-
-#define NOBODY		65534
-#define SOMEBODY	65533
 
 /* A syscall of Linux 6.6: it maps a shadow stack, which ordinary stores cannot write. */
 #ifndef __NR_map_shadow_stack
@@ -273,44 +270,23 @@ static void many_regions_over_a_page(const void *arg)
 
 /* --- what is left of the device --- */
 
-/* Become user @uid and open the device; returns how many PDs it can allocate, up to @max. */
-static unsigned int pds_of(unsigned int uid, unsigned int max)
+/* Open the device as user @uid; returns how many PDs it can allocate. */
+static unsigned int all_pds(unsigned int uid)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	const char *name = ibv_get_device_name(vt_dev(0)->ctx->device);
 	struct ibv_context *ctx = NULL;
 	unsigned int n = 0;
 
-	vt_require(list && !setgroups(0, NULL) && !setresgid(uid, uid, uid) &&
-		   !setresuid(uid, uid, uid), "cannot become user %u", uid);
+	vt_require(list, "no devices");
+	greedy_become(uid);
 	for (int i = 0; list[i] && !ctx; i++)
 		if (!strcmp(ibv_get_device_name(list[i]), name))
 			ctx = ibv_open_device(list[i]);
 	vt_require(ctx, "user %u cannot open %s", uid, name);
-	while (n < max && ibv_alloc_pd(ctx))
+	while (ibv_alloc_pd(ctx))
 		n++;
 	return n;
-}
-
-/* Fork a user that allocates all PDs that it can get and keeps them until it is killed. */
-static pid_t greedy_user(unsigned int uid, unsigned int *got)
-{
-	int fd[2];
-	pid_t pid;
-
-	vt_ok(pipe(fd));
-	pid = vt_fork();
-	if (!pid) {
-		unsigned int n = pds_of(uid, UINT32_MAX);
-
-		if (write(fd[1], &n, sizeof(n)) == sizeof(n))
-			pause();
-		_exit(1);
-	}
-	close(fd[1]);
-	vt_require(read(fd[0], got, sizeof(*got)) == sizeof(*got), "user %u failed", uid);
-	close(fd[0]);
-	return pid;
 }
 
 static void one_user_takes_all(const void *arg)
@@ -322,13 +298,11 @@ static void one_user_takes_all(const void *arg)
 	(void)arg;
 	if (!vt_is_nopin(vt_dev(0)))
 		vt_skip("the limits are nopin's");
-	pids[0] = greedy_user(NOBODY, &first);
-	pids[1] = greedy_user(SOMEBODY, &second);
+	pids[0] = greedy_fork(NOBODY, all_pds, &first);
+	pids[1] = greedy_fork(SOMEBODY, all_pds, &second);
 	vt_note("of %u PDs one user got %u, then another %u", max, first, second);
-	for (int i = 0; i < 2; i++) {
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
-	}
+	for (int i = 0; i < 2; i++)
+		greedy_end(pids[i]);
 	vt_require(first <= max && first > max * 9 / 10, "the first user got %u", first);
 	vt_require(second > max / 4, "the second user got %u", second);
 }
