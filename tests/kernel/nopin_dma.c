@@ -204,13 +204,16 @@ static int engine_thread(void *unused)
 static dma_cookie_t engine_submit(struct dma_async_tx_descriptor *tx)
 {
 	struct part *part = container_of(tx, struct part, tx);
+	dma_cookie_t cookie;
 
 	spin_lock_bh(&engine.lock);
-	tx->cookie = max(engine.chan.cookie + 1, DMA_MIN_COOKIE);
-	engine.chan.cookie = tx->cookie;
+	cookie = max(engine.chan.cookie + 1, DMA_MIN_COOKIE);
+	tx->cookie = cookie;
+	engine.chan.cookie = cookie;
 	list_add_tail(&part->list, &engine.submitted);
 	spin_unlock_bh(&engine.lock);
-	return tx->cookie;
+	/* If another CPU has issued the part meanwhile, it may be done, and freed. */
+	return cookie;
 }
 
 static struct dma_async_tx_descriptor *engine_prep(struct dma_chan *chan, dma_addr_t to,
