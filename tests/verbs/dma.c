@@ -259,7 +259,7 @@ static void dontneed(struct bench *b)
 
 static void pageout(struct bench *b)
 {
-	madvise(b->map, arena(), MADV_PAGEOUT);
+	odp_page_out(b->map, arena());
 }
 
 static void map_over(struct bench *b)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -210,6 +211,22 @@ void odp_swap_on(size_t mib)
 		     mib, disk, disk, disk))
 		vt_skip("no swap on zram");
 	vt_defer(swap_off, disk);
+}
+
+void odp_page_out(void *addr, size_t len)
+{
+	cpu_set_t all, one;
+
+	vt_ok(sched_getaffinity(0, sizeof(all), &all));
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		vt_ok(sched_setaffinity(0, sizeof(one), &one));
+		madvise(addr, len, MADV_PAGEOUT);
+	}
+	vt_ok(sched_setaffinity(0, sizeof(all), &all));
 }
 
 long odp_paged_out(void)

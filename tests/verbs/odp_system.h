@@ -33,6 +33,12 @@ __printf(1, 2)
 const char *odp_mount(const char *fmt, ...);
 
 void odp_swap_on(size_t mib);
+/*
+ * Page out memory. New pages wait in a batch of the CPU that brought them, a worker's perhaps,
+ * where only a call on that CPU can take them: so one call on each CPU.
+ */
+void odp_page_out(void *addr, size_t len);
+
 /* Pages that the machine has paged out; fail the test unless there are more than @before. */
 long odp_paged_out(void);
 void odp_want_paged_out(long before);

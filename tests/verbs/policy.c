@@ -133,7 +133,7 @@ static void traffic(const void *arg)
 		rc_do(&pair->a, IBV_WR_RDMA_WRITE, mem, off, peer, off, len, IBV_WC_SUCCESS);
 		vt_require(!memcmp(mem->addr + off, peer->addr + off, len), "WRITE: data differ");
 		vt_fill(peer->addr, peer->len);
-		vt_ok(madvise(mem->map, mem->map_len, MADV_PAGEOUT));
+		odp_page_out(mem->map, mem->map_len);
 		rc_do(&pair->a, IBV_WR_RDMA_READ, mem, off, peer, off, len, IBV_WC_SUCCESS);
 		vt_require(!memcmp(mem->addr + off, peer->addr + off, len), "READ: data differ");
 		vt_mem_guards(mem);
