@@ -194,7 +194,13 @@ struct sk_buff *nopin_park_take_ahead(struct nopin_park *park, const struct nopi
  */
 bool nopin_park_ahead(struct nopin_park *park, struct nopin_copy *copy)
 {
-	if (nopin_park_needs_cpu(park) || !nopin_park_begin(park, copy))
+	if (nopin_park_needs_cpu(park))
+		return false;
+	/* A page that the next packet itself has missed cannot be had: the CPU reports that. */
+	if (park->error && !park->fetched)
+		return false;
+	park->error = 0; /* that was about the pages of several packets */
+	if (!nopin_park_begin(park, copy))
 		return false;
 	park->fetched = false;
 	return true;

@@ -139,7 +139,6 @@ static enum nopin_copied nopin_park_missed(struct nopin_park *park,
  */
 bool nopin_park_fetch_ahead(struct nopin_park *park, struct nopin_miss *miss)
 {
-	park->error = 0; /* it may be about a page that the next packet does not need */
 	park->fetched = !park->fetched;
 	park->wait->far = false;
 	if (park->fetched)

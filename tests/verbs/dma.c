@@ -377,6 +377,27 @@ static void sent_ends(struct bench *b, struct rc_end *end, bool gap)
 	rc_reconnect(b->pair);
 }
 
+/* A page in the middle of a message is not there: the request fails, and does so in time. */
+static void sent_hole(const void *kind)
+{
+	struct bench b = bench_new(kind);
+
+	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++) {
+		enum ibv_wc_status want = i % 2 ? IBV_WC_REM_ACCESS_ERR : IBV_WC_LOC_PROT_ERR;
+		size_t len = 3 * PAGE + vt_below(arena() - 4 * PAGE);
+		size_t hole = (1 + vt_below(len / PAGE - 1)) * PAGE;
+		struct rc_end *end = i % 2 ? &b.pair->a : &b.pair->b;
+
+		vt_ok(mprotect(b.map + hole, PAGE, PROT_NONE));
+		if (i % 2)
+			rc_do(end, IBV_WR_RDMA_READ, b.near, 0, b.far, 0, len, want);
+		else
+			rc_do(end, IBV_WR_RDMA_WRITE, b.far, 0, b.near, 0, len, want);
+		vt_ok(mprotect(b.map + hole, PAGE, PROT_READ | PROT_WRITE));
+		rc_reconnect(b.pair);
+	}
+}
+
 /* The kernel takes pages away while packets are filled from them, and reuses them. */
 static void sent_taken_away(const void *arg)
 {
@@ -513,6 +534,7 @@ static void add_tests(void)
 				vt_kind_name[kinds[k]]);
 	for (size_t e = 0; e < ARRAY_SIZE(events); e++)
 		vt_test(taken_away, &events[e], "taken_away_%s", events[e].name);
+	vt_test(sent_hole, &kinds[1], "sent_hole");
 	for (size_t e = 0; e < ARRAY_SIZE(events); e++)
 		vt_test(sent_taken_away, &events[e], "sent_taken_away_%s", events[e].name);
 }
