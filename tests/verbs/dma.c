@@ -384,7 +384,7 @@ static void sent_hole(const void *kind)
 
 	for (unsigned int i = 0; i < 4 * vt_opts.rounds; i++) {
 		enum ibv_wc_status want = i % 2 ? IBV_WC_REM_ACCESS_ERR : IBV_WC_LOC_PROT_ERR;
-		size_t len = 3 * PAGE + vt_below(arena() - 4 * PAGE);
+		size_t len = 3 * PAGE + vt_below(arena() - 3 * PAGE);
 		size_t hole = (1 + vt_below(len / PAGE - 1)) * PAGE;
 		struct rc_end *end = i % 2 ? &b.pair->a : &b.pair->b;
 
